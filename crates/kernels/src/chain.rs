@@ -1,0 +1,415 @@
+//! The recurrence: y_t = f(base_t + y_{t-1} W), step by step.
+//!
+//! ```text
+//! for t in the order of the chain
+//!   rows that continue a sequence:  y[t] = f(base[t] + y[t - 1] W)        (t + 1 if descending)
+//!   rows that begin one:            y[t] = f(base[t] + state W), or f(y[t]) if prepared
+//! ```
+//!
+//! Run with f = tanh or relu, base = the projected input and the order of time, it is the forward pass of an
+//! Elman layer; with f = "times the derivative", base = the gradient from above and the other order, it is
+//! backpropagation through time. Both directions of a bidirectional layer are the same code.
+//!
+//! # Threads
+//!
+//! Sequences are independent, so a team shares out the batch and never waits. Where the batch is too small
+//! for that, it shares out the columns and meets at a barrier after each step.
+
+use std::ops::Range;
+
+use ndarray::{ArrayView2, ArrayViewMut2};
+
+use crate::affine::{WORTH_A_TEAM, matrix, row_stride};
+use crate::isa::{Simd, Task};
+use crate::pack::Packed;
+use crate::pool::Member;
+use crate::tile::{Base, Block, Finish, Matrix};
+use crate::{Context, Scalar, Steps};
+
+/// Multiply-adds that a thread must have in each step to make the barrier worth it: 1 µs of work.
+const WORTH_A_BARRIER: usize = 1 << 15;
+
+/// Sequences that a thread must have to share out the batch: a tile of fewer rows is slower.
+const ROWS_OF_A_THREAD: usize = 4;
+
+/// The order in which the steps are computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// From the first step to the last.
+    Ascending,
+    /// From the last step to the first; a sequence begins at its own last step.
+    Descending,
+}
+
+/// What a row that begins a sequence starts from.
+#[derive(Clone, Copy, Debug)]
+pub enum Start<'a, T> {
+    /// The product of W with a state (B, H), on top of the base.
+    State(ArrayView2<'a, T>),
+    /// What y holds in that row already, and no product.
+    Prepared,
+}
+
+/// What the product is added to.
+#[derive(Clone, Copy, Debug)]
+pub enum ChainBase<'a, T> {
+    /// What y holds.
+    InPlace,
+    /// A matrix (rows, H).
+    Matrix(ArrayView2<'a, T>),
+    /// 0.
+    Zero,
+}
+
+/// The function f.
+#[derive(Clone, Copy, Debug)]
+pub enum Epilogue<'a, T> {
+    /// tanh.
+    Tanh,
+    /// max(·, 0).
+    Relu,
+    /// · ⊙ (1 - h²), with h (rows, H) the output of a tanh.
+    TanhGrad(ArrayView2<'a, T>),
+    /// · where h > 0, else 0, with h (rows, H) the output of a relu.
+    ReluGrad(ArrayView2<'a, T>),
+}
+
+/// A recurrence over the rows of `steps`.
+#[derive(Clone, Copy, Debug)]
+pub struct Chain<'a, 'p, T: Scalar> {
+    /// The rows of each step.
+    pub steps: &'a Steps,
+    /// The order of the steps.
+    pub order: Order,
+    /// W (H, H).
+    pub weights: &'p Packed<'p, T>,
+    /// Where sequences begin.
+    pub start: Start<'a, T>,
+    /// The base.
+    pub base: ChainBase<'a, T>,
+    /// The function.
+    pub epilogue: Epilogue<'a, T>,
+}
+
+/// Runs the recurrence `chain` into y (rows, H), any row stride.
+///
+/// # Panics
+///
+/// If shapes do not fit together, or rows are not contiguous.
+pub fn chain<T: Scalar>(ctx: &Context, chain: &Chain<'_, '_, T>, mut y: ArrayViewMut2<'_, T>) {
+    let (steps, w) = (chain.steps, chain.weights);
+    let (rows, width) = y.dim();
+    assert_eq!(rows, steps.rows(), "chain: y must have a row for each row of the steps");
+    assert!(w.k() == width && w.n() == width, "chain: W must be (H, H) for y of H columns");
+    if rows == 0 || width == 0 {
+        return;
+    }
+    let c = y.as_mut_ptr();
+    let stride = row_stride(rows, width, y.strides());
+    let same_shape = |m: ArrayView2<'_, T>| {
+        assert_eq!(m.dim(), (rows, width), "chain: a matrix beside y must have its shape");
+        matrix(m)
+    };
+    let plan = Plan {
+        steps,
+        order: chain.order,
+        y: c,
+        stride,
+        state: match chain.start {
+            Start::State(state) => {
+                assert_eq!(state.dim(), (steps.batch(), width), "chain: the state must be (B, H)");
+                Some(matrix(state))
+            }
+            Start::Prepared => None,
+        },
+        block: Block {
+            rows,
+            a: Matrix { data: c.cast_const(), stride },
+            w: w.data.as_ptr(),
+            panels: w.panels,
+            range: 0..w.panels.count(),
+            base: match chain.base {
+                ChainBase::InPlace => Base::Matrix(Matrix { data: c.cast_const(), stride }),
+                ChainBase::Matrix(m) => Base::Matrix(same_shape(m)),
+                ChainBase::Zero => Base::Zero,
+            },
+            c,
+            c_stride: stride,
+            finish: match chain.epilogue {
+                Epilogue::Tanh => Finish::Tanh,
+                Epilogue::Relu => Finish::Relu,
+                Epilogue::TanhGrad(h) => Finish::TanhGrad(same_shape(h)),
+                Epilogue::ReluGrad(h) => Finish::ReluGrad(same_shape(h)),
+            },
+        },
+    };
+
+    let macs = width.saturating_mul(width);
+    let batch = steps.batch();
+    let threads = ctx.threads();
+    let by_rows = batch >= ROWS_OF_A_THREAD * threads;
+    let worth = macs.saturating_mul(rows) >= WORTH_A_TEAM
+        && (by_rows || macs.saturating_mul(batch) / threads >= WORTH_A_BARRIER);
+    let mut team = ctx.team(if worth { usize::MAX } else { 1 });
+    let bounds = even_bounds(steps, if by_rows { team.size() } else { 1 });
+    team.run(|member| {
+        let (batch, panels) = if by_rows {
+            (bounds[member.index]..bounds[member.index + 1], 0..plan.block.panels.count())
+        } else {
+            (0..batch, member.share(plan.block.panels.count(), 1))
+        };
+        let run = Run { plan: &plan, batch, panels, barrier: (!by_rows).then_some(member) };
+        T::chain(ctx.isa(), run);
+    });
+}
+
+/// Cuts the batch into `parts` ranges with about the same number of rows over all steps.
+fn even_bounds(steps: &Steps, parts: usize) -> Vec<usize> {
+    let batch = steps.batch();
+    let mut bounds = vec![0];
+    if steps.size(steps.len() - 1) == batch {
+        bounds.extend((1..=parts).map(|i| batch * i / parts));
+        return bounds;
+    }
+    let mut rows = 0;
+    for b in 0..batch {
+        rows += steps.length(b);
+        while bounds.len() < parts && rows * parts >= steps.rows() * bounds.len() {
+            bounds.push(b + 1);
+        }
+    }
+    bounds.resize(parts, batch);
+    bounds.push(batch);
+    bounds
+}
+
+/// A chain whose shapes have been checked. `block` is the whole of y; parts of it are computed.
+struct Plan<'a, T> {
+    steps: &'a Steps,
+    order: Order,
+    y: *mut T,
+    stride: usize,
+    state: Option<Matrix<T>>,
+    block: Block<T, false>,
+}
+// SAFETY: the members of a team write disjoint sequences or columns of y, and read what other members wrote
+// only after a barrier.
+unsafe impl<T: Scalar> Sync for Plan<'_, T> {}
+
+/// One thread's part of a chain.
+pub struct Run<'a, T> {
+    plan: &'a Plan<'a, T>,
+    batch: Range<usize>,
+    panels: Range<usize>,
+    barrier: Option<Member<'a>>,
+}
+
+impl<T: Scalar> Task<T> for Run<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, s: S) {
+        let steps = self.plan.steps;
+        let last = steps.len() - 1;
+        for i in 0..steps.len() {
+            let (t, before) = match self.plan.order {
+                Order::Ascending => (i, i.checked_sub(1)),
+                Order::Descending => (last - i, (i > 0).then(|| last - i + 1)),
+            };
+            let size = steps.size(t);
+            let continuing = before.map_or(0, |before| steps.size(before).min(size));
+            if let Some(before) = before {
+                let previous = Matrix {
+                    data: self.plan.y.cast_const().wrapping_add(steps.offset(before) * self.plan.stride),
+                    stride: self.plan.stride,
+                };
+                self.rows(s, t, 0..continuing, Some(previous));
+            }
+            if continuing < size {
+                self.rows(s, t, continuing..size, self.plan.state);
+            }
+            if let Some(member) = &self.barrier {
+                member.wait();
+            }
+        }
+    }
+}
+
+impl<T: Scalar> Run<'_, T> {
+    /// The sequences `batch` of step `t`, as far as they are this thread's; `previous` is the matrix of
+    /// their states, of which row b belongs to sequence b. Without one there is no product.
+    #[inline(always)]
+    fn rows<S: Simd<T>>(&self, s: S, t: usize, batch: Range<usize>, previous: Option<Matrix<T>>) {
+        let batch = batch.start.max(self.batch.start)..batch.end.min(self.batch.end);
+        if batch.is_empty() {
+            return;
+        }
+        let whole = &self.plan.block;
+        let offset = self.plan.steps.offset(t);
+        let mut block = whole.part(offset + batch.start, offset + batch.end, self.panels.clone());
+        match previous {
+            Some(previous) => {
+                block.a = Matrix {
+                    data: previous.data.wrapping_add(batch.start * previous.stride),
+                    stride: previous.stride,
+                };
+            }
+            None => {
+                block.empty_product();
+            }
+        }
+        // SAFETY: a part of the whole, whose shapes `chain` has checked; the rows of `previous` are
+        // finished: this thread wrote them, or the barrier was passed since.
+        unsafe { block.compute(s) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array2, s};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::testing::{assert_close, contexts, random};
+
+    /// The recurrence as its definition says, in float64, one sequence at a time.
+    fn naive(
+        steps: &Steps,
+        order: Order,
+        w: &Array2<f64>,
+        state: Option<&Array2<f64>>,
+        base: &Array2<f64>,
+        f: impl Fn(f64, f64) -> f64,
+        h: &Array2<f64>,
+    ) -> Array2<f64> {
+        let width = w.nrows();
+        let mut y = Array2::from_elem((steps.rows(), width), f64::NAN);
+        for b in 0..steps.batch() {
+            let mut previous: Option<Vec<f64>> = state.map(|s| s.row(b).to_vec());
+            for i in 0..steps.length(b) {
+                let t = if order == Order::Ascending { i } else { steps.length(b) - 1 - i };
+                let row = steps.offset(t) + b;
+                let next: Vec<f64> = (0..width)
+                    .map(|j| {
+                        let product: f64 =
+                            previous.iter().flat_map(|p| (0..width).map(|k| p[k] * w[[k, j]])).sum();
+                        f(base[[row, j]] + product, h[[row, j]])
+                    })
+                    .collect();
+                for (j, value) in next.iter().enumerate() {
+                    y[[row, j]] = *value;
+                }
+                previous = Some(next);
+            }
+        }
+        y
+    }
+
+    fn check<T: Scalar>(lengths: &[usize], width: usize, seed: u64) {
+        let longest = lengths.iter().max().copied().unwrap_or(0);
+        let steps = Steps::new((0..longest).map(|t| lengths.iter().filter(|&&l| l > t).count())).unwrap();
+        let shape = (steps.rows(), width);
+        #[allow(clippy::cast_precision_loss)]
+        let small = T::from_f64(1.0 / width.max(1) as f64);
+        let w = random::<T>((width, width), seed).mapv(|v| v * small);
+        let state = random::<T>((steps.batch(), width), seed + 1);
+        let base = random::<T>(shape, seed + 2);
+        let h = random::<T>(shape, seed + 3);
+        let wide = |m: &Array2<T>| m.mapv(T::widen);
+        for order in [Order::Ascending, Order::Descending] {
+            for case in 0..4 {
+                let start = if case % 2 == 0 { Start::State(state.view()) } else { Start::Prepared };
+                let expected = {
+                    let state = wide(&state);
+                    let state = (case % 2 == 0).then_some(&state);
+                    let f = |x: f64, h: f64| match case {
+                        0 => x.tanh(),
+                        1 => x * (1.0 - h * h),
+                        2 => x.max(0.0),
+                        _ => {
+                            if h > 0.0 {
+                                x
+                            } else {
+                                0.0
+                            }
+                        }
+                    };
+                    naive(&steps, order, &wide(&w), state, &wide(&base), f, &wide(&h))
+                };
+                let mut bits: Option<(bool, Array2<T>)> = None;
+                for ctx in contexts() {
+                    let packed = Packed::new(&ctx, w.view()).unwrap();
+                    // The base in place, and beside an output that holds it only where sequences begin.
+                    for in_place in [true, false] {
+                        let mut y = Array2::from_elem((steps.rows(), width + 3), T::nan());
+                        y.slice_mut(s![.., 1..=width]).assign(&base);
+                        if !in_place {
+                            for b in 0..steps.batch() {
+                                for t in 0..steps.length(b) {
+                                    let begins = if order == Order::Ascending {
+                                        t == 0
+                                    } else {
+                                        t + 1 == steps.length(b)
+                                    };
+                                    if !(begins && matches!(start, Start::Prepared)) {
+                                        y.slice_mut(s![steps.offset(t) + b, ..]).fill(T::nan());
+                                    }
+                                }
+                            }
+                        }
+                        let epilogue = match case {
+                            0 => Epilogue::Tanh,
+                            1 => Epilogue::TanhGrad(h.view()),
+                            2 => Epilogue::Relu,
+                            _ => Epilogue::ReluGrad(h.view()),
+                        };
+                        let base = if in_place { ChainBase::InPlace } else { ChainBase::Matrix(base.view()) };
+                        let run = Chain { steps: &steps, order, weights: &packed, start, base, epilogue };
+                        chain(&ctx, &run, y.slice_mut(s![.., 1..=width]));
+                        let y = y.slice(s![.., 1..=width]).to_owned();
+                        let terms = (width + 3) * 4;
+                        assert_close(
+                            y.view(),
+                            expected.view(),
+                            terms,
+                            &format!("{ctx:?} {order:?} case {case}"),
+                        );
+                        // The same instruction set, or any two with fused multiply-adds: the same bits.
+                        let fused = ctx.isa().name().starts_with("avx") || cfg!(target_arch = "aarch64");
+                        match &bits {
+                            Some((f, first)) if *f == fused => assert_eq!(first, &y, "{ctx:?}"),
+                            _ => bits = Some((fused, y)),
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn agrees_with_the_naive_recurrence(
+            mut lengths in prop::collection::vec(1usize..6, 0..14), width in 1usize..50, seed: u32,
+        ) {
+            lengths.sort_unstable_by(|a, b| b.cmp(a));
+            check::<f32>(&lengths, width, u64::from(seed));
+            check::<f64>(&lengths, width, u64::from(seed));
+        }
+    }
+
+    #[test]
+    fn sizes_that_use_a_team() {
+        check::<f32>(&[3; 40], 130, 1); // shares out the batch
+        check::<f32>(&[40, 3, 2, 2, 2, 2, 2, 2, 2, 2, 1, 1, 1], 200, 2); // of very unequal lengths
+        check::<f64>(&[4, 4], 400, 3); // shares out the columns
+    }
+
+    #[test]
+    fn bounds_share_out_rows_evenly() {
+        let steps = Steps::new([4, 4, 1, 1, 1, 1, 1]).unwrap(); // lengths 7 2 2 2
+        assert_eq!(even_bounds(&steps, 2), [0, 1, 4]);
+        assert_eq!(even_bounds(&Steps::uniform(2, 9).unwrap(), 2), [0, 4, 9]);
+        assert_eq!(even_bounds(&Steps::new([2, 1]).unwrap(), 3), [0, 1, 1, 2]);
+    }
+}

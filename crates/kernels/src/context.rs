@@ -1,0 +1,141 @@
+//! What a kernel call works with: instruction set, threads and scratch memory.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::affine::WORTH_A_TEAM;
+use crate::pool::{MAX_THREADS, Pool, Team};
+use crate::scratch::Arena;
+use crate::{AllocError, Isa, Scalar, Scratch};
+
+/// An instruction set, a pool of threads and an arena of scratch memory, shared by all clones.
+///
+/// The threads start when the first call needs them and are joined when the last clone is dropped.
+#[derive(Clone, Debug)]
+pub struct Context {
+    shared: Arc<Shared>,
+    /// Whether calls stay on their own thread.
+    alone: bool,
+}
+
+#[derive(Debug)]
+struct Shared {
+    isa: Isa,
+    threads: AtomicUsize,
+    pool: Pool,
+    arena: Arena,
+}
+
+impl Context {
+    /// A context of its own for `isa`, with up to `threads` threads (at least 1), the caller's included.
+    pub fn new(isa: Isa, threads: usize) -> Self {
+        let threads = AtomicUsize::new(threads.clamp(1, MAX_THREADS));
+        let shared = Shared { isa, threads, pool: Pool::default(), arena: Arena::default() };
+        Self { shared: Arc::new(shared), alone: false }
+    }
+
+    /// The same context for calls that must stay on their own thread.
+    #[must_use]
+    pub fn single(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), alone: true }
+    }
+
+    /// The instruction set.
+    pub fn isa(&self) -> Isa {
+        self.shared.isa
+    }
+
+    /// The most threads that a call uses, its own included.
+    pub fn threads(&self) -> usize {
+        if self.alone { 1 } else { self.shared.threads.load(Ordering::Relaxed) }
+    }
+
+    /// Sets the number of threads (at least 1) for all clones; surplus ones are joined.
+    pub fn set_threads(&self, threads: usize) {
+        let threads = threads.clamp(1, MAX_THREADS);
+        self.shared.threads.store(threads, Ordering::Relaxed);
+        self.shared.pool.shrink(threads);
+    }
+
+    /// `len` elements of scratch memory with unspecified contents.
+    ///
+    /// # Errors
+    ///
+    /// [`AllocError`] if there is not enough memory.
+    pub fn scratch<T: Scalar>(&self, len: usize) -> Result<Scratch<'_, T>, AllocError> {
+        self.shared.arena.take(len)
+    }
+
+    /// A team for at most `parts` parts of work.
+    pub fn team(&self, parts: usize) -> Team<'_> {
+        self.shared.pool.team(parts.min(self.threads()))
+    }
+
+    /// Calls `body` with each item. With at least as many items as threads, each item stays on one thread
+    /// and items run beside each other; otherwise, or if `work` (multiply-adds of all items) is too little to
+    /// share, they run one after the other, each with all threads.
+    ///
+    /// # Errors
+    ///
+    /// The first item's error, after all have ended.
+    pub fn each<I: Send, E: Send>(
+        &self,
+        work: usize,
+        items: Vec<I>,
+        body: impl Fn(&Self, I) -> Result<(), E> + Sync,
+    ) -> Result<(), E> {
+        let count = items.len();
+        let share = count >= self.threads() && work >= WORTH_A_TEAM;
+        let mut team = self.team(if share { count } else { 1 });
+        if team.size() == 1 {
+            drop(team);
+            return items.into_iter().try_for_each(|item| body(self, item));
+        }
+        let slots: Vec<_> = items.into_iter().map(|item| Mutex::new(Some(item))).collect();
+        let results: Vec<_> = slots.iter().map(|_| Mutex::new(Ok(()))).collect();
+        let single = self.single();
+        team.run(|member| {
+            for i in (member.index..count).step_by(member.size) {
+                let item = slots[i].lock().unwrap_or_else(PoisonError::into_inner).take();
+                if let Some(item) = item {
+                    let result = body(&single, item);
+                    *results[i].lock().unwrap_or_else(PoisonError::into_inner) = result;
+                }
+            }
+        });
+        results.into_iter().try_for_each(|r| r.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_runs_every_item_and_reports_the_first_error() {
+        for threads in [1, 2, 3] {
+            let ctx = Context::new(Isa::detect(), threads);
+            let ran = AtomicUsize::new(0);
+            let result = ctx.each(usize::MAX, vec![1, 2, 3, 4], |_, item| {
+                ran.fetch_add(item, Ordering::SeqCst);
+                if item % 2 == 0 { Err(item) } else { Ok(()) }
+            });
+            assert_eq!(result, Err(2));
+            if threads > 1 {
+                assert_eq!(ran.into_inner(), 10);
+            }
+        }
+    }
+
+    #[test]
+    fn threads_can_be_changed() {
+        let ctx = Context::new(Isa::detect(), 0);
+        assert_eq!((ctx.threads(), ctx.team(9).size()), (1, 1));
+        ctx.set_threads(3);
+        assert_eq!((ctx.threads(), ctx.team(9).size()), (3, 3));
+        assert_eq!(ctx.team(2).size(), 2);
+        assert_eq!((ctx.single().threads(), ctx.single().team(3).size()), (1, 1));
+        ctx.set_threads(1);
+        assert_eq!(ctx.team(9).size(), 1);
+    }
+}

@@ -1,0 +1,205 @@
+//! Instruction sets: one trait with the operations that the kernels call, one file of intrinsics each.
+//!
+//! A value of an instruction set's type (a *token*) is made only after the processor was asked for it, so
+//! holding one is the proof that its instructions may run. A kernel is a [`Task`]: its body is written once
+//! over `S: Simd<T>`, and `scalar::compiled` compiles it once for each instruction set, inside a function
+//! that has the target features switched on.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod portable;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) use avx2::Avx2;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use avx512::Avx512;
+pub(crate) use portable::Portable;
+
+use crate::Scalar;
+
+/// A computation written once for every instruction set.
+pub trait Task<T: Scalar> {
+    /// What the computation returns.
+    type Output;
+
+    /// The body. It must be `#[inline(always)]`, so that it is compiled with the caller's target features.
+    fn run<S: Simd<T>>(self, simd: S) -> Self::Output;
+}
+
+/// The vector operations of one instruction set on elements of type `T`.
+///
+/// # Safety
+///
+/// An implementation must make its tokens only where the processor has the instructions that the
+/// operations use.
+pub unsafe trait Simd<T: Scalar>: Copy + Send + Sync + 'static {
+    /// A vector of [`Self::LANES`] elements.
+    type V: Copy;
+    /// One truth value a lane.
+    type Mask: Copy;
+    /// Elements in a vector.
+    const LANES: usize;
+    /// Rows of the largest register tile (2 vectors wide): its accumulators, two vectors of the panel and
+    /// one broadcast must fit the register file.
+    const MAX_ROWS: usize;
+
+    /// Runs `task` with this instruction set's target features enabled.
+    fn vectorize<K: Task<T>>(self, task: K) -> K::Output;
+
+    /// The same value in every lane.
+    fn splat(self, value: T) -> Self::V;
+    /// Reads a vector.
+    ///
+    /// # Safety
+    ///
+    /// - `from` is readable for [`Self::LANES`] elements.
+    unsafe fn load(self, from: *const T) -> Self::V;
+    /// Writes a vector.
+    ///
+    /// # Safety
+    ///
+    /// - `to` is writable for [`Self::LANES`] elements.
+    unsafe fn store(self, to: *mut T, v: Self::V);
+    /// Reads the first `count` lanes; the others are zero.
+    ///
+    /// # Safety
+    ///
+    /// - `count` is at most [`Self::LANES`];
+    /// - `from` is readable for `count` elements.
+    unsafe fn load_first(self, from: *const T, count: usize) -> Self::V;
+    /// Writes the first `count` lanes.
+    ///
+    /// # Safety
+    ///
+    /// - `count` is at most [`Self::LANES`];
+    /// - `to` is writable for `count` elements.
+    unsafe fn store_first(self, to: *mut T, v: Self::V, count: usize);
+
+    /// a + b.
+    fn add(self, a: Self::V, b: Self::V) -> Self::V;
+    /// a - b.
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V;
+    /// a · b.
+    fn mul(self, a: Self::V, b: Self::V) -> Self::V;
+    /// a / b.
+    fn div(self, a: Self::V, b: Self::V) -> Self::V;
+    /// a · b + c, rounded once where the instruction set has a fused operation.
+    fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// c - a · b, rounded once where the instruction set has a fused operation.
+    fn neg_mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// The smaller of the two; `b` where either is NaN.
+    fn min(self, a: Self::V, b: Self::V) -> Self::V;
+    /// The larger of the two; `b` where either is NaN or both are zero.
+    fn max(self, a: Self::V, b: Self::V) -> Self::V;
+    /// |a|.
+    fn abs(self, a: Self::V) -> Self::V;
+    /// |magnitude| with the sign of `sign`.
+    fn copysign(self, magnitude: Self::V, sign: Self::V) -> Self::V;
+    /// 2ⁿ for an integral n whose power is a normal number; unspecified, but no undefined behaviour, for
+    /// any other n.
+    fn exp2i(self, n: Self::V) -> Self::V;
+    /// a ≤ b, false where either is NaN.
+    fn le(self, a: Self::V, b: Self::V) -> Self::Mask;
+    /// `yes` where the mask is true, `no` elsewhere.
+    fn select(self, mask: Self::Mask, yes: Self::V, no: Self::V) -> Self::V;
+}
+
+/// An instruction set that this host has.
+///
+/// It can be made only by [`Isa::detect`], [`Isa::by_name`] and [`Isa::available`], which ask the processor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Isa(pub(crate) Kind);
+
+/// The tokens, one for each instruction set. Private, so that nobody can make one without detection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Portable lanes that LLVM turns into whatever the build target has: SSE2 or NEON.
+    Portable(Portable<4>),
+    #[cfg(target_arch = "x86_64")]
+    Avx2(Avx2),
+    #[cfg(target_arch = "x86_64")]
+    Avx512(Avx512),
+    #[cfg(any(test, feature = "test-isas"))]
+    Portable8(Portable<8>),
+    #[cfg(any(test, feature = "test-isas"))]
+    Portable16(Portable<16>),
+}
+
+macro_rules! dispatch_to {
+    ($isa:expr, $task:expr) => {{
+        use $crate::isa::{Kind, Simd};
+        match $isa.0 {
+            Kind::Portable(token) => Simd::<Self>::vectorize(token, $task),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2(token) => Simd::<Self>::vectorize(token, $task),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512(token) => Simd::<Self>::vectorize(token, $task),
+            #[cfg(any(test, feature = "test-isas"))]
+            Kind::Portable8(token) => Simd::<Self>::vectorize(token, $task),
+            #[cfg(any(test, feature = "test-isas"))]
+            Kind::Portable16(token) => Simd::<Self>::vectorize(token, $task),
+        }
+    }};
+}
+pub(crate) use dispatch_to;
+
+impl Isa {
+    /// The names that [`Isa::by_name`] knows on any host, narrowest vectors first.
+    pub const NAMES: [&'static str; 4] = ["scalar", "neon", "avx2", "avx512"];
+
+    /// The best instruction set of this processor.
+    pub fn detect() -> Self {
+        *Self::available().last().unwrap_or(&Self::portable())
+    }
+
+    /// The instruction set called `name`, one of [`Isa::NAMES`]; `None` if this host lacks it.
+    pub fn by_name(name: &str) -> Option<Self> {
+        Self::available().into_iter().find(|isa| isa.name() == name)
+    }
+
+    /// Every instruction set of this processor, narrowest vectors first.
+    pub fn available() -> Vec<Self> {
+        #[allow(unused_mut)] // only x86-64 has more than one
+        let mut found = vec![Self::portable()];
+        #[cfg(target_arch = "x86_64")]
+        {
+            found.extend(Avx2::detect().map(|token| Self(Kind::Avx2(token))));
+            found.extend(Avx512::detect().map(|token| Self(Kind::Avx512(token))));
+        }
+        found
+    }
+
+    /// What tests run: [`Isa::available`], and portable vectors of 8 and 16 lanes, which have the tiles of
+    /// AVX2 and AVX-512 on any host.
+    #[cfg(any(test, feature = "test-isas"))]
+    pub fn testable() -> Vec<Self> {
+        let mut all = Self::available();
+        all.push(Self(Kind::Portable8(Portable)));
+        all.push(Self(Kind::Portable16(Portable)));
+        all
+    }
+
+    /// Its name: `scalar` (`neon` on aarch64, where the portable lanes become NEON), `avx2` or `avx512`.
+    pub fn name(self) -> &'static str {
+        match self.0 {
+            Kind::Portable(_) if cfg!(target_arch = "aarch64") => "neon",
+            Kind::Portable(_) => "scalar",
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2(_) => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512(_) => "avx512",
+            #[cfg(any(test, feature = "test-isas"))]
+            Kind::Portable8(_) => "portable8",
+            #[cfg(any(test, feature = "test-isas"))]
+            Kind::Portable16(_) => "portable16",
+        }
+    }
+
+    fn portable() -> Self {
+        Self(Kind::Portable(Portable))
+    }
+}

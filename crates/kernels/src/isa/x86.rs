@@ -1,0 +1,71 @@
+//! What the x86-64 instruction sets share: the shape of an implementation whose operations are one intrinsic
+//! each. The files of the instruction sets give the intrinsics.
+
+/// An operation on registers alone.
+macro_rules! op {
+    ($name:ident($($arg:ident: $type:ty),*) -> $out:ty = $body:expr) => {
+        #[inline(always)]
+        #[allow(clippy::multiple_unsafe_ops_per_block)] // one operation of the trait, on registers alone
+        fn $name(self, $($arg: $type),*) -> $out {
+            // SAFETY: the token proves the target features; these intrinsics touch registers only.
+            unsafe { $body }
+        }
+    };
+}
+pub(super) use op;
+
+/// Implements `Simd<$type>` for `$token`; `$rest` are the operations whose form differs between
+/// instruction sets: partial loads and stores, powers of two, masks.
+macro_rules! simd {
+    (
+        $token:ident for $type:ty, features $features:literal,
+        V $v:ty, Mask $mask:ty, lanes $lanes:literal, max_rows $max_rows:literal,
+        set1 $set1:ident, loadu $loadu:ident, storeu $storeu:ident,
+        add $add:ident, sub $sub:ident, mul $mul:ident, div $div:ident,
+        fmadd $fmadd:ident, fnmadd $fnmadd:ident, min $min:ident, max $max:ident,
+        and $and:ident, andnot $andnot:ident, or $or:ident,
+        rest { $($rest:tt)* }
+    ) => {
+        // SAFETY: the token is made only after detection of all the features.
+        unsafe impl Simd<$type> for $token {
+            type V = $v;
+            type Mask = $mask;
+            const LANES: usize = $lanes;
+            const MAX_ROWS: usize = $max_rows;
+
+            #[inline(always)]
+            fn vectorize<K: Task<$type>>(self, task: K) -> K::Output {
+                #[target_feature(enable = $features)]
+                fn inner<K: Task<$type>>(token: $token, task: K) -> K::Output {
+                    task.run(token)
+                }
+                // SAFETY: the token proves the target features.
+                unsafe { inner(self, task) }
+            }
+            #[inline(always)]
+            unsafe fn load(self, from: *const $type) -> $v {
+                // SAFETY: the caller vouches for LANES readable elements.
+                unsafe { $loadu(from) }
+            }
+            #[inline(always)]
+            unsafe fn store(self, to: *mut $type, v: $v) {
+                // SAFETY: the caller vouches for LANES writable elements.
+                unsafe { $storeu(to, v) }
+            }
+            op!(splat(value: $type) -> $v = $set1(value));
+            op!(add(a: $v, b: $v) -> $v = $add(a, b));
+            op!(sub(a: $v, b: $v) -> $v = $sub(a, b));
+            op!(mul(a: $v, b: $v) -> $v = $mul(a, b));
+            op!(div(a: $v, b: $v) -> $v = $div(a, b));
+            op!(mul_add(a: $v, b: $v, c: $v) -> $v = $fmadd(a, b, c));
+            op!(neg_mul_add(a: $v, b: $v, c: $v) -> $v = $fnmadd(a, b, c));
+            op!(min(a: $v, b: $v) -> $v = $min(a, b));
+            op!(max(a: $v, b: $v) -> $v = $max(a, b));
+            op!(abs(a: $v) -> $v = $andnot($set1(-0.0), a));
+            op!(copysign(magnitude: $v, sign: $v) -> $v =
+                $or($andnot($set1(-0.0), magnitude), $and($set1(-0.0), sign)));
+            $($rest)*
+        }
+    };
+}
+pub(super) use simd;

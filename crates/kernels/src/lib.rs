@@ -1,0 +1,64 @@
+//! SIMD kernels and threads for recurrent networks.
+//!
+//! Everything that is `unsafe` in the project's arithmetic lives in this crate, behind functions that check
+//! their lengths. It knows nothing of layers or cells; it offers what their loops are made of:
+//!
+//! | function | computes |
+//! |---|---|
+//! | [`Packed::new`] | a matrix W of shape (K, N) laid out in column panels |
+//! | [`affine`] | Y = X W + b for many rows at once |
+//! | [`chain`] | the recurrence y_t = f(y_t + y_{t-1} W), forward or backward in time |
+//! | [`gram`] | Aᵀ B, the gradient of a weight over all rows |
+//! | [`column_sums`] | Σ over rows, the gradient of a bias |
+//! | [`map`], [`zip`] | activations and their derivatives |
+//! | [`dropout()`] | inverted dropout with a mask computed from a seed |
+//!
+//! # Symbols
+//!
+//! T time steps, B sequences in the batch, I input features, H hidden features, K the length of an inner
+//! product, N output columns, R rows. Matrices are row-major; a *row* is one sequence at one time step.
+//!
+//! # Instruction sets
+//!
+//! One generic source over [`Simd`] (AVX-512, AVX2 + FMA, portable lanes), chosen at run time by [`Isa`].
+//!
+//! # Determinism
+//!
+//! Vectors run over output columns, never over K: each output element is one chain of fused multiply-adds in
+//! ascending k. So its bits depend neither on the tile that computed it, nor on the number of threads, the
+//! batch size or, between instruction sets with FMA, the width of the vectors.
+
+#![warn(clippy::pedantic)]
+#![allow(clippy::must_use_candidate, clippy::module_name_repetitions)]
+
+mod activation;
+mod affine;
+mod chain;
+mod context;
+mod dropout;
+mod gram;
+mod isa;
+mod pack;
+mod pool;
+mod reduce;
+mod scalar;
+mod scratch;
+mod steps;
+mod tile;
+
+pub use activation::{Binary, Unary, map, zip};
+pub use affine::{Init, affine};
+pub use chain::{Chain, ChainBase, Epilogue, Order, Start, chain};
+pub use context::Context;
+pub use dropout::{dropout, dropout_in_place};
+pub use gram::{Pick, Rows, gram};
+pub use isa::{Isa, Simd, Task};
+pub use pack::Packed;
+pub use pool::Team;
+pub use reduce::column_sums;
+pub use scalar::Scalar;
+pub use scratch::{AllocError, Scratch};
+pub use steps::{Steps, StepsError};
+
+#[cfg(test)]
+mod testing;

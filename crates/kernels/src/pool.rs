@@ -1,0 +1,359 @@
+//! A team of threads that starts work within a microsecond.
+//!
+//! A recurrence meets at a barrier after each time step, every few microseconds, so the threads spin for a
+//! short while before they sleep, and the barrier spins too. The pool belongs to one [`crate::Context`],
+//! never to the process: dropping the context joins its threads.
+//!
+//! One team works at a time. A caller that finds the pool taken gets a team of one and works alone, which
+//! changes no bit of its results.
+
+use std::any::Any;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::thread::{self, JoinHandle, Thread};
+
+/// Spins before a waiting worker sleeps: about 50 µs, the price of waking it.
+const SPINS_BEFORE_SLEEP: usize = 20_000;
+
+/// Spins before a waiting thread offers its processor to another one.
+const SPINS_BEFORE_YIELD: usize = 4_000;
+
+/// The members of a job are counted in the low bits of its number.
+const MEMBER_BITS: u32 = 16;
+
+/// The most threads that a pool can have.
+pub(crate) const MAX_THREADS: usize = (1 << MEMBER_BITS) - 1;
+
+/// What a member of a team runs. The pointer of a job is erased to this.
+type Job<'a> = &'a (dyn Fn(usize) + Sync);
+
+/// The worker threads, made when first needed.
+#[derive(Default)]
+pub(crate) struct Pool {
+    workers: Mutex<Workers>,
+}
+
+#[derive(Default)]
+struct Workers {
+    shared: Arc<Shared>,
+    threads: Vec<Worker>,
+}
+
+struct Worker {
+    thread: Thread,
+    handle: Option<JoinHandle<()>>,
+    asleep: Arc<AtomicBool>,
+}
+
+/// What the caller and the workers have in common.
+#[derive(Default)]
+struct Shared {
+    /// (number of the job) << 16 | members of its team. A worker whose index is below the members runs the
+    /// job; the caller waits for all of those before it writes the next number.
+    job: AtomicUsize,
+    /// Points to the caller's `Job`, valid while that job runs.
+    closure: AtomicPtr<Job<'static>>,
+    running: AtomicUsize,
+    stop: AtomicBool,
+}
+
+impl Pool {
+    /// A team of at most `wanted` members, the caller included; fewer if the pool is busy or the system
+    /// gives no more threads.
+    pub(crate) fn team(&self, wanted: usize) -> Team<'_> {
+        let wanted = wanted.min(MAX_THREADS);
+        if wanted <= 1 {
+            return Team { workers: None, size: 1 };
+        }
+        let mut workers = match self.workers.try_lock() {
+            Ok(guard) => guard,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return Team { workers: None, size: 1 },
+        };
+        while workers.threads.len() + 1 < wanted {
+            if !workers.spawn() {
+                break;
+            }
+        }
+        let size = wanted.min(workers.threads.len() + 1);
+        Team { workers: Some(workers), size }
+    }
+
+    /// Ends the threads beyond `threads` (the caller counts as one).
+    pub(crate) fn shrink(&self, threads: usize) {
+        let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        if workers.threads.len() + 1 > threads {
+            *workers = Workers::default(); // joins all; the next team makes what it needs
+        }
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool").finish_non_exhaustive()
+    }
+}
+
+impl Workers {
+    /// Adds a thread; false if the system has none.
+    fn spawn(&mut self) -> bool {
+        let index = self.threads.len() + 1;
+        let asleep = Arc::new(AtomicBool::new(false));
+        let (shared, sleeping) = (Arc::clone(&self.shared), Arc::clone(&asleep));
+        let seen = self.shared.job.load(Ordering::Acquire);
+        let spawned = thread::Builder::new()
+            .name(format!("elman-{index}"))
+            .spawn(move || work(&shared, &sleeping, index, seen));
+        match spawned {
+            Ok(handle) => {
+                self.threads.push(Worker { thread: handle.thread().clone(), handle: Some(handle), asleep });
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    fn wake(&self, members: usize) {
+        for worker in &self.threads[..members] {
+            if worker.asleep.load(Ordering::SeqCst) {
+                worker.thread.unpark();
+            }
+        }
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::SeqCst);
+        for worker in &mut self.threads {
+            worker.thread.unpark();
+            if let Some(handle) = worker.handle.take() {
+                // A worker catches the panics of its jobs, so it has nothing to report here.
+                let _ = handle.join();
+            }
+        }
+    }
+}
+
+/// The loop of worker `index`.
+fn work(shared: &Shared, asleep: &AtomicBool, index: usize, mut seen: usize) {
+    loop {
+        let mut spins = 0;
+        let job = loop {
+            let job = shared.job.load(Ordering::SeqCst);
+            if shared.stop.load(Ordering::Relaxed) {
+                return;
+            }
+            if job != seen {
+                break job;
+            }
+            spins += 1;
+            if spins < SPINS_BEFORE_SLEEP {
+                std::hint::spin_loop();
+            } else {
+                // The flag is set before the job is read again, and the caller writes the job before it
+                // reads the flag: one of the two sees the other.
+                asleep.store(true, Ordering::SeqCst);
+                if shared.job.load(Ordering::SeqCst) == seen && !shared.stop.load(Ordering::SeqCst) {
+                    thread::park();
+                }
+                asleep.store(false, Ordering::SeqCst);
+            }
+        };
+        seen = job;
+        if index < job & MAX_THREADS {
+            let closure = shared.closure.load(Ordering::Acquire);
+            // SAFETY: this worker is a member of the job, so `Team::run` keeps the closure alive until
+            // `running` has counted it out.
+            let closure = unsafe { *closure };
+            closure(index);
+            shared.running.fetch_sub(1, Ordering::Release);
+        }
+    }
+}
+
+/// Some threads of a pool, held by one caller.
+pub struct Team<'a> {
+    workers: Option<MutexGuard<'a, Workers>>,
+    size: usize,
+}
+
+/// One thread's place in a running team.
+#[derive(Clone, Copy)]
+pub(crate) struct Member<'a> {
+    /// 0 is the caller.
+    pub(crate) index: usize,
+    /// Members of the team.
+    pub(crate) size: usize,
+    barrier: &'a Barrier,
+}
+
+impl Member<'_> {
+    /// Waits until all members are here.
+    #[inline]
+    pub(crate) fn wait(&self) {
+        if self.size > 1 {
+            self.barrier.wait(self.size);
+        }
+    }
+
+    /// This member's share of `0..len`, in multiples of `grain`: whole, disjoint, in order, and as even as
+    /// the grain allows.
+    pub(crate) fn share(&self, len: usize, grain: usize) -> std::ops::Range<usize> {
+        let grains = len.div_ceil(grain);
+        let bound = |i: usize| (grains * i / self.size * grain).min(len);
+        bound(self.index)..bound(self.index + 1)
+    }
+}
+
+impl Team<'_> {
+    /// Members, the caller included.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Runs `body` once for each member, member 0 on this thread, and returns when all have ended.
+    ///
+    /// # Panics
+    ///
+    /// With the panic of a member, after all have ended.
+    pub(crate) fn run(&mut self, body: impl Fn(Member<'_>) + Sync) {
+        let size = self.size;
+        let barrier = Barrier::default();
+        let Some(workers) = self.workers.as_mut().filter(|_| size > 1) else {
+            return body(Member { index: 0, size: 1, barrier: &barrier });
+        };
+        let failure: Mutex<Option<Box<dyn Any + Send>>> = Mutex::new(None);
+        let guarded = |index: usize| {
+            let member = Member { index, size, barrier: &barrier };
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| body(member))) {
+                barrier.broken.store(true, Ordering::Release);
+                failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(panic);
+            }
+        };
+        let closure: Job<'_> = &guarded;
+        let shared = &workers.shared;
+        let pointer: *const Job<'_> = ptr::from_ref(&closure);
+        shared.closure.store(pointer.cast::<Job<'static>>().cast_mut(), Ordering::Release);
+        shared.running.store(size - 1, Ordering::Relaxed);
+        let number = (shared.job.load(Ordering::Relaxed) >> MEMBER_BITS).wrapping_add(1);
+        shared.job.store(number << MEMBER_BITS | size, Ordering::SeqCst);
+        workers.wake(size - 1);
+        guarded(0);
+        spin_until(|| shared.running.load(Ordering::Acquire) == 0);
+        if let Some(panic) = failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            resume_unwind(panic);
+        }
+    }
+}
+
+impl fmt::Debug for Team<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Team").field("size", &self.size).finish_non_exhaustive()
+    }
+}
+
+fn spin_until(mut done: impl FnMut() -> bool) {
+    let mut spins = 0;
+    while !done() {
+        spins += 1;
+        if spins < SPINS_BEFORE_YIELD { std::hint::spin_loop() } else { thread::yield_now() }
+    }
+}
+
+/// A barrier that spins.
+#[derive(Default)]
+struct Barrier {
+    arrived: AtomicUsize,
+    round: AtomicUsize,
+    /// A member has panicked and will not come.
+    broken: AtomicBool,
+}
+
+impl Barrier {
+    fn wait(&self, size: usize) {
+        let round = self.round.load(Ordering::Acquire);
+        if self.arrived.fetch_add(1, Ordering::AcqRel) + 1 == size {
+            self.arrived.store(0, Ordering::Relaxed);
+            self.round.store(round.wrapping_add(1), Ordering::Release);
+            return;
+        }
+        spin_until(|| self.round.load(Ordering::Acquire) != round || self.broken.load(Ordering::Acquire));
+        assert!(self.round.load(Ordering::Acquire) != round, "another thread of the team panicked");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_member_runs_once_and_meets_at_the_barrier() {
+        let pool = Pool::default();
+        for size in [1, 2, 3, 8] {
+            for _ in 0..200 {
+                let mut team = pool.team(size);
+                let size = team.size();
+                let (before, wrong) = (AtomicUsize::new(0), AtomicUsize::new(0));
+                team.run(|member| {
+                    for round in 1..=5 {
+                        before.fetch_add(1, Ordering::SeqCst);
+                        member.wait();
+                        if before.load(Ordering::SeqCst) != round * size {
+                            wrong.fetch_add(1, Ordering::SeqCst);
+                        }
+                        member.wait();
+                    }
+                });
+                assert_eq!(before.into_inner(), 5 * size);
+                assert_eq!(wrong.into_inner(), 0);
+            }
+        }
+    }
+
+    #[test]
+    fn a_busy_pool_gives_a_team_of_one() {
+        let pool = Pool::default();
+        let first = pool.team(2);
+        assert_eq!((first.size(), pool.team(2).size()), (2, 1));
+        drop(first);
+        assert_eq!(pool.team(2).size(), 2);
+    }
+
+    #[test]
+    fn a_panic_of_any_member_reaches_the_caller_and_the_pool_lives_on() {
+        let pool = Pool::default();
+        for who in 0..3 {
+            let caught = catch_unwind(AssertUnwindSafe(|| {
+                pool.team(3).run(|member| {
+                    assert!(member.index != who, "member {who}");
+                    member.wait();
+                });
+            }));
+            assert!(caught.is_err());
+        }
+        let ran = AtomicUsize::new(0);
+        pool.team(3).run(|_| {
+            ran.fetch_add(1, Ordering::SeqCst);
+        });
+        assert_eq!(ran.into_inner(), 3);
+        pool.shrink(1);
+    }
+
+    #[test]
+    fn shares_are_whole_and_disjoint() {
+        let barrier = Barrier::default();
+        for (len, grain, size) in [(10, 1, 3), (10, 4, 3), (0, 4, 2), (3, 8, 2), (64, 16, 3)] {
+            let mut next = 0;
+            for index in 0..size {
+                let share = Member { index, size, barrier: &barrier }.share(len, grain);
+                assert_eq!(share.start, next);
+                next = share.end;
+            }
+            assert_eq!(next, len);
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! The product at the bottom of everything: C = init + A · W for a block of rows and some panels of W.
+//!
+//! ```text
+//! for each strip of panels              panels outside: a panel stays in the cache for all rows
+//!   for each tile of R rows             R ≤ MAX_ROWS, rows shared out evenly
+//!     acc[R][vectors] = init
+//!     for k in 0..K                     one chain of fused multiply-adds an element, k ascending
+//!       acc[r][v] += A[r, k] · W[k, v]
+//!     C = f(acc)
+//! ```
+//!
+//! A tile of few rows takes several panels at once, so that at least 8 accumulators hide the latency of the
+//! multiply-adds (4 cycles at two a cycle).
+
+use std::ops::Range;
+
+use crate::Scalar;
+use crate::activation::{relu, relu_grad, tanh, tanh_grad};
+use crate::isa::{Simd, Task};
+use crate::pack::{PANEL_VECTORS, Panels};
+
+/// A matrix in memory: where it starts and how far its rows are apart.
+#[derive(Clone, Copy)]
+pub(crate) struct Matrix<T> {
+    pub(crate) data: *const T,
+    pub(crate) stride: usize,
+}
+
+impl<T> Matrix<T> {
+    #[inline(always)]
+    pub(crate) fn at(&self, row: usize, column: usize) -> *const T {
+        self.data.wrapping_add(row * self.stride + column)
+    }
+
+    /// The matrix from `row` on.
+    #[inline(always)]
+    pub(crate) fn below(self, row: usize) -> Self {
+        Self { data: self.at(row, 0), ..self }
+    }
+}
+
+/// What the accumulators start from.
+#[derive(Clone, Copy)]
+pub(crate) enum Base<T> {
+    /// 0.
+    Zero,
+    /// A matrix of the shape of C; with stride 0, one row for all.
+    Matrix(Matrix<T>),
+}
+
+/// What is done to a tile after its product.
+#[derive(Clone, Copy)]
+pub(crate) enum Finish<T> {
+    /// Nothing.
+    Nothing,
+    /// C = tanh C.
+    Tanh,
+    /// C = relu C.
+    Relu,
+    /// C = C ⊙ (1 - H²), H of the shape of C.
+    TanhGrad(Matrix<T>),
+    /// C = C where H > 0, else 0, H of the shape of C.
+    ReluGrad(Matrix<T>),
+}
+
+/// A block of rows times a range of panels. `COLUMNS` tells how A lies: false, row by row (k is
+/// contiguous); true, column by column (rows are contiguous, and the stride is between ks).
+#[derive(Clone)]
+pub(crate) struct Block<T, const COLUMNS: bool> {
+    pub(crate) rows: usize,
+    pub(crate) a: Matrix<T>,
+    pub(crate) w: *const T,
+    pub(crate) panels: Panels,
+    pub(crate) range: Range<usize>,
+    pub(crate) base: Base<T>,
+    pub(crate) c: *mut T,
+    pub(crate) c_stride: usize,
+    pub(crate) finish: Finish<T>,
+}
+
+impl<T: Scalar, const COLUMNS: bool> Block<T, COLUMNS> {
+    /// Computes the block with instruction set `s`.
+    ///
+    /// # Safety
+    ///
+    /// - `a` is readable for `rows` rows of K elements;
+    /// - `w` holds the panels that `panels` describes, packed for the lanes of `s`, and `range` is within them;
+    /// - `base` and the matrix of `finish` are readable for `rows` rows of N elements;
+    /// - `c` is writable for `rows` rows of N elements; of the others only `base` may overlap it, and then
+    ///   it must be the very same matrix.
+    #[inline(always)]
+    pub(crate) unsafe fn compute<S: Simd<T>>(self, s: S) {
+        s.vectorize(Compute(self));
+    }
+}
+
+/// The task of a block whose conditions the caller of [`Block::compute`] vouched for.
+struct Compute<T, const COLUMNS: bool>(Block<T, COLUMNS>);
+
+impl<T: Scalar, const COLUMNS: bool> Task<T> for Compute<T, COLUMNS> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, s: S) {
+        let block = self.0;
+        debug_assert_eq!(block.panels.lanes, S::LANES);
+        debug_assert!(block.range.end <= block.panels.count());
+        if block.rows == 0 {
+            return;
+        }
+        let tiles = block.rows.div_ceil(S::MAX_ROWS);
+        let (rows, larger) = (block.rows / tiles, block.rows % tiles);
+        let most = rows + usize::from(larger > 0);
+        let full = (block.panels.n / block.panels.width()).min(block.range.end);
+        let mut panel = block.range.start;
+        while panel < block.range.end {
+            let together = match (most, full.saturating_sub(panel)) {
+                (1, 4..) => 4,
+                (1..=3, 2..) => 2,
+                _ => 1,
+            };
+            let mut row = 0;
+            for i in 0..tiles {
+                let rows = rows + usize::from(i < larger);
+                block.tile(s, row, rows, panel, together);
+                row += rows;
+            }
+            panel += together;
+        }
+    }
+}
+
+impl<T: Scalar, const COLUMNS: bool> Block<T, COLUMNS> {
+    /// One tile: `rows` rows from `row`, at `together` panels from `panel`.
+    #[inline(always)]
+    fn tile<S: Simd<T>>(&self, s: S, row: usize, rows: usize, panel: usize, together: usize) {
+        let columns = self.panels.columns(panel);
+        let stored = self.panels.stored(panel);
+        let place =
+            Place { row, column: columns.start, w: self.w.wrapping_add(self.panels.offset(panel)), stored };
+        let last = columns.len() - (stored - S::LANES);
+        let two = stored == PANEL_VECTORS * S::LANES;
+        macro_rules! rows {
+            ($($n:literal)*) => {
+                match (rows, together) {
+                    (1, 4) => self.product::<S, 1, 4, 2>(s, place, S::LANES),
+                    (1, 2) => self.product::<S, 1, 2, 2>(s, place, S::LANES),
+                    (2, 2) => self.product::<S, 2, 2, 2>(s, place, S::LANES),
+                    (3, 2) => self.product::<S, 3, 2, 2>(s, place, S::LANES),
+                    $(($n, _) if $n <= S::MAX_ROWS && two => self.product::<S, $n, 1, 2>(s, place, last),)*
+                    $(($n, _) if $n <= S::MAX_ROWS => self.product::<S, $n, 1, 1>(s, place, last),)*
+                    _ => unreachable!("a tile has at most MAX_ROWS rows"),
+                }
+            };
+        }
+        rows!(1 2 3 4 5 6 7 8 9 10 11 12);
+        let end = self.panels.columns(panel + together - 1).end;
+        self.finish(s, row..row + rows, columns.start..end);
+    }
+
+    /// The activation, as a second pass over the tile, which is in the first cache: inside the products
+    /// above it would be compiled once for each of their forms.
+    #[inline(always)]
+    fn finish<S: Simd<T>>(&self, s: S, rows: Range<usize>, columns: Range<usize>) {
+        for r in rows {
+            let c = self.c.wrapping_add(r * self.c_stride + columns.start);
+            let width = columns.len();
+            match self.finish {
+                Finish::Nothing => {}
+                Finish::Tanh => finish(s, c, c, width, |x, _| tanh(s, x)),
+                Finish::Relu => finish(s, c, c, width, |x, _| relu(s, x)),
+                Finish::TanhGrad(h) => finish(s, c, h.at(r, columns.start), width, |g, h| tanh_grad(s, g, h)),
+                Finish::ReluGrad(h) => finish(s, c, h.at(r, columns.start), width, |g, h| relu_grad(s, g, h)),
+            }
+        }
+    }
+
+    /// R rows by P panels of V vectors each; the last vector has `last` columns.
+    #[inline(always)]
+    fn product<S: Simd<T>, const R: usize, const P: usize, const V: usize>(
+        &self,
+        s: S,
+        at: Place<T>,
+        last: usize,
+    ) {
+        let Place { row, column, w, stored } = at;
+        let k = self.panels.k;
+        let panel_stride = stored * k;
+        // Column of vector v of panel p, from `column`; and how many lanes of it there are.
+        let place = |p: usize, v: usize| (p * V + v) * S::LANES;
+        let lanes = |p: usize, v: usize| if p + 1 == P && v + 1 == V { last } else { S::LANES };
+
+        let mut acc = [[[s.splat(T::zero()); V]; P]; R];
+        match self.base {
+            Base::Zero => {}
+            Base::Matrix(from) => {
+                for (r, acc) in acc.iter_mut().enumerate() {
+                    for p in 0..P {
+                        for v in 0..V {
+                            let from = from.at(row + r, column + place(p, v));
+                            // SAFETY: the row has N elements, of which this vector covers the given lanes.
+                            acc[p][v] = unsafe { load(s, from, lanes(p, v)) };
+                        }
+                    }
+                }
+            }
+        }
+
+        let a = if COLUMNS { self.a.at(0, row) } else { self.a.at(row, 0) };
+        for i in 0..k {
+            let w = w.wrapping_add(i * stored);
+            let mut right = [[s.splat(T::zero()); V]; P];
+            for (p, right) in right.iter_mut().enumerate() {
+                for (v, right) in right.iter_mut().enumerate() {
+                    // SAFETY: a packed panel holds K rows of whole vectors.
+                    *right = unsafe { s.load(w.wrapping_add(p * panel_stride + v * S::LANES)) };
+                }
+            }
+            for (r, acc) in acc.iter_mut().enumerate() {
+                let left = if COLUMNS { i * self.a.stride + r } else { r * self.a.stride + i };
+                // SAFETY: row + r < rows and i < K, and A is readable there.
+                let left = s.splat(unsafe { *a.wrapping_add(left) });
+                for (acc, right) in acc.iter_mut().zip(&right) {
+                    for (acc, right) in acc.iter_mut().zip(right) {
+                        *acc = s.mul_add(left, *right, *acc);
+                    }
+                }
+            }
+        }
+
+        let c = |r: usize, column: usize| self.c.wrapping_add((row + r) * self.c_stride + column);
+        for (r, acc) in acc.iter().enumerate() {
+            for p in 0..P {
+                for v in 0..V {
+                    // SAFETY: C is writable for N columns in this row, of which the vector covers the lanes.
+                    unsafe { store(s, c(r, column + place(p, v)), acc[p][v], lanes(p, v)) };
+                }
+            }
+        }
+    }
+}
+
+/// Where a tile lies: its first row and column, its first panel and that panel's stored width.
+#[derive(Clone, Copy)]
+struct Place<T> {
+    row: usize,
+    column: usize,
+    w: *const T,
+    stored: usize,
+}
+
+/// Reads `count` lanes.
+///
+/// # Safety
+///
+/// - `count` is at most `LANES`, and `from` is readable for `count` elements.
+#[inline(always)]
+unsafe fn load<T: Scalar, S: Simd<T>>(s: S, from: *const T, count: usize) -> S::V {
+    if count == S::LANES {
+        // SAFETY: the caller vouches for all lanes.
+        unsafe { s.load(from) }
+    } else {
+        // SAFETY: the caller vouches for `count` lanes.
+        unsafe { s.load_first(from, count) }
+    }
+}
+
+/// Writes `count` lanes.
+///
+/// # Safety
+///
+/// - `count` is at most `LANES`, and `to` is writable for `count` elements.
+#[inline(always)]
+unsafe fn store<T: Scalar, S: Simd<T>>(s: S, to: *mut T, v: S::V, count: usize) {
+    if count == S::LANES {
+        // SAFETY: the caller vouches for all lanes.
+        unsafe { s.store(to, v) }
+    } else {
+        // SAFETY: the caller vouches for `count` lanes.
+        unsafe { s.store_first(to, v, count) }
+    }
+}
+
+/// c = f(c, h) for `width` elements, which the block's conditions cover.
+#[inline(always)]
+fn finish<T: Scalar, S: Simd<T>>(s: S, c: *mut T, h: *const T, width: usize, f: impl Fn(S::V, S::V) -> S::V) {
+    let mut i = 0;
+    while i < width {
+        let count = (width - i).min(S::LANES);
+        let to = c.wrapping_add(i);
+        // SAFETY: C has `width` elements from `c` on, by the conditions of the block.
+        let x = unsafe { load(s, to.cast_const(), count) };
+        // SAFETY: so has the matrix of `finish`.
+        let h = unsafe { load(s, h.wrapping_add(i), count) };
+        // SAFETY: as for `x`; C is writable.
+        unsafe { store(s, to, f(x, h), count) };
+        i += S::LANES;
+    }
+}
+
+impl<T: Scalar> Block<T, false> {
+    /// Rows `from..to` and the panels of `range` of this block.
+    pub(crate) fn part(&self, from: usize, to: usize, range: Range<usize>) -> Self {
+        Self {
+            rows: to - from,
+            a: self.a.below(from),
+            range,
+            base: match self.base {
+                Base::Matrix(m) => Base::Matrix(m.below(from)),
+                base => base,
+            },
+            c: self.c.wrapping_add(from * self.c_stride),
+            finish: match self.finish {
+                Finish::TanhGrad(h) => Finish::TanhGrad(h.below(from)),
+                Finish::ReluGrad(h) => Finish::ReluGrad(h.below(from)),
+                finish => finish,
+            },
+            ..*self
+        }
+    }
+
+    /// Leaves out the product: C = f(C).
+    pub(crate) fn empty_product(&mut self) {
+        self.base = Base::Matrix(Matrix { data: self.c.cast_const(), stride: self.c_stride });
+        self.panels.k = 0;
+    }
+}
