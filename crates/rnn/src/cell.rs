@@ -1,0 +1,153 @@
+//! What a recurrent cell offers to the stack.
+//!
+//! A cell turns the rows x (N, F) of one layer and direction into outputs y (N, S), given the states before
+//! the first steps. Each pass has a *batched* part, large matrix products over all rows at once, and a
+//! *recurrent* part, the loop over time. The stack runs the recurrent parts of both directions beside each
+//! other and gives the batched parts all threads.
+//!
+//! ```text
+//! forward    project           everything about x that does not wait for the states
+//!            recur             the loop over time: states, outputs
+//! backward   recur_backward    the loop against time: dz, the gradients before the activations; dstates
+//!            project_backward  dx and the gradients of the parameters, from dz
+//! ```
+//!
+//! The stack never looks into parameters, saved values or dz: how many gates a cell has is its own affair.
+
+use elman_kernels::{Context, Scalar};
+use ndarray::{ArrayView2, ArrayViewMut2};
+
+use crate::Error;
+use crate::layout::Pass;
+
+/// A parameter's name (without the suffix of layer and direction) and shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parameter {
+    /// As in torch: `weight_ih`, `bias_hh`, ….
+    pub name: &'static str,
+    /// Rows; 1 for a bias.
+    pub rows: usize,
+    /// Columns.
+    pub columns: usize,
+}
+
+impl Parameter {
+    /// Number of elements, or `None` if that is no number of elements.
+    pub fn len(&self) -> Option<usize> {
+        self.rows.checked_mul(self.columns)
+    }
+
+    /// Whether it has no elements.
+    pub fn is_empty(&self) -> bool {
+        self.rows == 0 || self.columns == 0
+    }
+}
+
+/// What every pass over a layer and direction reads.
+#[derive(Clone, Copy, Debug)]
+pub struct Given<'a, T: Scalar> {
+    /// The rows and their order in time.
+    pub pass: Pass<'a>,
+    /// The parameters, in the order of [`Cell::parameters`]; a bias is a matrix of one row.
+    pub parameters: &'a [ArrayView2<'a, T>],
+    /// The input x (N, F).
+    pub x: ArrayView2<'a, T>,
+    /// The initial states, one (B, size) for each of [`Cell::state_sizes`].
+    pub states: &'a [ArrayView2<'a, T>],
+}
+
+/// What a forward pass writes.
+#[derive(Debug)]
+pub struct Made<'a, T: Scalar> {
+    /// The output y (N, S).
+    pub y: ArrayViewMut2<'a, T>,
+    /// What the cell keeps for its backward pass (N, [`Cell::saved_size`]).
+    pub saved: ArrayViewMut2<'a, T>,
+    /// The final states, shaped as the initial ones.
+    pub states_n: Vec<ArrayViewMut2<'a, T>>,
+}
+
+/// What a forward pass has left, and the gradients that come from above.
+#[derive(Debug)]
+pub struct Above<'a, T: Scalar> {
+    /// The output y (N, S) of the forward pass.
+    pub y: ArrayView2<'a, T>,
+    /// What the cell kept (N, [`Cell::saved_size`]).
+    pub saved: ArrayView2<'a, T>,
+    /// dy (N, S), or `None` if it is 0.
+    pub dy: Option<ArrayView2<'a, T>>,
+    /// The gradients of the final states, each `None` if it is 0.
+    pub dstates_n: Vec<Option<ArrayView2<'a, T>>>,
+}
+
+/// What the batched part of a backward pass writes.
+#[derive(Debug)]
+pub struct Below<'a, T: Scalar> {
+    /// dx (N, F), if wanted.
+    pub dx: Option<ArrayViewMut2<'a, T>>,
+    /// Whether to add to what dx holds: the second direction does.
+    pub add_dx: bool,
+    /// The gradients of the parameters, in their order, if wanted.
+    pub dparameters: Option<Vec<ArrayViewMut2<'a, T>>>,
+}
+
+/// A recurrent cell.
+pub trait Cell<T: Scalar>: Sync {
+    /// Its parameters for an input of `input_size` features, in torch's order.
+    fn parameters(&self, input_size: usize) -> Vec<Parameter>;
+
+    /// Columns S of its output.
+    fn output_size(&self) -> usize;
+
+    /// Columns of each of its states: one for Elman, two (h and c) for LSTM.
+    fn state_sizes(&self) -> Vec<usize>;
+
+    /// Elements per row that it keeps for its backward pass beside its input and output.
+    fn saved_size(&self) -> usize;
+
+    /// Columns of dz.
+    fn gate_size(&self) -> usize;
+
+    /// The batched part of the forward pass.
+    ///
+    /// # Errors
+    ///
+    /// If there is not enough memory.
+    fn project(&self, ctx: &Context, given: &Given<'_, T>, made: &mut Made<'_, T>) -> Result<(), Error>;
+
+    /// The recurrent part of the forward pass; [`Cell::project`] has run.
+    ///
+    /// # Errors
+    ///
+    /// If there is not enough memory.
+    fn recur(&self, ctx: &Context, given: &Given<'_, T>, made: &mut Made<'_, T>) -> Result<(), Error>;
+
+    /// The recurrent part of the backward pass: writes dz (N, [`Cell::gate_size`]) and, if wanted, the
+    /// gradients of the initial states.
+    ///
+    /// # Errors
+    ///
+    /// If there is not enough memory.
+    fn recur_backward(
+        &self,
+        ctx: &Context,
+        given: &Given<'_, T>,
+        above: &Above<'_, T>,
+        dz: ArrayViewMut2<'_, T>,
+        dstates: Option<Vec<ArrayViewMut2<'_, T>>>,
+    ) -> Result<(), Error>;
+
+    /// The batched part of the backward pass; `dz` is what [`Cell::recur_backward`] wrote.
+    ///
+    /// # Errors
+    ///
+    /// If there is not enough memory.
+    fn project_backward(
+        &self,
+        ctx: &Context,
+        given: &Given<'_, T>,
+        above: &Above<'_, T>,
+        dz: ArrayView2<'_, T>,
+        below: Below<'_, T>,
+    ) -> Result<(), Error>;
+}

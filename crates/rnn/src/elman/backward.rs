@@ -1,0 +1,89 @@
+//! The backward pass of the Elman cell.
+//!
+//! ```text
+//! recur     dz_t = (dy_t + dz_{t+1} W_hh) ⊙ act'(h_t)        step by step, against the order of the pass;
+//!           at the last step of each sequence dh_n takes the place of dz_{t+1} W_hh
+//!           dh_0 = dz W_hh at the first step of each sequence
+//! project   dX    = dZ W_ih                                   all rows at once
+//!           dW_ih = dZᵀ X
+//!           dW_hh = dZᵀ H_{-1}, H_{-1} the state before each row
+//!           db_ih = db_hh = Σ over rows of dZ
+//! ```
+
+use elman_kernels::{
+    Chain, ChainBase, Context, Epilogue, Init, Order, Packed, Rows, Scalar, Start, affine, chain,
+    column_sums, gram,
+};
+use ndarray::{ArrayView2, ArrayViewMut2};
+
+use super::{Elman, Nonlinearity};
+use crate::Error;
+use crate::cell::{Above, Below, Given};
+
+pub(super) fn recur<T: Scalar>(
+    cell: Elman,
+    ctx: &Context,
+    given: &Given<'_, T>,
+    above: &Above<'_, T>,
+    mut dz: ArrayViewMut2<'_, T>,
+    dstates: Option<Vec<ArrayViewMut2<'_, T>>>,
+) -> Result<(), Error> {
+    let weights = cell.weights(given.parameters);
+    let packed = Packed::new(ctx, weights.w_hh.view())?;
+    let pass = given.pass;
+
+    // The recurrence begins where the pass ended: dy and dh_n meet there.
+    for b in 0..pass.steps.batch() {
+        let row = pass.final_row(b);
+        let mut begin = dz.row_mut(row);
+        match above.dy {
+            Some(dy) => begin.assign(&dy.row(row)),
+            None => begin.fill(T::zero()),
+        }
+        if let Some(dh_n) = above.dstates_n[0] {
+            begin += &dh_n.row(b);
+        }
+    }
+    let recurrence = Chain {
+        steps: pass.steps,
+        order: if pass.reverse { Order::Ascending } else { Order::Descending },
+        weights: &packed,
+        start: Start::Prepared,
+        base: above.dy.map_or(ChainBase::Zero, ChainBase::Matrix),
+        epilogue: match cell.nonlinearity {
+            Nonlinearity::Tanh => Epilogue::TanhGrad(above.y),
+            Nonlinearity::Relu => Epilogue::ReluGrad(above.y),
+        },
+    };
+    chain(ctx, &recurrence, dz.view_mut());
+
+    if let Some(dh_0) = dstates.and_then(|mut all| all.pop()) {
+        pass.with_first_rows(dz.view(), |dz| affine(ctx, dz, &packed, Init::Zero, dh_0));
+    }
+    Ok(())
+}
+
+pub(super) fn project<T: Scalar>(
+    cell: Elman,
+    ctx: &Context,
+    given: &Given<'_, T>,
+    above: &Above<'_, T>,
+    dz: ArrayView2<'_, T>,
+    below: Below<'_, T>,
+) -> Result<(), Error> {
+    if let Some(dx) = below.dx {
+        let packed = Packed::new(ctx, cell.weights(given.parameters).w_ih.view())?;
+        affine(ctx, dz, &packed, if below.add_dx { Init::Accumulate } else { Init::Zero }, dx);
+    }
+    let Some(mut gradients) = below.dparameters else { return Ok(()) };
+    gram(ctx, dz, Rows::All(given.x), gradients[0].view_mut())?;
+    let index = given.pass.previous();
+    let before = Rows::Picked { first: above.y, second: given.states[0], index: &index };
+    gram(ctx, dz, before, gradients[1].view_mut())?;
+    if let [_, _, db_ih, db_hh] = &mut gradients[..] {
+        let mut sums = ctx.scratch(cell.hidden_size)?;
+        column_sums(ctx, dz, &mut sums);
+        db_ih.iter_mut().zip(db_hh).zip(&*sums).for_each(|((ih, hh), &sum)| (*ih, *hh) = (sum, sum));
+    }
+    Ok(())
+}

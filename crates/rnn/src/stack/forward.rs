@@ -1,0 +1,243 @@
+//! The forward pass of the stack.
+
+use elman_kernels::{Context, Scalar};
+use ndarray::{ArrayView2, Axis};
+
+use super::buffers::{Place, deliver_states, inner_rows, inner_states, matrix, matrix_mut};
+use super::{Dropout, Stack};
+use crate::cell::{Cell, Given, Made};
+use crate::layout::Pass;
+use crate::{Error, Layout};
+
+/// A forward pass: what it reads and where it writes.
+#[derive(Debug)]
+pub struct Forward<'a, T: Scalar> {
+    /// How the caller's arrays lie.
+    pub layout: &'a Layout,
+    /// The parameters in the order of [`Stack::parameters`].
+    pub parameters: &'a [&'a [T]],
+    /// The input, I columns.
+    pub input: &'a [T],
+    /// For each state of the cell, the initial states (L·D, B, size), or `None` for zeros.
+    pub states: &'a [Option<&'a [T]>],
+    /// Dropout between layers.
+    pub dropout: Dropout,
+    /// The output, D·S columns; rows in the padding become 0.
+    pub output: &'a mut [T],
+    /// For each state of the cell, the final states (L·D, B, size).
+    pub states_n: Vec<&'a mut [T]>,
+    /// Of [`Stack::saved_len`] elements, if a backward pass will follow.
+    pub saved: Option<&'a mut [T]>,
+}
+
+impl<C> Stack<C> {
+    /// Runs a forward pass.
+    ///
+    /// # Errors
+    ///
+    /// If an array's length is not what layout and stack say, before anything is written; or if there is
+    /// not enough memory.
+    pub fn forward<T: Scalar>(&self, ctx: &Context, call: Forward<'_, T>) -> Result<(), Error>
+    where
+        C: Cell<T>,
+    {
+        let Forward { layout, parameters, input, states, dropout, output, mut states_n, saved } = call;
+        let parameters = self.views(parameters)?;
+        self.check_input(layout, input.len(), states)?;
+        dropout.check()?;
+        Self::check_len("output", output.len(), layout.outer_rows(), self.width())?;
+        let sizes = self.cell.state_sizes();
+        self.check_states("final state", layout, states_n.iter().map(|s| Some(s.len())))?;
+        if let Some(saved) = &saved {
+            Self::check_len("saved", saved.len(), self.saved_len(layout)?, 1)?;
+        }
+
+        let rows = layout.steps().rows();
+        let (of_layer, of_cell) = self.kept_sizes(rows);
+        let keeps = saved.is_some();
+        let (mut kept_layers, mut kept_cells) =
+            saved.unwrap_or_default().split_at_mut(if keeps { of_layer * (self.layers - 1) } else { 0 });
+        let groups = self.layers * self.directions;
+        let initial = states
+            .iter()
+            .zip(&sizes)
+            .map(|(&outer, &size)| inner_states(ctx, layout, outer, groups, size))
+            .collect::<Result<Vec<_>, _>>()?;
+        let x_0 = inner_rows(ctx, layout, input, self.input_size)?;
+        let mut output = Some(output);
+        let mut below: Option<Place<'_, T>> = None;
+
+        for l in 0..self.layers {
+            let last = l + 1 == self.layers;
+            let mut dropped = None;
+            let x = match &below {
+                None => matrix(&x_0, self.input_size),
+                Some(y) if dropout.p > 0.0 => {
+                    let mut x = ctx.scratch(of_layer)?;
+                    elman_kernels::dropout(y, dropout.p, dropout.seed, Dropout::first(l), &mut x);
+                    matrix(dropped.insert(x), self.width())
+                }
+                Some(y) => matrix(y, self.width()),
+            };
+            let mut y = if last && layout.rows_in_place() {
+                Place::Theirs(output.take().unwrap_or_default())
+            } else if keeps && !last {
+                let (this, rest) = std::mem::take(&mut kept_layers).split_at_mut(of_layer);
+                kept_layers = rest;
+                Place::Theirs(this)
+            } else {
+                Place::Ours(ctx.scratch(of_layer)?)
+            };
+            let mut cells = if keeps {
+                let (this, rest) = std::mem::take(&mut kept_cells).split_at_mut(of_cell * self.directions);
+                kept_cells = rest;
+                Place::Theirs(this)
+            } else {
+                Place::Ours(ctx.scratch(of_cell * self.directions)?)
+            };
+            let layer = Layer {
+                layout,
+                x,
+                parameters: &parameters[l * self.directions..][..self.directions],
+                initial: initial.iter().zip(&sizes).map(|(s, &size)| (&**s, size)).collect(),
+                first_group: l * self.directions,
+            };
+            self.forward_layer(ctx, &layer, &mut y, &mut cells, &mut states_n, &sizes)?;
+            if last && !layout.rows_in_place() {
+                if let Some(output) = output.take() {
+                    layout.scatter_rows(matrix(&y, self.width()), matrix_mut(output, self.width()));
+                }
+            }
+            below = Some(y);
+        }
+        for (states, &size) in states_n.iter_mut().zip(&sizes) {
+            deliver_states(layout, states, size);
+        }
+        Ok(())
+    }
+
+    /// Both directions of one layer.
+    fn forward_layer<T: Scalar>(
+        &self,
+        ctx: &Context,
+        layer: &Layer<'_, T>,
+        y: &mut [T],
+        cells: &mut [T],
+        states_n: &mut [&mut [T]],
+        sizes: &[usize],
+    ) -> Result<(), Error>
+    where
+        C: Cell<T>,
+    {
+        let batch = layer.layout.steps().batch();
+        let saved_size = self.cell.saved_size();
+        let states: Vec<_> = (0..self.directions).map(|d| layer.states(d)).collect();
+        let given = |d: usize| Given {
+            pass: Pass { steps: layer.layout.steps(), reverse: d == 1 },
+            parameters: &layer.parameters[d],
+            x: layer.x,
+            states: &states[d],
+        };
+        let mut rest = matrix_mut(y, self.width());
+        let mut cells = cells.chunks_mut((cells.len() / self.directions).max(1));
+        let mut finals: Vec<_> = states_n
+            .iter_mut()
+            .zip(sizes)
+            .map(|(all, &size)| {
+                let one = batch * size;
+                (all[layer.first_group * one..][..self.directions * one].chunks_mut(one.max(1)), size)
+            })
+            .collect();
+        let mut directions = Vec::with_capacity(self.directions);
+        for d in 0..self.directions {
+            let (this, other) = rest.split_at(Axis(1), self.cell.output_size());
+            rest = other;
+            let mut made = Made {
+                y: this,
+                saved: kept_matrix_mut(cells.next(), layer.layout.steps().rows(), saved_size),
+                states_n: finals
+                    .iter_mut()
+                    .map(|(parts, size)| matrix_mut(parts.next().unwrap_or_default(), *size))
+                    .collect(),
+            };
+            self.cell.project(ctx, &given(d), &mut made)?;
+            directions.push((d, made));
+        }
+        ctx.each(self.recurrent_work(layer.layout), directions, |ctx, (d, mut made)| {
+            self.cell.recur(ctx, &given(d), &mut made)
+        })
+    }
+
+    /// Multiply-adds of the loops over time of one layer, as far as the stack can tell.
+    pub(super) fn recurrent_work<T: Scalar>(&self, layout: &Layout) -> usize
+    where
+        C: Cell<T>,
+    {
+        let width = self.cell.output_size();
+        layout.steps().rows().saturating_mul(width).saturating_mul(width * self.directions)
+    }
+
+    /// Checks what forward and backward both read.
+    pub(super) fn check_input<T: Scalar>(
+        &self,
+        layout: &Layout,
+        input: usize,
+        states: &[Option<&[T]>],
+    ) -> Result<(), Error>
+    where
+        C: Cell<T>,
+    {
+        Self::check_len("input", input, layout.outer_rows(), self.input_size)?;
+        self.check_states("initial state", layout, states.iter().map(|s| s.map(<[T]>::len)))
+    }
+
+    /// Checks that there is an array (L·D, B, size), or none, for each state of the cell.
+    pub(super) fn check_states<T: Scalar>(
+        &self,
+        what: &str,
+        layout: &Layout,
+        lens: impl ExactSizeIterator<Item = Option<usize>>,
+    ) -> Result<(), Error>
+    where
+        C: Cell<T>,
+    {
+        let sizes = self.cell.state_sizes();
+        Self::check_len(&format!("the list of {what}s"), lens.len(), sizes.len(), 1)?;
+        let groups = self.layers * self.directions * layout.steps().batch();
+        lens.zip(sizes).try_for_each(|(len, size)| match len {
+            Some(len) => Self::check_len(what, len, groups, size),
+            None => Ok(()),
+        })
+    }
+}
+
+/// What one layer's passes in both directions read.
+pub(super) struct Layer<'a, T: Scalar> {
+    pub(super) layout: &'a Layout,
+    pub(super) x: ArrayView2<'a, T>,
+    pub(super) parameters: &'a [Vec<ArrayView2<'a, T>>],
+    /// The initial states of all layers and directions, and their columns.
+    pub(super) initial: Vec<(&'a [T], usize)>,
+    /// l·D.
+    pub(super) first_group: usize,
+}
+
+impl<T: Scalar> Layer<'_, T> {
+    /// The initial states of direction `d`.
+    pub(super) fn states(&self, d: usize) -> Vec<ArrayView2<'_, T>> {
+        let batch = self.layout.steps().batch();
+        let group = |all, size| group(all, self.first_group + d, batch, size);
+        self.initial.iter().map(|&(all, size)| group(all, size)).collect()
+    }
+}
+
+/// The states (B, size) of one layer and direction.
+pub(super) fn group<T>(all: &[T], index: usize, batch: usize, size: usize) -> ArrayView2<'_, T> {
+    matrix(&all[index * batch * size..][..batch * size], size)
+}
+
+/// What a cell keeps, (N, size) also where size is 0.
+fn kept_matrix_mut<T>(data: Option<&mut [T]>, rows: usize, size: usize) -> ndarray::ArrayViewMut2<'_, T> {
+    ndarray::ArrayViewMut2::from_shape((rows, size), data.unwrap_or_default())
+        .expect("rows of the cell's size")
+}

@@ -1,0 +1,11 @@
+//! The Node-API binding of `@elman/rnn`: JavaScript values to slices and back, no maths.
+//!
+//! One file per exported thing. Every export checks its sizes and array lengths, writes only into arrays
+//! that JavaScript has allocated, and holds nothing when it returns. Errors are thrown as `RangeError` for a
+//! value or a shape and `TypeError` for a kind; a panic becomes an `Error`.
+
+mod error;
+mod rnn;
+mod runtime;
+mod sequences;
+mod slice;

@@ -1,0 +1,309 @@
+//! Typed arrays and numbers of JavaScript as checked slices and sizes.
+//!
+//! [`Floats`], [`FloatsMut`] and [`Ints`] are arguments of exports. Making one checks the kind of the array
+//! and that its memory is there: an `ArrayBuffer` (a `SharedArrayBuffer` could change under our feet) that is
+//! not detached. They live as long as the call: JavaScript does not run meanwhile, so the memory stays where
+//! it is. What an export writes must not overlap anything else that it uses: [`disjoint`] checks that.
+
+use std::marker::PhantomData;
+use std::ptr;
+
+use elman_kernels::Scalar;
+use napi::bindgen_prelude::*;
+
+use crate::error::{Checked, Failure};
+
+/// The largest integer that every smaller one of is a double too.
+const MAX_SAFE_INTEGER: f64 = 9_007_199_254_740_991.0;
+
+/// The kinds of typed array that we take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dtype {
+    /// `Float32Array`.
+    F32,
+    /// `Float64Array`.
+    F64,
+    /// `Int32Array`.
+    I32,
+}
+
+impl Dtype {
+    /// The dtype called `name`.
+    pub(crate) fn by_name(name: &str) -> Checked<Self> {
+        match name {
+            f32::NAME => Ok(Self::F32),
+            f64::NAME => Ok(Self::F64),
+            _ => Err(Failure::Kind(format!("dtype should be 'float32' or 'float64', got: {name}"))),
+        }
+    }
+
+    fn array(self) -> &'static str {
+        match self {
+            Self::F32 => "Float32Array",
+            Self::F64 => "Float64Array",
+            Self::I32 => "Int32Array",
+        }
+    }
+
+    fn size(self) -> usize {
+        if self == Self::F64 { 8 } else { 4 }
+    }
+}
+
+/// The memory of a typed array.
+#[derive(Clone, Copy, Debug)]
+struct Memory {
+    dtype: Dtype,
+    data: *mut u8,
+    len: usize,
+}
+
+impl Memory {
+    /// The memory of `value`, which must be a typed array over an attached `ArrayBuffer`.
+    fn of(env: sys::napi_env, value: sys::napi_value) -> Checked<Self> {
+        let kind = |what: &str| Failure::Kind(format!("expected a typed array, got {what}"));
+        let mut is = false;
+        // SAFETY: env and value come from the running call.
+        let status = unsafe { sys::napi_is_typedarray(env, value, &raw mut is) };
+        if status != sys::Status::napi_ok || !is {
+            return Err(kind("another kind of value"));
+        }
+        let (mut array_type, mut len, mut data, mut buffer, mut offset) =
+            (0, 0, ptr::null_mut(), ptr::null_mut(), 0);
+        // SAFETY: value is a typed array, and the pointers are to locals.
+        let status = unsafe {
+            sys::napi_get_typedarray_info(
+                env,
+                value,
+                &raw mut array_type,
+                &raw mut len,
+                &raw mut data,
+                &raw mut buffer,
+                &raw mut offset,
+            )
+        };
+        if status != sys::Status::napi_ok {
+            return Err(kind("one without memory"));
+        }
+        let dtype = match array_type {
+            sys::TypedarrayType::float32_array => Dtype::F32,
+            sys::TypedarrayType::float64_array => Dtype::F64,
+            sys::TypedarrayType::int32_array => Dtype::I32,
+            _ => {
+                return Err(Failure::Kind(
+                    "expected a Float32Array, Float64Array or Int32Array, got another typed array".into(),
+                ));
+            }
+        };
+        // SAFETY: buffer was written by the call above.
+        let status = unsafe { sys::napi_is_arraybuffer(env, buffer, &raw mut is) };
+        if status != sys::Status::napi_ok || !is {
+            return Err(Failure::Kind(
+                "expected an array over an ArrayBuffer, got a SharedArrayBuffer".into(),
+            ));
+        }
+        // SAFETY: as above.
+        let status = unsafe { sys::napi_is_detached_arraybuffer(env, buffer, &raw mut is) };
+        if status != sys::Status::napi_ok || is {
+            return Err(Failure::Kind(
+                "expected an array with memory, got one whose buffer is detached".into(),
+            ));
+        }
+        if len == 0 || data.is_null() {
+            return Ok(Self { dtype, data: ptr::dangling_mut::<u64>().cast(), len: 0 });
+        }
+        Ok(Self { dtype, data: data.cast(), len })
+    }
+
+    fn overlaps(&self, other: &Self) -> bool {
+        let range = |m: &Self| (m.data as usize, m.data as usize + m.len * m.dtype.size());
+        let ((a, a_end), (b, b_end)) = (range(self), range(other));
+        a < b_end && b < a_end
+    }
+
+    /// Checks that the array holds elements of `dtype`.
+    fn expect(&self, dtype: Dtype) -> Checked<()> {
+        if self.dtype == dtype {
+            return Ok(());
+        }
+        Err(Failure::Kind(format!("expected a {}, got a {}", dtype.array(), self.dtype.array())))
+    }
+}
+
+/// An element of a typed array.
+pub(crate) trait Element: Copy {
+    /// Its kind of array.
+    const DTYPE: Dtype;
+}
+
+impl Element for f32 {
+    const DTYPE: Dtype = Dtype::F32;
+}
+
+impl Element for f64 {
+    const DTYPE: Dtype = Dtype::F64;
+}
+
+/// An array to read: `Float32Array` or `Float64Array`.
+#[derive(Clone, Copy)]
+pub struct Floats<'a>(Memory, PhantomData<&'a ()>);
+
+/// An array to write: `Float32Array` or `Float64Array`.
+pub struct FloatsMut<'a>(Memory, PhantomData<&'a mut ()>);
+
+/// An `Int32Array` to read.
+#[derive(Clone, Copy)]
+pub struct Ints<'a>(Memory, PhantomData<&'a ()>);
+
+impl<'a> Floats<'a> {
+    /// The kind of its elements.
+    pub(crate) fn dtype(&self) -> Dtype {
+        self.0.dtype
+    }
+
+    /// Its elements, of type `T`.
+    pub(crate) fn get<T: Element>(&self) -> Checked<&'a [T]> {
+        self.0.expect(T::DTYPE)?;
+        // SAFETY: the memory is a typed array's of this element type (so it is aligned), in use by nobody
+        // else during the call; what may be written is disjoint from it, see `disjoint`.
+        Ok(unsafe { std::slice::from_raw_parts(self.0.data.cast(), self.0.len) })
+    }
+}
+
+impl<'a> FloatsMut<'a> {
+    /// The kind of its elements.
+    pub(crate) fn dtype(&self) -> Dtype {
+        self.0.dtype
+    }
+
+    /// Its elements, of type `T`; consumes the handle, so there is one such slice only.
+    pub(crate) fn get<T: Element>(self) -> Checked<&'a mut [T]> {
+        self.0.expect(T::DTYPE)?;
+        // SAFETY: as for `Floats::get`, and `disjoint` has shown that no other slice of the call overlaps.
+        Ok(unsafe { std::slice::from_raw_parts_mut(self.0.data.cast(), self.0.len) })
+    }
+}
+
+impl<'a> Ints<'a> {
+    /// Its elements.
+    pub(crate) fn get(&self) -> &'a [i32] {
+        // SAFETY: as for `Floats::get`; the kind was checked when the handle was made.
+        unsafe { std::slice::from_raw_parts(self.0.data.cast(), self.0.len) }
+    }
+}
+
+/// Anything with memory.
+pub(crate) trait Region {
+    /// Appends the memory to a list.
+    fn list(&self, into: &mut Regions);
+}
+
+/// Memory that a call uses.
+#[derive(Default)]
+pub(crate) struct Regions(Vec<Memory>);
+
+macro_rules! region {
+    ($($name:ident)*) => {$(
+        impl Region for $name<'_> {
+            fn list(&self, into: &mut Regions) {
+                into.0.push(self.0);
+            }
+        }
+    )*};
+}
+region!(Floats FloatsMut Ints);
+
+impl<R: Region> Region for Option<R> {
+    fn list(&self, into: &mut Regions) {
+        self.iter().for_each(|region| region.list(into));
+    }
+}
+
+impl<R: Region> Region for Vec<R> {
+    fn list(&self, into: &mut Regions) {
+        self.iter().for_each(|region| region.list(into));
+    }
+}
+
+/// Checks that no array that is written overlaps another array of the call.
+pub(crate) fn disjoint(written: &[&dyn Region], read: &[&dyn Region]) -> Checked<()> {
+    let mut all = Regions::default();
+    written.iter().for_each(|region| region.list(&mut all));
+    let count = all.0.len();
+    read.iter().for_each(|region| region.list(&mut all));
+    for (i, a) in all.0[..count].iter().enumerate() {
+        if all.0[i + 1..].iter().any(|b| a.overlaps(b)) {
+            return Err(Failure::Range("an array that is written overlaps another one of the call".into()));
+        }
+    }
+    Ok(())
+}
+
+macro_rules! argument {
+    ($($name:ident: $accepts:pat, $what:literal;)*) => {$(
+        impl TypeName for $name<'_> {
+            fn type_name() -> &'static str {
+                $what
+            }
+            fn value_type() -> ValueType {
+                ValueType::Object
+            }
+        }
+
+        impl ValidateNapiValue for $name<'_> {}
+
+        impl FromNapiValue for $name<'_> {
+            unsafe fn from_napi_value(env: sys::napi_env, value: sys::napi_value) -> Result<Self> {
+                let memory = Memory::of(env, value).map_err(|failure| failure.throw(env))?;
+                match memory.dtype {
+                    $accepts => Ok(Self(memory, PhantomData)),
+                    other => {
+                        let message = format!("expected a {}, got a {}", $what, other.array());
+                        Err(Failure::Kind(message).throw(env))
+                    }
+                }
+            }
+        }
+    )*};
+}
+argument! {
+    Floats: Dtype::F32 | Dtype::F64, "Float32Array or Float64Array";
+    FloatsMut: Dtype::F32 | Dtype::F64, "Float32Array or Float64Array";
+    Ints: Dtype::I32, "Int32Array";
+}
+
+/// Runs `$body` with `$T` the element type of `$dtype`.
+macro_rules! for_dtype {
+    ($dtype:expr, $T:ident => $body:expr) => {
+        match $dtype {
+            $crate::slice::Dtype::F32 => {
+                type $T = f32;
+                $body
+            }
+            $crate::slice::Dtype::F64 => {
+                type $T = f64;
+                $body
+            }
+            $crate::slice::Dtype::I32 => {
+                Err($crate::error::Failure::Kind("expected a dtype of floating point, got int32".into()))
+            }
+        }
+    };
+}
+pub(crate) use for_dtype;
+
+/// A size that came as a double: an integer from 0 to 2⁵³ - 1.
+pub(crate) fn size(value: f64, name: &str) -> Checked<usize> {
+    integer(value, name).and_then(|i| {
+        usize::try_from(i).map_err(|_| Failure::Range(format!("{name} must not be negative, got {i}")))
+    })
+}
+
+/// An integer that came as a double, safe in both directions.
+pub(crate) fn integer(value: f64, name: &str) -> Checked<i64> {
+    if value.fract() != 0.0 || value.abs() > MAX_SAFE_INTEGER || value.is_nan() {
+        return Err(Failure::Range(format!("{name} must be a safe integer, got {value}")));
+    }
+    #[allow(clippy::cast_possible_truncation)] // checked above
+    Ok(value as i64)
+}
