@@ -1,0 +1,685 @@
+"""Golden values for test/golden.test.ts, computed by PyTorch.
+
+    python3 -m venv ../golden-venv
+    ../golden-venv/bin/pip install torch==2.13.0 numpy==2.4.6 safetensors==0.8.0
+    ../golden-venv/bin/python test/golden/generate.py             # rewrites the files beside this one
+    ../golden-venv/bin/python test/golden/generate.py --check     # only compares: exit 1 if a byte differs
+
+Everything is seeded, and every choice that could change a rounding is pinned: one thread, ATen's AVX2
+kernels, MKL's machine-independent code path, oneDNN off. An x86-64 CPU with AVX2 is needed: without FMA,
+`uniform_` rounds twice and gives other initial weights (ATEN_CPU_CAPABILITY=default shows it).
+
+README.md, beside this file, says what each file holds. In names: T time steps, B batch, I input size,
+H hidden size, L layers, D directions.
+"""
+
+import os
+
+os.environ["ATEN_CPU_CAPABILITY"] = "avx2"
+os.environ["MKL_CBWR"] = "COMPATIBLE"
+os.environ["OMP_NUM_THREADS"] = "1"
+
+import argparse
+import itertools
+import json
+import sys
+from pathlib import Path
+
+import torch
+from safetensors.torch import save
+from torch import nn
+from torch.nn import functional
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+HERE = Path(__file__).resolve().parent
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
+STEPS = 25
+
+
+# ----------------------------------------------------------------------------------------------- common
+
+
+class Source:
+    """Numbers for one case: the same ones for each dtype, since all are drawn in float64 and then rounded."""
+
+    def __init__(self, seed, dtype="float64"):
+        self.generator = torch.Generator().manual_seed(seed)
+        self.dtype = DTYPES[dtype]
+
+    def uniform(self, *shape, low=-1.0, high=1.0):
+        drawn = torch.rand(shape, generator=self.generator, dtype=torch.float64)
+        return (drawn * (high - low) + low).to(self.dtype)
+
+    def integers(self, high, *shape, low=0):
+        return torch.randint(low, high, shape, generator=self.generator)
+
+
+def leaf(tensor):
+    return tensor.clone().requires_grad_(True)
+
+
+def flat(tensors):
+    return torch.cat([tensor.detach().reshape(-1) for tensor in tensors])
+
+
+def stored(tensor):
+    """What safetensors gets: contiguous, off the tape, class indices as int32."""
+    tensor = tensor.detach().clone().contiguous()
+    return tensor.to(torch.int32) if tensor.dtype == torch.int64 else tensor
+
+
+def safetensors_bytes(tensors):
+    return save({name: stored(tensor) for name, tensor in tensors.items()})
+
+
+def manifest_bytes(cases):
+    """A JSON array with one case a line, so that a change of one case is a change of one line."""
+    return ("[\n" + ",\n".join(json.dumps(case) for case in cases) + "\n]\n").encode()
+
+
+def camel(name):
+    head, *tail = name.split("_")
+    return head + "".join(word.capitalize() for word in tail)
+
+
+def camel_keys(options):
+    return {camel(key): value for key, value in options.items()}
+
+
+# -------------------------------------------------------------------------------------------------- RNN
+
+
+# (I, H, T, B). The case number runs through them, and their count shares no factor with the flags' product,
+# so that every size meets every flag.
+SIZES = [(2, 3, 3, 2), (1, 2, 4, 1), (3, 1, 2, 2), (2, 2, 1, 3), (2, 3, 2, 1), (1, 1, 1, 1), (5, 2, 3, 2)]
+UPSTREAMS = ["both", "output", "both", "hN", "both"]
+LAYOUTS = [("batched", False), ("batched", True), ("unbatched", None)]
+
+# Variable lengths: (L, bidirectional, bias, nonlinearity, batchFirst, hx, upstream, T, lengths).
+# T above the longest length asks for padding that no sequence reaches (total_length).
+LENGTH_CASES = [
+    (1, False, True, "tanh", False, True, "both", 5, [5, 3, 1]),
+    (1, False, True, "tanh", True, False, "both", 5, [2, 5, 4]),
+    (1, True, True, "tanh", False, False, "both", 5, [1, 4, 5]),
+    (1, True, True, "tanh", True, True, "hN", 6, [3, 1, 4]),
+    (1, True, False, "relu", False, True, "output", 4, [2, 4, 2, 3]),
+    (1, False, False, "relu", True, True, "both", 4, [1, 1, 1]),
+    (2, False, True, "tanh", False, False, "output", 4, [4, 4, 2]),
+    (2, False, True, "relu", True, True, "both", 5, [3, 4, 3]),
+    (2, True, True, "tanh", False, True, "both", 5, [2, 5, 1]),
+    (2, True, True, "relu", True, False, "both", 4, [1, 3, 4, 3]),
+    (2, True, False, "tanh", True, True, "output", 6, [5, 2, 2]),
+    (2, True, True, "tanh", False, True, "hN", 3, [1]),
+    (1, True, True, "relu", False, True, "both", 1, [1, 1]),
+]
+
+
+def product_cases():
+    """Every combination of the flags, as manifest entries."""
+    flags = itertools.product([1, 2, 3], [False, True], [True, False], ["tanh", "relu"], LAYOUTS, [True, False])
+    for number, (layers, bidirectional, bias, nonlinearity, (layout, batch_first), hx) in enumerate(flags):
+        input_size, hidden_size, steps, batch = SIZES[number % len(SIZES)]
+        yield {
+            "id": f"c{number:03}",
+            "dtypes": ["float64", "float32"],
+            "inputSize": input_size,
+            "hiddenSize": hidden_size,
+            "numLayers": layers,
+            "bidirectional": bidirectional,
+            "bias": bias,
+            "nonlinearity": nonlinearity,
+            # Without a batch the flag means nothing, which is worth a check: it takes both values there.
+            "batchFirst": number % 4 < 2 if batch_first is None else batch_first,
+            "layout": layout,
+            "hx": hx,
+            "T": steps,
+            "B": batch if layout == "batched" else 1,
+            "upstream": UPSTREAMS[number % len(UPSTREAMS)],
+        }
+
+
+def length_cases():
+    for number, (layers, bidirectional, bias, nonlinearity, batch_first, hx, upstream, steps, lengths) in enumerate(
+        LENGTH_CASES
+    ):
+        yield {
+            "id": f"v{number:02}",
+            "dtypes": ["float64"],
+            "inputSize": 2 + number % 2,
+            "hiddenSize": 3 - number % 2,
+            "numLayers": layers,
+            "bidirectional": bidirectional,
+            "bias": bias,
+            "nonlinearity": nonlinearity,
+            "batchFirst": batch_first,
+            "layout": "batched",
+            "hx": hx,
+            "T": steps,
+            "B": len(lengths),
+            "upstream": upstream,
+            "lengths": lengths,
+        }
+
+
+def rnn_case(case, dtype, seed):
+    """The tensors of one case: its inputs, its results, its gradients."""
+    source = Source(seed, dtype)
+    module = nn.RNN(
+        case["inputSize"],
+        case["hiddenSize"],
+        num_layers=case["numLayers"],
+        nonlinearity=case["nonlinearity"],
+        bias=case["bias"],
+        batch_first=case["batchFirst"],
+        bidirectional=case["bidirectional"],
+        dtype=DTYPES[dtype],
+    )
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.copy_(source.uniform(*parameter.shape, low=-0.8, high=1.0))
+
+    steps, batch = case["T"], case["B"]
+    batched = case["layout"] == "batched"
+    directions = 2 if case["bidirectional"] else 1
+    frames = [batch, steps] if case["batchFirst"] else [steps, batch]
+    input = leaf(source.uniform(*(frames if batched else [steps]), case["inputSize"], low=-2.0, high=2.0))
+    states = case["numLayers"] * directions
+    hx_shape = [states, batch, case["hiddenSize"]] if batched else [states, case["hiddenSize"]]
+    hx = leaf(source.uniform(*hx_shape)) if case["hx"] else None
+
+    if "lengths" in case:
+        packed = pack_padded_sequence(
+            input, torch.tensor(case["lengths"]), batch_first=case["batchFirst"], enforce_sorted=False
+        )
+        packed_output, h_n = module(packed, hx)
+        output, lengths = pad_packed_sequence(packed_output, batch_first=case["batchFirst"], total_length=steps)
+        assert lengths.tolist() == case["lengths"]
+    else:
+        output, h_n = module(input, hx)
+
+    grad_output = source.uniform(*output.shape) if case["upstream"] != "hN" else None
+    grad_h_n = source.uniform(*h_n.shape) if case["upstream"] != "output" else None
+    pairs = [(output, grad_output), (h_n, grad_h_n)]
+    pairs = [(tensor, gradient) for tensor, gradient in pairs if gradient is not None]
+    torch.autograd.backward([tensor for tensor, _ in pairs], [gradient for _, gradient in pairs])
+
+    tensors = {
+        "input": input,
+        "hx": hx,
+        "parameters": flat(module.parameters()),
+        "output": output,
+        "hN": h_n,
+        "gradOutput": grad_output,
+        "gradHN": grad_h_n,
+        "grad/input": input.grad,
+        "grad/hx": hx.grad if hx is not None else None,
+        "grad/parameters": flat(parameter.grad for parameter in module.parameters()),
+    }
+    return {name: tensor for name, tensor in tensors.items() if tensor is not None}
+
+
+def lively_seed(case, seed):
+    """The first of a row of seeds with which something comes out and gets back: so small a relu network may die."""
+    frames = case["T"] * case["B"]
+    real = sum(case["lengths"]) / frames if "lengths" in case else 1
+    for candidate in range(seed, seed + 100_000, 1000):
+        result = rnn_case(case, "float64", candidate)
+        if all((result[name] != 0).double().mean() >= 0.5 * real for name in ("output", "grad/input")):
+            return candidate
+    raise AssertionError(f"{case['id']}: no seed keeps the network alive")
+
+
+def rnn_files():
+    cases = [*product_cases(), *length_cases()]
+    tensors = {"float64": {}, "float32": {}}
+    for number, case in enumerate(cases):
+        seed = lively_seed(case, 1000 + number)
+        results = {dtype: rnn_case(case, dtype, seed) for dtype in case["dtypes"]}
+        for dtype, result in results.items():
+            tensors[dtype] |= {f"{case['id']}/{name}": tensor for name, tensor in result.items()}
+            # The two precisions agree, so no case sits on a kink of relu, where a rounding would decide.
+            for name, tensor in result.items():
+                torch.testing.assert_close(tensor.double(), results["float64"][name], rtol=1e-5, atol=1e-5)
+    return {
+        "rnn.json": manifest_bytes(cases),
+        "rnn-float64.safetensors": safetensors_bytes(tensors["float64"]),
+        "rnn-float32.safetensors": safetensors_bytes(tensors["float32"]),
+    }
+
+
+# ------------------------------------------------------------------------------------------- initial values
+
+
+INIT_SEEDS = [0, 1, 42, 2**32 + 5, -1]
+
+
+def make(kind, *arguments, **options):
+    return {"kind": kind, "arguments": list(arguments), "options": options}
+
+
+# What follows one manual_seed, in order: constructors and draws, with the arguments of torch.
+INIT_PROGRAMS = {
+    "rnn": [make("RNN", 3, 4)],
+    "rnn-deep": [make("RNN", 5, 7, num_layers=2, bidirectional=True)],
+    "rnn-no-bias": [make("RNN", 3, 4, bias=False)],
+    "rnn-relu-float64": [make("RNN", 2, 3, nonlinearity="relu", dtype="float64")],
+    "rnn-wide-float64": [make("RNN", 20, 33, dtype="float64")],
+    "rnn-cell": [make("RNNCell", 3, 4)],
+    "linear": [make("Linear", 5, 3)],
+    "linear-no-bias": [make("Linear", 7, 4, bias=False)],
+    "linear-float64": [make("Linear", 5, 3, dtype="float64")],
+    "rnn-then-linear": [make("RNN", 3, 4), make("Linear", 4, 2)],
+    "embedding": [make("Embedding", 10, 4)],
+    "embedding-small": [make("Embedding", 3, 4)],
+    "embedding-padding": [make("Embedding", 3, 4, padding_idx=1)],
+    "rand": [make("rand", [5])],
+    "rand-float64": [make("rand", [5], dtype="float64")],
+    "randn": [make("randn", [5])],
+    "randn-16": [make("randn", [16])],
+    "randn-40": [make("randn", [40])],
+    "randn-float64": [make("randn", [5], dtype="float64")],
+    "randn-40-float64": [make("randn", [40], dtype="float64")],
+    # Under 16 elements normal numbers come in pairs, and the second of a pair waits for the next call.
+    "mixed": [
+        make("randn", [5]),
+        make("rand", [2]),
+        make("randn", [2, 9]),
+        make("randn", [1]),
+        make("Linear", 3, 2, dtype="float64"),
+        make("randn", [3], dtype="float64"),
+        make("Embedding", 5, 4),
+        make("rand", [3]),
+        make("randn", [2]),
+    ],
+}
+
+
+def built(step):
+    """The tensors of one constructor or draw, by name."""
+    options = dict(step["options"])
+    dtype = DTYPES[options.pop("dtype", "float32")]
+    if step["kind"] in ("rand", "randn"):
+        return {"values": getattr(torch, step["kind"])(step["arguments"][0], dtype=dtype, **options)}
+    return dict(getattr(nn, step["kind"])(*step["arguments"], dtype=dtype, **options).state_dict())
+
+
+def init_files():
+    cases, tensors = [], {}
+    for name, program in INIT_PROGRAMS.items():
+        for seed in INIT_SEEDS[:1] if name == "rnn-wide-float64" else INIT_SEEDS:
+            id = f"{name}@{seed}"
+            torch.manual_seed(seed)
+            names = []
+            for number, step in enumerate(program):
+                results = built(step)
+                names.append(list(results))
+                tensors |= {f"{id}/{number}/{key}": tensor for key, tensor in results.items()}
+            steps = [
+                {**step, "options": camel_keys(step["options"]), "names": own} for step, own in zip(program, names)
+            ]
+            cases.append({"id": id, "program": name, "seed": seed, "steps": steps})
+    return {"init.json": manifest_bytes(cases), "init.safetensors": safetensors_bytes(tensors)}
+
+
+# ---------------------------------------------------------------------------------------------- trajectories
+
+
+TRAJECTORIES = [
+    {
+        "id": "sgd",
+        "seed": 11,
+        "rnn": {"input_size": 3, "hidden_size": 5, "num_layers": 2},
+        "outputs": 2,
+        "loss": {"kind": "MSELoss", "reduction": "mean"},
+        "optimizer": {"kind": "SGD", "lr": 0.1},
+    },
+    {
+        "id": "sgd-nesterov",
+        "seed": 12,
+        "rnn": {"input_size": 3, "hidden_size": 5, "num_layers": 2},
+        "outputs": 4,
+        "loss": {"kind": "CrossEntropyLoss", "reduction": "mean", "ignore_index": -100},
+        "optimizer": {"kind": "SGD", "lr": 0.05, "momentum": 0.9, "nesterov": True, "weight_decay": 0.01},
+        "max_norm": 0.25,
+    },
+    {
+        "id": "sgd-dampening",
+        "seed": 13,
+        "rnn": {"input_size": 2, "hidden_size": 4, "bidirectional": True, "nonlinearity": "relu", "batch_first": True},
+        "outputs": 3,
+        "loss": {"kind": "CrossEntropyLoss", "reduction": "sum", "ignore_index": 1},
+        "optimizer": {"kind": "SGD", "lr": 0.02, "momentum": 0.8, "dampening": 0.3},
+    },
+    {
+        "id": "sgd-maximize",
+        "seed": 14,
+        "rnn": {"input_size": 2, "hidden_size": 4, "bidirectional": True, "nonlinearity": "relu"},
+        "outputs": 2,
+        "loss": {"kind": "MSELoss", "reduction": "sum"},
+        "optimizer": {"kind": "SGD", "lr": 0.002, "momentum": 0.5, "maximize": True, "weight_decay": 0.1},
+        "max_norm": 5.0,
+    },
+    {
+        "id": "adam",
+        "seed": 15,
+        "rnn": {"input_size": 3, "hidden_size": 5, "num_layers": 2},
+        "outputs": 2,
+        "loss": {"kind": "MSELoss", "reduction": "mean"},
+        "optimizer": {"kind": "Adam"},
+    },
+    {
+        "id": "adam-amsgrad",
+        "seed": 16,
+        "rnn": {"input_size": 3, "hidden_size": 4, "bidirectional": True, "nonlinearity": "relu"},
+        "outputs": 3,
+        "loss": {"kind": "CrossEntropyLoss", "reduction": "mean", "ignore_index": -100},
+        "optimizer": {
+            "kind": "Adam",
+            "lr": 0.03,
+            "betas": [0.8, 0.95],
+            "eps": 1e-6,
+            "weight_decay": 0.1,
+            "amsgrad": True,
+        },
+        "max_norm": 0.5,
+    },
+    {
+        # Truncated backpropagation: a new chunk of a longer sequence in each step, the state carried over.
+        "id": "adam-embedding-carry",
+        "seed": 17,
+        "embedding": {"num_embeddings": 7, "embedding_dim": 4, "padding_idx": 0},
+        "rnn": {"input_size": 4, "hidden_size": 5},
+        "outputs": 7,
+        "loss": {"kind": "CrossEntropyLoss", "reduction": "mean", "ignore_index": 0},
+        "optimizer": {"kind": "Adam", "lr": 0.02},
+        "max_norm": 0.4,
+        "carry": True,
+    },
+    {
+        "id": "sgd-float32",
+        "dtype": "float32",
+        "seed": 18,
+        "rnn": {"input_size": 3, "hidden_size": 5, "num_layers": 2},
+        "outputs": 4,
+        "loss": {"kind": "CrossEntropyLoss", "reduction": "mean", "ignore_index": -100},
+        "optimizer": {"kind": "SGD", "lr": 0.1, "momentum": 0.9},
+        "max_norm": 0.3,
+    },
+]
+
+
+class Model(nn.Module):
+    def __init__(self, spec, dtype):
+        super().__init__()
+        if "embedding" in spec:
+            self.embedding = nn.Embedding(**spec["embedding"], dtype=dtype)
+        self.rnn = nn.RNN(**spec["rnn"], dtype=dtype)
+        directions = 2 if spec["rnn"].get("bidirectional") else 1
+        self.head = nn.Linear(directions * spec["rnn"]["hidden_size"], spec["outputs"], dtype=dtype)
+
+    def forward(self, input, hx=None):
+        output, h_n = self.rnn(self.embedding(input) if hasattr(self, "embedding") else input, hx)
+        return self.head(output), h_n
+
+
+def trajectory_data(spec, dtype):
+    """Input and target: one batch for all steps, or, where the state is carried, one chunk a step."""
+    source = Source(5000 + spec["seed"], dtype)
+    steps, batch = 5, 3
+    frames = [batch, steps] if spec["rnn"].get("batch_first") else [steps, batch]
+    outputs = spec["outputs"]
+    if spec.get("carry"):
+        text = source.integers(outputs, STEPS * steps + 1, batch)
+        return text[:-1].reshape(STEPS, *frames), text[1:].reshape(STEPS, *frames)
+    input = source.uniform(*frames, spec["rnn"]["input_size"], low=-1.5, high=1.5)
+    if spec["loss"]["kind"] == "MSELoss":
+        return input, source.uniform(*frames, outputs)
+    target = source.integers(outputs, *frames)
+    if spec["loss"]["ignore_index"] < 0:  # a class index is ignored where it occurs; this one has to be put in
+        target[1, 0] = target[-1, -1] = target[0, 1] = spec["loss"]["ignore_index"]
+    return input, target
+
+
+def trajectory(spec):
+    dtype_name = spec.get("dtype", "float64")
+    torch.manual_seed(spec["seed"])
+    model = Model(spec, DTYPES[dtype_name])
+    initial = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    inputs, targets = trajectory_data(spec, dtype_name)
+
+    loss_options = {key: value for key, value in spec["loss"].items() if key != "kind"}
+    criterion = getattr(nn, spec["loss"]["kind"])(**loss_options)
+    optimizer_options = {key: value for key, value in spec["optimizer"].items() if key != "kind"}
+    optimizer = getattr(torch.optim, spec["optimizer"]["kind"])(model.parameters(), foreach=False, **optimizer_options)
+
+    losses, norms, state = [], [], None
+    for step in range(STEPS):
+        input, target = (inputs[step], targets[step]) if spec.get("carry") else (inputs, targets)
+        optimizer.zero_grad()
+        prediction, state = model(input, state if spec.get("carry") else None)
+        state = state.detach()
+        if spec["loss"]["kind"] == "CrossEntropyLoss":  # torch wants (N, C) here
+            prediction, target = prediction.reshape(-1, spec["outputs"]), target.reshape(-1)
+        loss = criterion(prediction, target)
+        loss.backward()
+        losses.append(loss.item())
+        if "max_norm" in spec:
+            norm = nn.utils.clip_grad_norm_(model.parameters(), spec["max_norm"], foreach=False)
+            norms.append(norm.item())
+        optimizer.step()
+
+    rnn_options = {key: value for key, value in spec["rnn"].items() if key not in ("input_size", "hidden_size")}
+    manifest = {
+        "id": spec["id"],
+        "dtype": dtype_name,
+        "seed": spec["seed"],
+        "embedding": camel_keys(spec["embedding"]) if "embedding" in spec else None,
+        "rnn": {
+            "inputSize": spec["rnn"]["input_size"],
+            "hiddenSize": spec["rnn"]["hidden_size"],
+            "options": camel_keys(rnn_options),
+        },
+        "outputs": spec["outputs"],
+        "loss": {"kind": spec["loss"]["kind"], "options": camel_keys(loss_options)},
+        "optimizer": {"kind": spec["optimizer"]["kind"], "options": camel_keys(optimizer_options)},
+        "maxNorm": spec.get("max_norm"),
+        "carry": spec.get("carry", False),
+        "names": list(initial),
+        "losses": losses,
+        "norms": norms,
+    }
+    tensors = {"input": inputs, "target": targets}
+    tensors |= {f"initial/{name}": tensor for name, tensor in initial.items()}
+    tensors |= {f"final/{name}": tensor for name, tensor in model.state_dict().items()}
+    return manifest, {f"{spec['id']}/{name}": tensor for name, tensor in tensors.items()}
+
+
+def trajectory_files():
+    cases, tensors = [], {}
+    for spec in TRAJECTORIES:
+        case, own = trajectory(spec)
+        cases.append(case)
+        tensors |= own
+    return {"trajectory.json": manifest_bytes(cases), "trajectory.safetensors": safetensors_bytes(tensors)}
+
+
+# -------------------------------------------------------------------------------------------------- operations
+
+
+class Operations:
+    """Collects cases: an operation by the name it has in the package, its tensors, its other arguments."""
+
+    def __init__(self, dtype):
+        self.dtype = dtype
+        self.cases, self.tensors = [], {}
+
+    def add(self, name, op, function, tensors, arguments=(), options=None, indices=None):
+        """`function(*tensors, *indices)` is the value; every tensor gets a gradient, indices do not."""
+        indices = indices or {}
+        id = f"{name}.{self.dtype}"
+        leaves = {key: leaf(value) for key, value in tensors.items()}
+        output = function(*leaves.values(), *indices.values())
+        gradient = Source(9000 + len(self.cases), self.dtype).uniform(*output.shape)
+        output.backward(gradient)
+        own = {**leaves, **indices, "output": output, "gradOutput": gradient}
+        own |= {f"grad/{key}": value.grad for key, value in leaves.items()}
+        self.tensors |= {f"{id}/{key}": value for key, value in own.items()}
+        self.cases.append(
+            {
+                "id": id,
+                "op": op,
+                "dtype": self.dtype,
+                "tensors": list(leaves),
+                "indices": list(indices),
+                "arguments": list(arguments),
+                "options": camel_keys(options or {}),
+            }
+        )
+
+
+def elementwise(operations, source):
+    special = torch.tensor([0.0, -0.0, 1e-3, -1e-3, 0.5, -0.5, 3.0, -3.0, 30.0, -30.0, 800.0, -800.0])
+    special = special.to(source.dtype).reshape(3, 4)
+    for op in ("tanh", "relu", "sigmoid"):
+        operations.add(op, op, getattr(torch, op), {"x": special})
+    x, y = source.uniform(2, 3), source.uniform(2, 3)
+    operations.add("add", "add", torch.add, {"x": x, "y": y})
+    operations.add("mul", "mul", torch.mul, {"x": x, "y": y})
+    operations.add("add-number", "add", lambda x: x + 0.75, {"x": x}, [0.75])
+    operations.add("mul-number", "mul", lambda x: x * -1.5, {"x": x}, [-1.5])
+    operations.add("square", "square", lambda x: x * x, {"x": x})
+    operations.add("sum", "sum", torch.sum, {"x": source.uniform(3, 2, 2)})
+    operations.add("mean", "mean", torch.mean, {"x": source.uniform(3, 2, 2)})
+
+
+def rearranging(operations, source):
+    x = source.uniform(3, 4, 2)
+    for number, (op, arguments) in enumerate(
+        [
+            ("select", (0, 1)),
+            ("select", (1, 3)),
+            ("select", (-1, -2)),
+            ("narrow", (0, 1, 2)),
+            ("narrow", (1, 0, 1)),
+            ("narrow", (-2, 1, 3)),
+            ("transpose", (0, 1)),
+            ("transpose", (0, -1)),
+            ("transpose", (1, 1)),
+            ("reshape", (4, 6)),
+            ("reshape", (2, -1, 3)),
+        ]
+    ):
+        operations.add(f"{op}-{number}", op, lambda x: getattr(x, op)(*arguments), {"x": x}, arguments)
+    parts = {"x": source.uniform(2, 3), "y": source.uniform(1, 3), "z": source.uniform(2, 3)}
+    same = {"x": parts["x"], "y": source.uniform(2, 3), "z": parts["z"]}
+    wide = {"x": parts["x"], "y": source.uniform(2, 1)}
+    operations.add("cat-default", "cat", lambda *all: torch.cat(all), parts)
+    operations.add("cat-last", "cat", lambda *all: torch.cat(all, -1), wide, [-1])
+    for dim in (0, 1, -1):
+        operations.add(f"stack{dim}", "stack", lambda *all: torch.stack(all, dim), same, [dim])
+
+
+def layers(operations, source):
+    weight, bias = source.uniform(3, 4), source.uniform(3)
+    for shape in ([4], [2, 4], [2, 3, 4]):
+        tensors = {"x": source.uniform(*shape), "weight": weight, "bias": bias}
+        operations.add(f"linear-{len(shape)}d", "Linear", functional.linear, tensors)
+    operations.add("linear-no-bias", "Linear", functional.linear, {"x": source.uniform(2, 4), "weight": weight})
+
+    table = source.uniform(6, 3)
+    indices = {"x": torch.tensor([[1, 2, 2], [5, 1, 1]])}
+    for name, padding in (("", None), ("-padding", 1)):
+        operations.add(
+            f"embedding{name}",
+            "Embedding",
+            lambda weight, x: functional.embedding(x, weight, padding_idx=padding),
+            {"weight": table},
+            options={} if padding is None else {"padding_idx": padding},
+            indices=indices,
+        )
+
+
+def losses(operations, source):
+    for reduction in ("none", "mean", "sum"):
+        tensors = {"x": source.uniform(2, 3), "y": source.uniform(2, 3)}
+        operations.add(
+            f"mse-{reduction}",
+            "MSELoss",
+            lambda x, y: functional.mse_loss(x, y, reduction=reduction),
+            tensors,
+            options={"reduction": reduction},
+        )
+
+    def cross_entropy(name, logits, target, **options):
+        def value(x, target):
+            # torch wants the classes second: (N, C) or (N, C, d1, ...)
+            classes_second = x.movedim(-1, 1) if x.dim() > 1 else x
+            return functional.cross_entropy(classes_second, target, **options)
+
+        indices = {"target": target}
+        operations.add(
+            f"cross-entropy-{name}", "CrossEntropyLoss", value, {"x": logits}, options=options, indices=indices
+        )
+
+    flat_target = torch.tensor([2, 0, -100, 3, 1])
+    for reduction in ("none", "mean", "sum"):
+        cross_entropy(f"2d-{reduction}", source.uniform(5, 4, low=-3, high=3), flat_target, reduction=reduction)
+        deep_target = torch.tensor([[2, 0], [1, 2], [0, 1]])
+        cross_entropy(
+            f"3d-{reduction}",
+            source.uniform(3, 2, 3, low=-3, high=3),
+            deep_target,
+            reduction=reduction,
+            ignore_index=2,
+        )
+    cross_entropy("default", source.uniform(5, 4), flat_target)
+    huge = torch.tensor([[1000.0, -1000.0, 999.0], [-1000.0, 0.0, -1000.0], [50.0, 50.0, 50.0]]).to(source.dtype)
+    cross_entropy("huge", huge, torch.tensor([2, 0, 1]))
+    cross_entropy("all-ignored-mean", source.uniform(2, 3), torch.tensor([-100, -100]))
+    cross_entropy("all-ignored-sum", source.uniform(2, 3), torch.tensor([-100, -100]), reduction="sum")
+
+
+def operation_files():
+    cases, tensors = [], {}
+    for dtype in ("float64", "float32"):
+        operations = Operations(dtype)
+        source = Source(8000, dtype)
+        for group in (elementwise, rearranging, layers, losses):
+            group(operations, source)
+        cases += operations.cases
+        tensors |= operations.tensors
+    return {"ops.json": manifest_bytes(cases), "ops.safetensors": safetensors_bytes(tensors)}
+
+
+# -------------------------------------------------------------------------------------------------------- main
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Golden values for test/golden.test.ts, computed by PyTorch.")
+    parser.add_argument("--check", action="store_true", help="compare with the files that are here, write nothing")
+    check = parser.parse_args().check
+
+    version = torch.__version__.split("+")[0]
+    assert version == "2.13.0", f"these files are made by torch 2.13.0, not {version}"
+    capability = torch.backends.cpu.get_cpu_capability()
+    assert capability == "AVX2", f"an x86-64 CPU with AVX2 is needed, torch sees {capability}"
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    torch.backends.mkldnn.enabled = False
+
+    files = rnn_files() | init_files() | trajectory_files() | operation_files()
+    stale = []
+    for name, content in files.items():
+        path = HERE / name
+        if not check:
+            path.write_bytes(content)
+        elif not path.exists() or path.read_bytes() != content:
+            stale.append(name)
+        print(f"{len(content):8}  {name}")
+    print(f"{sum(map(len, files.values())):8}  in all")
+    if stale:
+        sys.exit(f"these differ from what torch gives: {', '.join(stale)}")
+
+
+if __name__ == "__main__":
+    main()
