@@ -86,7 +86,6 @@ impl RnnCore {
             let len = for_dtype!(self.dtype, T => {
                 self.stack.saved_len::<T>(&sequences.layout).map_err(Failure::from)
             })?;
-            #[allow(clippy::cast_precision_loss)] // JavaScript refuses such an array anyway
             Ok(len as f64)
         })
     }

@@ -304,6 +304,5 @@ pub(crate) fn integer(value: f64, name: &str) -> Checked<i64> {
     if value.fract() != 0.0 || value.abs() > MAX_SAFE_INTEGER || value.is_nan() {
         return Err(Failure::Range(format!("{name} must be a safe integer, got {value}")));
     }
-    #[allow(clippy::cast_possible_truncation)] // checked above
     Ok(value as i64)
 }

@@ -309,7 +309,6 @@ mod tests {
         let longest = lengths.iter().max().copied().unwrap_or(0);
         let steps = Steps::new((0..longest).map(|t| lengths.iter().filter(|&&l| l > t).count())).unwrap();
         let shape = (steps.rows(), width);
-        #[allow(clippy::cast_precision_loss)]
         let small = T::from_f64(1.0 / width.max(1) as f64);
         let w = random::<T>((width, width), seed).mapv(|v| v * small);
         let state = random::<T>((steps.batch(), width), seed + 1);

@@ -26,7 +26,7 @@ pub fn dropout<T: Scalar>(x: &[T], p: f64, seed: u64, first: u64, out: &mut [T])
 pub fn dropout_in_place<T: Scalar>(x: &mut [T], p: f64, seed: u64, first: u64) {
     let mask = Mask::new(p, seed);
     for (x, i) in x.iter_mut().zip(first..) {
-        *x = *x * mask.factor(i);
+        *x *= mask.factor(i);
     }
 }
 
@@ -40,7 +40,6 @@ struct Mask<T> {
 impl<T: Scalar> Mask<T> {
     fn new(p: f64, seed: u64) -> Self {
         let p = p.clamp(0.0, 1.0);
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // 0 ≤ p · 2³² ≤ 2³²
         let threshold = (p * 2f64.powi(32)).round() as u64;
         let scale = if p < 1.0 { T::from_f64(1.0 / (1.0 - p)) } else { T::zero() };
         Self { seed: mix(seed), threshold, scale }
@@ -71,7 +70,6 @@ mod tests {
             let x = vec![1.0f64; 100_000];
             let mut out = vec![f64::NAN; x.len()];
             dropout(&x, p, 3, 0, &mut out);
-            #[allow(clippy::cast_precision_loss)]
             let dropped = out.iter().filter(|&&y| y == 0.0).count() as f64 / x.len() as f64;
             assert!((dropped - p).abs() < 0.01, "{p}: {dropped}");
             assert!(out.iter().all(|&y| y == 0.0 || (y - 1.0 / (1.0 - p)).abs() < 1e-12));

@@ -28,9 +28,6 @@
 //! ascending k. So its bits depend neither on the tile that computed it, nor on the number of threads, the
 //! batch size or, between instruction sets with FMA, the width of the vectors.
 
-#![warn(clippy::pedantic)]
-#![allow(clippy::must_use_candidate, clippy::module_name_repetitions)]
-
 mod activation;
 mod affine;
 mod chain;

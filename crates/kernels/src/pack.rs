@@ -135,7 +135,6 @@ mod tests {
         for isa in Isa::testable() {
             let ctx = Context::new(isa, 1);
             for (k, n) in [(1, 1), (3, 7), (5, 16), (2, 33), (4, 50), (0, 5), (5, 0)] {
-                #[allow(clippy::cast_precision_loss)]
                 let w = Array2::from_shape_fn((k, n), |(i, j)| (1 + i * 100 + j) as f32);
                 let transposed = w.t().as_standard_layout().into_owned();
                 for w_view in [w.view(), transposed.t()] {

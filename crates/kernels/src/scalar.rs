@@ -93,7 +93,6 @@ macro_rules! scalar {
         impl Scalar for $type {
             const NAME: &'static str = $name;
 
-            #[allow(clippy::cast_possible_truncation)] // rounding to the element type is the purpose
             fn from_f64(value: f64) -> Self {
                 value as Self
             }

@@ -15,7 +15,6 @@ pub(crate) fn random<T: Scalar>(shape: (usize, usize), seed: u64) -> Array2<T> {
         let mut z = seed ^ ((i as u64) << 32 | j as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        #[allow(clippy::cast_precision_loss)]
         T::from_f64(((z ^ z >> 31) >> 11) as f64 / (1u64 << 52) as f64 - 1.0)
     })
 }
@@ -37,7 +36,6 @@ pub(crate) fn assert_close<T: Scalar>(
     what: &str,
 ) {
     assert_eq!(actual.dim(), expected.dim());
-    #[allow(clippy::cast_precision_loss)]
     let bound = T::epsilon().widen() * (terms.max(1) as f64) * (terms as f64).sqrt().max(1.0);
     for ((index, actual), expected) in actual.indexed_iter().zip(expected) {
         let error = (actual.widen() - expected).abs();

@@ -195,11 +195,11 @@ impl<T: Scalar, const COLUMNS: bool> Block<T, COLUMNS> {
             Base::Zero => {}
             Base::Matrix(from) => {
                 for (r, acc) in acc.iter_mut().enumerate() {
-                    for p in 0..P {
-                        for v in 0..V {
+                    for (p, acc) in acc.iter_mut().enumerate() {
+                        for (v, acc) in acc.iter_mut().enumerate() {
                             let from = from.at(row + r, column + place(p, v));
                             // SAFETY: the row has N elements, of which this vector covers the given lanes.
-                            acc[p][v] = unsafe { load(s, from, lanes(p, v)) };
+                            *acc = unsafe { load(s, from, lanes(p, v)) };
                         }
                     }
                 }
@@ -230,10 +230,10 @@ impl<T: Scalar, const COLUMNS: bool> Block<T, COLUMNS> {
 
         let c = |r: usize, column: usize| self.c.wrapping_add((row + r) * self.c_stride + column);
         for (r, acc) in acc.iter().enumerate() {
-            for p in 0..P {
-                for v in 0..V {
+            for (p, acc) in acc.iter().enumerate() {
+                for (v, acc) in acc.iter().enumerate() {
                     // SAFETY: C is writable for N columns in this row, of which the vector covers the lanes.
-                    unsafe { store(s, c(r, column + place(p, v)), acc[p][v], lanes(p, v)) };
+                    unsafe { store(s, c(r, column + place(p, v)), *acc, lanes(p, v)) };
                 }
             }
         }

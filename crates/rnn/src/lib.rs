@@ -26,8 +26,6 @@
 //! The gradient of the loss by `x` is called `dx`. The derivation is in `docs/bptt.md`.
 
 #![forbid(unsafe_code)]
-#![warn(clippy::pedantic)]
-#![allow(clippy::must_use_candidate, clippy::module_name_repetitions)]
 
 pub mod cell;
 pub mod elman;

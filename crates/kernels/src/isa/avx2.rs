@@ -1,7 +1,5 @@
 //! AVX2 with FMA: 8 lanes of `f32`, 4 of `f64`, 16 registers. Intrinsics only.
 
-#![allow(clippy::wildcard_imports)]
-
 use std::arch::x86_64::*;
 
 use super::x86::{op, simd};

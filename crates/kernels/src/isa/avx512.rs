@@ -1,7 +1,5 @@
 //! AVX-512: 16 lanes of `f32`, 8 of `f64`, 32 registers. Intrinsics only.
 
-#![allow(clippy::wildcard_imports, clippy::cast_possible_truncation)] // masks have LANES bits
-
 use std::arch::x86_64::*;
 
 use super::x86::{op, simd};

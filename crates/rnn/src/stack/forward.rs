@@ -103,10 +103,9 @@ impl<C> Stack<C> {
                 first_group: l * self.directions,
             };
             self.forward_layer(ctx, &layer, &mut y, &mut cells, &mut states_n, &sizes)?;
-            if last && !layout.rows_in_place() {
-                if let Some(output) = output.take() {
-                    layout.scatter_rows(matrix(&y, self.width()), matrix_mut(output, self.width()));
-                }
+            if let Some(output) = output.take_if(|_| last) {
+                // The output was not written in place.
+                layout.scatter_rows(matrix(&y, self.width()), matrix_mut(output, self.width()));
             }
             below = Some(y);
         }
