@@ -30,6 +30,22 @@ impl From<elman_kernels::AllocError> for Failure {
     }
 }
 
+impl From<elman_train::Error> for Failure {
+    fn from(error: elman_train::Error) -> Self {
+        Self::Range(error.to_string())
+    }
+}
+
+impl From<elman_formats::safetensors::Error> for Failure {
+    fn from(error: elman_formats::safetensors::Error) -> Self {
+        use elman_formats::safetensors::Error;
+        match error {
+            Error::UnsupportedDtype { .. } => Self::Kind(error.to_string()),
+            _ => Self::Range(error.to_string()),
+        }
+    }
+}
+
 impl Failure {
     /// Throws in `env`; the returned error tells napi-rs that an exception is pending.
     pub(crate) fn throw(self, env: sys::napi_env) -> Error {

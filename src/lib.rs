@@ -4,7 +4,16 @@
 //! that JavaScript has allocated, and holds nothing when it returns. Errors are thrown as `RangeError` for a
 //! value or a shape and `TypeError` for a kind; a panic becomes an `Error`.
 
+mod bytes;
+mod dropout;
+mod elementwise;
+mod embedding;
 mod error;
+mod files;
+mod linear;
+mod loss;
+mod optim;
+mod random;
 mod rnn;
 mod runtime;
 mod sequences;

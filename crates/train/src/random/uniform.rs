@@ -1,0 +1,101 @@
+//! Uniform numbers.
+//!
+//! ```text
+//! float32   x = (random   mod 2²⁴) · 2⁻²⁴
+//! float64   x = (random64 mod 2⁵³) · 2⁻⁵³
+//! value     = x · (high - low) + low, with low and high rounded to the element type; low instead of high
+//! ```
+
+use super::Generator;
+use crate::Error;
+use elman_kernels::Scalar;
+
+impl Generator {
+    /// Fills `out` as `torch.Tensor.uniform_(low, high)` does, bit for bit.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UniformBounds`] if `low > high`, or if they or their distance are not finite.
+    pub fn uniform<T: Scalar>(&mut self, out: &mut [T], low: f64, high: f64) -> Result<(), Error> {
+        let (from, to) = (T::from_f64(low), T::from_f64(high));
+        let ordered = low <= high && from.is_finite() && to.is_finite() && (to - from).is_finite();
+        if !ordered {
+            return Err(Error::UniformBounds { low, high });
+        }
+        for slot in out {
+            // One rounding: PyTorch's compiler fuses this multiplication and addition.
+            let value = self.unit::<T>().mul_add(to - from, from);
+            *slot = if value == to { from } else { value };
+        }
+        Ok(())
+    }
+
+    /// A number in [0, 1), a multiple of 2⁻²⁴ in float32 and of 2⁻⁵³ in float64: exact in its type.
+    pub(super) fn unit<T: Scalar>(&mut self) -> T {
+        T::from_f64(if size_of::<T>() == size_of::<f32>() {
+            f64::from(self.random() % (1 << 24)) * 2f64.powi(-24)
+        } else {
+            (self.random64() % (1 << 53)) as f64 * 2f64.powi(-53)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// `torch.manual_seed(0); torch.empty(4, dtype=…).uniform_(-3 ** -0.5, 3 ** -0.5)`, torch 2.13.
+    #[test]
+    fn pytorchs_numbers_bit_for_bit() {
+        let bound = 0.577_350_269_189_625_8;
+        let mut single = [0f32; 4];
+        Generator::new(0).uniform(&mut single, -bound, bound).unwrap();
+        let expected = [0xbb8d_a3e8, 0x3e9e_9313, 0xbef3_4b7e, 0xbed9_8bc9];
+        assert_eq!(single.map(f32::to_bits), expected);
+
+        let mut double = [0f64; 4];
+        Generator::new(0).uniform(&mut double, -bound, bound).unwrap();
+        let expected =
+            [0x3fe1_5e60_24c8_073e, 0x3fce_b753_d2c1_45b2, 0xbfa8_0358_e4ec_4c4e, 0x3fdf_17f6_7e80_41e1];
+        assert_eq!(double.map(f64::to_bits), expected);
+    }
+
+    #[test]
+    fn bounds_that_are_none() {
+        let mut generator = Generator::new(0);
+        let state = generator.state();
+        for (low, high) in [
+            (1.0, 0.0),
+            (f64::NAN, 1.0),
+            (0.0, f64::NAN),
+            (0.0, f64::INFINITY),
+            (-f64::MAX, f64::MAX),
+            (f64::NEG_INFINITY, 0.0),
+        ] {
+            let error = generator.uniform(&mut [0f64], low, high).unwrap_err();
+            assert!(matches!(error, Error::UniformBounds { .. }));
+        }
+        // In range for float64, not for float32.
+        assert!(generator.uniform(&mut [0f32], -1e300, 1e300).is_err());
+        assert_eq!(generator.state(), state);
+        assert_eq!(
+            generator.uniform(&mut [0f32], 1.0, 0.0).unwrap_err().to_string(),
+            "uniform_ expects to return a [from, to) range, but found from=1 > to=0"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_stay_below_the_upper_bound(seed: u64, low in -1e3..1e3, width in 0.0..1e-3) {
+            let mut single = [f32::NAN; 100];
+            let mut double = [f64::NAN; 100];
+            let mut generator = Generator::new(seed);
+            generator.uniform(&mut single, low, low + width).unwrap();
+            generator.uniform(&mut double, low, low + width).unwrap();
+            let (from, to) = (low as f32, (low + width) as f32);
+            prop_assert!(single.iter().all(|&x| x == from || (from..to).contains(&x)));
+            prop_assert!(double.iter().all(|&x| x == low || (low..low + width).contains(&x)));
+        }
+    }
+}

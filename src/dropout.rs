@@ -1,0 +1,42 @@
+//! Inverted dropout.
+
+use elman_kernels::dropout as mask;
+use napi::bindgen_prelude::*;
+use napi_derive::napi;
+
+use crate::error::{Checked, Failure, export};
+use crate::slice::{Floats, FloatsMut, disjoint, for_dtype, integer};
+
+/// Zeroes elements with probability `p` and scales the others by 1 / (1 - p). The mask is a function of the
+/// seed and the elements' positions, so the same call computes the gradient from that of the output.
+#[napi(catch_unwind)]
+pub fn dropout(
+    env: Env,
+    #[napi(ts_arg_type = "Float32Array | Float64Array")] x: Floats<'_>,
+    p: f64,
+    seed: f64,
+    #[napi(ts_arg_type = "Float32Array | Float64Array")] out: FloatsMut<'_>,
+) -> Result<()> {
+    export(env, || {
+        disjoint(&[&out], &[&x])?;
+        if !(0.0..=1.0).contains(&p) {
+            return Err(Failure::Range(format!(
+                "dropout probability has to be between 0 and 1, but got {p}"
+            )));
+        }
+        let seed = integer(seed, "the seed of dropout")?.cast_unsigned();
+        for_dtype!(x.dtype(), T => {
+            let (x, out) = (x.get::<T>()?, out.get()?);
+            same_length("out", x.len(), out.len())?;
+            mask(x, p, seed, 0, out);
+            Ok(())
+        })
+    })
+}
+
+fn same_length(array: &str, expected: usize, actual: usize) -> Checked<()> {
+    if expected == actual {
+        return Ok(());
+    }
+    Err(Failure::Range(format!("{array}: expected {expected} elements, got {actual}")))
+}

@@ -1,0 +1,54 @@
+//! An embedding: rows of a table.
+
+use elman_train::embedding::Embedding;
+use napi::bindgen_prelude::*;
+use napi_derive::napi;
+
+use crate::error::{Checked, export};
+use crate::slice::{Floats, FloatsMut, Ints, disjoint, for_dtype, integer, size};
+
+fn table(num_embeddings: f64, embedding_dim: f64) -> Checked<Embedding> {
+    Ok(Embedding {
+        rows: size(num_embeddings, "num_embeddings")?,
+        features: size(embedding_dim, "embedding_dim")?,
+    })
+}
+
+/// Writes the rows that `indices` name into `out`.
+#[napi(catch_unwind)]
+pub fn embedding_forward(
+    env: Env,
+    #[napi(ts_arg_type = "Float32Array | Float64Array")] weight: Floats<'_>,
+    #[napi(ts_arg_type = "Int32Array")] indices: Ints<'_>,
+    num_embeddings: f64,
+    embedding_dim: f64,
+    #[napi(ts_arg_type = "Float32Array | Float64Array")] out: FloatsMut<'_>,
+) -> Result<()> {
+    export(env, || {
+        disjoint(&[&out], &[&weight, &indices])?;
+        let table = table(num_embeddings, embedding_dim)?;
+        for_dtype!(weight.dtype(), T => Ok(table.forward::<T>(weight.get()?, indices.get(), out.get()?)?))
+    })
+}
+
+/// Writes the gradient of the table; the row `paddingIdx` gets none (-1: every row gets one).
+#[napi(catch_unwind)]
+pub fn embedding_backward(
+    env: Env,
+    #[napi(ts_arg_type = "Float32Array | Float64Array")] grad_out: Floats<'_>,
+    #[napi(ts_arg_type = "Int32Array")] indices: Ints<'_>,
+    num_embeddings: f64,
+    embedding_dim: f64,
+    padding_idx: f64,
+    #[napi(ts_arg_type = "Float32Array | Float64Array")] grad_weight: FloatsMut<'_>,
+) -> Result<()> {
+    export(env, || {
+        disjoint(&[&grad_weight], &[&grad_out, &indices])?;
+        let table = table(num_embeddings, embedding_dim)?;
+        // A row beyond the numbers of an index is named by none.
+        let padding = i32::try_from(integer(padding_idx, "padding_idx")?).ok();
+        for_dtype!(grad_out.dtype(), T => {
+            Ok(table.backward::<T>(grad_out.get()?, indices.get(), padding, grad_weight.get()?)?)
+        })
+    })
+}

@@ -1,0 +1,69 @@
+//! A linear layer: y = x Wᵀ + b.
+
+use elman_train::linear::{Gradients, Linear};
+use napi::bindgen_prelude::*;
+use napi_derive::napi;
+
+use crate::error::{Checked, export};
+use crate::runtime::context;
+use crate::slice::{Floats, FloatsMut, disjoint, for_dtype, size};
+
+fn shape(rows: f64, in_features: f64, out_features: f64) -> Checked<Linear> {
+    Ok(Linear {
+        rows: size(rows, "rows")?,
+        in_features: size(in_features, "in_features")?,
+        out_features: size(out_features, "out_features")?,
+    })
+}
+
+/// Writes y = x Wᵀ + b into `out`.
+#[napi(catch_unwind)]
+#[allow(clippy::too_many_arguments)] // three arrays and their three sizes
+pub fn linear_forward(
+    env: Env,
+    #[napi(ts_arg_type = "Float32Array | Float64Array")] x: Floats<'_>,
+    #[napi(ts_arg_type = "Float32Array | Float64Array")] weight: Floats<'_>,
+    #[napi(ts_arg_type = "Float32Array | Float64Array | null")] bias: Option<Floats<'_>>,
+    rows: f64,
+    in_features: f64,
+    out_features: f64,
+    #[napi(ts_arg_type = "Float32Array | Float64Array")] out: FloatsMut<'_>,
+) -> Result<()> {
+    export(env, || {
+        disjoint(&[&out], &[&x, &weight, &bias])?;
+        let linear = shape(rows, in_features, out_features)?;
+        for_dtype!(x.dtype(), T => {
+            let bias = bias.map(|bias| bias.get()).transpose()?;
+            Ok(linear.forward::<T>(&context()?, x.get()?, weight.get()?, bias, out.get()?)?)
+        })
+    })
+}
+
+/// Writes the gradients that are wanted.
+#[napi(catch_unwind)]
+#[allow(clippy::too_many_arguments)]
+pub fn linear_backward(
+    env: Env,
+    #[napi(ts_arg_type = "Float32Array | Float64Array")] x: Floats<'_>,
+    #[napi(ts_arg_type = "Float32Array | Float64Array")] weight: Floats<'_>,
+    #[napi(ts_arg_type = "Float32Array | Float64Array")] grad_out: Floats<'_>,
+    rows: f64,
+    in_features: f64,
+    out_features: f64,
+    #[napi(ts_arg_type = "Float32Array | Float64Array | null")] grad_x: Option<FloatsMut<'_>>,
+    #[napi(ts_arg_type = "Float32Array | Float64Array | null")] grad_weight: Option<FloatsMut<'_>>,
+    #[napi(ts_arg_type = "Float32Array | Float64Array | null")] grad_bias: Option<FloatsMut<'_>>,
+) -> Result<()> {
+    export(env, || {
+        disjoint(&[&grad_x, &grad_weight, &grad_bias], &[&x, &weight, &grad_out])?;
+        let linear = shape(rows, in_features, out_features)?;
+        for_dtype!(x.dtype(), T => {
+            let gradients = Gradients::<T> {
+                input: grad_x.map(FloatsMut::get).transpose()?,
+                weight: grad_weight.map(FloatsMut::get).transpose()?,
+                bias: grad_bias.map(FloatsMut::get).transpose()?,
+            };
+            Ok(linear.backward(&context()?, x.get()?, weight.get()?, grad_out.get()?, gradients)?)
+        })
+    })
+}

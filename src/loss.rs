@@ -1,0 +1,109 @@
+//! Losses.
+
+use elman_train::cross_entropy::CrossEntropy;
+use elman_train::{Reduction, mse};
+use napi::bindgen_prelude::*;
+use napi_derive::napi;
+
+use crate::error::{Checked, Failure, export};
+use crate::slice::{Floats, FloatsMut, Ints, disjoint, for_dtype, integer, size};
+
+fn reduction(name: &str) -> Checked<Reduction> {
+    match name {
+        "none" => Ok(Reduction::None),
+        "mean" => Ok(Reduction::Mean),
+        "sum" => Ok(Reduction::Sum),
+        other => Err(Failure::Range(format!("{other} is not a valid value for reduction"))),
+    }
+}
+
+fn cross_entropy(rows: f64, classes: f64, ignore_index: f64, reduction_name: &str) -> Checked<CrossEntropy> {
+    Ok(CrossEntropy {
+        rows: size(rows, "rows")?,
+        classes: size(classes, "classes")?,
+        ignore_index: integer(ignore_index, "ignore_index")?,
+        reduction: reduction(reduction_name)?,
+    })
+}
+
+/// Writes `-log softmax(logits)[target]` of each row, its mean or its sum into `out`.
+#[napi(catch_unwind)]
+#[allow(clippy::too_many_arguments)] // two arrays, two sizes and two options
+pub fn cross_entropy_forward(
+    env: Env,
+    #[napi(ts_arg_type = "Float32Array | Float64Array")] logits: Floats<'_>,
+    #[napi(ts_arg_type = "Int32Array")] targets: Ints<'_>,
+    rows: f64,
+    classes: f64,
+    ignore_index: f64,
+    reduction: String,
+    #[napi(ts_arg_type = "Float32Array | Float64Array")] out: FloatsMut<'_>,
+) -> Result<()> {
+    export(env, || {
+        disjoint(&[&out], &[&logits, &targets])?;
+        let loss = cross_entropy(rows, classes, ignore_index, &reduction)?;
+        for_dtype!(logits.dtype(), T => Ok(loss.forward::<T>(logits.get()?, targets.get(), out.get()?)?))
+    })
+}
+
+/// Writes the gradient of the logits.
+#[napi(catch_unwind)]
+#[allow(clippy::too_many_arguments)]
+pub fn cross_entropy_backward(
+    env: Env,
+    #[napi(ts_arg_type = "Float32Array | Float64Array")] logits: Floats<'_>,
+    #[napi(ts_arg_type = "Int32Array")] targets: Ints<'_>,
+    rows: f64,
+    classes: f64,
+    ignore_index: f64,
+    reduction: String,
+    #[napi(ts_arg_type = "Float32Array | Float64Array")] grad_out: Floats<'_>,
+    #[napi(ts_arg_type = "Float32Array | Float64Array")] grad_logits: FloatsMut<'_>,
+) -> Result<()> {
+    export(env, || {
+        disjoint(&[&grad_logits], &[&logits, &targets, &grad_out])?;
+        let loss = cross_entropy(rows, classes, ignore_index, &reduction)?;
+        for_dtype!(logits.dtype(), T => {
+            Ok(loss.backward::<T>(logits.get()?, targets.get(), grad_out.get()?, grad_logits.get()?)?)
+        })
+    })
+}
+
+/// Writes (input - target)² of each element, its mean or its sum into `out`.
+#[napi(catch_unwind)]
+pub fn mse_forward(
+    env: Env,
+    #[napi(ts_arg_type = "Float32Array | Float64Array")] input: Floats<'_>,
+    #[napi(ts_arg_type = "Float32Array | Float64Array")] target: Floats<'_>,
+    reduction: String,
+    #[napi(ts_arg_type = "Float32Array | Float64Array")] out: FloatsMut<'_>,
+) -> Result<()> {
+    export(env, || {
+        disjoint(&[&out], &[&input, &target])?;
+        let reduction = self::reduction(&reduction)?;
+        for_dtype!(input.dtype(), T => Ok(mse::forward::<T>(input.get()?, target.get()?, reduction, out.get()?)?))
+    })
+}
+
+/// Writes the gradients that are wanted.
+#[napi(catch_unwind)]
+pub fn mse_backward(
+    env: Env,
+    #[napi(ts_arg_type = "Float32Array | Float64Array")] input: Floats<'_>,
+    #[napi(ts_arg_type = "Float32Array | Float64Array")] target: Floats<'_>,
+    reduction: String,
+    #[napi(ts_arg_type = "Float32Array | Float64Array")] grad_out: Floats<'_>,
+    #[napi(ts_arg_type = "Float32Array | Float64Array | null")] grad_input: Option<FloatsMut<'_>>,
+    #[napi(ts_arg_type = "Float32Array | Float64Array | null")] grad_target: Option<FloatsMut<'_>>,
+) -> Result<()> {
+    export(env, || {
+        disjoint(&[&grad_input, &grad_target], &[&input, &target, &grad_out])?;
+        let reduction = self::reduction(&reduction)?;
+        for_dtype!(input.dtype(), T => {
+            let grad_input = grad_input.map(FloatsMut::get).transpose()?;
+            let grad_target = grad_target.map(FloatsMut::get).transpose()?;
+            let (input, target, grad_out) = (input.get()?, target.get()?, grad_out.get()?);
+            Ok(mse::backward::<T>(input, target, reduction, grad_out, grad_input, grad_target)?)
+        })
+    })
+}

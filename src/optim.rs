@@ -1,0 +1,112 @@
+//! Optimizers, one parameter at a time, and the norm by which gradients are clipped.
+
+use elman_train::adam::{Adam, Moments};
+use elman_train::clip::total_norm;
+use elman_train::sgd::Sgd;
+use napi::bindgen_prelude::*;
+use napi_derive::napi;
+
+use crate::error::{Checked, Failure, export};
+use crate::slice::{Floats, FloatsMut, disjoint, for_dtype, size};
+
+/// Options of a step of SGD.
+#[napi(object, object_to_js = false)]
+pub struct SgdStepOptions {
+    /// Learning rate.
+    pub lr: f64,
+    /// Momentum.
+    pub momentum: f64,
+    /// How much of a gradient does not enter the momentum.
+    pub dampening: f64,
+    /// Weight decay.
+    pub weight_decay: f64,
+    /// Whether to look ahead along the momentum.
+    pub nesterov: bool,
+    /// Whether to climb.
+    pub maximize: bool,
+}
+
+/// Options of a step of Adam.
+#[napi(object, object_to_js = false)]
+pub struct AdamStepOptions {
+    /// Learning rate.
+    pub lr: f64,
+    /// How much of the gradient's running mean is kept.
+    pub beta1: f64,
+    /// How much of the running mean of its square is kept.
+    pub beta2: f64,
+    /// Added to the denominator.
+    pub eps: f64,
+    /// Weight decay.
+    pub weight_decay: f64,
+    /// Whether to climb.
+    pub maximize: bool,
+}
+
+/// Updates `param` and, with momentum, `momentumBuffer`, which holds nothing yet if `first`.
+#[napi(catch_unwind)]
+pub fn sgd_step(
+    env: Env,
+    #[napi(ts_arg_type = "Float32Array | Float64Array")] param: FloatsMut<'_>,
+    #[napi(ts_arg_type = "Float32Array | Float64Array")] grad: Floats<'_>,
+    #[napi(ts_arg_type = "Float32Array | Float64Array | null")] momentum_buffer: Option<FloatsMut<'_>>,
+    first: bool,
+    options: SgdStepOptions,
+) -> Result<()> {
+    export(env, || {
+        disjoint(&[&param, &momentum_buffer], &[&grad])?;
+        let SgdStepOptions { lr, momentum, dampening, weight_decay, nesterov, maximize } = options;
+        let sgd = Sgd { lr, momentum, dampening, weight_decay, nesterov, maximize };
+        for_dtype!(grad.dtype(), T => {
+            let buffer = momentum_buffer.map(FloatsMut::get).transpose()?;
+            Ok(sgd.step::<T>(param.get()?, grad.get()?, buffer, first)?)
+        })
+    })
+}
+
+/// Updates `param` and the moments; `maxExpAvgSq` turns AMSGrad on. `step` counts from 1.
+#[napi(catch_unwind)]
+#[allow(clippy::too_many_arguments)] // what Adam keeps of a parameter
+pub fn adam_step(
+    env: Env,
+    #[napi(ts_arg_type = "Float32Array | Float64Array")] param: FloatsMut<'_>,
+    #[napi(ts_arg_type = "Float32Array | Float64Array")] grad: Floats<'_>,
+    #[napi(ts_arg_type = "Float32Array | Float64Array")] exp_avg: FloatsMut<'_>,
+    #[napi(ts_arg_type = "Float32Array | Float64Array")] exp_avg_sq: FloatsMut<'_>,
+    #[napi(ts_arg_type = "Float32Array | Float64Array | null")] max_exp_avg_sq: Option<FloatsMut<'_>>,
+    step: f64,
+    options: AdamStepOptions,
+) -> Result<()> {
+    export(env, || {
+        disjoint(&[&param, &exp_avg, &exp_avg_sq, &max_exp_avg_sq], &[&grad])?;
+        if size(step, "step")? == 0 {
+            return Err(Failure::Range("step counts from 1, got 0".into()));
+        }
+        let AdamStepOptions { lr, beta1, beta2, eps, weight_decay, maximize } = options;
+        let adam = Adam { lr, beta1, beta2, eps, weight_decay, maximize };
+        for_dtype!(grad.dtype(), T => {
+            let moments = Moments {
+                exp_avg: exp_avg.get()?,
+                exp_avg_sq: exp_avg_sq.get()?,
+                max_exp_avg_sq: max_exp_avg_sq.map(FloatsMut::get).transpose()?,
+            };
+            Ok(adam.step::<T>(param.get()?, grad.get()?, moments, step)?)
+        })
+    })
+}
+
+/// The norm of some gradients taken together; 0 if there are none.
+#[napi(catch_unwind)]
+pub fn grad_norm(
+    env: Env,
+    #[napi(ts_arg_type = "(Float32Array | Float64Array)[]")] grads: Vec<Floats<'_>>,
+    norm_type: f64,
+) -> Result<f64> {
+    export(env, || {
+        let Some(first) = grads.first() else { return Ok(0.0) };
+        for_dtype!(first.dtype(), T => {
+            let grads = grads.iter().map(Floats::get).collect::<Checked<Vec<&[T]>>>()?;
+            Ok(total_norm(&grads, norm_type))
+        })
+    })
+}
