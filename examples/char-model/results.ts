@@ -1,0 +1,62 @@
+/** What a finished run leaves: a sample of its writing, the learning curves and the model. */
+
+import { join } from 'node:path'
+import { saveSafetensors } from '@elman/rnn'
+import { withReason, writeText } from '../lib/files'
+import { lineChart } from '../lib/line-chart'
+import { type CharModel, write } from './model'
+import type { Options } from './options'
+import type { Run } from './run'
+import type { Book } from './text'
+
+export function writeResults(options: Options, book: Book, model: CharModel, run: Run): void {
+  const { output, sample, temperature } = options
+  if (sample > 0) {
+    console.log(`\nA sample of its writing, at temperature ${temperature}:\n`)
+    console.log(`${printable(write(model, book.vocabulary, sample, temperature))}\n`)
+  }
+
+  writeText(join(output, 'loss.svg'), curves(options, book, run))
+
+  const path = join(output, 'model.safetensors')
+  const metadata = {
+    vocabulary: JSON.stringify(book.vocabulary.characters),
+    embedding: String(options.embedding),
+    hidden: String(options.hidden),
+    layers: String(options.layers),
+  }
+  withReason(`cannot write ${path}`, () => saveSafetensors(model.stateDict(), path, { metadata }))
+
+  console.log(
+    `Written to ${output}:\n` +
+      '  loss.svg                learning curves\n' +
+      '  model.safetensors       weights, and in the metadata the vocabulary\n' +
+      '  checkpoint.safetensors  for --resume, with --epochs for more of them',
+  )
+}
+
+/** The learning curves of a run. */
+function curves({ layers, hidden }: Options, { title }: Book, run: Run): string {
+  // The first few points stand so high that the rest would be flat.
+  const yMost = run.curve.length > 10 ? run.curve[2]?.[1] : undefined
+  return lineChart({
+    title: `Learning to read ${title.split(/[\\/]/).at(-1)}`,
+    subtitle: `character model, ${layers} × ${hidden} Elman RNN: bits it needs to guess a character`,
+    xLabel: 'epochs',
+    yLabel: 'bits per character',
+    series: [
+      { name: 'text it learns from', points: run.curve },
+      {
+        name: 'held-out text',
+        points: run.scores.map(({ heldOut }, index) => [index + 1, heldOut]),
+        dots: true,
+      },
+    ],
+    ...(yMost === undefined ? {} : { yMost }),
+  })
+}
+
+/** A text without the control characters that a terminal would obey. */
+function printable(text: string): string {
+  return text.replace(/[^\P{Cc}\n\t]/gu, '\uFFFD')
+}

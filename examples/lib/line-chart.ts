@@ -1,0 +1,163 @@
+/** A line chart as an SVG picture, for the learning curves and forecasts of the examples. */
+
+import { type ScaleLinear, scaleLinear } from 'd3-scale'
+import { line } from 'd3-shape'
+
+/** One line of the chart. */
+export interface Series {
+  /** its name in the legend */
+  name: string
+  /** [x, y] from left to right; a point that is not finite breaks the line */
+  points: readonly (readonly [number, number])[]
+  /** draw a dot at each point, with its value above */
+  dots?: boolean
+  /** draw the line broken: for a baseline */
+  dashed?: boolean
+}
+
+export interface LineChart {
+  title: string
+  subtitle?: string
+  xLabel: string
+  yLabel: string
+  series: readonly Series[]
+  /** the y axis ends here, and lines that go beyond are cut off */
+  yMost?: number
+}
+
+const width = 860
+const height = 480
+const margin = { top: 84, right: 32, bottom: 56, left: 72 }
+// Dark enough on white, and told apart by people who do not see red and green.
+const colours = ['#4477aa', '#cc3311', '#228833', '#aa3377', '#997700']
+const ink = '#222222'
+const faint = '#666666'
+
+/** The picture, as the text of an SVG file. */
+export function lineChart(chart: LineChart): string {
+  const yMost = chart.yMost ?? Number.POSITIVE_INFINITY
+  const points = chart.series.flatMap((series) => series.points.filter(isFinitePoint))
+  const x = axis(
+    points.map(([value]) => value),
+    [margin.left, width - margin.right],
+  )
+  const y = axis(
+    points.map(([, value]) => Math.min(value, yMost)),
+    [height - margin.bottom, margin.top],
+  )
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}"`,
+    `  font-family="system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif" font-size="13" fill="${ink}" role="img">`,
+    `<title>${escaped(chart.title)}</title>`,
+    `<rect width="${width}" height="${height}" fill="#ffffff"/>`,
+    text(margin.left, 30, chart.title, 'font-size="18" font-weight="600"'),
+    chart.subtitle === undefined ? '' : text(margin.left, 51, chart.subtitle, `fill="${faint}"`),
+    ...frame(chart, x, y),
+    `<clipPath id="plot"><rect x="${margin.left}" y="${margin.top - 4}" width="${width - margin.left - margin.right + 8}" height="${height - margin.top - margin.bottom + 4}"/></clipPath>`,
+    ...chart.series.map((series, index) => drawn(series, colour(index), x, y)),
+    ...legend(chart.series),
+    '</svg>\n',
+  ].join('\n')
+}
+
+type Scale = ScaleLinear<number, number>
+
+function axis(values: number[], range: [number, number]): Scale {
+  const least = values.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY)
+  const most = values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY)
+  const domain =
+    values.length === 0 ? [0, 1] : least === most ? [least - 1, most + 1] : [least, most]
+  return scaleLinear().domain(domain).nice(8).range(range)
+}
+
+/** Grid, tick labels and the names of the axes. */
+function frame(chart: LineChart, x: Scale, y: Scale): string[] {
+  const bottom = height - margin.bottom
+  const right = width - margin.right
+  const yFormat = y.tickFormat(6)
+  const xFormat = x.tickFormat(8)
+  return [
+    ...y
+      .ticks(6)
+      .flatMap((value) => [
+        `<path d="M${margin.left} ${at(y(value))}H${right}" stroke="#e4e4e4"/>`,
+        text(margin.left - 10, y(value) + 4.5, yFormat(value), `text-anchor="end" fill="${faint}"`),
+      ]),
+    ...x
+      .ticks(8)
+      .flatMap((value) => [
+        `<path d="M${at(x(value))} ${bottom}v5" stroke="#999999"/>`,
+        text(x(value), bottom + 20, xFormat(value), `text-anchor="middle" fill="${faint}"`),
+      ]),
+    `<path d="M${margin.left} ${bottom}H${right}" stroke="#999999"/>`,
+    text((margin.left + right) / 2, height - 14, chart.xLabel, 'text-anchor="middle"'),
+    text(
+      0,
+      0,
+      chart.yLabel,
+      `text-anchor="middle" transform="translate(22 ${(margin.top + bottom) / 2}) rotate(-90)"`,
+    ),
+  ]
+}
+
+/** The line itself, with its dots. */
+function drawn(series: Series, stroke: string, x: Scale, y: Scale): string {
+  const path = line<readonly [number, number]>()
+    .defined(isFinitePoint)
+    .digits(1)
+    .x(([value]) => x(value))
+    .y(([, value]) => y(value))(series.points)
+  const dash = series.dashed ? ' stroke-dasharray="6 5"' : ''
+  const dots = series.points
+    .filter((point) => series.dots && isFinitePoint(point))
+    .flatMap(([px, py]) => [
+      `<circle cx="${at(x(px))}" cy="${at(y(py))}" r="4" fill="${stroke}" stroke="#ffffff" stroke-width="1.5"/>`,
+      text(
+        x(px),
+        y(py) - 11,
+        py.toPrecision(3),
+        `text-anchor="middle" font-size="12" font-weight="600" fill="${stroke}"`,
+      ),
+    ])
+  return [
+    '<g clip-path="url(#plot)">',
+    `<path d="${path ?? ''}" fill="none" stroke="${stroke}" stroke-width="2" stroke-linejoin="round"${dash}/>`,
+    '</g>',
+    ...dots,
+  ].join('\n')
+}
+
+/** One entry a series, from left to right under the title. */
+function legend(series: readonly Series[]): string[] {
+  let left = margin.left
+  return series.flatMap(({ name, dots, dashed }, index) => {
+    const start = left
+    left += 52 + name.length * 7.2
+    return [
+      `<path d="M${start} 68h26" stroke="${colour(index)}" stroke-width="2.5"${dashed ? ' stroke-dasharray="6 5"' : ''}/>`,
+      dots ? `<circle cx="${start + 13}" cy="68" r="4" fill="${colour(index)}"/>` : '',
+      text(start + 33, 72.5, name),
+    ]
+  })
+}
+
+function text(x: number, y: number, content: string, attributes = ''): string {
+  return `<text x="${at(x)}" y="${at(y)}" ${attributes}>${escaped(content)}</text>`
+}
+
+function colour(index: number): string {
+  return colours[index % colours.length] ?? ink
+}
+
+/** A coordinate, to a tenth of a pixel. */
+function at(value: number): string {
+  return String(Math.round(value * 10) / 10)
+}
+
+function isFinitePoint([x, y]: readonly [number, number]): boolean {
+  return Number.isFinite(x) && Number.isFinite(y)
+}
+
+function escaped(content: string): string {
+  return content.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`)
+}

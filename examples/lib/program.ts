@@ -1,0 +1,58 @@
+/**
+ * What every example starts with: its command line, and what happens when something is wrong.
+ *
+ * Exit codes: 0 done, 1 something is wrong with the input, 2 the command line makes no sense.
+ */
+
+import { Command, InvalidArgumentError } from 'commander'
+
+/** An error that the user can put right: told in one line, without a stack. */
+export class UserError extends Error {}
+
+/** A command line with `--help`, whose errors end the program with exit code 2. */
+export function commandLine(name: string, description: string): Command {
+  return new Command(name)
+    .description(description)
+    .helpOption('--help', 'show this and leave')
+    .showHelpAfterError('(--help lists the options)')
+    .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
+}
+
+/** Reads a whole number of an option, from `least` to `most`. */
+export function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER) {
+  return (text: string): number => {
+    const value = Number(text)
+    if (!/^-?\d+$/.test(text) || !Number.isSafeInteger(value) || value < least || value > most) {
+      const range =
+        most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`
+      throw new InvalidArgumentError(`Expected a whole number ${range}.`)
+    }
+    return value
+  }
+}
+
+/** Reads a number of an option that is greater than 0, or at least 0 with `zero`. */
+export function positiveNumber({ zero = false } = {}) {
+  return (text: string): number => {
+    const value = text.trim() === '' ? Number.NaN : Number(text)
+    if (!Number.isFinite(value) || value < 0 || (value === 0 && !zero)) {
+      throw new InvalidArgumentError(
+        `Expected a number ${zero ? 'of at least' : 'greater than'} 0.`,
+      )
+    }
+    return value
+  }
+}
+
+/** Runs an example to its end; what `main` gives is the exit code. */
+export function runProgram(main: () => Promise<number>): void {
+  main().then(
+    (exitCode) => {
+      process.exitCode = exitCode
+    },
+    (error: unknown) => {
+      console.error(error instanceof UserError ? `error: ${error.message}` : error)
+      process.exitCode = 1
+    },
+  )
+}

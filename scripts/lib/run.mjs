@@ -1,0 +1,85 @@
+/**
+ * Running programs for the scripts of this folder: quietly, with the output shown only if they fail.
+ */
+
+import { spawn } from 'node:child_process'
+import { constants } from 'node:os'
+import { fileURLToPath } from 'node:url'
+
+/** The repository's root, where every program is started. */
+export const root = fileURLToPath(new URL('../..', import.meta.url))
+
+/** An error to be told in one line, without a stack. */
+export class Stop extends Error {
+  /** @param {string} message @param {string} [output] what the failing program wrote */
+  constructor(message, output = '') {
+    super(message)
+    this.output = output
+  }
+}
+
+/**
+ * Runs a program to its end and gives what it wrote.
+ *
+ * @param {string} command
+ * @param {string[]} args
+ * @param {{ env?: Record<string, string> }} [options]
+ * @returns {Promise<string>} standard output and standard error, in the order of arrival
+ * @throws {Stop} when the program is missing or fails
+ */
+export function run(command, args, { env = {} } = {}) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, {
+      cwd: root,
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    const chunks = []
+    child.stdout.on('data', (chunk) => chunks.push(chunk))
+    child.stderr.on('data', (chunk) => chunks.push(chunk))
+
+    // A signal ends the child first, then this process, with the exit code that shells use.
+    const pass = (signal) => {
+      child.kill(signal)
+      process.exit(128 + constants.signals[signal])
+    }
+    process.on('SIGINT', pass).on('SIGTERM', pass)
+
+    const done = () => {
+      process.off('SIGINT', pass).off('SIGTERM', pass)
+      return Buffer.concat(chunks).toString()
+    }
+    child.on('error', (error) => {
+      done()
+      reject(new Stop(`${command} could not be started: ${error.message}`))
+    })
+    child.on('close', (code, signal) => {
+      const output = done()
+      if (code === 0) resolve(output)
+      else reject(new Stop(`${command} ended with ${signal ?? `exit code ${code}`}`, output))
+    })
+  })
+}
+
+/** Runs a JavaScript program of node_modules with this Node, without a shell between. */
+export function runNode(file, args, options) {
+  return run(process.execPath, [file, ...args], options)
+}
+
+/** Runs npm, the one that started this script where there is one. */
+export function runNpm(args) {
+  const npm = process.env.npm_execpath
+  if (npm?.endsWith('.js')) return runNode(npm, args)
+  return run(process.platform === 'win32' ? 'npm.cmd' : 'npm', args)
+}
+
+/** Ends the process after an error: one line for a {@link Stop}, the stack for anything else. */
+export function fail(error) {
+  if (error instanceof Stop) {
+    if (error.output) console.error(error.output.trimEnd())
+    console.error(`error: ${error.message}`)
+  } else {
+    console.error(error)
+  }
+  process.exitCode = 1
+}

@@ -1,0 +1,130 @@
+/**
+ * `npm test`: everything that CI checks, in one command, as the first command in a fresh clone.
+ * Stops at the first failure; ends with a line that counts the tests.
+ */
+
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fail, root, runNode, Stop } from './lib/run.mjs'
+import { addon, checkTools, packages, runCargo, typescript } from './lib/setup.mjs'
+
+const tool = (path) => join(root, 'node_modules', path)
+const tests = { passed: 0, failed: 0 }
+
+/** The files that napi writes and git keeps. */
+const generated = ['index.js', 'index.d.ts']
+
+function readGenerated() {
+  return generated.map((name) => {
+    try {
+      return readFileSync(join(root, name), 'utf8')
+    } catch {
+      return undefined
+    }
+  })
+}
+
+async function buildAddon() {
+  const before = readGenerated()
+  await addon.run()
+  const stale = generated.filter((_, i) => before[i] !== readGenerated()[i])
+  if (stale.length > 0) {
+    throw new Stop(
+      `${stale.join(' and ')} did not match the Rust sources; now written anew: commit them`,
+    )
+  }
+}
+
+/** Adds up the closing lines of cargo's test programs. */
+function countCargo(output) {
+  for (const [, passed, failed] of output.matchAll(
+    /^test result: .*? (\d+) passed; (\d+) failed;/gm,
+  )) {
+    tests.passed += Number(passed)
+    tests.failed += Number(failed)
+  }
+}
+
+async function cargoTests() {
+  try {
+    countCargo(await runCargo(['test', '--workspace', '--locked', '--no-fail-fast']))
+  } catch (error) {
+    if (error instanceof Stop) countCargo(error.output)
+    throw error
+  }
+}
+
+async function vitest() {
+  const folder = mkdtempSync(join(tmpdir(), 'elman-test-'))
+  const report = join(folder, 'report.json')
+  try {
+    await runNode(tool('vitest/vitest.mjs'), [
+      ...['run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`],
+    ])
+  } finally {
+    const { numPassedTests = 0, numFailedTests = 0 } = readReport(report)
+    tests.passed += numPassedTests
+    tests.failed += numFailedTests
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+/** Vitest's own count; empty if it failed before it could write one. */
+function readReport(path) {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'))
+  } catch {
+    return {}
+  }
+}
+
+const deny = '-D warnings'
+
+const steps = [
+  ['npm packages', () => packages.isFresh() || packages.run()],
+  [
+    'format and lint of TypeScript',
+    () => runNode(tool('@biomejs/biome/bin/biome'), ['check', '--error-on-warnings']),
+  ],
+  ['rustfmt', () => runCargo(['fmt', '--all', '--check'])],
+  [
+    'clippy',
+    () =>
+      runCargo(['clippy', '--workspace', '--all-targets', '--locked', '--', ...deny.split(' ')]),
+  ],
+  [
+    'rustdoc',
+    () =>
+      runCargo(['doc', '--workspace', '--no-deps', '--locked'], { env: { RUSTDOCFLAGS: deny } }),
+  ],
+  ['cargo tests', cargoTests],
+  ['addon, index.js and index.d.ts up to date', buildAddon],
+  ['TypeScript build', () => typescript.run()],
+  ['types of the tests', () => runNode(tool('typescript/bin/tsc'), ['-p', 'test'])],
+  ['types of the examples', () => runNode(tool('typescript/bin/tsc'), ['-p', 'examples'])],
+  ['vitest', vitest],
+]
+
+const begin = performance.now()
+const seconds = (since) => `${((performance.now() - since) / 1000).toFixed(1).padStart(7)} s`
+
+try {
+  checkTools()
+  for (const [title, action] of steps) {
+    process.stdout.write(`${title.padEnd(44)}`)
+    const start = performance.now()
+    try {
+      await action()
+    } catch (error) {
+      process.stdout.write(`${seconds(start)}   failed\n`)
+      throw error
+    }
+    process.stdout.write(`${seconds(start)}   ok\n`)
+  }
+  process.stdout.write(`${'all together'.padEnd(44)}${seconds(begin)}\n`)
+  if (tests.failed > 0 || tests.passed === 0) throw new Stop('no test ran, or one failed unnoticed')
+} catch (error) {
+  fail(error)
+}
+console.log(`${tests.passed} passed, ${tests.failed} failed`)

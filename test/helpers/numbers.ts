@@ -1,0 +1,68 @@
+/** Numbers for tests, and ways to compare them. */
+
+import { type Tensor, tensor } from '@elman/rnn'
+import { expect } from 'vitest'
+
+type DType = Tensor['dtype']
+
+/** A sequence of numbers in [-1, 1) that is the same on every machine, whatever the package's generator gives. */
+export function numbers(seed: number): () => number {
+  let state = (seed * 2654435761 + 1) >>> 0
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    return state / 2 ** 31 - 1
+  }
+}
+
+/** A tensor of such numbers. */
+export function filled(
+  shape: readonly number[],
+  seed: number,
+  options: { dtype?: DType; requiresGrad?: boolean } = {},
+): Tensor {
+  const next = numbers(seed)
+  const count = shape.reduce((product, size) => product * size, 1)
+  const { dtype = 'float32', requiresGrad = false } = options
+  return tensor(Array.from({ length: count }, next), { shape, dtype, requiresGrad })
+}
+
+/** The bits of a tensor: NaNs and zeros of either sign are told apart. */
+export function bits({ data }: { readonly data: Tensor['data'] | Int32Array }): string {
+  return Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('hex')
+}
+
+/** Expects two tensors to be equal in shape, dtype and every bit. */
+export function expectSameBits(actual: Tensor, expected: Tensor): void {
+  expect(actual.shape).toEqual(expected.shape)
+  expect(actual.dtype).toBe(expected.dtype)
+  if (bits(actual) !== bits(expected)) expect([...actual.data]).toEqual([...expected.data])
+  expect(bits(actual)).toBe(bits(expected))
+}
+
+/** Expects every number to be within `tolerance`, relative to 1 + |expected|. */
+export function expectClose(
+  actual: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  tolerance: number,
+): void {
+  expect(actual.length).toBe(expected.length)
+  const wrong: string[] = []
+  for (let place = 0; place < expected.length; place += 1) {
+    if (Object.is(actual[place], expected[place])) continue // NaN and infinities too
+    const error = Math.abs(actual[place] - expected[place])
+    if (!(error <= tolerance * (1 + Math.abs(expected[place])))) {
+      wrong.push(`at ${place}: ${actual[place]} instead of ${expected[place]}`)
+    }
+  }
+  expect(wrong).toEqual([])
+}
+
+/** The error that a call throws, for tests that look at it closely. */
+export function errorOf(call: () => unknown): unknown {
+  try {
+    call()
+  } catch (error) {
+    return error
+  }
+  throw new Error('expected an error')
+}

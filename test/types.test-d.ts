@@ -1,0 +1,163 @@
+/** What the compiler says of the public API. */
+
+import {
+  type IntTensor,
+  loadCheckpoint,
+  loadSafetensors,
+  manualSeed,
+  nn,
+  noGrad,
+  optim,
+  randn,
+  saveCheckpoint,
+  saveSafetensors,
+  Tensor,
+  tensor,
+  zeros,
+} from '@elman/rnn'
+import { describe, expectTypeOf, it } from 'vitest'
+
+describe('tensors', () => {
+  it('are told from indices by their dtype', () => {
+    expectTypeOf(tensor([1])).toEqualTypeOf<Tensor>()
+    expectTypeOf(tensor([[1], [2]], { dtype: 'float64' })).toEqualTypeOf<Tensor>()
+    expectTypeOf(tensor([1], { dtype: 'int32' })).toEqualTypeOf<IntTensor>()
+    expectTypeOf(tensor(Int32Array.of(1))).toEqualTypeOf<IntTensor>()
+    expectTypeOf(tensor(Int32Array.of(1), { dtype: 'float32' })).toEqualTypeOf<Tensor>()
+    expectTypeOf(tensor(new Float64Array(2), { shape: [1, 2] })).toEqualTypeOf<Tensor>()
+  })
+
+  it('have these members', () => {
+    expectTypeOf<Tensor['data']>().toEqualTypeOf<Float32Array | Float64Array>()
+    expectTypeOf<Tensor['dtype']>().toEqualTypeOf<'float32' | 'float64'>()
+    expectTypeOf<Tensor['shape']>().toEqualTypeOf<readonly number[]>()
+    expectTypeOf<Tensor['grad']>().toEqualTypeOf<Tensor | null>()
+    expectTypeOf<IntTensor['data']>().toEqualTypeOf<Int32Array>()
+    expectTypeOf<IntTensor['dtype']>().toEqualTypeOf<'int32'>()
+    expectTypeOf(zeros([1]).item()).toBeNumber()
+    expectTypeOf(zeros([1]).backward).toBeCallableWith(zeros([1]))
+    expectTypeOf(zeros([1]).backward).toBeCallableWith(null)
+  })
+
+  it('refuse what does not fit', () => {
+    // @ts-expect-error: no such dtype
+    tensor([1], { dtype: 'float16' })
+    // @ts-expect-error: indices have no gradient
+    tensor([1], { dtype: 'int32', requiresGrad: true })
+    // @ts-expect-error: not numbers
+    tensor([true])
+    // @ts-expect-error: no such option
+    zeros([1], { device: 'cpu' })
+    // @ts-expect-error: no such dtype
+    randn([1], { dtype: 'int32' })
+    // @ts-expect-error: the data cannot be replaced
+    zeros([1]).data = new Float32Array(1)
+    // @ts-expect-error: the constructor is private
+    new Tensor()
+    // @ts-expect-error: not a seed
+    manualSeed('1')
+  })
+})
+
+describe('nn.RNN', () => {
+  const rnn = new nn.RNN(3, 4, { numLayers: 2, nonlinearity: 'relu', dtype: 'float64' })
+
+  it('has its parameters as fields', () => {
+    expectTypeOf(rnn.weight_ih_l0).toExtend<Tensor | undefined>()
+    expectTypeOf(rnn.bias_hh_l12_reverse).toExtend<Tensor | undefined>()
+    // @ts-expect-error: no such parameter
+    rnn.weight_xx_l0
+    // @ts-expect-error: no such parameter
+    rnn.weight_ih_lx
+    expectTypeOf(rnn.dropout).toBeNumber()
+    expectTypeOf(rnn.nonlinearity).toEqualTypeOf<'tanh' | 'relu'>()
+    // @ts-expect-error: fixed when it is made
+    rnn.hiddenSize = 5
+  })
+
+  it('gives tuples and named gradients', () => {
+    const result = rnn.forward(zeros([5, 2, 3]), null, { lengths: [5, 2] })
+    expectTypeOf(result).toEqualTypeOf<[output: Tensor, hN: Tensor]>()
+    const { pullback, hN } = rnn.vjp(zeros([5, 2, 3]))
+    expectTypeOf(hN).toEqualTypeOf<Tensor>()
+    const gradients = pullback(null, hN)
+    expectTypeOf(gradients.input).toEqualTypeOf<Tensor>()
+    expectTypeOf(gradients.parameters).toEqualTypeOf<Map<string, Tensor>>()
+  })
+
+  it('refuses what does not fit', () => {
+    // @ts-expect-error: no such nonlinearity
+    new nn.RNN(3, 4, { nonlinearity: 'gelu' })
+    // @ts-expect-error: no such dtype
+    new nn.RNN(3, 4, { dtype: 'float16' })
+    // @ts-expect-error: no such option
+    new nn.RNN(3, 4, { projSize: 2 })
+    // @ts-expect-error: not a number
+    new nn.RNN('3', 4)
+    // @ts-expect-error: a size is missing
+    new nn.RNN(3)
+    // @ts-expect-error: no such option
+    rnn.forward(zeros([5, 2, 3]), null, { length: [5, 2] })
+    // @ts-expect-error: indices are not an input
+    rnn.forward(tensor([1], { dtype: 'int32' }))
+  })
+})
+
+describe('modules', () => {
+  it('give tensors by name', () => {
+    const model = new nn.Linear(2, 2)
+    expectTypeOf(model.stateDict()).toEqualTypeOf<Map<string, Tensor>>()
+    expectTypeOf(model.parameters()).toEqualTypeOf<Tensor[]>()
+    expectTypeOf(model.to('float64')).toEqualTypeOf<nn.Linear>()
+    expectTypeOf(model.bias).toEqualTypeOf<Tensor | null>()
+    expectTypeOf(model.loadStateDict(loadSafetensors('x'), { strict: false })).toEqualTypeOf<{
+      missingKeys: string[]
+      unexpectedKeys: string[]
+    }>()
+    // @ts-expect-error: no such dtype
+    model.to('int32')
+    // @ts-expect-error: indices go in
+    new nn.Embedding(3, 4).forward(zeros([1]))
+    // @ts-expect-error: indices are the target
+    new nn.CrossEntropyLoss().forward(zeros([1, 2]), zeros([1]))
+    // @ts-expect-error: no such reduction
+    new nn.MSELoss({ reduction: 'average' })
+  })
+})
+
+describe('optimizers', () => {
+  it('take parameters or groups, with their own options', () => {
+    const model = new nn.Linear(2, 2)
+    new optim.SGD(model.parameters(), { lr: 0.1, momentum: 0.9 })
+    new optim.Adam([{ params: model.parameters(), lr: 0.1 }, { params: model.weight }], {
+      betas: [0.9, 0.99],
+    })
+    const adam = new optim.Adam(model.parameters())
+    expectTypeOf(adam.paramGroups[0].betas).toEqualTypeOf<readonly [number, number]>()
+    expectTypeOf(adam.paramGroups[0].params).toEqualTypeOf<Tensor[]>()
+    expectTypeOf(nn.utils.clipGradNorm_(model.parameters(), 1)).toBeNumber()
+    saveCheckpoint({ model, optimizer: adam, extra: { epoch: 3, losses: [0.1] } }, 'x')
+    loadCheckpoint('x', { model, optimizer: new optim.SGD(model.parameters()) })
+    // @ts-expect-error: an option of another optimizer
+    new optim.SGD(model.parameters(), { betas: [0.9, 0.99] })
+    // @ts-expect-error: not parameters
+    new optim.Adam(model)
+    // @ts-expect-error: no model
+    saveCheckpoint({ optimizer: adam }, 'x')
+    // @ts-expect-error: not a JSON value
+    saveCheckpoint({ model, extra: new Map() }, 'x')
+    // @ts-expect-error: the other order
+    saveSafetensors('x', model.stateDict())
+  })
+})
+
+describe('noGrad', () => {
+  it('gives what its function gives, and takes no async one', () => {
+    expectTypeOf(noGrad(() => zeros([1]))).toEqualTypeOf<Tensor>()
+    expectTypeOf(noGrad(() => new nn.RNN(1, 1).forward(zeros([1, 1, 1])))).toEqualTypeOf<
+      [output: Tensor, hN: Tensor]
+    >()
+    // @ts-expect-error: asynchronous
+    noGrad(async () => zeros([1]))
+  })
+})

@@ -1,0 +1,88 @@
+/**
+ * What a tensor is underneath: values with a shape, and a place on the tape.
+ *
+ * Operations and the tape work on variables alone; `Tensor` is the public face of one.
+ */
+
+import { checkIntact, elementCount } from '../check'
+import { type DType, dtypeOf } from '../dtype'
+import type { Floats } from '../native'
+import type { GraphNode } from './node'
+
+/** Values and how often this package has changed them in place; one storage is shared by all variables that show it. */
+export interface Storage {
+  readonly data: Floats
+  version: number
+}
+
+/** Where a variable comes from: output number `output` of the operation `node`. */
+export interface Origin {
+  readonly node: GraphNode
+  readonly output: number
+}
+
+/** Values with a shape, and a place on the tape. */
+export class Variable {
+  /** Replaced as a whole when a module changes its dtype. */
+  storage: Storage
+  readonly shape: readonly number[]
+  /** How many elements there are. */
+  readonly numel: number
+  /** The operation that made it; null for a leaf. */
+  origin: Origin | null = null
+  /** The gradient summed up so far; leaves only. */
+  grad: Variable | null = null
+  /** Whether this was ever a leaf that wants a gradient: a module counts it as a parameter even while it is frozen. */
+  isParameter = false
+  #requiresGrad = false
+
+  constructor(storage: Storage, shape: readonly number[]) {
+    this.storage = storage
+    this.shape = Object.freeze([...shape])
+    this.numel = elementCount(shape)
+  }
+
+  /** A leaf over `data`, which is used as it is. */
+  static of(data: Floats, shape: readonly number[]): Variable {
+    return new Variable({ data, version: 0 }, shape)
+  }
+
+  get dtype(): DType {
+    return dtypeOf(this.storage.data)
+  }
+
+  /** Whether gradients flow to here. */
+  get requiresGrad(): boolean {
+    return this.#requiresGrad || this.origin !== null
+  }
+
+  set requiresGrad(wanted: boolean) {
+    this.#requiresGrad = wanted
+    if (wanted) this.isParameter = true
+  }
+
+  /** The values, checked to be still there. */
+  values(): Floats {
+    const { data } = this.storage
+    checkIntact(data, this.numel)
+    return data
+  }
+
+  /** Changes the values in place: graphs that kept the old ones will refuse to run backward. */
+  mutate<T>(change: (values: Floats) => T): T {
+    const values = this.values()
+    this.storage.version += 1
+    return change(values)
+  }
+
+  /** Gives this variable other values, of another dtype even: graphs that kept the old ones will refuse to run backward. */
+  replace(data: Floats): void {
+    this.storage.version += 1
+    this.storage = { data, version: 0 }
+  }
+
+  /** The same values without a past. */
+  detach(): Variable {
+    return new Variable(this.storage, this.shape)
+  }
+}

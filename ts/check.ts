@@ -1,0 +1,292 @@
+/**
+ * The checks of arguments, in one place.
+ *
+ * A value or shape that does not fit is a `RangeError`, a wrong kind a `TypeError`; the message has torch's wording
+ * with what was expected and what came. Every check runs before anything is changed.
+ */
+
+import { types } from 'node:util'
+import { type DType, dtypes } from './dtype'
+
+/** How a message shows a value that was not expected: numbers as they are, the rest by kind. */
+export function describe(value: unknown): string {
+  switch (typeof value) {
+    case 'number':
+    case 'boolean':
+    case 'undefined':
+      return String(value)
+    case 'bigint':
+      return `${value}n`
+    case 'string':
+      return `'${value.length > 40 ? `${value.slice(0, 40)}…` : value}'`
+    case 'object': {
+      if (value === null) return 'null'
+      const name: unknown = value.constructor?.name
+      return typeof name === 'string' && name !== '' ? name : 'Object'
+    }
+    default:
+      return typeof value
+  }
+}
+
+/** `[2, 3]`, as messages show a shape. */
+export function formatShape(shape: readonly number[]): string {
+  return `[${shape.join(', ')}]`
+}
+
+/** An integer; fractions, NaN and infinities are of the wrong kind, integers that a double cannot tell apart out of range. */
+export function checkInteger(name: string, value: unknown): number {
+  if (typeof value !== 'number' || !Number.isInteger(value)) {
+    throw new TypeError(`${name} should be of type int, got: ${describe(value)}`)
+  }
+  if (!Number.isSafeInteger(value)) {
+    throw new RangeError(`${name} should be at most 2^53 - 1 in size, got: ${value}`)
+  }
+  return value
+}
+
+/** An integer greater than zero: a size of a module. */
+export function checkPositiveInteger(name: string, value: unknown): number {
+  const integer = checkInteger(name, value)
+  if (integer <= 0) throw new RangeError(`${name} must be greater than zero`)
+  return integer
+}
+
+/** A true or false, and nothing that is merely truthy. */
+export function checkBoolean(name: string, value: unknown): boolean {
+  if (typeof value !== 'boolean') {
+    throw new TypeError(`${name} should be of type bool, got: ${describe(value)}`)
+  }
+  return value
+}
+
+/** A number that is not NaN. */
+export function checkNumber(name: string, value: unknown): number {
+  if (typeof value !== 'number') {
+    throw new TypeError(`${name} should be a number, got: ${describe(value)}`)
+  }
+  if (Number.isNaN(value)) throw new RangeError(`${name} should be a number, got: NaN`)
+  return value
+}
+
+/** One of a few strings. */
+export function checkChoice<T extends string>(
+  value: unknown,
+  choices: readonly T[],
+  message: string,
+): T {
+  const found = choices.find((choice) => choice === value)
+  if (found === undefined) throw new RangeError(message)
+  return found
+}
+
+/** `'float32'` or `'float64'`. */
+export function checkDType(value: unknown): DType {
+  const found = dtypes.find((dtype) => dtype === value)
+  if (found === undefined) {
+    throw new TypeError(`dtype should be 'float32' or 'float64', got: ${describe(value)}`)
+  }
+  return found
+}
+
+/**
+ * An options object with no key beside `allowed`.
+ *
+ * @param owner who takes the options, as the message names it.
+ */
+export function checkOptions(
+  owner: string,
+  options: unknown,
+  allowed: readonly string[],
+): Record<string, unknown> {
+  if (options === undefined) return {}
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw new TypeError(`${owner}() expected an object of options, got: ${describe(options)}`)
+  }
+  for (const key of Object.keys(options)) {
+    if (!allowed.includes(key)) {
+      throw new TypeError(`${owner}() got an unexpected keyword argument '${key}'`)
+    }
+  }
+  return options as Record<string, unknown>
+}
+
+/** A function, for callbacks. */
+export function checkFunction(name: string, value: unknown): void {
+  if (typeof value !== 'function') {
+    throw new TypeError(`${name} should be a function, got: ${describe(value)}`)
+  }
+}
+
+/** A string, for paths and keys. */
+export function checkString(name: string, value: unknown): string {
+  if (typeof value !== 'string') {
+    throw new TypeError(`${name} should be a string, got: ${describe(value)}`)
+  }
+  return value
+}
+
+/** A shape: integers ≥ 0 whose product is a safe integer. */
+export function checkShape(owner: string, shape: unknown): number[] {
+  const sizes = checkIntegers(owner, 'shape', shape)
+  for (const size of sizes) {
+    if (size < 0) {
+      throw new RangeError(
+        `Trying to create tensor with negative dimension ${size}: ${formatShape(sizes)}`,
+      )
+    }
+  }
+  elementCount(sizes)
+  return sizes
+}
+
+/** A list of integers, copied. */
+export function checkIntegers(owner: string, name: string, value: unknown): number[] {
+  if (!Array.isArray(value)) {
+    throw new TypeError(
+      `${owner}(): argument '${name}' must be an array of ints, not ${describe(value)}`,
+    )
+  }
+  return Array.from(value, (item: unknown, place) => {
+    if (typeof item !== 'number' || !Number.isInteger(item)) {
+      throw new TypeError(
+        `${owner}(): argument '${name}' must be an array of ints, but found ${describe(item)} at pos ${place}`,
+      )
+    }
+    if (!Number.isSafeInteger(item)) {
+      throw new RangeError(
+        `${owner}(): argument '${name}' holds ${item}, which is more than 2^53 - 1`,
+      )
+    }
+    return item
+  })
+}
+
+/** How many elements a shape has. */
+export function elementCount(shape: readonly number[]): number {
+  const count = shape.reduce((product, size) => product * size, 1)
+  if (!Number.isSafeInteger(count)) {
+    throw new RangeError(`a tensor of shape ${formatShape(shape)} has too many elements`)
+  }
+  return count
+}
+
+/** An integer argument of a tensor method. */
+function checkArgument(owner: string, name: string, value: unknown): number {
+  if (typeof value !== 'number' || !Number.isInteger(value)) {
+    throw new TypeError(`${owner}(): argument '${name}' must be int, not ${describe(value)}`)
+  }
+  return value
+}
+
+/** A dimension, counted from the end if negative; returned as counted from the start. */
+export function checkDim(owner: string, name: string, value: unknown, rank: number): number {
+  const dim = checkArgument(owner, name, value)
+  const range = Math.max(rank, 1)
+  if (dim < -range || dim >= range) {
+    throw new RangeError(
+      `Dimension out of range (expected to be in range of [${-range}, ${range - 1}], but got ${dim})`,
+    )
+  }
+  return dim < 0 ? dim + range : dim
+}
+
+/** An index into dimension `dim` of `shape`, counted from the end if negative. */
+export function checkIndex(value: unknown, shape: readonly number[], dim: number): number {
+  const index = checkArgument('select', 'index', value)
+  const size = shape[dim] ?? 0
+  if (index < -size || index >= size) {
+    throw new RangeError(
+      `select(): index ${index} out of range for tensor of size ${formatShape(shape)} at dimension ${dim}`,
+    )
+  }
+  return index < 0 ? index + size : index
+}
+
+/** The start (counted from the end if negative) and length of a slice of a dimension of `size`. */
+export function checkSlice(start: unknown, length: unknown, size: number): [number, number] {
+  const first = checkArgument('narrow', 'start', start)
+  const count = checkArgument('narrow', 'length', length)
+  if (count < 0) throw new RangeError('narrow(): length must be non-negative.')
+  if (first < -size || first > size) {
+    throw new RangeError(
+      `start out of range (expected to be in range of [${-size}, ${size}], but got ${first})`,
+    )
+  }
+  const begin = first < 0 ? first + size : first
+  if (begin + count > size) {
+    throw new RangeError(`start (${begin}) + length (${count}) exceeds dimension size (${size}).`)
+  }
+  return [begin, count]
+}
+
+/** A shape for `count` elements, in which one -1 stands for whatever is left. */
+export function checkReshape(shape: unknown, count: number): number[] {
+  const sizes = checkIntegers('reshape', 'shape', shape)
+  const shown = formatShape(sizes)
+  let inferred = -1
+  sizes.forEach((size, place) => {
+    if (size < -1) {
+      throw new RangeError(`invalid shape dimension ${size} at index ${place} of shape ${shown}`)
+    }
+    if (size === -1) {
+      if (inferred !== -1) throw new RangeError('only one dimension can be inferred')
+      inferred = place
+    }
+  })
+  if (inferred !== -1) {
+    const known = elementCount(sizes.filter((size) => size !== -1))
+    if (known === 0 && count === 0) {
+      throw new RangeError(
+        `cannot reshape tensor of 0 elements into shape ${shown} because the unspecified dimension size -1 can be any value and is ambiguous`,
+      )
+    }
+    sizes[inferred] = known === 0 ? 0 : Math.floor(count / known)
+  }
+  if (elementCount(sizes) !== count) {
+    throw new RangeError(`shape '${shown}' is invalid for input of size ${count}`)
+  }
+  return sizes
+}
+
+/** Refuses two shapes that differ, as torch words it where it cannot broadcast. */
+export function checkSameShape(a: readonly number[], b: readonly number[]): void {
+  if (sameShape(a, b)) return
+  if (a.length !== b.length) {
+    throw new RangeError(
+      `The size of tensor a (${formatShape(a)}) must match the size of tensor b (${formatShape(b)}): shapes are not broadcast`,
+    )
+  }
+  let dim = a.length - 1
+  while (a[dim] === b[dim]) dim -= 1
+  const which = a[dim] === 1 || b[dim] === 1 ? 'dimension' : 'non-singleton dimension'
+  throw new RangeError(
+    `The size of tensor a (${a[dim]}) must match the size of tensor b (${b[dim]}) at ${which} ${dim}: shapes ${formatShape(a)} and ${formatShape(b)} are not broadcast`,
+  )
+}
+
+/** Whether two shapes are equal. */
+export function sameShape(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((size, dim) => size === b[dim])
+}
+
+/** Refuses two dtypes that differ. */
+export function checkSameDType(what: string, a: DType, b: DType): void {
+  if (a !== b) throw new TypeError(`${what} to have the same dtype, but got: ${a} != ${b}`)
+}
+
+/** Refuses memory that another thread can write to. */
+export function checkUnshared(name: string, values: ArrayBufferView): void {
+  if (types.isSharedArrayBuffer(values.buffer)) {
+    throw new TypeError(`${name} is backed by a SharedArrayBuffer; copy it into memory of its own`)
+  }
+}
+
+/** Refuses an array that is no longer as long as the shape it was given with: its buffer was detached or resized. */
+export function checkIntact(values: ArrayLike<number>, count: number): void {
+  if (values.length !== count) {
+    throw new RangeError(
+      `the data of this tensor was detached or resized: expected ${count} elements, got ${values.length}`,
+    )
+  }
+}

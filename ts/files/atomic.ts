@@ -1,0 +1,76 @@
+/** Files that are there as a whole or not at all. */
+
+import { randomBytes } from 'node:crypto'
+import * as fs from 'node:fs'
+import * as path from 'node:path'
+
+/** Node reads and writes at most 2 GiB in one call. */
+const chunk = 2 ** 30
+
+/**
+ * Writes a file under a temporary name in the same folder, makes sure that it is on the disk, and only then gives it
+ * its name. Whoever opens `target`, at any time and after any crash, sees the old content or the new one.
+ */
+export function writeFileAtomic(target: string, bytes: Uint8Array): void {
+  const destination = resolveLink(target)
+  const folder = path.dirname(destination)
+  const temporary = path.join(
+    folder,
+    `.${path.basename(destination)}.${process.pid}.${randomBytes(6).toString('hex')}.tmp`,
+  )
+  const file = fs.openSync(temporary, 'wx')
+  try {
+    try {
+      for (let offset = 0; offset < bytes.length; ) {
+        offset += fs.writeSync(file, bytes, offset, Math.min(chunk, bytes.length - offset))
+      }
+      fs.fsyncSync(file)
+    } finally {
+      fs.closeSync(file)
+    }
+    fs.renameSync(temporary, destination)
+  } catch (error) {
+    fs.rmSync(temporary, { force: true })
+    throw error
+  }
+  syncFolder(folder)
+}
+
+/** The content of a file of any size. */
+export function readFile(source: string): Uint8Array {
+  const file = fs.openSync(source, 'r')
+  try {
+    const bytes = new Uint8Array(fs.fstatSync(file).size)
+    let offset = 0
+    while (offset < bytes.length) {
+      const count = fs.readSync(file, bytes, offset, Math.min(chunk, bytes.length - offset), null)
+      if (count === 0) throw new RangeError(`${source} became shorter while it was read`)
+      offset += count
+    }
+    return bytes
+  } finally {
+    fs.closeSync(file)
+  }
+}
+
+/** What a symbolic link points to, so that the link stays one; the path itself if it is none. */
+function resolveLink(target: string): string {
+  try {
+    return fs.realpathSync(target)
+  } catch {
+    return target // there is no such file yet
+  }
+}
+
+/** Puts the new name on the disk too, where the system can do that. */
+function syncFolder(folder: string): void {
+  if (process.platform === 'win32') return
+  const directory = fs.openSync(folder, 'r')
+  try {
+    fs.fsyncSync(directory)
+  } catch {
+    // Some file systems cannot sync a folder; the content is on the disk all the same.
+  } finally {
+    fs.closeSync(directory)
+  }
+}

@@ -1,0 +1,212 @@
+/**
+ * Checkpoints: everything that training continues from, in one safetensors file.
+ *
+ *     tensors    model.<name>                          the model's state dict
+ *                optimizer.<place>.<name>              what the optimizer remembers of each parameter
+ *     metadata   elman.checkpoint   "1"                the version of this layout
+ *                elman.rng                             the state of the random numbers, in base64
+ *                elman.optimizer                       kind, options and counts, in JSON
+ *                elman.extra                           what the caller gave, in JSON
+ */
+
+import { checkOptions, checkString, describe } from '../check'
+import { Module, planLoadStateDict } from '../nn/module'
+import { Optimizer, optimizerName, planLoadOptimizer } from '../optim/optimizer'
+import { getRngState, setRngState } from '../random'
+import type { IntTensor } from '../tensor/int-tensor'
+import { Tensor } from '../tensor/tensor'
+import { readFile, writeFileAtomic } from './atomic'
+import { checkJson, type Json } from './json'
+import { decode, encode } from './safetensors'
+
+export type { Json } from './json'
+
+/** What a checkpoint is made of. */
+export interface CheckpointSources {
+  model: Module
+  optimizer?: Optimizer<object> | undefined
+  /** Any JSON value: the epoch, the best loss. Default: null. */
+  extra?: Json | undefined
+}
+
+/** What a checkpoint is loaded into. */
+export interface CheckpointTargets {
+  model: Module
+  optimizer?: Optimizer<object> | undefined
+}
+
+const version = '1'
+const modelPrefix = 'model.'
+const optimizerPrefix = 'optimizer.'
+
+/** What the metadata says of the optimizer; its tensors are kept apart. */
+interface OptimizerRecord {
+  kind: string
+  paramGroups: unknown[]
+  /** Counts by place and name. */
+  counts: [place: number, name: string, value: number][]
+}
+
+/**
+ * Writes everything that training continues from: parameters, what the optimizer remembers, the state of the random
+ * numbers, and a value of the caller's.
+ *
+ * Training that goes on after {@link loadCheckpoint} gives the very bits of training that was never interrupted. The
+ * file is there as a whole or not at all. It is a safetensors file; the parameters' names in it begin with `model.`.
+ *
+ * @param sources `model`; `optimizer`, if it is to be continued; `extra`: any JSON value. Default: null.
+ * @param path the file; one that exists is replaced.
+ * @throws TypeError if something is of the wrong kind, or `extra` is not a JSON value; an `Error` of Node if the file
+ *   cannot be written.
+ *
+ * @example
+ * ```ts
+ * import { loadCheckpoint, nn, optim, saveCheckpoint } from '@elman/rnn'
+ * import { tmpdir } from 'node:os'
+ * import { join } from 'node:path'
+ *
+ * const model = new nn.RNN(3, 4)
+ * const optimizer = new optim.Adam(model.parameters())
+ * const file = join(tmpdir(), 'training.safetensors')
+ * saveCheckpoint({ model, optimizer, extra: { epoch: 3 } }, file)
+ * console.log(loadCheckpoint(file, { model, optimizer })) // { epoch: 3 }
+ * ```
+ *
+ * @see https://docs.pytorch.org/tutorials/beginner/saving_loading_models.html
+ */
+export function saveCheckpoint(sources: CheckpointSources, path: string): void {
+  const given = checkOptions('saveCheckpoint', sources, ['model', 'optimizer', 'extra'])
+  const model = checkModel(given.model)
+  const optimizer = checkOptimizer(given.optimizer)
+  const target = checkString('path', path)
+  const extra = JSON.stringify(checkJson('extra', given.extra ?? null))
+  const tensors = new Map<string, Tensor>()
+  for (const [name, parameter] of model.stateDict()) tensors.set(modelPrefix + name, parameter)
+  const metadata: Record<string, string> = {
+    'elman.checkpoint': version,
+    'elman.rng': Buffer.from(getRngState()).toString('base64'),
+    'elman.extra': extra,
+  }
+  if (optimizer !== null) {
+    metadata['elman.optimizer'] = JSON.stringify(recordOptimizer(optimizer, tensors))
+  }
+  writeFileAtomic(target, encode(tensors, metadata))
+}
+
+/**
+ * Goes back to what {@link saveCheckpoint} wrote, the random numbers included.
+ *
+ * @param path the file.
+ * @param targets `model`; `optimizer`, if it is to be continued: of the same class, over the same parameters.
+ * @returns the caller's value, `extra`.
+ * @throws RangeError if the file is malformed, is no checkpoint, or does not fit the model or the optimizer; TypeError
+ *   if something is of the wrong kind; an `Error` of Node if the file cannot be read. Nothing has changed then.
+ */
+export function loadCheckpoint(path: string, targets: CheckpointTargets): Json {
+  const given = checkOptions('loadCheckpoint', targets, ['model', 'optimizer'])
+  const model = checkModel(given.model)
+  const optimizer = checkOptimizer(given.optimizer)
+  const { tensors, metadata } = decode(readFile(checkString('path', path)))
+  const found = metadata.get('elman.checkpoint')
+  if (found !== version) {
+    throw new RangeError(
+      found === undefined
+        ? `${path} is not a checkpoint`
+        : `${path} is a checkpoint of version ${found}, expected ${version}`,
+    )
+  }
+  const extra = parse(path, 'extra', metadata) as Json
+  const parameters = withPrefix(tensors, modelPrefix)
+  const plan = planLoadStateDict(model, parameters, true)
+  const commitOptimizer =
+    optimizer === null
+      ? null
+      : planLoadOptimizer(
+          optimizer,
+          restoreOptimizer(path, optimizer, metadata, withPrefix(tensors, optimizerPrefix)),
+        )
+  // The only step that can still fail comes first, and changes nothing if it does.
+  setRngState(Uint8Array.from(Buffer.from(metadata.get('elman.rng') ?? '', 'base64')))
+  plan.commit()
+  commitOptimizer?.()
+  return extra
+}
+
+/** What the metadata is to say of an optimizer; adds its tensors to `tensors`. */
+function recordOptimizer(
+  optimizer: Optimizer<object>,
+  tensors: Map<string, Tensor>,
+): OptimizerRecord {
+  const { state, paramGroups } = optimizer.stateDict()
+  const counts: OptimizerRecord['counts'] = []
+  for (const [place, entry] of state) {
+    for (const [name, value] of Object.entries(entry)) {
+      if (value instanceof Tensor) tensors.set(`${optimizerPrefix}${place}.${name}`, value)
+      else counts.push([place, name, value])
+    }
+  }
+  return { kind: optimizerName(optimizer), paramGroups, counts }
+}
+
+/** The state dict that {@link recordOptimizer} took apart; the optimizer checks what is in it. */
+function restoreOptimizer(
+  path: string,
+  optimizer: Optimizer<object>,
+  metadata: ReadonlyMap<string, string>,
+  tensors: ReadonlyMap<string, Tensor | IntTensor>,
+): { state: Map<number, Record<string, unknown>>; paramGroups: unknown } {
+  if (!metadata.has('elman.optimizer')) throw new RangeError(`${path} holds no optimizer`)
+  const record = parse(path, 'optimizer', metadata)
+  if (!isRecord(record)) throw new RangeError(`${path} is malformed: optimizer`)
+  const expected = optimizerName(optimizer)
+  if (record.kind !== expected) {
+    throw new RangeError(`${path} holds the state of ${record.kind}, expected ${expected}`)
+  }
+  const state = new Map<number, Record<string, unknown>>()
+  const put = (place: number, name: string, value: unknown): void => {
+    state.set(place, { ...state.get(place), [name]: value })
+  }
+  for (const [place, name, value] of record.counts) put(place, name, value)
+  for (const [key, value] of tensors) {
+    const dot = key.indexOf('.')
+    put(Number(key.slice(0, dot)), key.slice(dot + 1), value)
+  }
+  return { state, paramGroups: record.paramGroups }
+}
+
+function isRecord(value: unknown): value is OptimizerRecord {
+  if (typeof value !== 'object' || value === null) return false
+  const { kind, counts } = value as Record<string, unknown>
+  return typeof kind === 'string' && Array.isArray(counts) && counts.every(Array.isArray)
+}
+
+function parse(path: string, name: string, metadata: ReadonlyMap<string, string>): unknown {
+  try {
+    return JSON.parse(metadata.get(`elman.${name}`) ?? '') as unknown
+  } catch {
+    throw new RangeError(`${path} is malformed: ${name}`)
+  }
+}
+
+/** The tensors whose names begin with `prefix`, without it. */
+function withPrefix(
+  tensors: ReadonlyMap<string, Tensor | IntTensor>,
+  prefix: string,
+): Map<string, Tensor | IntTensor> {
+  return new Map(
+    [...tensors]
+      .filter(([name]) => name.startsWith(prefix))
+      .map(([name, value]) => [name.slice(prefix.length), value]),
+  )
+}
+
+function checkModel(model: unknown): Module {
+  if (model instanceof Module) return model
+  throw new TypeError(`model should be an nn.Module, got: ${describe(model)}`)
+}
+
+function checkOptimizer(optimizer: unknown): Optimizer<object> | null {
+  if (optimizer === undefined) return null
+  if (optimizer instanceof Optimizer) return optimizer
+  throw new TypeError(`optimizer should be one of optim, got: ${describe(optimizer)}`)
+}

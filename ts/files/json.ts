@@ -1,0 +1,40 @@
+/** Values that JSON keeps as they are. */
+
+import { describe } from '../check'
+
+/** A value that JSON can hold. */
+export type Json =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly Json[]
+  | { readonly [key: string]: Json }
+
+/** Deeper than this a value holds itself, or might as well. */
+const maxDepth = 1000
+
+/** Refuses what JSON would drop or change: undefined, NaN, infinities, dates, maps, … */
+export function checkJson(name: string, value: unknown, depth = 0): Json {
+  if (depth > maxDepth) throw new TypeError(`${name} is nested too deeply, or holds itself`)
+  if (value === null || typeof value === 'boolean' || typeof value === 'string') return value
+  if (typeof value === 'number' && Number.isFinite(value)) return value
+  if (Array.isArray(value)) {
+    return value.map((item, place) => checkJson(`${name}[${place}]`, item, depth + 1))
+  }
+  if (isPlain(value)) {
+    return Object.fromEntries(
+      Object.entries(value).map(([key, item]: [string, unknown]) => [
+        key,
+        checkJson(`${name}.${key}`, item, depth + 1),
+      ]),
+    )
+  }
+  throw new TypeError(`${name} should be a JSON value, got: ${describe(value)}`)
+}
+
+function isPlain(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null) return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === null || Object.getPrototypeOf(prototype) === null
+}

@@ -1,0 +1,153 @@
+/** Tensors by name, as safetensors. */
+
+import { types } from 'node:util'
+import { Variable } from '../autograd/variable'
+import { checkOptions, checkString, checkUnshared, describe } from '../check'
+import { type FileEntry, native } from '../native'
+import { IntTensor, intTensor, intValues } from '../tensor/int-tensor'
+import { type Tensor, variableOf, wrap } from '../tensor/tensor'
+import { readFile, writeFileAtomic } from './atomic'
+
+/** Options of {@link saveSafetensors} and {@link serializeSafetensors}. */
+export interface SafetensorsOptions {
+  /** Texts by name that the file carries along. Default: none. */
+  metadata?: Readonly<Record<string, string>> | undefined
+}
+
+/**
+ * Writes tensors to a safetensors file, which Python reads with `safetensors.torch.load_file`.
+ *
+ * The file is there as a whole or not at all: it is written under another name in the same folder and then renamed.
+ *
+ * @param tensors by name: a module's `stateDict()`, for one.
+ * @param path the file; one that exists is replaced.
+ * @param options `metadata`: texts by name that the file carries along. Default: none.
+ * @throws TypeError if something is not a `Map`, a tensor or a string; an `Error` of Node if the file cannot be
+ *   written.
+ *
+ * @example
+ * ```ts
+ * import { loadSafetensors, nn, saveSafetensors } from '@elman/rnn'
+ * import { tmpdir } from 'node:os'
+ * import { join } from 'node:path'
+ *
+ * const file = join(tmpdir(), 'model.safetensors')
+ * saveSafetensors(new nn.RNN(3, 4).stateDict(), file)
+ * const model = new nn.RNN(3, 4)
+ * model.loadStateDict(loadSafetensors(file))
+ * ```
+ *
+ * @see https://huggingface.co/docs/safetensors/api/torch
+ */
+export function saveSafetensors(
+  tensors: ReadonlyMap<string, Tensor | IntTensor>,
+  path: string,
+  options?: SafetensorsOptions,
+): void {
+  const target = checkString('path', path)
+  writeFileAtomic(target, serializeSafetensors(tensors, options))
+}
+
+/**
+ * Reads the tensors of a safetensors file, in the order in which they lie in it.
+ *
+ * F32 and F64 stay what they are, F16 and BF16 become float32, I32 and I64 an {@link IntTensor}.
+ *
+ * @param path the file.
+ * @throws RangeError if the file is malformed, or an integer does not fit into 32 bits; an error that names tensor and
+ *   kind for any other kind; an `Error` of Node if the file cannot be read.
+ * @see https://huggingface.co/docs/safetensors/api/torch
+ */
+export function loadSafetensors(path: string): Map<string, Tensor | IntTensor> {
+  return deserializeSafetensors(readFile(checkString('path', path)))
+}
+
+/**
+ * What {@link saveSafetensors} writes, as bytes.
+ *
+ * @param tensors by name.
+ * @param options `metadata`: texts by name that are carried along. Default: none.
+ * @throws TypeError if something is not a `Map`, a tensor or a string.
+ *
+ * @example
+ * ```ts
+ * import { deserializeSafetensors, serializeSafetensors, tensor } from '@elman/rnn'
+ *
+ * const bytes = serializeSafetensors(new Map([['x', tensor([1, 2])]]))
+ * console.log(deserializeSafetensors(bytes).get('x')?.toArray()) // [ 1, 2 ]
+ * ```
+ *
+ * @see https://huggingface.co/docs/safetensors/api/torch
+ */
+export function serializeSafetensors(
+  tensors: ReadonlyMap<string, Tensor | IntTensor>,
+  options?: SafetensorsOptions,
+): Uint8Array {
+  const { metadata } = checkOptions('serializeSafetensors', options, ['metadata'])
+  return encode(tensors, metadata === undefined ? null : checkMetadata(metadata))
+}
+
+/**
+ * What {@link loadSafetensors} reads, from bytes.
+ *
+ * @param bytes a whole file; they are copied.
+ * @throws TypeError if it is not a `Uint8Array`; else as {@link loadSafetensors}.
+ * @see https://huggingface.co/docs/safetensors/api/torch
+ */
+export function deserializeSafetensors(bytes: Uint8Array): Map<string, Tensor | IntTensor> {
+  return decode(bytes).tensors
+}
+
+/** Tensors and metadata as bytes. */
+export function encode(tensors: unknown, metadata: Record<string, string> | null): Uint8Array {
+  if (!(tensors instanceof Map)) {
+    throw new TypeError(`Expected a Map of tensors by name, got: ${describe(tensors)}`)
+  }
+  const entries = Array.from(tensors as Map<unknown, unknown>, ([name, value]) =>
+    entryOf(checkString('the name of a tensor', name), value),
+  )
+  return native.serializeSafetensors(entries, metadata)
+}
+
+/** Bytes as tensors and metadata. */
+export function decode(bytes: unknown): {
+  tensors: Map<string, Tensor | IntTensor>
+  metadata: Map<string, string>
+} {
+  if (!types.isUint8Array(bytes)) {
+    throw new TypeError(`bytes should be a Uint8Array, got: ${describe(bytes)}`)
+  }
+  checkUnshared('bytes', bytes)
+  const { entries, metadata } = native.deserializeSafetensors(bytes)
+  return {
+    tensors: new Map(entries.map((entry) => [entry.name, tensorOf(entry)])),
+    metadata: new Map(Object.entries(metadata)),
+  }
+}
+
+function entryOf(name: string, value: unknown): FileEntry {
+  if (value instanceof IntTensor) {
+    return { name, dtype: 'int32', shape: [...value.shape], data: intValues(value, name) }
+  }
+  const variable = variableOf(value)
+  if (variable === null) {
+    throw new TypeError(`expected ${name} to be a Tensor or IntTensor, got: ${describe(value)}`)
+  }
+  return { name, dtype: variable.dtype, shape: [...variable.shape], data: variable.values() }
+}
+
+function tensorOf({ shape, data }: FileEntry): Tensor | IntTensor {
+  if (types.isInt32Array(data)) return intTensor(data, shape)
+  return wrap(Variable.of(data, shape))
+}
+
+function checkMetadata(metadata: unknown): Record<string, string> {
+  if (typeof metadata !== 'object' || metadata === null) {
+    throw new TypeError(`metadata should be an object of strings, got: ${describe(metadata)}`)
+  }
+  const entries = Object.entries(metadata).map(([key, value]: [string, unknown]) => [
+    key,
+    checkString(`metadata ${key}`, value),
+  ])
+  return Object.fromEntries(entries) as Record<string, string>
+}

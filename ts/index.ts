@@ -1,0 +1,41 @@
+/**
+ * Recurrent neural networks for Node.js, with the semantics of `torch.nn.RNN`, trained and run in Rust.
+ *
+ * @packageDocumentation
+ */
+
+export { noGrad } from './autograd/grad-mode'
+export type { DType } from './dtype'
+export {
+  type CheckpointSources,
+  type CheckpointTargets,
+  type Json,
+  loadCheckpoint,
+  saveCheckpoint,
+} from './files/checkpoint'
+export {
+  deserializeSafetensors,
+  loadSafetensors,
+  type SafetensorsOptions,
+  saveSafetensors,
+  serializeSafetensors,
+} from './files/safetensors'
+export * as nn from './nn/index'
+export * as optim from './optim/index'
+export { getRngState, manualSeed, setRngState } from './random'
+export { type BackendInfo, backendInfo, getNumThreads, setNumThreads } from './runtime'
+export {
+  type FillOptions,
+  type IntTensorOptions,
+  ones,
+  rand,
+  randn,
+  type TensorOptions,
+  type TensorValues,
+  tensor,
+  zeros,
+} from './tensor/create'
+export type { IntTensor } from './tensor/int-tensor'
+export { cat, stack } from './tensor/join'
+export type { Nested } from './tensor/nested'
+export { Tensor } from './tensor/tensor'

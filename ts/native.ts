@@ -1,0 +1,231 @@
+/**
+ * The one door to the compiled addon: every other file takes its native functions from here.
+ *
+ * All arrays of one call have the same dtype, are row-major and exactly as long as their shapes say;
+ * outputs are allocated on this side and written in place. The addon holds on to none of them.
+ */
+
+import addon = require('../index.js')
+
+/** The two kinds of storage that the arithmetic works on. */
+export type Floats = Float32Array | Float64Array
+
+/** Torch's Mersenne Twister; see {@link native}. */
+export interface NativeGenerator {
+  manualSeed(seed: bigint): void
+  getState(): Uint8Array
+  setState(state: Uint8Array): void
+  uniform(out: Floats, low: number, high: number): void
+  normal(out: Floats, mean: number, std: number): void
+  /** One integer in [0, 2^53): the seed of a dropout mask. */
+  seed53(): number
+}
+
+/** How the rows of a batch of sequences lie in memory; immutable, so it is reused from call to call. */
+export type NativeSequences = object
+
+/** A stack of recurrent layers of one shape and dtype; holds no weights. */
+export interface NativeRnnCore {
+  savedLength(sequences: NativeSequences): number
+  forward(
+    sequences: NativeSequences,
+    parameters: Floats[],
+    input: Floats,
+    hx: Floats | null,
+    dropout: number,
+    seed: number,
+    output: Floats,
+    hN: Floats,
+    saved: Floats | null,
+  ): void
+  backward(
+    sequences: NativeSequences,
+    parameters: Floats[],
+    input: Floats,
+    hx: Floats | null,
+    dropout: number,
+    seed: number,
+    output: Floats,
+    saved: Floats,
+    gradOutput: Floats | null,
+    gradHN: Floats | null,
+    gradInput: Floats | null,
+    gradHx: Floats | null,
+    gradParameters: Floats[] | null,
+  ): void
+}
+
+/** What one SGD step needs beside the arrays. */
+export interface SgdStepOptions {
+  lr: number
+  momentum: number
+  dampening: number
+  weightDecay: number
+  nesterov: boolean
+  maximize: boolean
+}
+
+/** What one Adam step needs beside the arrays. */
+export interface AdamStepOptions {
+  lr: number
+  beta1: number
+  beta2: number
+  eps: number
+  weightDecay: number
+  maximize: boolean
+}
+
+/** One tensor of a safetensors file. */
+export interface FileEntry {
+  name: string
+  dtype: 'float32' | 'float64' | 'int32'
+  shape: number[]
+  data: Floats | Int32Array
+}
+
+/** The functions and classes of the addon that this package calls. */
+export interface Native {
+  backendInfo(): { version: string; isa: string; isaAvailable: string[]; threads: number }
+  setNumThreads(threads: number): void
+  getNumThreads(): number
+
+  Generator: new () => NativeGenerator
+
+  add(a: Floats, b: Floats, out: Floats): void
+  addScalar(a: Floats, value: number, out: Floats): void
+  mul(a: Floats, b: Floats, out: Floats): void
+  /** `out` may be `a`. */
+  mulScalar(a: Floats, value: number, out: Floats): void
+  accumulate(target: Floats, source: Floats): void
+  tanh(x: Floats, out: Floats): void
+  relu(x: Floats, out: Floats): void
+  sigmoid(x: Floats, out: Floats): void
+  tanhBackward(y: Floats, dy: Floats, dx: Floats): void
+  reluBackward(y: Floats, dy: Floats, dx: Floats): void
+  sigmoidBackward(y: Floats, dy: Floats, dx: Floats): void
+  sum(x: Floats): number
+  copyStrided(source: Floats, offset: number, shape: number[], strides: number[], out: Floats): void
+  /** The adjoint of `copyStrided`: adds `source` to the strided places of `target`. */
+  addStrided(
+    target: Floats,
+    offset: number,
+    shape: number[],
+    strides: number[],
+    source: Floats,
+  ): void
+
+  Sequences: {
+    padded(
+      steps: number,
+      batch: number,
+      batchFirst: boolean,
+      lengths: Int32Array | null,
+    ): NativeSequences
+    packed(batchSizes: Int32Array, sortedIndices: Int32Array | null): NativeSequences
+  }
+  RnnCore: new (
+    inputSize: number,
+    hiddenSize: number,
+    numLayers: number,
+    nonlinearity: string,
+    bias: boolean,
+    bidirectional: boolean,
+    dtype: string,
+  ) => NativeRnnCore
+
+  linearForward(
+    x: Floats,
+    weight: Floats,
+    bias: Floats | null,
+    rows: number,
+    inFeatures: number,
+    outFeatures: number,
+    out: Floats,
+  ): void
+  linearBackward(
+    x: Floats,
+    weight: Floats,
+    gradOut: Floats,
+    rows: number,
+    inFeatures: number,
+    outFeatures: number,
+    gradX: Floats | null,
+    gradWeight: Floats | null,
+    gradBias: Floats | null,
+  ): void
+
+  embeddingForward(
+    weight: Floats,
+    indices: Int32Array,
+    numEmbeddings: number,
+    embeddingDim: number,
+    out: Floats,
+  ): void
+  embeddingBackward(
+    gradOut: Floats,
+    indices: Int32Array,
+    numEmbeddings: number,
+    embeddingDim: number,
+    paddingIdx: number,
+    gradWeight: Floats,
+  ): void
+
+  /** Its own backward too: the mask is a function of the seed and the place. */
+  dropout(x: Floats, p: number, seed: number, out: Floats): void
+
+  crossEntropyForward(
+    logits: Floats,
+    targets: Int32Array,
+    rows: number,
+    classes: number,
+    ignoreIndex: number,
+    reduction: string,
+    out: Floats,
+  ): void
+  crossEntropyBackward(
+    logits: Floats,
+    targets: Int32Array,
+    rows: number,
+    classes: number,
+    ignoreIndex: number,
+    reduction: string,
+    gradOut: Floats,
+    gradLogits: Floats,
+  ): void
+  mseForward(input: Floats, target: Floats, reduction: string, out: Floats): void
+  mseBackward(
+    input: Floats,
+    target: Floats,
+    reduction: string,
+    gradOut: Floats,
+    gradInput: Floats | null,
+    gradTarget: Floats | null,
+  ): void
+
+  sgdStep(
+    param: Floats,
+    grad: Floats,
+    momentumBuffer: Floats | null,
+    first: boolean,
+    options: SgdStepOptions,
+  ): void
+  adamStep(
+    param: Floats,
+    grad: Floats,
+    expAvg: Floats,
+    expAvgSq: Floats,
+    maxExpAvgSq: Floats | null,
+    step: number,
+    options: AdamStepOptions,
+  ): void
+  gradNorm(grads: Floats[], normType: number): number
+
+  serializeSafetensors(entries: FileEntry[], metadata: Record<string, string> | null): Uint8Array
+  deserializeSafetensors(bytes: Uint8Array): {
+    entries: FileEntry[]
+    metadata: Record<string, string>
+  }
+}
+
+/** The addon, typed. */
+export const native: Native = addon

@@ -1,0 +1,87 @@
+/** The loss of classification. */
+
+import { checkInteger, checkOptions, formatShape, sameShape } from '../check'
+import { crossEntropy, type Reduction } from '../ops/loss'
+import { type IntTensor, intValues } from '../tensor/int-tensor'
+import { checkTensor, type Tensor, wrap } from '../tensor/tensor'
+import { checkReduction } from './loss'
+import { Module } from './module'
+
+/** Options of {@link CrossEntropyLoss}. */
+export interface CrossEntropyLossOptions {
+  /** A target that counts for nothing: padding. Default: -100. */
+  ignoreIndex?: number | undefined
+  /** Whether the losses of all rows are averaged, summed or kept apart. Default: `'mean'`. */
+  reduction?: Reduction | undefined
+}
+
+/**
+ * How surprised a classifier is by the right classes, in nats, as `torch.nn.CrossEntropyLoss`:
+ *
+ *     loss = -log( exp(logits[target]) / Σ_c exp(logits[c]) )
+ *
+ * averaged (or summed) over all rows whose target is not `ignoreIndex`.
+ *
+ * | shape | where |
+ * |---|---|
+ * | input (…, C) | logits of C classes; (N, C), (T, B, C), or (C) for a single row |
+ * | target (…) | an `IntTensor` of the leading shape, with classes from 0 to C - 1 |
+ * | output () | a single value; (…) with `reduction: 'none'` |
+ *
+ * Unlike in torch, where the classes are the second dimension, they are always the last: the outputs of a recurrent
+ * module go in as they are. Where all targets are ignored the mean is NaN.
+ *
+ * @example
+ * ```ts
+ * import { nn, tensor } from '@elman/rnn'
+ *
+ * const loss = new nn.CrossEntropyLoss()
+ * const logits = tensor([[2, 0, 0], [0, 0, 3]], { requiresGrad: true })
+ * loss.forward(logits, tensor([0, 2], { dtype: 'int32' })).backward()
+ * ```
+ *
+ * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html
+ */
+export class CrossEntropyLoss extends Module {
+  /** The target that counts for nothing. */
+  readonly ignoreIndex: number
+  /** What is done with the losses of the rows. */
+  readonly reduction: Reduction
+
+  /**
+   * @param options `ignoreIndex`: a target that counts for nothing, default -100; `reduction`: `'mean'`, `'sum'` or
+   *   `'none'`, default `'mean'`.
+   * @throws RangeError for another reduction; TypeError for an option of the wrong kind or that does not exist.
+   */
+  constructor(options?: CrossEntropyLossOptions) {
+    super()
+    const given = checkOptions('CrossEntropyLoss', options, ['ignoreIndex', 'reduction'])
+    this.ignoreIndex = checkInteger('ignore_index', given.ignoreIndex ?? -100)
+    this.reduction = checkReduction(given.reduction ?? 'mean')
+  }
+
+  /**
+   * The loss.
+   *
+   * @param input logits, (…, C).
+   * @param target classes, (…); copied, so that `target.data` may be rewritten after the call.
+   * @throws RangeError if the shapes do not fit or a target is no class; TypeError if the input is not a tensor or the
+   *   target not an `IntTensor`.
+   */
+  forward(input: Tensor, target: IntTensor): Tensor {
+    const logits = checkTensor('cross_entropy_loss', 'input', input)
+    const targets = intValues(target, 'target')
+    if (logits.shape.length === 0) {
+      throw new RangeError('Expected input to be at least 1D, got 0D tensor instead')
+    }
+    const leading = logits.shape.slice(0, -1)
+    if (!sameShape(leading, target.shape)) {
+      throw new RangeError(
+        leading.length === 1 && target.shape.length === 1
+          ? `Expected input batch_size (${leading[0]}) to match target batch_size (${target.shape[0]}).`
+          : `Expected target size ${formatShape(leading)}, got ${formatShape(target.shape)}`,
+      )
+    }
+    return wrap(crossEntropy(logits, targets, this.ignoreIndex, this.reduction))
+  }
+}

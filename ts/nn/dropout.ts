@@ -1,0 +1,66 @@
+/** The dropout layer. */
+
+import { describe } from '../check'
+import { dropout } from '../ops/dropout'
+import { generator } from '../random'
+import { checkTensor, type Tensor, wrap } from '../tensor/tensor'
+import { Module } from './module'
+
+/**
+ * In training, sets each element to 0 with probability p and scales the others by 1/(1-p), as `torch.nn.Dropout`; in
+ * evaluation it gives its input back.
+ *
+ * | shape | where |
+ * |---|---|
+ * | input, output (…) | any shape |
+ *
+ * The mask is drawn from the package's generator, so `manualSeed` covers it; it is not torch's own mask.
+ *
+ * @example
+ * ```ts
+ * import { nn, ones } from '@elman/rnn'
+ *
+ * const dropout = new nn.Dropout(0.2)
+ * console.log(dropout.forward(ones([4])).toArray()) // some 0, the others 1.25
+ * console.log(dropout.eval().forward(ones([4])).toArray()) // [ 1, 1, 1, 1 ]
+ * ```
+ *
+ * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.Dropout.html
+ */
+export class Dropout extends Module {
+  /** Probability of an element being zeroed; may be changed between calls. */
+  p: number
+
+  /**
+   * @param p probability of an element being zeroed, from 0 to 1. Default: 0.5.
+   * @throws RangeError if it is not in that range; TypeError if it is not a number.
+   */
+  constructor(p = 0.5) {
+    super()
+    this.p = checkProbability(p)
+  }
+
+  /**
+   * The input with a fresh mask, in training; else the input itself.
+   *
+   * @param input any shape.
+   * @throws TypeError if it is not a tensor.
+   */
+  forward(input: Tensor): Tensor {
+    const x = checkTensor('dropout', 'input', input)
+    const p = checkProbability(this.p)
+    if (!this.training || p === 0) return input
+    x.values()
+    return wrap(dropout(x, p, generator.seed53()))
+  }
+
+  protected override extraRepr(): string {
+    return `p=${this.p}, inplace=False`
+  }
+}
+
+function checkProbability(p: unknown): number {
+  if (typeof p !== 'number') throw new TypeError(`p should be a number, got: ${describe(p)}`)
+  if (p >= 0 && p <= 1) return p
+  throw new RangeError(`dropout probability has to be between 0 and 1, but got ${p}`)
+}

@@ -1,0 +1,108 @@
+/** The lookup table. */
+
+import { checkDType, checkInteger, checkOptions, checkPositiveInteger } from '../check'
+import type { DType } from '../dtype'
+import { embedding } from '../ops/embedding'
+import { type IntTensor, intValues } from '../tensor/int-tensor'
+import { checkTensor, type Tensor, wrap } from '../tensor/tensor'
+import { normal, parameter, zero } from './init'
+import { Module } from './module'
+import { checkParameter } from './parameter'
+
+/** Options of {@link Embedding}. */
+export interface EmbeddingOptions {
+  /** A row that is zero at first and gets no gradient; counted from the end if negative. Default: none. */
+  paddingIdx?: number | null | undefined
+  /** Default: `'float32'`. */
+  dtype?: DType | undefined
+}
+
+/**
+ * A table of vectors, looked up by class index, as `torch.nn.Embedding`: y[…] = W[index[…]].
+ *
+ * | shape | where |
+ * |---|---|
+ * | input (…) | an `IntTensor` of indices from 0 to `numEmbeddings` - 1 |
+ * | output (…, dim) | dim = `embeddingDim` |
+ * | `weight` (num, dim) | num = `numEmbeddings` |
+ *
+ * The table is drawn from the normal distribution with mean 0 and variance 1; row `paddingIdx` is zero.
+ *
+ * @example
+ * ```ts
+ * import { nn, tensor } from '@elman/rnn'
+ *
+ * const embedding = new nn.Embedding(100, 16, { paddingIdx: 0 })
+ * const words = tensor([[4, 7, 0], [9, 0, 0]], { dtype: 'int32' })
+ * console.log(embedding.forward(words).shape) // [ 2, 3, 16 ]
+ * ```
+ *
+ * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.Embedding.html
+ */
+export class Embedding extends Module {
+  /** How many vectors there are. */
+  readonly numEmbeddings: number
+  /** The size of a vector. */
+  readonly embeddingDim: number
+  /** The row that gets no gradient, counted from the start; null if there is none. */
+  readonly paddingIdx: number | null
+  /** W: (num, dim). */
+  weight: Tensor
+
+  /**
+   * @param numEmbeddings how many vectors there are.
+   * @param embeddingDim the size of a vector.
+   * @param options `paddingIdx`: a row that is zero at first and gets no gradient, default none; `dtype`: default
+   *   `'float32'`.
+   * @throws RangeError for a size that is not greater than zero or a `paddingIdx` that is no row; TypeError for one
+   *   that is not an integer, or an option of the wrong kind or that does not exist.
+   */
+  constructor(numEmbeddings: number, embeddingDim: number, options?: EmbeddingOptions) {
+    super()
+    const given = checkOptions('Embedding', options, ['paddingIdx', 'dtype'])
+    this.numEmbeddings = checkPositiveInteger('num_embeddings', numEmbeddings)
+    this.embeddingDim = checkPositiveInteger('embedding_dim', embeddingDim)
+    this.paddingIdx = checkPaddingIdx(given.paddingIdx ?? null, numEmbeddings)
+    const dtype = checkDType(given.dtype ?? 'float32')
+    this.weight = parameter([numEmbeddings, embeddingDim], dtype)
+    this.resetParameters()
+  }
+
+  /** Draws the table anew. */
+  resetParameters(): void {
+    normal(this.weight)
+    if (this.paddingIdx === null) return
+    const start = this.paddingIdx * this.embeddingDim
+    zero(this.weight, start, start + this.embeddingDim)
+  }
+
+  /**
+   * The vectors of the given classes.
+   *
+   * @param input indices, of any shape; copied, so that `input.data` may be rewritten after the call.
+   * @returns the vectors: the shape of the input, and `embeddingDim`.
+   * @throws RangeError if an index is out of range; TypeError if the input is not an `IntTensor`.
+   */
+  forward(input: IntTensor): Tensor {
+    const indices = intValues(input, 'indices')
+    const weight = checkTensor('embedding', 'weight', this.weight)
+    checkParameter('weight', weight, [this.numEmbeddings, this.embeddingDim], weight.dtype)
+    return wrap(embedding(weight, indices, input.shape, this.paddingIdx ?? -1))
+  }
+
+  protected override extraRepr(): string {
+    const padding = this.paddingIdx === null ? '' : `, padding_idx=${this.paddingIdx}`
+    return `${this.numEmbeddings}, ${this.embeddingDim}${padding}`
+  }
+}
+
+function checkPaddingIdx(value: unknown, count: number): number | null {
+  if (value === null) return null
+  const index = checkInteger('padding_idx', value)
+  if (index < -count || index >= count) {
+    throw new RangeError(
+      `Padding_idx must be within num_embeddings: expected -${count} to ${count - 1}, got ${index}`,
+    )
+  }
+  return index < 0 ? index + count : index
+}

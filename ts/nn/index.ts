@@ -1,0 +1,16 @@
+/** Modules, losses and helpers for training. */
+
+export type { Reduction } from '../ops/loss'
+export { CrossEntropyLoss, type CrossEntropyLossOptions } from './cross-entropy-loss'
+export { Dropout } from './dropout'
+export { Embedding, type EmbeddingOptions } from './embedding'
+export { Linear, type LinearOptions } from './linear'
+export { Module } from './module'
+export { MSELoss, type MSELossOptions } from './mse-loss'
+export type { Lengths } from './rnn/arguments'
+export type { Nonlinearity, RNNOptions } from './rnn/config'
+export type { RNNParameterName } from './rnn/parameters'
+export { RNN, type RNNForwardOptions } from './rnn/rnn'
+export type { RNNGradients, RNNVjp } from './rnn/vjp'
+export type { IncompatibleKeys } from './state-dict'
+export * as utils from './utils/index'

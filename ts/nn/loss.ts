@@ -1,0 +1,16 @@
+/** What all losses share: the reduction. */
+
+import { describe } from '../check'
+import type { Reduction } from '../ops/loss'
+
+const reductions: readonly Reduction[] = ['none', 'mean', 'sum']
+
+/** `'none'`, `'mean'` or `'sum'`. */
+export function checkReduction(value: unknown): Reduction {
+  const found = reductions.find((reduction) => reduction === value)
+  if (found !== undefined) return found
+  if (typeof value !== 'string') {
+    throw new TypeError(`reduction should be of type str, got: ${describe(value)}`)
+  }
+  throw new RangeError(`${value} is not a valid value for reduction`)
+}

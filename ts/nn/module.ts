@@ -1,0 +1,257 @@
+/** The base class of every module: finds parameters and children on an instance's own fields. */
+
+import type { Variable } from '../autograd/variable'
+import { checkBoolean, checkDType, checkOptions, describe } from '../check'
+import { converted, type DType } from '../dtype'
+import { showAsText } from '../inspect'
+import type { IntTensor } from '../tensor/int-tensor'
+import { Tensor, variableOf } from '../tensor/tensor'
+import { formatModule, formatModuleList } from './repr'
+import { type IncompatibleKeys, type LoadPlan, planLoad } from './state-dict'
+
+/** The modules whose `toString` is under way. */
+const beingShown = new Set<Module>()
+
+/** What a field can hold that is of interest here. */
+type Member = Module | Tensor | readonly Member[]
+
+/**
+ * The base class of every module; a model is a class with fields.
+ *
+ * Parameters and children are found on the instance's own fields, in the order in which they were first assigned:
+ *
+ * - a `Module` is a child, an array of nothing but modules a list of children named `0`, `1`, …;
+ * - a `Tensor` that was made with `requiresGrad: true` (or whose `requiresGrad` was once set to true) is a parameter,
+ *   and stays one while it is frozen by `requiresGrad = false`; an array of such tensors is a list of parameters;
+ * - everything else is left alone: results of operations, data, numbers. Fields whose name begins with `#` cannot be
+ *   seen from here.
+ *
+ * @example
+ * ```ts
+ * import { nn, type Tensor, zeros } from '@elman/rnn'
+ *
+ * class Tagger extends nn.Module {
+ *   rnn = new nn.RNN(8, 16, { bidirectional: true })
+ *   head = new nn.Linear(32, 5)
+ *
+ *   forward(input: Tensor): Tensor {
+ *     const [output] = this.rnn.forward(input)
+ *     return this.head.forward(output)
+ *   }
+ * }
+ *
+ * const tagger = new Tagger()
+ * console.log(tagger.forward(zeros([10, 2, 8])).shape) // [ 10, 2, 5 ]
+ * console.log([...tagger.stateDict().keys()].at(-1)) // head.bias
+ * ```
+ *
+ * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html
+ */
+export class Module {
+  /** Whether the module is in training: dropout acts only then. Set by {@link train} and {@link eval}. */
+  training = true
+
+  static {
+    showAsText(Module.prototype)
+  }
+
+  /**
+   * Sets this module and all modules in it to training, or to evaluation.
+   *
+   * @param mode true for training. Default: true.
+   * @returns this module.
+   * @throws TypeError if `mode` is not a boolean.
+   */
+  train(mode = true): this {
+    if (typeof mode !== 'boolean') {
+      throw new TypeError(`training mode is expected to be boolean, got: ${describe(mode)}`)
+    }
+    for (const [, module] of modulesOf(this)) module.training = mode
+    return this
+  }
+
+  /**
+   * Sets this module and all modules in it to evaluation: the same as `train(false)`.
+   *
+   * @returns this module.
+   */
+  eval(): this {
+    return this.train(false)
+  }
+
+  /** The parameters of this module and all modules in it, each once. */
+  parameters(): Tensor[] {
+    return this.namedParameters().map(([, parameter]) => parameter)
+  }
+
+  /** The parameters with their names, each once: under its first name if it is in several places. */
+  namedParameters(): [name: string, parameter: Tensor][] {
+    const seen = new Set<Tensor>()
+    return parametersOf(this).filter(([, parameter]) => {
+      if (seen.has(parameter)) return false
+      seen.add(parameter)
+      return true
+    })
+  }
+
+  /**
+   * The parameters by name, in torch's order. The tensors are detached and share their `data` with the parameters.
+   *
+   * A parameter that is in several places is there under each of its names.
+   */
+  stateDict(): Map<string, Tensor> {
+    return new Map(parametersOf(this).map(([name, parameter]) => [name, parameter.detach()]))
+  }
+
+  /**
+   * Copies the values of `map` into the parameters; values of another dtype are cast.
+   *
+   * @param map tensors by name, as {@link stateDict} and `loadSafetensors` give them.
+   * @param options `strict`: whether a name that only one side has is an error. Default: true.
+   * @returns the names that only one side has.
+   * @throws RangeError that lists all names which are missing (strict), unexpected (strict) or of another shape;
+   *   TypeError if `map` is not a `Map`. Nothing has changed then.
+   */
+  loadStateDict(
+    map: ReadonlyMap<string, Tensor | IntTensor>,
+    options?: { strict?: boolean | undefined },
+  ): IncompatibleKeys {
+    const { strict } = checkOptions('loadStateDict', options, ['strict'])
+    const plan = planLoadStateDict(this, map, checkBoolean('strict', strict ?? true))
+    plan.commit()
+    return plan.keys
+  }
+
+  /** Sets the gradients of all parameters to null. */
+  zeroGrad(): void {
+    for (const parameter of this.parameters()) parameter.grad = null
+  }
+
+  /**
+   * Converts all parameters, and their gradients, to another dtype, in place.
+   *
+   * Do this before an optimizer is made: what an optimizer remembers of a parameter has the parameter's dtype.
+   *
+   * @param dtype `'float32'` or `'float64'`.
+   * @returns this module.
+   * @throws TypeError for another dtype.
+   */
+  to(dtype: DType): this {
+    const wanted = checkDType(dtype)
+    const variables = this.parameters().flatMap((parameter) => variableOf(parameter) ?? [])
+    const all = variables.flatMap((variable) => [
+      variable,
+      ...(variable.grad ? [variable.grad] : []),
+    ])
+    const changed = all.filter(({ dtype: current }) => current !== wanted)
+    const storages = changed.map((variable) => converted(variable.values(), wanted))
+    changed.forEach((variable, place) => {
+      const data = storages[place]
+      if (data) variable.replace(data)
+    })
+    return this
+  }
+
+  /** As torch prints it: the class's name, what {@link extraRepr} says, and the children, indented. */
+  toString(): string {
+    if (beingShown.has(this)) return '...' // a child that points back at what holds it
+    beingShown.add(this)
+    try {
+      const children = membersOf(this).flatMap(([name, member]) => {
+        const text = formatMember(member)
+        return text === null ? [] : [[name, text] as const]
+      })
+      return formatModule(this.constructor.name, this.extraRepr(), children)
+    } finally {
+      beingShown.delete(this)
+    }
+  }
+
+  /** What stands between the parentheses of {@link toString}; a subclass says here what it was made with. */
+  protected extraRepr(): string {
+    return ''
+  }
+}
+
+/** Checks a load into a module, for callers that have more to load before anything may change. */
+export function planLoadStateDict(module: Module, map: unknown, strict: boolean): LoadPlan {
+  const targets = new Map<string, Variable>()
+  for (const [name, parameter] of parametersOf(module)) {
+    const variable = variableOf(parameter)
+    if (variable !== null) targets.set(name, variable)
+  }
+  return planLoad(module.constructor.name, targets, map, strict)
+}
+
+/** All parameters with their names; one that is in several places comes several times. */
+function parametersOf(root: Module): [name: string, parameter: Tensor][] {
+  const found: [string, Tensor][] = []
+  // A module's own parameters come before those of its children, as in torch.
+  for (const [prefix, module] of modulesOf(root)) {
+    for (const [name, member] of membersOf(module))
+      collectTensors(`${prefix}${name}`, member, found)
+  }
+  return found
+}
+
+function collectTensors(name: string, member: Member, found: [string, Tensor][]): void {
+  if (member instanceof Tensor) found.push([name, member])
+  else if (isList(member)) {
+    member.forEach((item, place) => {
+      collectTensors(`${name}.${place}`, item, found)
+    })
+  }
+}
+
+/** This module and all modules in it, with the prefixes of their parameters' names. */
+function modulesOf(root: Module): [prefix: string, module: Module][] {
+  const found: [string, Module][] = []
+  const visit = (prefix: string, module: Module, above: readonly Module[]): void => {
+    if (above.includes(module)) return // a child that points back at what holds it
+    found.push([prefix, module])
+    const descend = (name: string, member: Member): void => {
+      if (member instanceof Module) visit(`${name}.`, member, [...above, module])
+      else if (isList(member)) {
+        member.forEach((item, place) => {
+          descend(`${name}.${place}`, item)
+        })
+      }
+    }
+    for (const [name, member] of membersOf(module)) descend(`${prefix}${name}`, member)
+  }
+  visit('', root, [])
+  return found
+}
+
+/** The parameters, children and lists of them among a module's own fields. */
+function membersOf(module: Module): [name: string, member: Member][] {
+  return Object.entries(module).flatMap(([name, value]: [string, unknown]) => {
+    const member = asMember(value)
+    return member === null ? [] : [[name, member] as [string, Member]]
+  })
+}
+
+function asMember(value: unknown): Member | null {
+  if (value instanceof Module) return value
+  if (value instanceof Tensor) return variableOf(value)?.isParameter === true ? value : null
+  if (!Array.isArray(value) || value.length === 0) return null
+  const members: Member[] = []
+  for (const item of value) {
+    const member = asMember(item)
+    if (member === null) return null
+    members.push(member)
+  }
+  return members
+}
+
+function isList(member: Member): member is readonly Member[] {
+  return Array.isArray(member)
+}
+
+/** The text of a child; null for parameters, which torch does not show. */
+function formatMember(member: Member): string | null {
+  if (member instanceof Tensor) return null
+  if (member instanceof Module) return member.toString()
+  const items = member.flatMap((item) => formatMember(item) ?? [])
+  return items.length < member.length ? null : formatModuleList(items)
+}

@@ -1,0 +1,291 @@
+/** The Elman network: a stack of recurrent layers over whole sequences. */
+
+import type { DType } from '../../dtype'
+import { type NativeRnnCore, native } from '../../native'
+import { type RnnCall, rnn } from '../../ops/rnn'
+import { generator } from '../../random'
+import { type Tensor, wrap } from '../../tensor/tensor'
+import { parameter, uniform } from '../init'
+import { Module } from '../module'
+import {
+  checkForwardArguments,
+  type Layout,
+  type Lengths,
+  layersTimesDirections,
+} from './arguments'
+import {
+  checkDropout,
+  checkRnnConfig,
+  type Nonlinearity,
+  type RNNOptions,
+  type RnnConfig,
+} from './config'
+import {
+  checkParameters,
+  type ParameterSpec,
+  parameterGroups,
+  type RNNParameterName,
+} from './parameters'
+import { SequencesCache } from './sequences'
+import { type RNNVjp, vjp } from './vjp'
+
+/** Options of `forward` and `vjp`. */
+export interface RNNForwardOptions {
+  /**
+   * How long each sequence of the batch is, in any order; what lies beyond in the input is padding and does not
+   * matter. Default: all are as long as the input.
+   */
+  lengths?: Lengths | null | undefined
+}
+
+/**
+ * A stack of Elman layers over whole sequences, as `torch.nn.RNN`.
+ *
+ * Each layer computes, for every time step t of every sequence,
+ *
+ *     h_t = act(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh)
+ *
+ * where act is tanh or relu, x_t is the input at t (in the first layer) or the output of the layer before, and h_0 is
+ * `hx` or zero. With `bidirectional`, each layer has a second half that reads the sequence from its end; its outputs
+ * stand behind those of the first half.
+ *
+ * | shape | where |
+ * |---|---|
+ * | input (T, B, I), (B, T, I) with `batchFirst`, or (T, I) unbatched | T time steps, B sequences, I = `inputSize` |
+ * | hx, hN (L·D, B, H), or (L·D, H) unbatched; never `batchFirst` | L = `numLayers`, D = 2 if bidirectional else 1, H = `hiddenSize`; layer 0 forward, layer 0 reverse, layer 1 forward, … |
+ * | output (T, B, D·H), (B, T, D·H) or (T, D·H) | the last layer's h_t: forward half, reverse half |
+ * | `weight_ih_l{k}` (H, I), or (H, D·H) for k > 0 | k-th layer; `…_reverse` for its second half |
+ * | `weight_hh_l{k}` (H, H); `bias_ih_l{k}`, `bias_hh_l{k}` (H) | |
+ *
+ * Every parameter is drawn from uniform(-1/√H, 1/√H): after `manualSeed(s)` the numbers are those of torch after
+ * `torch.manual_seed(s)`. A row of a batch does not depend on the other rows, to the last bit, nor does a result
+ * depend on the number of threads; a sequence cut in two, with hN carried over, gives the bits of the whole.
+ *
+ * @example
+ * ```ts
+ * import { nn, randn } from '@elman/rnn'
+ *
+ * const rnn = new nn.RNN(10, 20, { numLayers: 2 })
+ * const input = randn([5, 3, 10])
+ * const h0 = randn([2, 3, 20])
+ * const [output, hN] = rnn.forward(input, h0)
+ * console.log(output.shape, hN.shape) // [ 5, 3, 20 ] [ 2, 3, 20 ]
+ * ```
+ *
+ * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.RNN.html
+ */
+export class RNN extends Module {
+  /** The parameters, under torch's names: `rnn.weight_ih_l0`, `rnn.bias_hh_l1_reverse`, … */
+  [name: RNNParameterName]: Tensor
+
+  /** Probability of dropout between layers; may be changed between calls. */
+  dropout: number
+
+  readonly #config: RnnConfig
+  readonly #groups: readonly (readonly ParameterSpec[])[]
+  readonly #sequences = new SequencesCache()
+  readonly #cores = new Map<DType, NativeRnnCore>()
+
+  /**
+   * @param inputSize I: the number of features of x_t.
+   * @param hiddenSize H: the number of features of h_t.
+   * @param options
+   * - `numLayers`: how many layers are stacked. Default: 1.
+   * - `nonlinearity`: `'tanh'` or `'relu'`. Default: `'tanh'`.
+   * - `bias`: whether there are b_ih and b_hh. Default: true.
+   * - `batchFirst`: whether input and output are (B, T, …). Default: false.
+   * - `dropout`: probability with which, in training, an element of each layer's output but the last's becomes 0; the
+   *   others are scaled by 1/(1-p). Default: 0.
+   * - `bidirectional`: whether each layer has a second half that reads from the end. Default: false.
+   * - `dtype`: `'float32'` or `'float64'`. Default: `'float32'`.
+   * @throws RangeError for a size that is not greater than zero, a `dropout` outside [0, 1] or an unknown
+   *   `nonlinearity`; TypeError for a size that is not an integer, a flag that is not a boolean, or an option that does
+   *   not exist.
+   */
+  constructor(inputSize: number, hiddenSize: number, options?: RNNOptions) {
+    super()
+    this.#config = checkRnnConfig(inputSize, hiddenSize, options)
+    this.dropout = this.#config.dropout
+    this.#groups = parameterGroups(this.#config)
+    for (const { name, shape } of this.#groups.flat()) {
+      this[name] = parameter(shape, this.#config.dtype)
+    }
+    this.resetParameters()
+  }
+
+  /** I: the number of features of x_t. */
+  get inputSize(): number {
+    return this.#config.inputSize
+  }
+
+  /** H: the number of features of h_t. */
+  get hiddenSize(): number {
+    return this.#config.hiddenSize
+  }
+
+  /** L: how many layers are stacked. */
+  get numLayers(): number {
+    return this.#config.numLayers
+  }
+
+  /** The activation. */
+  get nonlinearity(): Nonlinearity {
+    return this.#config.nonlinearity
+  }
+
+  /** Whether there are b_ih and b_hh. */
+  get bias(): boolean {
+    return this.#config.bias
+  }
+
+  /** Whether input and output are (B, T, …). */
+  get batchFirst(): boolean {
+    return this.#config.batchFirst
+  }
+
+  /** Whether each layer has a second half that reads from the end. */
+  get bidirectional(): boolean {
+    return this.#config.bidirectional
+  }
+
+  /** The parameters of each layer and direction: L·D lists of `[W_ih, W_hh, b_ih, b_hh]`, or of the weights alone. */
+  get allWeights(): Tensor[][] {
+    return this.#groups.map((group) => group.flatMap(({ name }) => this[name] ?? []))
+  }
+
+  /** Does nothing, as in torch on a CPU: parameters are laid out anew for the kernels at each call. */
+  flattenParameters(): void {}
+
+  /** Draws every parameter anew from uniform(-1/√H, 1/√H), in the order of the state dict. */
+  resetParameters(): void {
+    const bound = 1 / Math.sqrt(this.hiddenSize)
+    const all = this.allWeights.flat()
+    for (const one of all) uniform(one, bound)
+  }
+
+  /**
+   * Runs the stack over the input.
+   *
+   * @param input (T, B, I), (B, T, I) with `batchFirst`, or (T, I).
+   * @param hx h_0 of each layer and direction: (L·D, B, H), or (L·D, H). Default: zeros.
+   * @param options `lengths`: how long each sequence is, in any order. The output is 0 beyond a sequence's end, hN is
+   *   taken there, and the reverse half begins there.
+   * @returns `[output, hN]`.
+   * @throws RangeError if a shape or length does not fit; TypeError if something is not a tensor, has another dtype
+   *   than the weights, or an option does not exist.
+   *
+   * @example
+   * ```ts
+   * import { nn, randn } from '@elman/rnn'
+   *
+   * const rnn = new nn.RNN(4, 8, { batchFirst: true })
+   * const [output, hN] = rnn.forward(randn([3, 6, 4]), null, { lengths: [2, 6, 1] })
+   * console.log(output.shape, hN.shape) // [ 3, 6, 8 ] [ 1, 3, 8 ]
+   * ```
+   */
+  forward(
+    input: Tensor,
+    hx?: Tensor | null,
+    options?: RNNForwardOptions,
+  ): [output: Tensor, hN: Tensor] {
+    const [output, hN] = rnn(this.#call('RNN.forward', input, hx, options))
+    return [wrap(output), wrap(hN)]
+  }
+
+  /**
+   * Runs the stack without the tape and gives the function that carries gradients back: back-propagation through
+   * time, by hand.
+   *
+   * @param input as for `forward`.
+   * @param hx as for `forward`.
+   * @param options as for `forward`.
+   * @returns `{ output, hN, pullback }`; `pullback(gradOutput, gradHN)` gives the gradients of input, hx and all
+   *   parameters, and adds to no `grad`.
+   * @throws as `forward`.
+   *
+   * @example
+   * ```ts
+   * import { nn, ones, randn } from '@elman/rnn'
+   *
+   * const rnn = new nn.RNN(4, 8)
+   * const { hN, pullback } = rnn.vjp(randn([6, 2, 4]))
+   * const { parameters } = pullback(null, ones(hN.shape))
+   * console.log(parameters.get('weight_hh_l0')?.shape) // [ 8, 8 ]
+   * ```
+   */
+  vjp(input: Tensor, hx?: Tensor | null, options?: RNNForwardOptions): RNNVjp {
+    const names = this.#groups.flat().map(({ name }) => name)
+    return vjp(this.#call('RNN.vjp', input, hx, options), names)
+  }
+
+  protected override extraRepr(): string {
+    const { inputSize, hiddenSize, numLayers, bias, batchFirst, bidirectional } = this.#config
+    return [
+      `${inputSize}, ${hiddenSize}`,
+      ...(numLayers === 1 ? [] : [`num_layers=${numLayers}`]),
+      ...(bias ? [] : ['bias=False']),
+      ...(batchFirst ? ['batch_first=True'] : []),
+      ...(this.dropout === 0 ? [] : [`dropout=${this.dropout}`]),
+      ...(bidirectional ? ['bidirectional=True'] : []),
+    ].join(', ')
+  }
+
+  /** Everything that one call works on, checked. Draws the seed of its dropout mask last. */
+  #call(owner: string, inputArgument: unknown, hxArgument: unknown, options: unknown): RnnCall {
+    const specs = this.#groups.flat()
+    const parameters = checkParameters(
+      specs,
+      specs.map(({ name }) => this[name]),
+    )
+    const dtype = parameters[0]?.dtype ?? this.#config.dtype
+    const { input, hx, layout } = checkForwardArguments(
+      owner,
+      this.#config,
+      dtype,
+      inputArgument,
+      hxArgument,
+      options,
+    )
+    const p = checkDropout(this.dropout)
+    const dropout = this.training && this.numLayers > 1 ? p : 0
+    return {
+      core: this.#core(dtype),
+      sequences: this.#sequences.padded(layout),
+      parameters,
+      input,
+      hx,
+      dropout,
+      ...this.#shapes(layout),
+      seed: dropout > 0 ? generator.seed53() : 0,
+    }
+  }
+
+  #shapes({ steps, batch, batchFirst, batched }: Layout): Pick<RnnCall, 'outputShape' | 'hNShape'> {
+    const { hiddenSize, bidirectional } = this.#config
+    const features = (bidirectional ? 2 : 1) * hiddenSize
+    const layers = layersTimesDirections(this.#config)
+    if (!batched) return { outputShape: [steps, features], hNShape: [layers, hiddenSize] }
+    return {
+      outputShape: batchFirst ? [batch, steps, features] : [steps, batch, features],
+      hNShape: [layers, batch, hiddenSize],
+    }
+  }
+
+  /** The native stack for a dtype: made when it is first needed, since `to` may change the dtype. */
+  #core(dtype: DType): NativeRnnCore {
+    const made = this.#cores.get(dtype)
+    if (made !== undefined) return made
+    const { inputSize, hiddenSize, numLayers, nonlinearity, bias, bidirectional } = this.#config
+    const core = new native.RnnCore(
+      inputSize,
+      hiddenSize,
+      numLayers,
+      nonlinearity,
+      bias,
+      bidirectional,
+      dtype,
+    )
+    this.#cores.set(dtype, core)
+    return core
+  }
+}

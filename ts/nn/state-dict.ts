@@ -1,0 +1,77 @@
+/** Taking over parameters: first everything is checked, then everything is copied. */
+
+import type { Variable } from '../autograd/variable'
+import { describe, formatShape, sameShape } from '../check'
+import { variableOf } from '../tensor/tensor'
+
+/** Which names of the two sides had no partner. */
+export interface IncompatibleKeys {
+  /** Parameters of the module that the map did not hold. */
+  missingKeys: string[]
+  /** Names in the map that the module does not have. */
+  unexpectedKeys: string[]
+}
+
+/** A load that has been checked; `commit` cannot fail. */
+export interface LoadPlan {
+  keys: IncompatibleKeys
+  commit(): void
+}
+
+/**
+ * Checks a load of `source` into `targets`.
+ *
+ * @param owner the module's class name, for messages.
+ * @param strict whether names without a partner are an error.
+ * @throws TypeError if `source` is not a map; RangeError that names everything which does not fit.
+ */
+export function planLoad(
+  owner: string,
+  targets: ReadonlyMap<string, Variable>,
+  source: unknown,
+  strict: boolean,
+): LoadPlan {
+  if (!(source instanceof Map)) {
+    throw new TypeError(`Expected state_dict to be a Map, got ${describe(source)}.`)
+  }
+  const names = [...source.keys()] as unknown[]
+  const keys = {
+    missingKeys: [...targets.keys()].filter((name) => !source.has(name)),
+    unexpectedKeys: names.filter((name) => !targets.has(name as string)).map(String),
+  }
+  const problems: string[] = []
+  if (strict) {
+    const quoted = (list: string[]): string => list.map((name) => `"${name}"`).join(', ')
+    if (keys.missingKeys.length > 0) {
+      problems.push(`Missing key(s) in state_dict: ${quoted(keys.missingKeys)}.`)
+    }
+    if (keys.unexpectedKeys.length > 0) {
+      problems.push(`Unexpected key(s) in state_dict: ${quoted(keys.unexpectedKeys)}.`)
+    }
+  }
+  const copies: (() => void)[] = []
+  for (const [name, target] of targets) {
+    if (!source.has(name)) continue
+    const given: unknown = source.get(name)
+    const variable = variableOf(given)
+    if (variable === null) {
+      problems.push(
+        `While copying the parameter named "${name}", expected Tensor from checkpoint but received ${describe(given)}.`,
+      )
+    } else if (!sameShape(variable.shape, target.shape)) {
+      problems.push(
+        `size mismatch for ${name}: copying a param with shape ${formatShape(variable.shape)} from checkpoint, the shape in current model is ${formatShape(target.shape)}.`,
+      )
+    } else {
+      const values = variable.values()
+      target.values()
+      copies.push(() => target.mutate((data) => data.set(values)))
+    }
+  }
+  if (problems.length > 0) {
+    throw new RangeError(
+      `Error(s) in loading state_dict for ${owner}:\n${problems.map((text) => `\t${text}`).join('\n')}`,
+    )
+  }
+  return { keys, commit: () => copies.forEach((copy) => void copy()) }
+}

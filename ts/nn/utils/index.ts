@@ -1,0 +1,3 @@
+/** Helpers for training. */
+
+export { type ClipGradNormOptions, clipGradNorm_ } from './clip-grad'

@@ -1,0 +1,33 @@
+/** Rows of a table. */
+
+import { apply } from '../autograd/node'
+import type { Variable } from '../autograd/variable'
+import { allocate } from '../dtype'
+import { native } from '../native'
+
+/**
+ * The rows of `weight` that `indices` name.
+ *
+ * @param weight (num, dim)
+ * @param indices class numbers, which are copied: they may change after the call.
+ * @param shape the shape of `indices`.
+ * @param paddingIdx the row that gets no gradient, or -1.
+ * @returns (…shape, dim)
+ */
+export function embedding(
+  weight: Variable,
+  indices: Int32Array,
+  shape: readonly number[],
+  paddingIdx: number,
+): Variable {
+  const [count = 0, dim = 0] = weight.shape
+  const { dtype } = weight
+  const rows = indices.slice()
+  const out = allocate(dtype, rows.length * dim)
+  native.embeddingForward(weight.values(), rows, count, dim, out)
+  return apply('EmbeddingBackward0', out, [...shape, dim], [weight], [], (gradient) => {
+    const gradWeight = allocate(dtype, count * dim)
+    native.embeddingBackward(gradient, rows, count, dim, paddingIdx, gradWeight)
+    return [gradWeight]
+  })
+}

@@ -1,0 +1,56 @@
+/** y = x Wᵀ + b */
+
+import { apply } from '../autograd/node'
+import type { Variable } from '../autograd/variable'
+import { allocate } from '../dtype'
+import { native } from '../native'
+
+/**
+ * The affine map of the last dimension of `x`.
+ *
+ * @param x (…, in)
+ * @param weight (out, in)
+ * @param bias (out), or null
+ * @returns (…, out)
+ */
+export function linear(x: Variable, weight: Variable, bias: Variable | null): Variable {
+  const [outFeatures = 0, inFeatures = 0] = weight.shape
+  const leading = x.shape.slice(0, -1)
+  const rows = leading.reduce((product, size) => product * size, 1)
+  const { dtype } = weight
+  const out = allocate(dtype, rows * outFeatures)
+  native.linearForward(
+    x.values(),
+    weight.values(),
+    bias?.values() ?? null,
+    rows,
+    inFeatures,
+    outFeatures,
+    out,
+  )
+  const inputs = bias === null ? [x, weight] : [x, weight, bias]
+  return apply(
+    'AddmmBackward0',
+    out,
+    [...leading, outFeatures],
+    inputs,
+    [x, weight],
+    (gradient, [toX, toWeight, toBias]) => {
+      const gradX = toX ? allocate(dtype, rows * inFeatures) : null
+      const gradWeight = toWeight ? allocate(dtype, outFeatures * inFeatures) : null
+      const gradBias = toBias ? allocate(dtype, outFeatures) : null
+      native.linearBackward(
+        x.values(),
+        weight.values(),
+        gradient,
+        rows,
+        inFeatures,
+        outFeatures,
+        gradX,
+        gradWeight,
+        gradBias,
+      )
+      return [gradX, gradWeight, gradBias]
+    },
+  )
+}

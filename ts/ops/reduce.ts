@@ -1,0 +1,37 @@
+/** Operations that make one number of all elements. */
+
+import { apply } from '../autograd/node'
+import type { Variable } from '../autograd/variable'
+import { allocate, type DType } from '../dtype'
+import { type Floats, native } from '../native'
+
+/** The sum of all elements; 0 if there are none. */
+export function sum(x: Variable): Variable {
+  const { dtype, numel } = x
+  return apply(
+    'SumBackward0',
+    filled(dtype, 1, native.sum(x.values())),
+    [],
+    [x],
+    [],
+    (gradient) => [filled(dtype, numel, scalar(gradient))],
+  )
+}
+
+/** The mean of all elements; NaN if there are none. */
+export function mean(x: Variable): Variable {
+  const { dtype, numel } = x
+  const value = native.sum(x.values()) / numel
+  return apply('MeanBackward0', filled(dtype, 1, value), [], [x], [], (gradient) => [
+    filled(dtype, numel, scalar(gradient) / numel),
+  ])
+}
+
+function filled(dtype: DType, length: number, value: number): Floats {
+  return allocate(dtype, length).fill(value)
+}
+
+/** The value of an array of one element. */
+function scalar(values: Floats): number {
+  return values[0] ?? Number.NaN
+}

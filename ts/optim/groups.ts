@@ -1,0 +1,77 @@
+/** Groups of parameters, each with options of its own. */
+
+import { describe } from '../check'
+import { Tensor, variableOf } from '../tensor/tensor'
+
+/** Parameters that are treated alike: the options, which may be changed between steps, and `params`. */
+export type ParamGroup<Options> = Options & { params: Tensor[] }
+
+/** Some of the options; the others have their defaults. */
+export type PartialOptions<Options> = { [Name in keyof Options]?: Options[Name] | undefined }
+
+/** What an optimizer takes: parameters, or groups of them, each with options that differ from the optimizer's. */
+export type OptimizerParameters<Options> =
+  | Iterable<Tensor>
+  | Iterable<PartialOptions<Options> & { params: Iterable<Tensor> | Tensor }>
+
+/** A group as it was given: its parameters, checked, and its options, not yet checked. */
+export interface GivenGroup {
+  readonly params: Tensor[]
+  readonly options: Record<string, unknown>
+}
+
+/** Checks what an optimizer is to optimize. */
+export function checkGroups(parameters: unknown): GivenGroup[] {
+  if (parameters instanceof Tensor || !isIterable(parameters)) {
+    throw new TypeError(
+      `params argument given to the optimizer should be an iterable of Tensors or groups, but got ${describe(parameters)}`,
+    )
+  }
+  const items = [...parameters]
+  if (items.length === 0) throw new RangeError('optimizer got an empty parameter list')
+  const groups = items.some(isGroup) ? items.map(givenGroup) : [givenGroup({ params: items })]
+  const seen = new Set<Tensor>()
+  for (const parameter of groups.flatMap(({ params }) => params)) {
+    if (seen.has(parameter)) {
+      throw new RangeError(
+        'some parameters appear in more than one parameter group, or twice in one',
+      )
+    }
+    seen.add(parameter)
+  }
+  return groups
+}
+
+function givenGroup(group: unknown): GivenGroup {
+  if (!isGroup(group)) {
+    throw new TypeError(`param_group must be an object with params, got: ${describe(group)}`)
+  }
+  const { params, ...options } = group
+  if (params instanceof Tensor) return { params: [checkParameter(params)], options }
+  if (!isIterable(params)) {
+    throw new TypeError(
+      `params of a group must be an iterable of Tensors, got: ${describe(params)}`,
+    )
+  }
+  return { params: Array.from(params, checkParameter), options }
+}
+
+function checkParameter(parameter: unknown): Tensor {
+  if (!(parameter instanceof Tensor)) {
+    throw new TypeError(
+      `optimizer can only optimize Tensors, but one of the params is ${describe(parameter)}`,
+    )
+  }
+  if (variableOf(parameter)?.origin !== null) {
+    throw new RangeError("can't optimize a non-leaf Tensor")
+  }
+  return parameter
+}
+
+function isGroup(item: unknown): item is { params: unknown } {
+  return typeof item === 'object' && item !== null && !(item instanceof Tensor) && 'params' in item
+}
+
+function isIterable(value: unknown): value is Iterable<unknown> {
+  return typeof value === 'object' && value !== null && Symbol.iterator in value
+}

@@ -1,0 +1,138 @@
+/** What an optimizer remembers, as plain data and back. */
+
+import { Variable } from '../autograd/variable'
+import { checkInteger, describe, formatShape, sameShape } from '../check'
+import { converted } from '../dtype'
+import { type Tensor, variableOf, wrap } from '../tensor/tensor'
+import type { ParamGroup } from './groups'
+import type { Rule } from './rule'
+
+/** What is remembered of one parameter. */
+export interface ParameterState {
+  step: number
+  readonly buffers: Map<string, Variable>
+}
+
+/** The state of an optimizer: parameters are named by their place, counted through all groups. */
+export interface OptimizerStateDict<Options> {
+  /** What is remembered of each parameter that has been stepped: arrays of its shape, and counts. */
+  state: Map<number, Record<string, Tensor | number>>
+  /** The groups, with the places of their parameters. */
+  paramGroups: (Options & { params: number[] })[]
+}
+
+/** A load that has been checked. */
+export interface LoadedState<Options> {
+  readonly options: readonly Options[]
+  readonly state: ReadonlyMap<Tensor, ParameterState>
+}
+
+/** The state as plain data; its tensors share their `data` with the optimizer's. */
+export function toStateDict<Options extends object>(
+  rule: Rule<Options>,
+  groups: readonly ParamGroup<Options>[],
+  states: ReadonlyMap<Tensor, ParameterState>,
+): OptimizerStateDict<Options> {
+  const places = new Map<Tensor, number>()
+  for (const { params } of groups) for (const param of params) places.set(param, places.size)
+  const state: OptimizerStateDict<Options>['state'] = new Map()
+  for (const [param, place] of places) {
+    const remembered = states.get(param)
+    if (remembered === undefined) continue
+    state.set(place, {
+      ...(rule.countsSteps ? { step: remembered.step } : {}),
+      ...Object.fromEntries(
+        [...remembered.buffers].map(([name, buffer]) => [name, wrap(buffer.detach())]),
+      ),
+    })
+  }
+  return {
+    state,
+    paramGroups: groups.map((group) => ({
+      ...rule.check(group as Readonly<Record<string, unknown>>),
+      params: group.params.map((param) => places.get(param) ?? -1),
+    })),
+  }
+}
+
+/** Checks plain data against the groups that it is to be loaded into; copies what it takes over. */
+export function fromStateDict<Options extends object>(
+  rule: Rule<Options>,
+  groups: readonly ParamGroup<Options>[],
+  dict: unknown,
+): LoadedState<Options> {
+  const { state, paramGroups } = checkOutline(dict)
+  if (paramGroups.length !== groups.length) {
+    throw new RangeError(
+      `loaded state dict has a different number of parameter groups: expected ${groups.length}, got ${paramGroups.length}`,
+    )
+  }
+  const params: Tensor[] = []
+  const options = groups.map((group, place) => {
+    const given = checkRecord(paramGroups[place])
+    if (!Array.isArray(given.params) || given.params.length !== group.params.length) {
+      throw new RangeError(
+        "loaded state dict contains a parameter group that doesn't match the size of optimizer's group",
+      )
+    }
+    params.push(...group.params)
+    return rule.check(given)
+  })
+  const loaded = new Map<Tensor, ParameterState>()
+  for (const [place, entry] of state) {
+    const param = typeof place === 'number' ? params[place] : undefined
+    if (param === undefined) {
+      throw new RangeError(
+        `loaded state dict has state for parameter ${describe(place)}, but there are ${params.length} parameters`,
+      )
+    }
+    loaded.set(param, checkState(rule, param, `state of parameter ${place}`, checkRecord(entry)))
+  }
+  return { options, state: loaded }
+}
+
+function checkOutline(dict: unknown): { state: Map<unknown, unknown>; paramGroups: unknown[] } {
+  const { state, paramGroups } = checkRecord(dict)
+  if (!(state instanceof Map) || !Array.isArray(paramGroups)) {
+    throw new TypeError('Expected state_dict with a Map as state and an array as paramGroups')
+  }
+  return { state, paramGroups }
+}
+
+function checkRecord(value: unknown): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) {
+    throw new TypeError(`Expected state_dict to hold an object, got ${describe(value)}`)
+  }
+  return value as Record<string, unknown>
+}
+
+function checkState(
+  rule: { readonly countsSteps: boolean; readonly allBuffers: readonly string[] },
+  param: Tensor,
+  where: string,
+  entry: Readonly<Record<string, unknown>>,
+): ParameterState {
+  const loaded: ParameterState = { step: 0, buffers: new Map() }
+  for (const [name, value] of Object.entries(entry)) {
+    if (name === 'step' && rule.countsSteps) {
+      loaded.step = checkInteger(`step in the ${where}`, value)
+      if (loaded.step < 0) {
+        throw new RangeError(`step in the ${where} must not be negative, got ${loaded.step}`)
+      }
+      continue
+    }
+    if (!rule.allBuffers.includes(name)) throw new RangeError(`unknown ${name} in the ${where}`)
+    const variable = variableOf(value)
+    if (variable === null) {
+      throw new TypeError(`expected ${name} in the ${where} to be a Tensor, got ${describe(value)}`)
+    }
+    if (!sameShape(variable.shape, param.shape)) {
+      throw new RangeError(
+        `size mismatch for ${name} in the ${where}: expected ${formatShape(param.shape)}, got ${formatShape(variable.shape)}`,
+      )
+    }
+    const copy = converted(variable.values(), param.dtype)
+    loaded.buffers.set(name, Variable.of(copy, param.shape))
+  }
+  return loaded
+}

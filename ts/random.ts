@@ -1,0 +1,85 @@
+/** The package's one source of random numbers: torch's Mersenne Twister. */
+
+import { types } from 'node:util'
+import { checkUnshared, describe } from './check'
+import { native } from './native'
+
+/** Draws the numbers of initial weights, dropout masks, `rand` and `randn`. */
+export const generator = new native.Generator()
+
+/**
+ * Starts the random numbers anew: from here on they are those that torch draws after `torch.manual_seed(seed)`.
+ *
+ * Initial weights, dropout masks, `rand` and `randn` all draw from this one generator.
+ *
+ * @param seed an integer from -2^63 to 2^64 - 1; negative ones count as 2^64 more. A `bigint` beyond 2^53.
+ * @throws TypeError if it is not an integer; RangeError if it is out of range.
+ *
+ * @example
+ * ```ts
+ * import { manualSeed, rand } from '@elman/rnn'
+ *
+ * manualSeed(0)
+ * console.log(rand([2]).data[0]?.toFixed(4)) // 0.4963
+ * ```
+ *
+ * @see https://docs.pytorch.org/docs/stable/generated/torch.manual_seed.html
+ */
+export function manualSeed(seed: number | bigint): void {
+  generator.manualSeed(checkSeed(seed))
+}
+
+/**
+ * The state of the random numbers, for {@link setRngState}: 5056 bytes, the same as torch's.
+ *
+ * @example
+ * ```ts
+ * import { getRngState } from '@elman/rnn'
+ *
+ * console.log(getRngState().length) // 5056
+ * ```
+ *
+ * @see https://docs.pytorch.org/docs/stable/generated/torch.get_rng_state.html
+ */
+export function getRngState(): Uint8Array {
+  return generator.getState()
+}
+
+/**
+ * Goes back to a state of the random numbers that {@link getRngState} gave.
+ *
+ * @throws TypeError if it is not a `Uint8Array`; RangeError if it is not such a state. Nothing has changed then.
+ *
+ * @example
+ * ```ts
+ * import { getRngState, rand, setRngState } from '@elman/rnn'
+ *
+ * const state = getRngState()
+ * const first = rand([3])
+ * setRngState(state)
+ * const second = rand([3]) // the same numbers
+ * ```
+ *
+ * @see https://docs.pytorch.org/docs/stable/generated/torch.set_rng_state.html
+ */
+export function setRngState(state: Uint8Array): void {
+  if (!types.isUint8Array(state)) {
+    throw new TypeError(`RNG state must be a Uint8Array, got: ${describe(state)}`)
+  }
+  checkUnshared('state', state)
+  generator.setState(state)
+}
+
+function checkSeed(seed: unknown): bigint {
+  if (typeof seed !== 'bigint' && (typeof seed !== 'number' || !Number.isInteger(seed))) {
+    throw new TypeError(`seed should be of type int, got: ${describe(seed)}`)
+  }
+  if (typeof seed === 'number' && !Number.isSafeInteger(seed)) {
+    throw new RangeError(`a seed beyond 2^53 has to be a bigint, got: ${seed}`)
+  }
+  const value = BigInt(seed)
+  if (value < -(2n ** 63n) || value >= 2n ** 64n) {
+    throw new RangeError(`Overflow when unpacking long long: seed ${value}`)
+  }
+  return value
+}

@@ -1,0 +1,145 @@
+/**
+ * Tensors as text, in torch's layout: 4 digits after the point, columns aligned, scientific where numbers differ much
+ * in size, the middle left out of more than 1000 elements. Shape and dtype follow the values.
+ */
+
+/** Beyond this many elements only the edges are shown. */
+const threshold = 1000
+/** How many entries are shown at each end of a dimension then. */
+const edgeItems = 3
+const lineWidth = 80
+const precision = 4
+const prefix = 'tensor('
+
+/** A tensor of floats. `suffix` says what the tape knows: `requires_grad=True`, or the operation it came from. */
+export function formatFloats(
+  values: ArrayLike<number>,
+  shape: readonly number[],
+  dtype: string,
+  suffix: string | null,
+): string {
+  return format(values, shape, dtype, floatFormatter, suffix)
+}
+
+/** A tensor of integers. */
+export function formatInts(values: ArrayLike<number>, shape: readonly number[]): string {
+  return format(values, shape, 'int32', integerFormatter, null)
+}
+
+/** Turns the shown numbers into texts of one width. */
+type Formatter = (shown: readonly number[]) => string[]
+
+function format(
+  values: ArrayLike<number>,
+  shape: readonly number[],
+  dtype: string,
+  formatter: Formatter,
+  suffix: string | null,
+): string {
+  const places = shownPlaces(shape, values.length > threshold)
+  const cells = formatter(places.flat.map((place) => values[place] ?? Number.NaN))
+  const body = values.length === 0 ? '[]' : layout(places.tree, cells, prefix.length)
+  const parts = [
+    body,
+    `size=(${shape.join(', ')}${shape.length === 1 ? ',' : ''})`,
+    `dtype=${dtype}`,
+  ]
+  if (suffix !== null) parts.push(suffix)
+  return `${prefix}${parts.join(', ')})`
+}
+
+/** A cell, a gap (`null`), or a list of them: the shape of what is shown. */
+type Tree = number | null | Tree[]
+
+/** Which elements are shown: as a tree of numbers of cells, and the place of each cell in the flat array. */
+function shownPlaces(shape: readonly number[], summarize: boolean): { tree: Tree; flat: number[] } {
+  const flat: number[] = []
+  const visit = (dim: number, offset: number): Tree => {
+    const size = shape[dim]
+    if (size === undefined) return flat.push(offset) - 1
+    const children: Tree[] = []
+    for (let index = 0; index < size; index += 1) {
+      if (summarize && size > 2 * edgeItems && index === edgeItems) {
+        children.push(null)
+        index = size - edgeItems
+      }
+      children.push(visit(dim + 1, offset * size + index))
+    }
+    return children
+  }
+  return { tree: visit(0, 0), flat }
+}
+
+function layout(tree: Tree, cells: readonly string[], indent: number): string {
+  if (tree === null) return '...'
+  if (typeof tree === 'number') return cells[tree] ?? ''
+  const inner = tree.find((child) => Array.isArray(child))
+  if (inner === undefined) return row(tree, cells, indent)
+  const depth = rankOf(tree)
+  const children = tree.map((child) => layout(child, cells, indent + 1))
+  return `[${children.join(`,${'\n'.repeat(depth - 1)}${' '.repeat(indent + 1)}`)}]`
+}
+
+/** One innermost dimension, broken into lines. */
+function row(tree: readonly Tree[], cells: readonly string[], indent: number): string {
+  const texts = tree.map((child) => (child === null ? ' ...' : layout(child, cells, indent)))
+  const width = Math.max(...texts.filter((_, place) => tree[place] !== null).map((t) => t.length))
+  const perLine = Math.max(1, Math.floor((lineWidth - indent) / (width + 2)))
+  const lines: string[] = []
+  for (let start = 0; start < texts.length; start += perLine) {
+    lines.push(texts.slice(start, start + perLine).join(', '))
+  }
+  return `[${lines.join(`,\n${' '.repeat(indent + 1)}`)}]`
+}
+
+function rankOf(tree: Tree): number {
+  let rank = 0
+  for (let level: Tree | undefined = tree; Array.isArray(level); level = level[0]) rank += 1
+  return rank
+}
+
+const integerFormatter: Formatter = (shown) => {
+  const texts = shown.map(String)
+  return padded(texts, texts)
+}
+
+/** Torch's rules for floats: integers as `1.`, else 4 digits, else scientific. */
+const floatFormatter: Formatter = (shown) => {
+  const sizes = shown.filter((value) => Number.isFinite(value) && value !== 0).map(Math.abs)
+  const largest = Math.max(0, ...sizes)
+  const smallest = Math.min(Number.POSITIVE_INFINITY, ...sizes)
+  const spread = sizes.length > 0 && largest / smallest > 1000
+  const whole = sizes.every(Number.isInteger)
+  const scientific = spread || largest > 1e8 || (!whole && smallest < 1e-4)
+  const texts = shown.map((value) => {
+    if (Number.isNaN(value)) return 'nan'
+    if (!Number.isFinite(value)) return value > 0 ? 'inf' : '-inf'
+    if (scientific) return exponential(value)
+    return signed(value, whole ? `${Math.abs(value)}.` : Math.abs(value).toFixed(precision))
+  })
+  // Zeros and what is not finite do not widen the columns.
+  return padded(
+    texts,
+    texts.filter((_, place) => Number.isFinite(shown[place]) && shown[place] !== 0),
+  )
+}
+
+/** `1.5000e-05`: JavaScript's exponent has one digit where torch's has two. */
+function exponential(value: number): string {
+  const [digits, exponent] = Math.abs(value).toExponential(precision).split('e')
+  const power = Number(exponent)
+  return signed(
+    value,
+    `${digits}e${power < 0 ? '-' : '+'}${String(Math.abs(power)).padStart(2, '0')}`,
+  )
+}
+
+function signed(value: number, text: string): string {
+  return value < 0 || Object.is(value, -0) ? `-${text}` : text
+}
+
+/** All texts at least as wide as the widest of `measured`. */
+function padded(texts: readonly string[], measured: readonly string[]): string[] {
+  const width = Math.max(0, ...measured.map((text) => text.length))
+  return texts.map((text) => text.padStart(width))
+}

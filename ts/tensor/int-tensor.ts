@@ -1,0 +1,100 @@
+/** Tensors of class indices. */
+
+import { checkIntact, checkShape, checkUnshared, describe, elementCount } from '../check'
+import { showAsText } from '../inspect'
+import { formatInts } from './format'
+import { type Nested, nested } from './nested'
+
+/** Only this package makes tensors; the constructor asks for this. */
+const key = Symbol('IntTensor')
+
+// The class hands these out, so that the rest of the package reaches what is private to it.
+let make: (data: Int32Array, shape: readonly number[]) => IntTensor
+let intact: (value: unknown, name: string) => Int32Array
+
+/**
+ * Whole numbers with a shape: class indices, lengths. It has no tape.
+ *
+ * Made by `tensor(values, { dtype: 'int32' })`. The targets of `nn.CrossEntropyLoss` and the input of `nn.Embedding`
+ * are of this type. Operations copy the numbers that they need later, so `data` may be rewritten between calls.
+ *
+ * @example
+ * ```ts
+ * import { tensor } from '@elman/rnn'
+ *
+ * const targets = tensor([2, 0, 1], { dtype: 'int32' })
+ * console.log(targets.shape, targets.dtype) // [ 3 ] int32
+ * ```
+ *
+ * @see https://docs.pytorch.org/docs/stable/tensors.html
+ */
+export class IntTensor {
+  readonly #data: Int32Array
+  readonly #shape: readonly number[]
+
+  private constructor(secret: unknown, data: Int32Array, shape: readonly number[]) {
+    if (secret !== key)
+      throw new TypeError("an IntTensor is made by tensor(values, { dtype: 'int32' })")
+    this.#data = data
+    this.#shape = Object.freeze([...shape])
+  }
+
+  static {
+    showAsText(IntTensor.prototype)
+    make = (data, shape) => {
+      checkUnshared('data', data)
+      const sizes = checkShape('tensor', [...shape])
+      checkIntact(data, elementCount(sizes))
+      return new IntTensor(key, data, sizes)
+    }
+    intact = (value, name) => {
+      if (!(typeof value === 'object' && value !== null && #data in value)) {
+        throw new TypeError(
+          `Expected tensor for argument '${name}' to be an IntTensor (dtype int32), but got ${describe(value)}`,
+        )
+      }
+      checkIntact(value.#data, value.numel)
+      return value.#data
+    }
+  }
+
+  /** The numbers, row-major; writing to them is allowed. */
+  get data(): Int32Array {
+    return this.#data
+  }
+
+  /** The size of each dimension. */
+  get shape(): readonly number[] {
+    return this.#shape
+  }
+
+  /** Always `'int32'`. */
+  get dtype(): 'int32' {
+    return 'int32'
+  }
+
+  /** How many elements there are. */
+  get numel(): number {
+    return elementCount(this.#shape)
+  }
+
+  /** The numbers as nested arrays; a plain number if there are no dimensions. */
+  toArray(): Nested {
+    return nested(this.#data, this.#shape)
+  }
+
+  /** As torch prints it, with shape and dtype. */
+  toString(): string {
+    return formatInts(this.#data, this.#shape)
+  }
+}
+
+/** An `IntTensor` over `data`, which is used as it is. */
+export function intTensor(data: Int32Array, shape: readonly number[]): IntTensor {
+  return make(data, shape)
+}
+
+/** The numbers of an argument that has to be an `IntTensor`. */
+export function intValues(value: unknown, name: string): Int32Array {
+  return intact(value, name)
+}

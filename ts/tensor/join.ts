@@ -1,0 +1,65 @@
+/** Functions that put tensors together. */
+
+import type { Variable } from '../autograd/variable'
+import { describe } from '../check'
+import * as join from '../ops/join'
+import { type Tensor, variableOf, wrap } from './tensor'
+
+/**
+ * The tensors one after the other along an existing dimension.
+ *
+ * @param tensors at least one; all of one dtype, and of one shape but for the size of dimension `dim`.
+ * @param dim the dimension, counted from the end if negative. Default: 0.
+ * @throws RangeError if the list is empty, a shape does not fit or there is no such dimension; TypeError if an element
+ *   is not a tensor or dtypes differ.
+ *
+ * @example
+ * ```ts
+ * import { cat, ones, zeros } from '@elman/rnn'
+ *
+ * console.log(cat([zeros([2, 3]), ones([2, 1])], 1).shape) // [ 2, 4 ]
+ * ```
+ *
+ * @see https://docs.pytorch.org/docs/stable/generated/torch.cat.html
+ */
+export function cat(tensors: readonly Tensor[], dim = 0): Tensor {
+  return wrap(join.cat(variables('cat', tensors), dim))
+}
+
+/**
+ * The tensors along a new dimension.
+ *
+ * @param tensors at least one; all of one shape and dtype.
+ * @param dim where the new dimension is, counted from the end if negative. Default: 0.
+ * @throws RangeError if the list is empty, shapes differ or there is no such place; TypeError if an element is not a
+ *   tensor or dtypes differ.
+ *
+ * @example
+ * ```ts
+ * import { ones, stack, zeros } from '@elman/rnn'
+ *
+ * console.log(stack([zeros([3]), ones([3])], 1).shape) // [ 3, 2 ]
+ * ```
+ *
+ * @see https://docs.pytorch.org/docs/stable/generated/torch.stack.html
+ */
+export function stack(tensors: readonly Tensor[], dim = 0): Tensor {
+  return wrap(join.stack(variables('stack', tensors), dim))
+}
+
+function variables(owner: string, list: unknown): Variable[] {
+  if (!Array.isArray(list)) {
+    throw new TypeError(
+      `${owner}(): argument 'tensors' must be an array of Tensors, not ${describe(list)}`,
+    )
+  }
+  return list.map((item: unknown, place) => {
+    const variable = variableOf(item)
+    if (variable === null) {
+      throw new TypeError(
+        `expected Tensor as element ${place} in argument 0, but got ${describe(item)}`,
+      )
+    }
+    return variable
+  })
+}

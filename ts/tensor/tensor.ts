@@ -1,0 +1,382 @@
+/** The public face of a variable: values with a shape, and a node of the tape. */
+
+import { runBackward } from '../autograd/backward'
+import type { Variable } from '../autograd/variable'
+import { checkBoolean, checkSameDType, describe, formatShape, sameShape } from '../check'
+import { allocate, type DType } from '../dtype'
+import { showAsText } from '../inspect'
+import type { Floats } from '../native'
+import * as elementwise from '../ops/elementwise'
+import * as reduce from '../ops/reduce'
+import * as view from '../ops/view'
+import { formatFloats } from './format'
+import { type Nested, nested } from './nested'
+
+/** Only this package makes tensors; the constructor asks for this. */
+const key = Symbol('Tensor')
+
+// The class hands these out, so that the rest of the package reaches what is private to it.
+let make: (variable: Variable) => Tensor
+let unwrap: (value: unknown) => Variable | null
+
+/**
+ * A dense, row-major array of floats that JavaScript owns, and a node of a reverse-mode tape.
+ *
+ * Tensors are made by `tensor`, `zeros`, `ones`, `rand` and `randn`, by operations and by modules. Their number of
+ * operations is small on purpose: what a recurrent model needs. Shapes are never broadcast.
+ *
+ * Every operation on a tensor that needs a gradient is recorded; {@link Tensor.backward} goes back over the record,
+ * adds the gradients to the leaves' {@link Tensor.grad} and lets go of the record.
+ *
+ * **Memory.** `detach()` and `reshape()` share their `data` with the tensor they come from; `transpose`, `select` and
+ * `narrow` copy. Nothing has to be disposed of.
+ *
+ * @example
+ * ```ts
+ * import { tensor } from '@elman/rnn'
+ *
+ * const x = tensor([[1, 2], [3, 4]], { requiresGrad: true })
+ * x.mul(x).sum().backward()
+ * console.log(x.grad?.toArray()) // [ [ 2, 4 ], [ 6, 8 ] ]
+ * ```
+ *
+ * @see https://docs.pytorch.org/docs/stable/tensors.html
+ */
+export class Tensor {
+  readonly #variable: Variable
+  /** The face of the variable's gradient, so that `grad` is one object as long as the gradient is. */
+  #grad: Tensor | null = null
+
+  private constructor(secret: unknown, variable: Variable) {
+    if (secret !== key)
+      throw new TypeError('a Tensor is made by tensor, zeros, ones, rand or randn')
+    this.#variable = variable
+  }
+
+  static {
+    showAsText(Tensor.prototype)
+    make = (variable) => new Tensor(key, variable)
+    unwrap = (value) =>
+      typeof value === 'object' && value !== null && #variable in value ? value.#variable : null
+  }
+
+  /**
+   * The elements, row-major. Writing to them is allowed and seen by the next call of any operation.
+   *
+   * An optimizer and `loadStateDict` write to it too; `module.to(dtype)` replaces it.
+   */
+  get data(): Floats {
+    return this.#variable.storage.data
+  }
+
+  /** The size of each dimension; empty for a single value. */
+  get shape(): readonly number[] {
+    return this.#variable.shape
+  }
+
+  /** `'float32'` or `'float64'`. */
+  get dtype(): DType {
+    return this.#variable.dtype
+  }
+
+  /** How many elements there are. */
+  get numel(): number {
+    return this.#variable.numel
+  }
+
+  /**
+   * Whether gradients flow to here. May be set for a leaf, that is, a tensor that no recorded operation made; a
+   * module's parameter stays one while this is false (it is frozen).
+   *
+   * @throws RangeError when set to false on the result of a recorded operation (`detach()` cuts it off).
+   */
+  get requiresGrad(): boolean {
+    return this.#variable.requiresGrad
+  }
+
+  set requiresGrad(wanted: boolean) {
+    checkBoolean('requires_grad', wanted)
+    if (this.#variable.origin === null) this.#variable.requiresGrad = wanted
+    else if (!wanted) {
+      throw new RangeError(
+        "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in a subgraph that doesn't require differentiation use detach().",
+      )
+    }
+  }
+
+  /**
+   * The gradient that `backward` has summed up, or null. Leaves only; setting it to null starts a new sum.
+   *
+   * @throws TypeError when set to something else than null or a tensor of the same dtype; RangeError if the shape
+   *   differs.
+   */
+  get grad(): Tensor | null {
+    const { grad } = this.#variable
+    if (grad === null) this.#grad = null
+    else if (this.#grad === null || this.#grad.#variable !== grad) this.#grad = make(grad)
+    return this.#grad
+  }
+
+  set grad(value: Tensor | null) {
+    if (value === null) {
+      this.#variable.grad = null
+      return
+    }
+    const grad = unwrap(value)
+    if (grad === null) {
+      throw new TypeError(
+        `assigned grad expected to be a Tensor or null but got grad of type ${describe(value)}`,
+      )
+    }
+    checkSameDType('expected the tensor and its gradient', this.dtype, grad.dtype)
+    if (!sameShape(grad.shape, this.shape)) {
+      throw new RangeError(
+        `attempting to assign a gradient of size '${formatShape(grad.shape)}' to a tensor of size '${formatShape(this.shape)}'. Please ensure that the gradient and the tensor are the same size`,
+      )
+    }
+    this.#variable.grad = grad
+    this.#grad = value
+  }
+
+  /**
+   * The same values without a past: no gradient flows through the result. It shares `data` with this tensor.
+   *
+   * Truncated back-propagation through time carries `hN.detach()` to the next chunk.
+   *
+   * @see https://docs.pytorch.org/docs/stable/generated/torch.Tensor.detach.html
+   */
+  detach(): Tensor {
+    return make(this.#variable.detach())
+  }
+
+  /**
+   * Computes the gradients of this tensor with respect to all leaves before it that need one, and adds them to the
+   * leaves' `grad`.
+   *
+   * The record that it goes back over is let go of, so a second `backward` through any part of it is an error.
+   *
+   * @param gradient the gradient of some later value with respect to this tensor, of the same shape and dtype. May be
+   *   left out for a tensor of one element: 1 then.
+   * @throws RangeError if `gradient` is missing for several elements or has another shape; TypeError if it is of
+   *   another kind; Error if nothing here needs a gradient, if the record is gone already, or if a value that it
+   *   needs was changed in place since. No gradient has changed then.
+   *
+   * @example
+   * ```ts
+   * import { tensor } from '@elman/rnn'
+   *
+   * const w = tensor([1, 2, 3], { requiresGrad: true })
+   * w.mul(2).backward(tensor([1, 0, -1]))
+   * console.log(w.grad?.toArray()) // [ 2, 0, -2 ]
+   * ```
+   *
+   * @see https://docs.pytorch.org/docs/stable/generated/torch.Tensor.backward.html
+   */
+  backward(gradient?: Tensor | null): void {
+    const root = this.#variable
+    if (!root.requiresGrad) {
+      throw new Error('element 0 of tensors does not require grad and does not have a grad_fn')
+    }
+    runBackward(root, seedOf(root, gradient))
+  }
+
+  /**
+   * The same elements in another shape.
+   *
+   * @param shape the new sizes; one of them may be -1 and stands for whatever is left.
+   * @returns a tensor that shares `data` with this one.
+   * @throws RangeError if the number of elements does not fit.
+   * @see https://docs.pytorch.org/docs/stable/generated/torch.reshape.html
+   */
+  reshape(shape: readonly number[]): Tensor {
+    return make(view.reshape(this.#variable, shape))
+  }
+
+  /**
+   * A copy with two dimensions exchanged.
+   *
+   * @param dim0 a dimension, counted from the end if negative.
+   * @param dim1 the other one.
+   * @throws RangeError if there is no such dimension.
+   * @see https://docs.pytorch.org/docs/stable/generated/torch.transpose.html
+   */
+  transpose(dim0: number, dim1: number): Tensor {
+    return make(view.transpose(this.#variable, dim0, dim1))
+  }
+
+  /**
+   * A copy of one slice; the dimension that it was taken from disappears.
+   *
+   * @param dim the dimension, counted from the end if negative.
+   * @param index the place in it, counted from the end if negative.
+   * @throws RangeError if there is no such dimension or place.
+   * @see https://docs.pytorch.org/docs/stable/generated/torch.select.html
+   */
+  select(dim: number, index: number): Tensor {
+    return make(view.select(this.#variable, dim, index))
+  }
+
+  /**
+   * A copy of a part of one dimension.
+   *
+   * @param dim the dimension, counted from the end if negative.
+   * @param start where the part begins, counted from the end if negative.
+   * @param length how long it is.
+   * @throws RangeError if the part reaches beyond the dimension.
+   * @see https://docs.pytorch.org/docs/stable/generated/torch.narrow.html
+   */
+  narrow(dim: number, start: number, length: number): Tensor {
+    return make(view.narrow(this.#variable, dim, start, length))
+  }
+
+  /**
+   * This plus `other`, element by element.
+   *
+   * @param other a number, or a tensor of the same shape and dtype.
+   * @throws RangeError if the shapes differ; TypeError if the dtypes do, or for another kind.
+   * @see https://docs.pytorch.org/docs/stable/generated/torch.add.html
+   */
+  add(other: Tensor | number): Tensor {
+    return typeof other === 'number'
+      ? make(elementwise.addScalar(this.#variable, other))
+      : make(elementwise.add(this.#variable, operand('add', other)))
+  }
+
+  /**
+   * This times `other`, element by element.
+   *
+   * @param other a number, or a tensor of the same shape and dtype.
+   * @throws RangeError if the shapes differ; TypeError if the dtypes do, or for another kind.
+   * @see https://docs.pytorch.org/docs/stable/generated/torch.mul.html
+   */
+  mul(other: Tensor | number): Tensor {
+    return typeof other === 'number'
+      ? make(elementwise.mulScalar(this.#variable, other))
+      : make(elementwise.mul(this.#variable, operand('mul', other)))
+  }
+
+  /**
+   * The hyperbolic tangent of each element; NaN stays NaN.
+   *
+   * @see https://docs.pytorch.org/docs/stable/generated/torch.tanh.html
+   */
+  tanh(): Tensor {
+    return make(elementwise.tanh(this.#variable))
+  }
+
+  /**
+   * max(x, 0) of each element; NaN stays NaN, and the gradient at 0 is 0.
+   *
+   * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.relu.html
+   */
+  relu(): Tensor {
+    return make(elementwise.relu(this.#variable))
+  }
+
+  /**
+   * 1 / (1 + exp(-x)) of each element.
+   *
+   * @see https://docs.pytorch.org/docs/stable/generated/torch.sigmoid.html
+   */
+  sigmoid(): Tensor {
+    return make(elementwise.sigmoid(this.#variable))
+  }
+
+  /**
+   * The sum of all elements, as a tensor of shape `[]`.
+   *
+   * @see https://docs.pytorch.org/docs/stable/generated/torch.sum.html
+   */
+  sum(): Tensor {
+    return make(reduce.sum(this.#variable))
+  }
+
+  /**
+   * The mean of all elements, as a tensor of shape `[]`; NaN if there are none.
+   *
+   * @see https://docs.pytorch.org/docs/stable/generated/torch.mean.html
+   */
+  mean(): Tensor {
+    return make(reduce.mean(this.#variable))
+  }
+
+  /**
+   * The value of a tensor of one element.
+   *
+   * @throws RangeError if there is not exactly one.
+   * @see https://docs.pytorch.org/docs/stable/generated/torch.Tensor.item.html
+   */
+  item(): number {
+    const [value] = this.#variable.values()
+    if (value === undefined || this.numel !== 1) {
+      throw new RangeError(`a Tensor with ${this.numel} elements cannot be converted to Scalar`)
+    }
+    return value
+  }
+
+  /** The elements as nested arrays; a plain number if there are no dimensions. */
+  toArray(): Nested {
+    return nested(this.#variable.values(), this.shape)
+  }
+
+  /**
+   * As torch prints it, with shape and dtype: four digits, and only the edges of more than 1000 elements.
+   *
+   * @example
+   * ```ts
+   * import { tensor } from '@elman/rnn'
+   *
+   * console.log(String(tensor([1.5, -2]))) // tensor([ 1.5000, -2.0000], size=(2,), dtype=float32)
+   * ```
+   */
+  toString(): string {
+    const { origin, requiresGrad } = this.#variable
+    const leaf = requiresGrad ? 'requires_grad=True' : null
+    const suffix = origin === null ? leaf : `grad_fn=<${origin.node.name}>`
+    return formatFloats(this.#variable.values(), this.shape, this.dtype, suffix)
+  }
+}
+
+/** The tensor that shows `variable`; one that is new, so that a variable has one face. */
+export function wrap(variable: Variable): Tensor {
+  return make(variable)
+}
+
+/** What a tensor is underneath, or null if `value` is not a tensor. */
+export function variableOf(value: unknown): Variable | null {
+  return unwrap(value)
+}
+
+/** What a tensor argument is underneath. */
+export function checkTensor(owner: string, name: string, value: unknown): Variable {
+  const variable = unwrap(value)
+  if (variable === null) {
+    throw new TypeError(`${owner}(): argument '${name}' must be Tensor, not ${describe(value)}`)
+  }
+  return variable
+}
+
+function operand(owner: string, value: unknown): Variable {
+  return checkTensor(owner, 'other', value)
+}
+
+/** The gradient that a backward pass starts from. */
+function seedOf(root: Variable, gradient: unknown): Floats {
+  if (gradient === undefined || gradient === null) {
+    if (root.numel !== 1) {
+      throw new RangeError('grad can be implicitly created only for scalar outputs')
+    }
+    return allocate(root.dtype, 1).fill(1)
+  }
+  const seed = unwrap(gradient)
+  if (seed === null) {
+    throw new TypeError(`gradients can be either Tensors or null, but got ${describe(gradient)}`)
+  }
+  checkSameDType('expected the tensor and its gradient', root.dtype, seed.dtype)
+  if (!sameShape(seed.shape, root.shape)) {
+    throw new RangeError(
+      `Mismatch in shape: grad_output[0] has a shape of ${formatShape(seed.shape)} and output[0] has a shape of ${formatShape(root.shape)}.`,
+    )
+  }
+  return seed.values()
+}
