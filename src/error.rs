@@ -13,6 +13,8 @@ pub(crate) enum Failure {
     Range(String),
     /// A kind of value: `TypeError`.
     Kind(String),
+    /// A bug of ours, caught as a panic: `Error`.
+    Internal(String),
 }
 
 /// The result of code whose failures [`export`] throws.
@@ -55,21 +57,57 @@ impl Failure {
             Self::Range(message) => unsafe { JsRangeError::from(error(message)).throw_into(env) },
             // SAFETY: as above.
             Self::Kind(message) => unsafe { JsTypeError::from(error(message)).throw_into(env) },
+            Self::Internal(message) => {
+                return Error::new(Status::GenericFailure, format!("internal error: {message}"));
+            }
         }
         Error::new(Status::PendingException, String::new())
     }
 }
 
-/// Runs the body of an export. A failure is thrown as the JavaScript error of its kind, a panic as `Error`.
+/// Runs the body of an export. A failure is thrown as the JavaScript error of its kind.
 pub(crate) fn export<R>(env: Env, body: impl FnOnce() -> Checked<R>) -> Result<R> {
-    match catch_unwind(AssertUnwindSafe(body)) {
-        Ok(result) => result.map_err(|failure| failure.throw(env.raw())),
-        Err(panic) => Err(Error::new(Status::GenericFailure, format!("internal error: {}", text(&*panic)))),
-    }
+    caught(body).map_err(|failure| failure.throw(env.raw()))
+}
+
+/// Runs `body`; a panic becomes a failure, so that it never reaches the C frames of Node.
+fn caught<R>(body: impl FnOnce() -> Checked<R>) -> Checked<R> {
+    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|panic| Err(Failure::Internal(text(&*panic).into())))
 }
 
 /// What a panic said.
 fn text(panic: &(dyn Any + Send)) -> &str {
     let literal = panic.downcast_ref::<&str>().copied();
     literal.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("unknown panic")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_a_failure() {
+        let internal = |result: Checked<()>| match result {
+            Err(Failure::Internal(message)) => message,
+            other => format!("{other:?}"),
+        };
+        assert_eq!(internal(caught(|| panic!("a literal"))), "a literal");
+        assert_eq!(internal(caught(|| panic!("number {}", 7))), "number 7");
+        assert_eq!(internal(caught(|| std::panic::panic_any(7))), "unknown panic");
+        assert!(matches!(caught(|| Ok(7)), Ok(7)));
+        assert!(matches!(caught(|| Err::<(), _>(Failure::Range("r".into()))), Err(Failure::Range(_))));
+    }
+
+    #[test]
+    fn a_panic_on_another_thread_of_a_team_becomes_a_failure() {
+        // Sizes that do not fit together panic inside a kernel, which runs on all threads.
+        let context = elman_kernels::Context::new(elman_kernels::Isa::detect(), 2);
+        let result = caught(|| {
+            context.each(usize::MAX, vec![0, 1], |_, item| {
+                assert_eq!(item, 0, "the second item");
+                Ok::<(), Failure>(())
+            })
+        });
+        assert!(matches!(result, Err(Failure::Internal(_))));
+    }
 }

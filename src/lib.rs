@@ -4,6 +4,8 @@
 //! that JavaScript has allocated, and holds nothing when it returns. Errors are thrown as `RangeError` for a
 //! value or a shape and `TypeError` for a kind; a panic becomes an `Error`.
 
+#![cfg_attr(test, allow(dead_code))] // napi-rs registers no exports in a test build
+
 mod bytes;
 mod dropout;
 mod elementwise;

@@ -118,7 +118,7 @@ impl Memory {
     fn overlaps(&self, other: &Self) -> bool {
         let range = |m: &Self| (m.data as usize, m.data as usize + m.len * m.dtype.size());
         let ((a, a_end), (b, b_end)) = (range(self), range(other));
-        a < b_end && b < a_end
+        a < b_end && b < a_end && self.len > 0 && other.len > 0
     }
 
     /// Checks that the array holds elements of `dtype`.
@@ -305,4 +305,36 @@ pub(crate) fn integer(value: f64, name: &str) -> Checked<i64> {
         return Err(Failure::Range(format!("{name} must be a safe integer, got {value}")));
     }
     Ok(value as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_safe_integers_are_sizes() {
+        assert_eq!(size(0.0, "n").ok(), Some(0));
+        assert_eq!(size(MAX_SAFE_INTEGER, "n").ok(), Some(9_007_199_254_740_991));
+        for bad in [-1.0, 1.9, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, MAX_SAFE_INTEGER + 1.0] {
+            assert!(matches!(size(bad, "n"), Err(Failure::Range(_))), "{bad}");
+        }
+        assert_eq!(integer(-7.0, "n").ok(), Some(-7));
+    }
+
+    #[test]
+    fn overlapping_memory_is_seen() {
+        let data = [0f32; 8];
+        let part = |start: usize, len| Memory {
+            dtype: Dtype::F32,
+            data: data[start..].as_ptr().cast_mut().cast(),
+            len,
+        };
+        let floats = |start, len| Floats(part(start, len), PhantomData);
+        let written = |start, len| FloatsMut(part(start, len), PhantomData);
+        assert!(disjoint(&[&written(0, 4)], &[&floats(4, 4)]).is_ok());
+        assert!(disjoint(&[&written(0, 5)], &[&floats(4, 4)]).is_err());
+        assert!(disjoint(&[&written(0, 4), &Some(written(3, 1))], &[]).is_err());
+        assert!(disjoint(&[], &[&floats(0, 8), &floats(0, 8)]).is_ok(), "reading twice is fine");
+        assert!(disjoint(&[&written(2, 0)], &[&floats(0, 8)]).is_ok(), "nothing is written");
+    }
 }
