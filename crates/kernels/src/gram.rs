@@ -7,17 +7,25 @@
 //! Because B is packed anyway, its rows may come from anywhere: [`Rows::Picked`] gives the recurrent weight's
 //! gradient the state before each step without a copy of all states.
 
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use crate::affine::{WORTH_A_TEAM, matrix, row_stride};
-use crate::isa::{Simd, Task};
+use crate::isa::{CACHE_LINE, Simd, Task, prefetch_far};
 use crate::pack::Panels;
 use crate::pool::Member;
-use crate::tile::{Base, Block, Finish, Matrix};
+use crate::tile::{Base, Block, Finish, Matrix, load, store};
 use crate::{AllocError, Context, Scalar, Scratch};
 
-/// Rows in a chunk: a panel of 32 floats by 256 rows is 32 KB, the first cache.
-const CHUNK: usize = 256;
+/// Rows in a chunk: a panel of 32 floats by 252 rows is 32 KB, the first cache. No power of two: the tiles
+/// that a row is packed into would be multiples of 4 KB apart and push each other out of the first cache.
+const CHUNK: usize = 252;
+
+/// Bytes of both operands from which they come from beyond the second cache, so that it pays to ask early
+/// (`benches/kernels.rs`, gram: 2 to 9 % there, -2 to -5 % below).
+const FAR: usize = 8 << 20;
 
 /// K rows of N elements.
 #[derive(Clone, Copy, Debug)]
@@ -115,33 +123,54 @@ pub fn gram<T: Scalar>(
         out.fill(T::zero());
         return Ok(());
     }
+    let lanes = T::lanes(ctx.isa());
+    let left = Rows::All(a).source();
+    let right = b.source();
+    // Vectors run over the columns of the right operand and are whole. If the left one wastes less of them
+    // (N = 1 against M = 128), it takes that place: Aᵀ B = (Bᵀ A)ᵀ, element by element the same chain.
+    if m * n.next_multiple_of(lanes) > n * m.next_multiple_of(lanes) {
+        let mut transposed = ctx.scratch(m * n)?;
+        let mut transposed = ArrayViewMut2::from_shape((n, m), &mut transposed).expect("n · m elements");
+        let c = Output { data: transposed.as_mut_ptr(), stride: m };
+        product(ctx, k, (n, right), (m, left), c)?;
+        out.assign(&transposed.t());
+        return Ok(());
+    }
+    let c = Output { data: out.as_mut_ptr(), stride: row_stride(m, n, out.strides()) };
+    product(ctx, k, (m, left), (n, right), c)
+}
+
+/// Where the product goes.
+struct Output<T> {
+    data: *mut T,
+    stride: usize,
+}
+
+/// out (M, N) = leftᵀ right over K rows, for operands of M and N columns.
+fn product<T: Scalar>(
+    ctx: &Context,
+    k: usize,
+    (m, left): (usize, Source<'_, T>),
+    (n, right): (usize, Source<'_, T>),
+    c: Output<T>,
+) -> Result<(), AllocError> {
     let work = m.saturating_mul(n).saturating_mul(k);
     let mut team = ctx.team(if work < WORTH_A_TEAM { 1 } else { usize::MAX });
-    let lanes = T::lanes(ctx.isa());
-    let chunk = k.min(CHUNK);
-    let packed_b = Panels { k: chunk, n, lanes };
-    // Members split the longer side of `out`.
-    let by_rows = m >= n;
+    let panels = Panels { k: k.min(CHUNK), n, lanes: T::lanes(ctx.isa()) };
     let scratch = (0..team.size())
         .map(|_| {
-            let b = ctx.scratch(n.next_multiple_of(lanes) * chunk)?;
-            Ok(std::sync::Mutex::new((b, ctx.scratch(m * chunk)?)))
+            let left = ctx.scratch(m * panels.k)?;
+            let right = ctx.scratch(n.next_multiple_of(panels.lanes) * panels.k)?;
+            Ok(Mutex::new((left, right)))
         })
         .collect::<Result<Vec<_>, AllocError>>()?;
-    let plan = Plan {
-        k,
-        m,
-        a: matrix(a),
-        b: b.source(),
-        panels: packed_b,
-        by_rows,
-        c: out.as_mut_ptr(),
-        c_stride: row_stride(m, n, out.strides()),
-    };
+    let far = (m + n).saturating_mul(k).saturating_mul(size_of::<T>()) >= FAR;
+    // Members split the longer side of `out`.
+    let plan = Plan { k, m, left, right, panels, by_rows: m >= n, far, c };
     team.run(|member| {
-        let mut scratch = scratch[member.index].lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let (b, a) = &mut *scratch;
-        T::gram(ctx.isa(), Gram { plan: &plan, member, a, b });
+        let mut scratch = scratch[member.index].lock().unwrap_or_else(PoisonError::into_inner);
+        let (left, right) = &mut *scratch;
+        T::gram(ctx.isa(), Gram { plan: &plan, member, left, right });
     });
     Ok(())
 }
@@ -150,13 +179,13 @@ pub fn gram<T: Scalar>(
 struct Plan<'a, T> {
     k: usize,
     m: usize,
-    a: Matrix<T>,
-    b: Source<'a, T>,
-    /// The panels of a full chunk of B.
+    left: Source<'a, T>,
+    right: Source<'a, T>,
+    /// The panels of a full chunk of the right operand.
     panels: Panels,
     by_rows: bool,
-    c: *mut T,
-    c_stride: usize,
+    far: bool,
+    c: Output<T>,
 }
 // SAFETY: members write disjoint rows or columns of C and only read the rest.
 unsafe impl<T: Scalar> Sync for Plan<'_, T> {}
@@ -165,8 +194,8 @@ unsafe impl<T: Scalar> Sync for Plan<'_, T> {}
 pub struct Gram<'a, 's, T: Scalar> {
     plan: &'a Plan<'a, T>,
     member: Member<'a>,
-    a: &'a mut Scratch<'s, T>,
-    b: &'a mut Scratch<'s, T>,
+    left: &'a mut Scratch<'s, T>,
+    right: &'a mut Scratch<'s, T>,
 }
 
 impl<T: Scalar> Task<T> for Gram<'_, '_, T> {
@@ -183,42 +212,40 @@ impl<T: Scalar> Task<T> for Gram<'_, '_, T> {
         if rows.is_empty() || panels.is_empty() {
             return;
         }
+        let columns = plan.panels.columns(panels.start).start..plan.panels.columns(panels.end - 1).end;
         for start in (0..plan.k).step_by(CHUNK) {
             let chunk = (plan.k - start).min(CHUNK);
             let packed = Panels { k: chunk, ..plan.panels };
-            for p in panels.clone() {
-                let columns = packed.columns(p);
-                let (width, stored) = (columns.len(), packed.stored(p));
-                let to = &mut self.b[packed.offset(p)..][..chunk * stored];
-                let from = |k| plan.b.row(start + k).wrapping_add(columns.start);
-                // SAFETY: B is readable for these columns of the rows start..start + chunk.
-                unsafe { copy_rows(from, width, to, stored) };
-            }
-            // Tiles of the rows of Aᵀ: MAX_ROWS columns of A side by side, k after k.
-            for first in rows.clone().step_by(S::MAX_ROWS) {
-                let width = (rows.end - first).min(S::MAX_ROWS);
-                let to = &mut self.a[(first - rows.start) * chunk..][..width * chunk];
-                let from = |k| plan.a.at(start + k, first);
-                // SAFETY: A is readable for these columns of the rows start..start + chunk.
-                unsafe { copy_rows(from, width, to, width) };
-            }
-            let base = |c: *mut T| {
-                let data = c.cast_const();
-                if start == 0 { Base::Zero } else { Base::Matrix(Matrix { data, stride: plan.c_stride }) }
-            };
+            let (width, offset) = (packed.width(), packed.offset(panels.start));
+            // SAFETY: the right operand has these rows and columns; scratch has room for all its panels.
+            unsafe { pack(s, &plan.right, start, chunk, &columns, width, true, &mut self.right[offset..]) };
+            // SAFETY: the left operand has these rows and columns; scratch has room for M of them.
+            unsafe { pack(s, &plan.left, start, chunk, &rows, S::MAX_ROWS, false, self.left) };
+            // While this chunk is multiplied, ask for the next one, a few rows with each block.
+            let next = start + chunk..plan.k.min(start + chunk + CHUNK);
+            let blocks = panels.len() * rows.len().div_ceil(S::MAX_ROWS);
+            let per_block = if plan.far { next.len().div_ceil(blocks) } else { 0 };
+            let mut ahead = next;
             for p in panels.clone() {
                 for first in rows.clone().step_by(S::MAX_ROWS) {
+                    for i in ahead.by_ref().take(per_block) {
+                        prefetch_row(plan.left.row(i).wrapping_add(rows.start), rows.len());
+                        prefetch_row(plan.right.row(i).wrapping_add(columns.start), columns.len());
+                    }
                     let width = (rows.end - first).min(S::MAX_ROWS);
-                    let c = plan.c.wrapping_add(first * plan.c_stride);
+                    let c = plan.c.data.wrapping_add(first * plan.c.stride);
                     let block = Block::<T, true> {
                         rows: width,
-                        a: Matrix { data: self.a[(first - rows.start) * chunk..].as_ptr(), stride: width },
-                        w: self.b.as_ptr(),
+                        a: Matrix { data: self.left[(first - rows.start) * chunk..].as_ptr(), stride: width },
+                        w: self.right.as_ptr(),
                         panels: packed,
                         range: p..p + 1,
-                        base: base(c),
+                        base: match start {
+                            0 => Base::Zero,
+                            _ => Base::Matrix(Matrix { data: c.cast_const(), stride: plan.c.stride }),
+                        },
                         c,
-                        c_stride: plan.c_stride,
+                        c_stride: plan.c.stride,
                         finish: Finish::Nothing,
                     };
                     // SAFETY: both operands were packed above for these rows, panels and ks; C is this
@@ -230,20 +257,53 @@ impl<T: Scalar> Task<T> for Gram<'_, '_, T> {
     }
 }
 
-/// Copies rows of `width` elements to rows of `stored` elements, zeros behind.
+/// Asks for `len` elements of a row that the next chunk will pack.
+#[inline(always)]
+fn prefetch_row<T>(row: *const T, len: usize) {
+    for i in (0..len).step_by(CACHE_LINE / size_of::<T>()) {
+        prefetch_far(row.wrapping_add(i));
+    }
+}
+
+/// Packs `columns` of the rows `start..start + chunk` into tiles of `width` columns, row after row in each:
+/// `[tile][row][width]`. The last tile is narrower; if `whole`, it has whole vectors and zeros behind.
+///
+/// Row by row, because a tile's part of one row is short and the rows may be a page apart.
 ///
 /// # Safety
 ///
-/// - `from(i)` is readable for `width` elements, for every row i of `to`;
-/// - `width` is at most `stored`.
+/// - `source` has those rows and columns;
+/// - `width` is a multiple of the lanes if `whole`;
+/// - `to` has room for `chunk` rows of the columns, in whole vectors if `whole`.
 #[inline(always)]
-unsafe fn copy_rows<T: Scalar>(from: impl Fn(usize) -> *const T, width: usize, to: &mut [T], stored: usize) {
-    for (i, to) in to.chunks_exact_mut(stored).enumerate() {
-        // SAFETY: the caller vouches for `width` elements of this row.
-        let row = unsafe { std::slice::from_raw_parts(from(i), width) };
-        let (copied, behind) = to.split_at_mut(width);
-        copied.copy_from_slice(row);
-        behind.fill(T::zero());
+#[allow(clippy::too_many_arguments)] // an operand's place and the two forms of tiles
+unsafe fn pack<T: Scalar, S: Simd<T>>(
+    s: S,
+    source: &Source<'_, T>,
+    start: usize,
+    chunk: usize,
+    columns: &Range<usize>,
+    width: usize,
+    whole: bool,
+    to: &mut [T],
+) {
+    let stored = |len: usize| if whole { len.next_multiple_of(S::LANES) } else { len };
+    debug_assert!(to.len() >= chunk * stored(columns.len()));
+    for i in 0..chunk {
+        let row = source.row(start + i);
+        for tile in columns.clone().step_by(width) {
+            let len = (columns.end - tile).min(width);
+            let out = to.as_mut_ptr().wrapping_add((tile - columns.start) * chunk + i * stored(len));
+            let mut j = 0;
+            while j < len {
+                let count = (len - j).min(S::LANES);
+                // SAFETY: the caller vouches for this row up to the end of the columns.
+                let v = unsafe { load(s, row.wrapping_add(tile + j), count) };
+                // SAFETY: within this row of this tile, whose stored width covers the vector if `whole`.
+                unsafe { store(s, out.wrapping_add(j), v, if whole { S::LANES } else { count }) };
+                j += S::LANES;
+            }
+        }
     }
 }
 

@@ -255,7 +255,7 @@ struct Place<T> {
 ///
 /// - `count` is at most `LANES`, and `from` is readable for `count` elements.
 #[inline(always)]
-unsafe fn load<T: Scalar, S: Simd<T>>(s: S, from: *const T, count: usize) -> S::V {
+pub(crate) unsafe fn load<T: Scalar, S: Simd<T>>(s: S, from: *const T, count: usize) -> S::V {
     if count == S::LANES {
         // SAFETY: the caller vouches for all lanes.
         unsafe { s.load(from) }
@@ -271,7 +271,7 @@ unsafe fn load<T: Scalar, S: Simd<T>>(s: S, from: *const T, count: usize) -> S::
 ///
 /// - `count` is at most `LANES`, and `to` is writable for `count` elements.
 #[inline(always)]
-unsafe fn store<T: Scalar, S: Simd<T>>(s: S, to: *mut T, v: S::V, count: usize) {
+pub(crate) unsafe fn store<T: Scalar, S: Simd<T>>(s: S, to: *mut T, v: S::V, count: usize) {
     if count == S::LANES {
         // SAFETY: the caller vouches for all lanes.
         unsafe { s.store(to, v) }

@@ -108,6 +108,21 @@ pub unsafe trait Simd<T: Scalar>: Copy + Send + Sync + 'static {
     fn select(self, mask: Self::Mask, yes: Self::V, no: Self::V) -> Self::V;
 }
 
+/// Bytes in a cache line.
+pub(crate) const CACHE_LINE: usize = 64;
+
+/// Asks the processor to bring the line of `address` into its second cache. A hint: any address will do.
+#[inline(always)]
+pub(crate) fn prefetch_far<T>(address: *const T) {
+    // SAFETY: a prefetch does not fault; SSE is part of x86-64.
+    #[cfg(target_arch = "x86_64")]
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T1 }>(address.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = address;
+}
+
 /// An instruction set that this host has.
 ///
 /// It can be made only by [`Isa::detect`], [`Isa::by_name`] and [`Isa::available`], which ask the processor.
