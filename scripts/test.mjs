@@ -3,7 +3,7 @@
  * Stops at the first failure; ends with a line that counts the tests.
  */
 
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fail, root, runNode, Stop } from './lib/run.mjs'
@@ -79,6 +79,20 @@ function readReport(path) {
   }
 }
 
+/** The command `npm run demo` itself; what it does is tested by test/demo.test.ts. */
+async function demo() {
+  const folder = mkdtempSync(join(tmpdir(), 'elman-test-'))
+  try {
+    await runNode(join(root, 'scripts/example.mjs'), [
+      ...['char-model', '--text', join(root, 'README.md'), '--output', folder],
+      ...['--epochs', '1', '--batch', '2', '--hidden', '16', '--sample', '20'],
+    ])
+    if (!existsSync(join(folder, 'loss.svg'))) throw new Stop('the demo wrote no loss.svg')
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
 const deny = '-D warnings'
 
 const steps = [
@@ -103,6 +117,7 @@ const steps = [
   ['TypeScript build', () => typescript.run()],
   ['types of the tests', () => runNode(tool('typescript/bin/tsc'), ['-p', 'test'])],
   ['types of the examples', () => runNode(tool('typescript/bin/tsc'), ['-p', 'examples'])],
+  ['the demo command', demo],
   ['vitest', vitest],
 ]
 

@@ -38,12 +38,15 @@ interface Ended {
 
 type Watch = (stdout: string, child: ChildProcess) => void
 
-const demo = (args: string[], watch?: Watch) => program(['char-model', ...args], watch)
+/** Runs the demo, without the set-up of scripts/example.mjs: the tests run on what is built. */
+function demo(args: string[], watch?: Watch): Promise<Ended> {
+  return program(['--require', 'tsx/cjs', 'examples/char-model/main.ts', ...args], watch)
+}
 
-/** Runs an example to its end; `watch` sees all that it has written so far. */
+/** Runs Node to its end; `watch` sees all that the program has written so far. */
 function program(args: string[], watch?: Watch): Promise<Ended> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['scripts/example.mjs', ...args], {
+    const child = spawn(process.execPath, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     let stdout = ''
@@ -230,7 +233,7 @@ describe.concurrent('what is wrong is told in one line', () => {
 })
 
 test('an example that does not exist', async () => {
-  const { exitCode, stderr } = await program(['nonsense'])
+  const { exitCode, stderr } = await program(['scripts/example.mjs', 'nonsense'])
   expect(stderr).toMatch(/^error: there is no example nonsense; .*char-model\n$/)
   expect(exitCode).toBe(1)
 })

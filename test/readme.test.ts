@@ -1,7 +1,15 @@
-/** The example of README.md, run as a user runs it: from a folder that has the package in node_modules. */
+/** README.md: its example is run as a user runs it, from a folder with the package in node_modules; its links. */
 
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { expect, test } from 'vitest'
@@ -25,4 +33,13 @@ test('the example of the README runs, and prints what the README says', () => {
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
+})
+
+test.each(['README.md', 'CONTRIBUTING.md'])('the links of %s lead somewhere', (file) => {
+  const targets = [...readFileSync(file, 'utf8').matchAll(/\]\(([^)]+)\)/g)].map(
+    ([, target]) => target,
+  )
+  const local = targets.filter((target) => !/^https:/.test(target ?? ''))
+  expect(targets.length).toBeGreaterThan(0)
+  expect(local.filter((target) => !existsSync(target ?? ''))).toEqual([])
 })

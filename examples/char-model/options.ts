@@ -6,7 +6,7 @@ import { readSettings, type Settings, settingNames } from './checkpoint'
 
 export interface Options extends Settings {
   output: string
-  resume: boolean
+  resume: boolean | undefined
   threads: number | undefined
   sample: number
   temperature: number
@@ -20,7 +20,7 @@ export function readOptions(): Options {
   )
     .option('--text <file>', 'UTF-8 text to learn from (default: Moby Dick)')
     .option('--output <folder>', 'where the results go', 'out/char-model')
-    .option('--resume', 'continue the run in the output folder where it stopped', false)
+    .option('--resume', 'continue the run in the output folder where it stopped')
     .option('--epochs <n>', 'how often the text is read', wholeNumber(1), 5)
     .option(
       '--rate <x>',

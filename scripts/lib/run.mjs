@@ -4,6 +4,7 @@
 
 import { spawn } from 'node:child_process'
 import { constants } from 'node:os'
+import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 /** The repository's root, where every program is started. */
@@ -28,10 +29,11 @@ export class Stop extends Error {
  * @throws {Stop} when the program is missing or fails
  */
 export function run(command, args, { env = {} } = {}) {
+  const name = [command, ...args.slice(0, 1)].map((part) => basename(part)).join(' ')
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
       cwd: root,
-      env: { ...process.env, ...env },
+      env: { ...process.env, ...(process.stdout.isTTY ? {} : { NO_COLOR: '1' }), ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     const chunks = []
@@ -56,7 +58,7 @@ export function run(command, args, { env = {} } = {}) {
     child.on('close', (code, signal) => {
       const output = done()
       if (code === 0) resolve(output)
-      else reject(new Stop(`${command} ended with ${signal ?? `exit code ${code}`}`, output))
+      else reject(new Stop(`${name} ended with ${signal ?? `exit code ${code}`}`, output))
     })
   })
 }
