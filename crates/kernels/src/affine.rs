@@ -1,10 +1,11 @@
 //! Y = X W + b for many rows at once.
 
+use std::ops::Range;
+
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use crate::isa::{Simd, Task};
 use crate::pack::Packed;
-use crate::pool::Member;
 use crate::tile::{Base, Block, Finish, Matrix};
 use crate::{Context, Scalar};
 
@@ -15,6 +16,9 @@ pub(crate) const WORTH_A_TEAM: usize = 1 << 19;
 /// Rows that are multiplied by all panels before the next ones: X of 96 rows by K = 1024 floats takes
 /// 400 KB, within the second cache.
 const ROWS_TOGETHER: usize = 96;
+
+/// The fewest rows of a thread's part: a tile of fewer rows is slower.
+const ROWS_OF_A_PART: usize = 4;
 
 /// What Y starts from.
 #[derive(Clone, Copy, Debug)]
@@ -58,8 +62,6 @@ pub fn affine<T: Scalar>(
     let a = matrix(x);
     let work = rows.saturating_mul(n).saturating_mul(w.k());
     let mut team = ctx.team(if work < WORTH_A_TEAM { 1 } else { usize::MAX });
-    // Threads share out the rows, or the panels where there are few rows.
-    let by_rows = rows >= 4 * team.size();
     let whole = Block::<T, false> {
         rows,
         a,
@@ -71,36 +73,47 @@ pub fn affine<T: Scalar>(
         c_stride,
         finish: Finish::Nothing,
     };
+    // Threads share out the rows, or the panels where there are few rows.
+    let (rows_of_part, panels_of_part) = if rows >= ROWS_OF_A_PART * team.size() {
+        (rows.div_ceil(team.size()).clamp(ROWS_OF_A_PART, ROWS_TOGETHER), whole.range.end)
+    } else {
+        (rows, whole.range.end.div_ceil(team.size()))
+    };
+    let panel_parts = whole.range.end.div_ceil(panels_of_part);
     let shared = Shared(whole);
-    team.run(|member| T::affine(ctx.isa(), Affine { shared: &shared, member, by_rows }));
+    team.share(rows.div_ceil(rows_of_part) * panel_parts, |part| {
+        let row = part / panel_parts * rows_of_part;
+        let panel = part % panel_parts * panels_of_part;
+        T::affine(
+            ctx.isa(),
+            Affine {
+                shared: &shared,
+                rows: row..rows.min(row + rows_of_part),
+                panels: panel..shared.0.range.end.min(panel + panels_of_part),
+            },
+        );
+    });
 }
 
-/// A block that the members of a team share: they compute disjoint parts of C.
+/// A block that the threads of a team share: they compute disjoint parts of C.
 struct Shared<T>(Block<T, false>);
-// SAFETY: members write disjoint rows or columns of C and only read the rest.
+// SAFETY: threads write disjoint rows or columns of C and only read the rest.
 unsafe impl<T: Scalar> Sync for Shared<T> {}
 
+/// One part of a block.
 pub struct Affine<'a, T> {
     shared: &'a Shared<T>,
-    member: Member<'a>,
-    by_rows: bool,
+    rows: Range<usize>,
+    panels: Range<usize>,
 }
 
 impl<T: Scalar> Task<T> for Affine<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd<T>>(self, s: S) {
-        let whole = &self.shared.0;
-        let (rows, range) = if self.by_rows {
-            (self.member.share(whole.rows, S::MAX_ROWS), whole.range.clone())
-        } else {
-            (0..whole.rows, self.member.share(whole.range.end, 1))
-        };
-        for start in rows.clone().step_by(ROWS_TOGETHER) {
-            let block = whole.part(start, rows.end.min(start + ROWS_TOGETHER), range.clone());
-            // SAFETY: a part of the whole, whose conditions `affine` has checked.
-            unsafe { block.compute(s) };
-        }
+        let block = self.shared.0.part(self.rows.start, self.rows.end, self.panels);
+        // SAFETY: a part of the whole, whose conditions `affine` has checked.
+        unsafe { block.compute(s) };
     }
 }
 

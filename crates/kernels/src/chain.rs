@@ -151,16 +151,21 @@ pub fn chain<T: Scalar>(ctx: &Context, chain: &Chain<'_, '_, T>, mut y: ArrayVie
     let worth = macs.saturating_mul(rows) >= WORTH_A_TEAM
         && (by_rows || macs.saturating_mul(batch) / threads >= WORTH_A_BARRIER);
     let mut team = ctx.team(if worth { usize::MAX } else { 1 });
-    let bounds = even_bounds(steps, if by_rows { team.size() } else { 1 });
-    team.run(|member| {
-        let (batch, panels) = if by_rows {
-            (bounds[member.index]..bounds[member.index + 1], 0..plan.block.panels.count())
-        } else {
-            (0..batch, member.share(plan.block.panels.count(), 1))
-        };
-        let run = Run { plan: &plan, batch, panels, barrier: (!by_rows).then_some(member) };
-        T::chain(ctx.isa(), run);
-    });
+    if by_rows {
+        let bounds = even_bounds(steps, team.size());
+        team.share(team.size(), |part| {
+            let batch = bounds[part]..bounds[part + 1];
+            T::chain(
+                ctx.isa(),
+                Run { plan: &plan, batch, panels: 0..plan.block.panels.count(), barrier: None },
+            );
+        });
+    } else {
+        team.run(|member| {
+            let panels = member.share(plan.block.panels.count(), 1);
+            T::chain(ctx.isa(), Run { plan: &plan, batch: 0..batch, panels, barrier: Some(member) });
+        });
+    }
 }
 
 /// Cuts the batch into `parts` ranges with about the same number of rows over all steps.

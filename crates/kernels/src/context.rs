@@ -94,13 +94,11 @@ impl Context {
         let slots: Vec<_> = items.into_iter().map(|item| Mutex::new(Some(item))).collect();
         let results: Vec<_> = slots.iter().map(|_| Mutex::new(Ok(()))).collect();
         let single = self.single();
-        team.run(|member| {
-            for i in (member.index..count).step_by(member.size) {
-                let item = slots[i].lock().unwrap_or_else(PoisonError::into_inner).take();
-                if let Some(item) = item {
-                    let result = body(&single, item);
-                    *results[i].lock().unwrap_or_else(PoisonError::into_inner) = result;
-                }
+        team.share(count, |i| {
+            let item = slots[i].lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(item) = item {
+                let result = body(&single, item);
+                *results[i].lock().unwrap_or_else(PoisonError::into_inner) = result;
             }
         });
         results.into_iter().try_for_each(|r| r.into_inner().unwrap_or_else(PoisonError::into_inner))

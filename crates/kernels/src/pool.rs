@@ -6,6 +6,10 @@
 //!
 //! One team works at a time. A caller that finds the pool taken gets a team of one and works alone, which
 //! changes no bit of its results.
+//!
+//! Work without barriers is claimed part by part ([`Team::share`]), and the caller goes on alone if the other
+//! threads are late, because they sleep or their processor is busy with something else. Only work with
+//! barriers ([`Team::run`]) must wait until all threads are there.
 
 use std::any::Any;
 use std::fmt;
@@ -14,12 +18,16 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::{self, JoinHandle, Thread};
+use std::time::{Duration, Instant};
 
-/// Spins before a waiting worker sleeps: about 50 µs, the price of waking it.
-const SPINS_BEFORE_SLEEP: usize = 20_000;
+/// How long a waiting worker spins before it sleeps: about the price of waking it.
+const SPIN_TIME: Duration = Duration::from_micros(50);
 
-/// Spins before a waiting thread offers its processor to another one.
-const SPINS_BEFORE_YIELD: usize = 4_000;
+/// Spins between two looks at the clock; one takes 10 to 140 cycles, depending on the processor.
+const SPINS_PER_LOOK: usize = 32;
+
+/// Spins before a thread that waits for others offers its processor: a few microseconds.
+const SPINS_BEFORE_YIELD: usize = 500;
 
 /// The members of a job are counted in the low bits of its number.
 const MEMBER_BITS: u32 = 16;
@@ -51,12 +59,15 @@ struct Worker {
 /// What the caller and the workers have in common.
 #[derive(Default)]
 struct Shared {
-    /// (number of the job) << 16 | members of its team. A worker whose index is below the members runs the
-    /// job; the caller waits for all of those before it writes the next number.
+    /// (number of the job) << 16 | members of its team. A worker whose index is below the members enters the
+    /// job. Closed, a job has no members.
     job: AtomicUsize,
-    /// Points to the caller's `Job`, valid while that job runs.
+    /// Points to the caller's `Job`, valid while that job is open or a worker is inside.
     closure: AtomicPtr<Job<'static>>,
-    running: AtomicUsize,
+    /// Workers that are inside a job, or about to find that it is closed.
+    inside: AtomicUsize,
+    /// Workers that have ended their part of the job.
+    ended: AtomicUsize,
     stop: AtomicBool,
 }
 
@@ -138,39 +149,54 @@ impl Drop for Workers {
     }
 }
 
+/// Waits for another job than `seen`, or for the end.
+fn next_job(shared: &Shared, asleep: &AtomicBool, seen: usize) -> usize {
+    let changed = || {
+        let job = shared.job.load(Ordering::SeqCst);
+        (job != seen || shared.stop.load(Ordering::SeqCst)).then_some(job)
+    };
+    let begin = Instant::now();
+    while begin.elapsed() < SPIN_TIME {
+        for _ in 0..SPINS_PER_LOOK {
+            if let Some(job) = changed() {
+                return job;
+            }
+            std::hint::spin_loop();
+        }
+    }
+    loop {
+        // The flag is set before the job is read again, and the caller writes the job before it reads the
+        // flag: one of the two sees the other.
+        asleep.store(true, Ordering::SeqCst);
+        if let Some(job) = changed() {
+            asleep.store(false, Ordering::SeqCst);
+            return job;
+        }
+        thread::park();
+    }
+}
+
 /// The loop of worker `index`.
 fn work(shared: &Shared, asleep: &AtomicBool, index: usize, mut seen: usize) {
     loop {
-        let mut spins = 0;
-        let job = loop {
-            let job = shared.job.load(Ordering::SeqCst);
-            if shared.stop.load(Ordering::Relaxed) {
-                return;
-            }
-            if job != seen {
-                break job;
-            }
-            spins += 1;
-            if spins < SPINS_BEFORE_SLEEP {
-                std::hint::spin_loop();
-            } else {
-                // The flag is set before the job is read again, and the caller writes the job before it
-                // reads the flag: one of the two sees the other.
-                asleep.store(true, Ordering::SeqCst);
-                if shared.job.load(Ordering::SeqCst) == seen && !shared.stop.load(Ordering::SeqCst) {
-                    thread::park();
-                }
-                asleep.store(false, Ordering::SeqCst);
-            }
-        };
+        let job = next_job(shared, asleep, seen);
+        if shared.stop.load(Ordering::Relaxed) {
+            return;
+        }
         seen = job;
         if index < job & MAX_THREADS {
-            let closure = shared.closure.load(Ordering::Acquire);
-            // SAFETY: this worker is a member of the job, so `Team::run` keeps the closure alive until
-            // `running` has counted it out.
-            let closure = unsafe { *closure };
-            closure(index);
-            shared.running.fetch_sub(1, Ordering::Release);
+            // First inside, then a second look at the job: the caller closes it first and then looks who is
+            // inside, so one of the two sees the other.
+            shared.inside.fetch_add(1, Ordering::SeqCst);
+            if shared.job.load(Ordering::SeqCst) == job {
+                let closure = shared.closure.load(Ordering::Acquire);
+                // SAFETY: the job was open when this worker was inside already, so `Team::start` keeps the
+                // closure alive until the worker has left.
+                let closure = unsafe { *closure };
+                closure(index);
+                shared.ended.fetch_add(1, Ordering::Release);
+            }
+            shared.inside.fetch_sub(1, Ordering::Release);
         }
     }
 }
@@ -215,22 +241,56 @@ impl Team<'_> {
         self.size
     }
 
-    /// Runs `body` once for each member, member 0 on this thread, and returns when all have ended.
+    /// Runs `body` once for each member, member 0 on this thread, and returns when all have ended. Members may
+    /// wait for each other.
     ///
     /// # Panics
     ///
     /// With the panic of a member, after all have ended.
     pub(crate) fn run(&mut self, body: impl Fn(Member<'_>) + Sync) {
-        let size = self.size;
         let barrier = Barrier::default();
-        let Some(workers) = self.workers.as_mut().filter(|_| size > 1) else {
-            return body(Member { index: 0, size: 1, barrier: &barrier });
-        };
-        let failure: Mutex<Option<Box<dyn Any + Send>>> = Mutex::new(None);
-        let guarded = |index: usize| {
+        let size = self.size;
+        self.start(true, |index| {
             let member = Member { index, size, barrier: &barrier };
             if let Err(panic) = catch_unwind(AssertUnwindSafe(|| body(member))) {
                 barrier.broken.store(true, Ordering::Release);
+                resume_unwind(panic);
+            }
+        });
+    }
+
+    /// Runs `body` once for each of `parts`, each on whichever thread is free first, and returns when all have
+    /// ended. Parts must not wait for each other.
+    ///
+    /// # Panics
+    ///
+    /// With the panic of a part; parts that nobody had begun are then left out.
+    pub(crate) fn share(&mut self, parts: usize, body: impl Fn(usize) + Sync) {
+        let next = AtomicUsize::new(0);
+        self.start(false, |_| {
+            loop {
+                let part = next.fetch_add(1, Ordering::Relaxed);
+                if part >= parts {
+                    return;
+                }
+                if let Err(panic) = catch_unwind(AssertUnwindSafe(|| body(part))) {
+                    next.store(parts, Ordering::Relaxed);
+                    resume_unwind(panic);
+                }
+            }
+        });
+    }
+
+    /// Opens a job, does this thread's part of it and closes it: at once, or when every member has ended if
+    /// `all` must take part.
+    fn start(&mut self, all: bool, body: impl Fn(usize) + Sync) {
+        let size = self.size;
+        let Some(workers) = self.workers.as_mut().filter(|_| size > 1) else {
+            return body(0);
+        };
+        let failure: Mutex<Option<Box<dyn Any + Send>>> = Mutex::new(None);
+        let guarded = |index: usize| {
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| body(index))) {
                 failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(panic);
             }
         };
@@ -238,12 +298,16 @@ impl Team<'_> {
         let shared = &workers.shared;
         let pointer: *const Job<'_> = ptr::from_ref(&closure);
         shared.closure.store(pointer.cast::<Job<'static>>().cast_mut(), Ordering::Release);
-        shared.running.store(size - 1, Ordering::Relaxed);
-        let number = (shared.job.load(Ordering::Relaxed) >> MEMBER_BITS).wrapping_add(1);
-        shared.job.store(number << MEMBER_BITS | size, Ordering::SeqCst);
+        shared.ended.store(0, Ordering::Relaxed);
+        let number = ((shared.job.load(Ordering::Relaxed) >> MEMBER_BITS) + 1) << MEMBER_BITS;
+        shared.job.store(number | size, Ordering::SeqCst);
         workers.wake(size - 1);
         guarded(0);
-        spin_until(|| shared.running.load(Ordering::Acquire) == 0);
+        if all {
+            spin_until(|| shared.ended.load(Ordering::Acquire) == size - 1);
+        }
+        shared.job.store(number, Ordering::SeqCst);
+        spin_until(|| shared.inside.load(Ordering::SeqCst) == 0);
         if let Some(panic) = failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
             resume_unwind(panic);
         }
@@ -311,6 +375,31 @@ mod tests {
                 assert_eq!(before.into_inner(), 5 * size);
                 assert_eq!(wrong.into_inner(), 0);
             }
+        }
+    }
+
+    #[test]
+    fn every_part_is_done_once() {
+        let pool = Pool::default();
+        for size in [1, 2, 3, 8] {
+            for parts in [0, 1, 2, 7, 100] {
+                let done: Vec<_> = (0..parts).map(|_| AtomicUsize::new(0)).collect();
+                pool.team(size).share(parts, |part| {
+                    done[part].fetch_add(1, Ordering::SeqCst);
+                });
+                assert!(done.into_iter().all(|count| count.into_inner() == 1), "{size} {parts}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_panic_in_a_part_reaches_the_caller() {
+        let pool = Pool::default();
+        for _ in 0..20 {
+            let caught = catch_unwind(AssertUnwindSafe(|| {
+                pool.team(3).share(10, |part| assert!(part != 4, "part {part}"));
+            }));
+            assert!(caught.is_err());
         }
     }
 
