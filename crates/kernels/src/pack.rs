@@ -8,7 +8,9 @@ use std::ops::Range;
 
 use ndarray::ArrayView2;
 
+use crate::affine::matrix;
 use crate::isa::{Simd, Task};
+use crate::tile::{Matrix, load};
 use crate::{AllocError, Context, Scalar, Scratch};
 
 /// Vectors in a panel's row.
@@ -74,29 +76,17 @@ impl<'a, T: Scalar> Packed<'a, T> {
         let panels = Panels { k, n, lanes: T::lanes(ctx.isa()) };
         let len = panels.len().ok_or(AllocError { bytes: usize::MAX })?;
         let mut data = ctx.scratch(len)?;
-        for p in 0..panels.count() {
-            let columns = panels.columns(p);
-            let (width, stored) = (columns.len(), panels.stored(p));
-            let panel = &mut data[panels.offset(p)..][..k * stored];
-            let part = w.slice(ndarray::s![.., columns]);
-            if w.strides()[1] == 1 || w.strides()[0] != 1 {
-                for (row, out) in part.rows().into_iter().zip(panel.chunks_exact_mut(stored)) {
-                    for (value, slot) in row.iter().zip(&mut *out) {
-                        *slot = *value;
-                    }
-                    out[width..].fill(T::zero());
-                }
-            } else {
-                // The columns are contiguous: read along them, a block of rows at a time.
-                for (j, column) in part.columns().into_iter().enumerate() {
-                    for (value, out) in column.iter().zip(panel.chunks_exact_mut(stored)) {
-                        out[j] = *value;
-                    }
-                }
-                for out in panel.chunks_exact_mut(stored) {
-                    out[width..].fill(T::zero());
-                }
-            }
+        if w.is_empty() {
+            return Ok(Self { panels, data });
+        }
+        let contiguous_k = w.strides()[0] == 1 && w.strides()[1] != 1;
+        let (view, from) = if contiguous_k { (w.t(), From::Columns) } else { (w, From::Rows) };
+        if view.ncols() <= 1 || view.strides()[1] == 1 {
+            T::pack(ctx.isa(), Pack { panels, from, w: matrix(view), data: &mut data });
+        } else {
+            // Neither rows nor columns are contiguous.
+            let rows = w.as_standard_layout();
+            T::pack(ctx.isa(), Pack { panels, from: From::Rows, w: matrix(rows.view()), data: &mut data });
         }
         Ok(Self { panels, data })
     }
@@ -109,6 +99,112 @@ impl<'a, T: Scalar> Packed<'a, T> {
     /// N, the number of output columns.
     pub fn n(&self) -> usize {
         self.panels.n
+    }
+}
+
+/// Which of W's sides is contiguous.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum From {
+    /// Rows: the matrix is W.
+    Rows,
+    /// Columns: the matrix is Wᵀ.
+    Columns,
+}
+
+/// Packs all panels.
+pub struct Pack<'a, T> {
+    panels: Panels,
+    from: From,
+    w: Matrix<T>,
+    data: &'a mut [T],
+}
+
+/// Rows and columns that are transposed together, so that both sides are read and written in short runs.
+const BLOCK: usize = 8;
+
+impl<T: Scalar> Task<T> for Pack<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, s: S) {
+        let Panels { k, .. } = self.panels;
+        for p in 0..self.panels.count() {
+            let columns = self.panels.columns(p);
+            let stored = self.panels.stored(p);
+            let panel = &mut self.data[self.panels.offset(p)..][..k * stored];
+            match self.from {
+                From::Rows => {
+                    for (i, out) in panel.chunks_exact_mut(stored).enumerate() {
+                        let mut j = 0;
+                        while j < columns.len() {
+                            let count = (columns.len() - j).min(S::LANES);
+                            // SAFETY: row i of W has N columns, of which these are `count`.
+                            let v = unsafe { load(s, self.w.at(i, columns.start + j), count) };
+                            // SAFETY: the stored width is in whole vectors.
+                            unsafe { s.store(out[j..].as_mut_ptr(), v) };
+                            j += S::LANES;
+                        }
+                    }
+                }
+                From::Columns => {
+                    if columns.len() < stored {
+                        panel.fill(T::zero());
+                    }
+                    for j in (0..columns.len()).step_by(BLOCK) {
+                        for i in (0..k).step_by(BLOCK) {
+                            let whole = i + BLOCK <= k && j + BLOCK <= columns.len();
+                            let (rows, width) = if whole {
+                                (BLOCK, BLOCK)
+                            } else {
+                                (k.min(i + BLOCK) - i, columns.len().min(j + BLOCK) - j)
+                            };
+                            let from = self.w.below(columns.start + j).data.wrapping_add(i);
+                            let to = panel[i * stored + j..].as_mut_ptr();
+                            // SAFETY: Wᵀ has these columns of W as rows of K elements; the panel has K rows.
+                            unsafe { transpose(from, self.w.stride, to, stored, rows, width, whole) };
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// to[i, j] = from[j, i] for i < rows, j < width.
+///
+/// # Safety
+///
+/// - `from` is readable for `width` rows of `rows` elements, `to` writable for `rows` rows of `width`;
+/// - if `whole`, both are [`BLOCK`].
+#[inline(always)]
+unsafe fn transpose<T: Scalar>(
+    from: *const T,
+    from_stride: usize,
+    to: *mut T,
+    to_stride: usize,
+    rows: usize,
+    width: usize,
+    whole: bool,
+) {
+    if whole {
+        let mut block = [[T::zero(); BLOCK]; BLOCK];
+        for (j, row) in block.iter_mut().enumerate() {
+            // SAFETY: a row of BLOCK elements; arrays need no more alignment than their elements.
+            *row = unsafe { from.wrapping_add(j * from_stride).cast::<[T; BLOCK]>().read() };
+        }
+        let turned: [[T; BLOCK]; BLOCK] = std::array::from_fn(|i| std::array::from_fn(|j| block[j][i]));
+        for (i, row) in turned.into_iter().enumerate() {
+            // SAFETY: a row of BLOCK elements.
+            unsafe { to.wrapping_add(i * to_stride).cast::<[T; BLOCK]>().write(row) };
+        }
+        return;
+    }
+    for i in 0..rows {
+        for j in 0..width {
+            // SAFETY: within the rows that the caller vouches for.
+            let value = unsafe { from.wrapping_add(j * from_stride + i).read() };
+            // SAFETY: as above.
+            unsafe { to.wrapping_add(i * to_stride + j).write(value) };
+        }
     }
 }
 

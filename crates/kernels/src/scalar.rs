@@ -16,13 +16,14 @@ pub(crate) mod compiled {
     use crate::chain::Run;
     use crate::gram::Gram;
     use crate::isa::{Isa, dispatch_to};
-    use crate::pack::Lanes;
+    use crate::pack::{Lanes, Pack};
     use crate::reduce::Sums;
 
     /// Outside this crate nobody can name this trait, so nobody can implement [`Scalar`].
     pub trait Kernels: Sized {
         fn tanh_table() -> &'static TanhTable<Self>;
         fn lanes(isa: Isa) -> usize;
+        fn pack(isa: Isa, task: Pack<'_, Self>);
         fn map(isa: Isa, task: Map<'_, Self>);
         fn zip(isa: Isa, task: Zip<'_, Self>);
         fn affine(isa: Isa, task: Affine<'_, Self>);
@@ -42,6 +43,9 @@ pub(crate) mod compiled {
                 }
                 fn lanes(isa: Isa) -> usize {
                     dispatch_to!(isa, Lanes)
+                }
+                fn pack(isa: Isa, task: Pack<'_, Self>) {
+                    dispatch_to!(isa, task);
                 }
                 fn map(isa: Isa, task: Map<'_, Self>) {
                     dispatch_to!(isa, task);
