@@ -122,15 +122,25 @@ impl<C> Stack<C> {
     where
         C: Cell<T>,
     {
-        let mut all = Vec::new();
-        for l in 0..self.layers {
-            for reverse in ["", "_reverse"].iter().take(self.directions) {
-                for parameter in self.cell.parameters(self.features::<T>(l)) {
-                    all.push((format!("{}_l{l}{reverse}", parameter.name), parameter));
-                }
-            }
-        }
-        all
+        let groups = (0..self.layers * self.directions).map(|group| (group, self.shapes(group)));
+        groups
+            .flat_map(|(group, shapes)| shapes.into_iter().map(move |shape| (group, shape)))
+            .map(|(group, shape)| (self.name(shape, group), shape))
+            .collect()
+    }
+
+    /// The parameters of layer and direction number l·D + d.
+    fn shapes<T: Scalar>(&self, group: usize) -> Vec<Parameter>
+    where
+        C: Cell<T>,
+    {
+        self.cell.parameters(self.features::<T>(group / self.directions))
+    }
+
+    /// The name of a parameter of layer and direction number l·D + d.
+    fn name(&self, parameter: Parameter, group: usize) -> String {
+        let (l, d) = (group / self.directions, group % self.directions);
+        format!("{}_l{l}{}", parameter.name, if d == 1 { "_reverse" } else { "" })
     }
 
     /// Elements of what forward keeps for backward beside the output.
@@ -156,26 +166,27 @@ impl<C> Stack<C> {
     where
         C: Cell<T>,
     {
-        let shapes = self.parameters();
-        if parameters.len() != shapes.len() {
-            return Err(Error::ParameterCount { expected: shapes.len(), actual: parameters.len() });
+        let groups = self.layers * self.directions;
+        let each = self.shapes::<T>(0).len();
+        let expected = groups.saturating_mul(each);
+        if parameters.len() != expected {
+            return Err(Error::ParameterCount { expected, actual: parameters.len() });
         }
-        let views = parameters
-            .iter()
-            .zip(&shapes)
-            .map(|(data, (name, shape))| {
-                ArrayView2::from_shape((shape.rows, shape.columns), data)
-                    .ok()
-                    .filter(|view| view.len() == data.len())
-                    .ok_or_else(|| Error::Length {
-                        what: name.clone(),
-                        expected: shape.rows * shape.columns,
-                        actual: data.len(),
-                    })
-            })
-            .collect::<Result<Vec<_>, _>>()?;
-        let each = shapes.len() / (self.layers * self.directions);
-        Ok(views.chunks(each).map(<[_]>::to_vec).collect())
+        let view = |group: usize, shape: Parameter, data: &'a [T]| {
+            if shape.len() != Some(data.len()) {
+                return Err(Error::Length {
+                    what: self.name(shape, group),
+                    expected: shape.rows * shape.columns,
+                    actual: data.len(),
+                });
+            }
+            Ok(ArrayView2::from_shape((shape.rows, shape.columns), data).expect("rows · columns elements"))
+        };
+        let of_group = |(group, data): (usize, &[&'a [T]])| {
+            let pairs = self.shapes::<T>(group).into_iter().zip(data);
+            pairs.map(|(shape, data)| view(group, shape, data)).collect()
+        };
+        parameters.chunks(each).enumerate().map(of_group).collect()
     }
 
     /// Checks that an array has `rows` · `columns` elements.
