@@ -61,16 +61,10 @@ struct Memory {
 impl Memory {
     /// The memory of `value`, which must be a typed array over an attached `ArrayBuffer`.
     fn of(env: sys::napi_env, value: sys::napi_value) -> Checked<Self> {
-        let kind = |what: &str| Failure::Kind(format!("expected a typed array, got {what}"));
-        let mut is = false;
-        // SAFETY: env and value come from the running call.
-        let status = unsafe { sys::napi_is_typedarray(env, value, &raw mut is) };
-        if status != sys::Status::napi_ok || !is {
-            return Err(kind("another kind of value"));
-        }
         let (mut array_type, mut len, mut data, mut buffer, mut offset) =
             (0, 0, ptr::null_mut(), ptr::null_mut(), 0);
-        // SAFETY: value is a typed array, and the pointers are to locals.
+        // SAFETY: env and value come from the running call, and the pointers are to locals. A value of
+        // another kind gives a status that is not ok.
         let status = unsafe {
             sys::napi_get_typedarray_info(
                 env,
@@ -83,7 +77,7 @@ impl Memory {
             )
         };
         if status != sys::Status::napi_ok {
-            return Err(kind("one without memory"));
+            return Err(Failure::Kind("expected a typed array, got another kind of value".into()));
         }
         let dtype = match array_type {
             sys::TypedarrayType::float32_array => Dtype::F32,
@@ -95,6 +89,7 @@ impl Memory {
                 ));
             }
         };
+        let mut is = false;
         // SAFETY: buffer was written by the call above.
         let status = unsafe { sys::napi_is_arraybuffer(env, buffer, &raw mut is) };
         if status != sys::Status::napi_ok || !is {
@@ -102,17 +97,17 @@ impl Memory {
                 "expected an array over an ArrayBuffer, got a SharedArrayBuffer".into(),
             ));
         }
-        // SAFETY: as above.
+        if len > 0 && !data.is_null() {
+            return Ok(Self { dtype, data: data.cast(), len });
+        }
+        // SAFETY: as above. An array whose buffer is detached has length 0.
         let status = unsafe { sys::napi_is_detached_arraybuffer(env, buffer, &raw mut is) };
         if status != sys::Status::napi_ok || is {
             return Err(Failure::Kind(
                 "expected an array with memory, got one whose buffer is detached".into(),
             ));
         }
-        if len == 0 || data.is_null() {
-            return Ok(Self { dtype, data: ptr::dangling_mut::<u64>().cast(), len: 0 });
-        }
-        Ok(Self { dtype, data: data.cast(), len })
+        Ok(Self { dtype, data: ptr::dangling_mut::<u64>().cast(), len: 0 })
     }
 
     fn overlaps(&self, other: &Self) -> bool {
