@@ -81,13 +81,22 @@ impl<'a, T: Scalar> Packed<'a, T> {
         }
         let contiguous_k = w.strides()[0] == 1 && w.strides()[1] != 1;
         let (view, from) = if contiguous_k { (w.t(), From::Columns) } else { (w, From::Rows) };
-        if view.ncols() <= 1 || view.strides()[1] == 1 {
-            T::pack(ctx.isa(), Pack { panels, from, w: matrix(view), data: &mut data });
+        let copy;
+        let w = if view.ncols() <= 1 || view.strides()[1] == 1 {
+            matrix(view)
         } else {
             // Neither rows nor columns are contiguous.
-            let rows = w.as_standard_layout();
-            T::pack(ctx.isa(), Pack { panels, from: From::Rows, w: matrix(rows.view()), data: &mut data });
-        }
+            copy = view.as_standard_layout();
+            matrix(copy.view())
+        };
+        let w = Shared(w);
+        let parts = data.chunks_mut(panels.width() * k).enumerate().collect();
+        let work = MULTIPLY_ADDS_OF_A_MOVE.saturating_mul(len);
+        let packed: Result<(), AllocError> = ctx.each(work, parts, |ctx, (panel, data)| {
+            T::pack(ctx.isa(), Pack { panels, panel, from, w: &w, data });
+            Ok(())
+        });
+        packed?;
         Ok(Self { panels, data })
     }
 
@@ -111,11 +120,20 @@ enum From {
     Columns,
 }
 
-/// Packs all panels.
+/// How many multiply-adds take as long as moving one element.
+const MULTIPLY_ADDS_OF_A_MOVE: usize = 16;
+
+/// W, which the threads read.
+struct Shared<T>(Matrix<T>);
+// SAFETY: it is only read.
+unsafe impl<T: Scalar> Sync for Shared<T> {}
+
+/// Packs one panel.
 pub struct Pack<'a, T> {
     panels: Panels,
+    panel: usize,
     from: From,
-    w: Matrix<T>,
+    w: &'a Shared<T>,
     data: &'a mut [T],
 }
 
@@ -127,41 +145,32 @@ impl<T: Scalar> Task<T> for Pack<'_, T> {
     #[inline(always)]
     fn run<S: Simd<T>>(self, s: S) {
         let Panels { k, .. } = self.panels;
-        for p in 0..self.panels.count() {
-            let columns = self.panels.columns(p);
-            let stored = self.panels.stored(p);
-            let panel = &mut self.data[self.panels.offset(p)..][..k * stored];
-            match self.from {
-                From::Rows => {
-                    for (i, out) in panel.chunks_exact_mut(stored).enumerate() {
-                        let mut j = 0;
-                        while j < columns.len() {
-                            let count = (columns.len() - j).min(S::LANES);
-                            // SAFETY: row i of W has N columns, of which these are `count`.
-                            let v = unsafe { load(s, self.w.at(i, columns.start + j), count) };
-                            // SAFETY: the stored width is in whole vectors.
-                            unsafe { s.store(out[j..].as_mut_ptr(), v) };
-                            j += S::LANES;
-                        }
+        let columns = self.panels.columns(self.panel);
+        let stored = self.panels.stored(self.panel);
+        let w = &self.w.0;
+        match self.from {
+            From::Rows => {
+                for (i, out) in self.data.chunks_exact_mut(stored).enumerate() {
+                    for (j, out) in (0..columns.len()).step_by(S::LANES).zip(out.chunks_exact_mut(S::LANES)) {
+                        let count = (columns.len() - j).min(S::LANES);
+                        // SAFETY: row i of W has N columns, of which these are `count`.
+                        let v = unsafe { load(s, w.at(i, columns.start + j), count) };
+                        // SAFETY: `out` has LANES elements.
+                        unsafe { s.store(out.as_mut_ptr(), v) };
                     }
                 }
-                From::Columns => {
-                    if columns.len() < stored {
-                        panel.fill(T::zero());
-                    }
-                    for j in (0..columns.len()).step_by(BLOCK) {
-                        for i in (0..k).step_by(BLOCK) {
-                            let whole = i + BLOCK <= k && j + BLOCK <= columns.len();
-                            let (rows, width) = if whole {
-                                (BLOCK, BLOCK)
-                            } else {
-                                (k.min(i + BLOCK) - i, columns.len().min(j + BLOCK) - j)
-                            };
-                            let from = self.w.below(columns.start + j).data.wrapping_add(i);
-                            let to = panel[i * stored + j..].as_mut_ptr();
-                            // SAFETY: Wᵀ has these columns of W as rows of K elements; the panel has K rows.
-                            unsafe { transpose(from, self.w.stride, to, stored, rows, width, whole) };
-                        }
+            }
+            From::Columns => {
+                if columns.len() < stored {
+                    self.data.fill(T::zero());
+                }
+                for j in (0..columns.len()).step_by(BLOCK) {
+                    for i in (0..k).step_by(BLOCK) {
+                        let (rows, width) = (BLOCK.min(k - i), BLOCK.min(columns.len() - j));
+                        let from = w.at(columns.start + j, i);
+                        let to = self.data[i * stored + j..].as_mut_ptr();
+                        // SAFETY: Wᵀ has these columns of W as rows of K elements; the panel has K rows.
+                        unsafe { transpose(from, w.stride, to, stored, rows, width) };
                     }
                 }
             }
@@ -173,8 +182,7 @@ impl<T: Scalar> Task<T> for Pack<'_, T> {
 ///
 /// # Safety
 ///
-/// - `from` is readable for `width` rows of `rows` elements, `to` writable for `rows` rows of `width`;
-/// - if `whole`, both are [`BLOCK`].
+/// - `from` is readable for `width` rows of `rows` elements, `to` writable for `rows` rows of `width`.
 #[inline(always)]
 unsafe fn transpose<T: Scalar>(
     from: *const T,
@@ -183,9 +191,8 @@ unsafe fn transpose<T: Scalar>(
     to_stride: usize,
     rows: usize,
     width: usize,
-    whole: bool,
 ) {
-    if whole {
+    if rows == BLOCK && width == BLOCK {
         let mut block = [[T::zero(); BLOCK]; BLOCK];
         for (j, row) in block.iter_mut().enumerate() {
             // SAFETY: a row of BLOCK elements; arrays need no more alignment than their elements.
