@@ -100,50 +100,79 @@ fn polynomial<T: Scalar, S: Simd<T>>(s: S, c: &[T], x: S::V) -> S::V {
     sum
 }
 
-/// tanh x.
-#[inline(always)]
-pub(crate) fn tanh<T: Scalar, S: Simd<T>>(s: S, x: S::V) -> S::V {
-    let table = T::tanh_table();
-    let [one, two] = [s.splat(T::one()), s.splat(T::from_f64(2.0))];
-    let size = s.abs(x);
-    let small = s.le(size, s.splat(T::from_f64(1.25)));
-
-    let square = s.mul(size, size);
-    let p = s.mul(s.mul(square, size), polynomial(s, table.p, square));
-    let q = polynomial(s, table.q, square);
-
-    let bounded = s.min(s.splat(table.saturated), size);
-    let y = s.add(bounded, bounded);
-    let magic = s.splat(table.magic);
-    let n = s.sub(s.mul_add(y, s.splat(T::from_f64(std::f64::consts::LOG2_E)), magic), magic);
-    let r = s.neg_mul_add(n, s.splat(table.ln2_high), y);
-    let r = s.neg_mul_add(n, s.splat(table.ln2_low), r);
-    let exp_plus_one = s.mul_add(polynomial(s, table.exp, r), s.exp2i(n), one);
-
-    let base = s.select(small, size, one);
-    let numerator = s.select(small, p, two);
-    // The far form subtracts its quotient.
-    let denominator = s.select(small, q, s.sub(s.splat(T::zero()), exp_plus_one));
-    s.copysign(s.add(base, s.div(numerator, denominator)), x)
+/// A function of two vectors, lane by lane.
+///
+/// A trait and no closure: a closure that the compiler does not inline would lose the target features of the
+/// kernel around it, and with them all speed.
+pub(crate) trait Lanewise<T: Scalar>: Copy {
+    /// f(x, h).
+    fn apply<S: Simd<T>>(self, s: S, x: S::V, h: S::V) -> S::V;
 }
 
-/// max(x, 0); NaN stays NaN.
-#[inline(always)]
-pub(crate) fn relu<T: Scalar, S: Simd<T>>(s: S, x: S::V) -> S::V {
-    s.max(s.splat(T::zero()), x)
+/// tanh x, whatever h.
+#[derive(Clone, Copy)]
+pub(crate) struct Tanh;
+
+impl<T: Scalar> Lanewise<T> for Tanh {
+    #[inline(always)]
+    fn apply<S: Simd<T>>(self, s: S, x: S::V, _: S::V) -> S::V {
+        let table = T::tanh_table();
+        let [one, two] = [s.splat(T::one()), s.splat(T::from_f64(2.0))];
+        let size = s.abs(x);
+        let small = s.le(size, s.splat(T::from_f64(1.25)));
+
+        let square = s.mul(size, size);
+        let p = s.mul(s.mul(square, size), polynomial(s, table.p, square));
+        let q = polynomial(s, table.q, square);
+
+        let bounded = s.min(s.splat(table.saturated), size);
+        let y = s.add(bounded, bounded);
+        let magic = s.splat(table.magic);
+        let n = s.sub(s.mul_add(y, s.splat(T::from_f64(std::f64::consts::LOG2_E)), magic), magic);
+        let r = s.neg_mul_add(n, s.splat(table.ln2_high), y);
+        let r = s.neg_mul_add(n, s.splat(table.ln2_low), r);
+        let exp_plus_one = s.mul_add(polynomial(s, table.exp, r), s.exp2i(n), one);
+
+        let base = s.select(small, size, one);
+        let numerator = s.select(small, p, two);
+        // The far form subtracts its quotient.
+        let denominator = s.select(small, q, s.sub(s.splat(T::zero()), exp_plus_one));
+        s.copysign(s.add(base, s.div(numerator, denominator)), x)
+    }
 }
 
-/// g · tanh'(x) for h = tanh x.
-#[inline(always)]
-pub(crate) fn tanh_grad<T: Scalar, S: Simd<T>>(s: S, g: S::V, h: S::V) -> S::V {
-    s.mul(g, s.neg_mul_add(h, h, s.splat(T::one())))
+/// max(x, 0), whatever h; NaN stays NaN.
+#[derive(Clone, Copy)]
+pub(crate) struct Relu;
+
+impl<T: Scalar> Lanewise<T> for Relu {
+    #[inline(always)]
+    fn apply<S: Simd<T>>(self, s: S, x: S::V, _: S::V) -> S::V {
+        s.max(s.splat(T::zero()), x)
+    }
 }
 
-/// g · relu'(x) for h = relu x.
-#[inline(always)]
-pub(crate) fn relu_grad<T: Scalar, S: Simd<T>>(s: S, g: S::V, h: S::V) -> S::V {
-    let zero = s.splat(T::zero());
-    s.select(s.le(h, zero), zero, g)
+/// x · tanh'(z) for h = tanh z.
+#[derive(Clone, Copy)]
+pub(crate) struct TanhGrad;
+
+impl<T: Scalar> Lanewise<T> for TanhGrad {
+    #[inline(always)]
+    fn apply<S: Simd<T>>(self, s: S, x: S::V, h: S::V) -> S::V {
+        s.mul(x, s.neg_mul_add(h, h, s.splat(T::one())))
+    }
+}
+
+/// x · relu'(z) for h = relu z.
+#[derive(Clone, Copy)]
+pub(crate) struct ReluGrad;
+
+impl<T: Scalar> Lanewise<T> for ReluGrad {
+    #[inline(always)]
+    fn apply<S: Simd<T>>(self, s: S, x: S::V, h: S::V) -> S::V {
+        let zero = s.splat(T::zero());
+        s.select(s.le(h, zero), zero, x)
+    }
 }
 
 /// A function of one array.
@@ -195,8 +224,8 @@ impl<T: Scalar> Task<T> for Map<'_, T> {
     #[inline(always)]
     fn run<S: Simd<T>>(self, s: S) {
         match self.f {
-            Unary::Tanh => zip_with(s, self.x, self.x, self.out, |x, _| tanh(s, x)),
-            Unary::Relu => zip_with(s, self.x, self.x, self.out, |x, _| relu(s, x)),
+            Unary::Tanh => zip_with(s, self.x, self.x, self.out, Tanh),
+            Unary::Relu => zip_with(s, self.x, self.x, self.out, Relu),
         }
     }
 }
@@ -213,14 +242,14 @@ impl<T: Scalar> Task<T> for Zip<'_, T> {
     #[inline(always)]
     fn run<S: Simd<T>>(self, s: S) {
         match self.f {
-            Binary::TanhGrad => zip_with(s, self.g, self.h, self.out, |g, h| tanh_grad(s, g, h)),
-            Binary::ReluGrad => zip_with(s, self.g, self.h, self.out, |g, h| relu_grad(s, g, h)),
+            Binary::TanhGrad => zip_with(s, self.g, self.h, self.out, TanhGrad),
+            Binary::ReluGrad => zip_with(s, self.g, self.h, self.out, ReluGrad),
         }
     }
 }
 
 #[inline(always)]
-fn zip_with<T: Scalar, S: Simd<T>>(s: S, a: &[T], b: &[T], out: &mut [T], f: impl Fn(S::V, S::V) -> S::V) {
+fn zip_with<T: Scalar, S: Simd<T>>(s: S, a: &[T], b: &[T], out: &mut [T], f: impl Lanewise<T>) {
     let parts = a.chunks(S::LANES).zip(b.chunks(S::LANES)).zip(out.chunks_mut(S::LANES));
     for ((a, b), out) in parts {
         let count = out.len();
@@ -229,7 +258,7 @@ fn zip_with<T: Scalar, S: Simd<T>>(s: S, a: &[T], b: &[T], out: &mut [T], f: imp
         // SAFETY: as above.
         let b = unsafe { s.load_first(b.as_ptr(), count) };
         // SAFETY: a chunk is writable for its own length.
-        unsafe { s.store_first(out.as_mut_ptr(), f(a, b), count) };
+        unsafe { s.store_first(out.as_mut_ptr(), f.apply(s, a, b), count) };
     }
 }
 

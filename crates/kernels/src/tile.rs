@@ -15,7 +15,7 @@
 use std::ops::Range;
 
 use crate::Scalar;
-use crate::activation::{relu, relu_grad, tanh, tanh_grad};
+use crate::activation::{Lanewise, Relu, ReluGrad, Tanh, TanhGrad};
 use crate::isa::{Simd, Task};
 use crate::pack::{PANEL_VECTORS, Panels};
 
@@ -167,10 +167,10 @@ impl<T: Scalar, const COLUMNS: bool> Block<T, COLUMNS> {
             let width = columns.len();
             match self.finish {
                 Finish::Nothing => {}
-                Finish::Tanh => finish(s, c, c, width, |x, _| tanh(s, x)),
-                Finish::Relu => finish(s, c, c, width, |x, _| relu(s, x)),
-                Finish::TanhGrad(h) => finish(s, c, h.at(r, columns.start), width, |g, h| tanh_grad(s, g, h)),
-                Finish::ReluGrad(h) => finish(s, c, h.at(r, columns.start), width, |g, h| relu_grad(s, g, h)),
+                Finish::Tanh => finish(s, c, c, width, Tanh),
+                Finish::Relu => finish(s, c, c, width, Relu),
+                Finish::TanhGrad(h) => finish(s, c, h.at(r, columns.start), width, TanhGrad),
+                Finish::ReluGrad(h) => finish(s, c, h.at(r, columns.start), width, ReluGrad),
             }
         }
     }
@@ -283,7 +283,7 @@ pub(crate) unsafe fn store<T: Scalar, S: Simd<T>>(s: S, to: *mut T, v: S::V, cou
 
 /// c = f(c, h) for `width` elements, which the block's conditions cover.
 #[inline(always)]
-fn finish<T: Scalar, S: Simd<T>>(s: S, c: *mut T, h: *const T, width: usize, f: impl Fn(S::V, S::V) -> S::V) {
+fn finish<T: Scalar, S: Simd<T>>(s: S, c: *mut T, h: *const T, width: usize, f: impl Lanewise<T>) {
     let mut i = 0;
     while i < width {
         let count = (width - i).min(S::LANES);
@@ -293,7 +293,7 @@ fn finish<T: Scalar, S: Simd<T>>(s: S, c: *mut T, h: *const T, width: usize, f: 
         // SAFETY: so has the matrix of `finish`.
         let h = unsafe { load(s, h.wrapping_add(i), count) };
         // SAFETY: as for `x`; C is writable.
-        unsafe { store(s, to, f(x, h), count) };
+        unsafe { store(s, to, f.apply(s, x, h), count) };
         i += S::LANES;
     }
 }
