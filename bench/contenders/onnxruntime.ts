@@ -1,0 +1,53 @@
+/** onnxruntime-node: inference only, on a model of RNN nodes. */
+
+import { InferenceSession, Tensor } from 'onnxruntime-node'
+import { fingerprint, type Numbers, numbersOf, type Values } from '../lib/numbers'
+import type { Shape } from '../lib/shape'
+import { type Contender, type Prepared, type Probe, Refusal, timed, type Work } from './contender'
+import { onnxModel } from './onnx-model'
+
+export async function open(): Promise<Contender> {
+  const { version } = require('onnxruntime-node/package.json') as { version: string }
+  return { name: 'ort', version: `onnxruntime-node ${version}`, prepare, close() {} }
+}
+
+async function prepare({ task, shape, dtype, threads }: Work): Promise<Prepared | Refusal> {
+  if (task === 'step') return new Refusal('it does not train')
+  if (dtype !== 'float32') return new Refusal(`its RNN knows no ${dtype}`)
+  const numbers = numbersOf(shape)
+  const session = await InferenceSession.create(onnxModel(shape, numbers), {
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+  })
+  const feeds = inputs(shape, numbers)
+  const run = () => session.run(feeds)
+  return {
+    probe: probeOf(await run(), shape.L),
+    sample: (calls, samples) => timed(run, calls, samples),
+    dispose: () => session.release(),
+  }
+}
+
+/** The model's inputs. */
+export function inputs({ B, H, L, D }: Shape, { input, hx }: Numbers): Record<string, Tensor> {
+  const feeds: Record<string, Tensor> = { input: tensorOf(input) }
+  const size = D * B * H
+  for (let layer = 0; layer < L; layer += 1) {
+    const values = hx.values.subarray(layer * size, (layer + 1) * size)
+    feeds[`hx_${layer}`] = tensorOf({ shape: [D, B, H], values })
+  }
+  return feeds
+}
+
+function tensorOf({ shape, values }: Values): Tensor {
+  return new Tensor('float32', Float32Array.from(values), shape)
+}
+
+/** The states of all layers are one array. */
+function probeOf(outputs: InferenceSession.ReturnType, layers: number): Probe {
+  const data = (name: string) => (outputs[name] as Tensor).data as Float32Array
+  return {
+    output: fingerprint(data('output')),
+    hN: fingerprint(...Array.from({ length: layers }, (_, layer) => data(`hN_${layer}`))),
+  }
+}

@@ -1,0 +1,228 @@
+/**
+ * tfjs with its WebAssembly backend, which is what trains in Node without a native library: a training step of
+ * SimpleRNN layers by `variableGrads`.
+ *
+ * Its layers have one bias, which gets the sum of ours; where there are two, both have the same gradient.
+ */
+
+import * as tf from '@tensorflow/tfjs'
+import '@tensorflow/tfjs-backend-wasm'
+import { type Fingerprint, fingerprint, numbersOf, type Values } from '../lib/numbers'
+import { inputFeatures, type Shape, shape as shapeOf } from '../lib/shape'
+import {
+  type Contender,
+  type Prepared,
+  type Probe,
+  Refusal,
+  type Settings,
+  timed,
+  type Work,
+} from './contender'
+
+/** A prefix of so many steps tells beforehand what a long sequence costs: the cost grows with T. */
+const prefix = 8
+
+export async function open({ patience }: Settings): Promise<Contender | Refusal> {
+  const ready = await quietly(() => tf.setBackend('wasm'))
+  if (!ready) return new Refusal('its WebAssembly backend did not start')
+  const simd = await tf.env().getAsync('WASM_HAS_SIMD_SUPPORT')
+  return {
+    name: 'tfjs',
+    version: `tfjs ${tf.version.tfjs}, wasm${simd ? ' with SIMD' : ''}`,
+    most: 1, // in Node
+    prepare: (work) => prepare(work, patience),
+    close() {},
+  }
+}
+
+/**
+ * Starts a backend without its recommendation of others, and without the handlers for uncaught errors that come with
+ * it: they would print its whole source.
+ */
+async function quietly<T>(start: () => Promise<T>): Promise<T> {
+  const { warn } = console
+  console.warn = () => {}
+  const events = ['uncaughtException', 'unhandledRejection']
+  const before = events.map((event) => process.listeners(event as 'exit'))
+  const result = await start()
+  console.warn = warn
+  events.forEach((event, index) => {
+    for (const listener of process.listeners(event as 'exit')) {
+      if (!before[index]?.includes(listener)) process.off(event, listener)
+    }
+  })
+  return result
+}
+
+async function prepare(work: Work, patience: number): Promise<Prepared | Refusal> {
+  const { task, shape, dtype } = work
+  if (task === 'forward') return new Refusal('it is measured where it is alone: in training')
+  if (dtype !== 'float32') return new Refusal(`it knows no ${dtype}`)
+
+  if (shape.T > 2 * prefix) {
+    const { T, B, I, H, L, D } = shape
+    const short = network(shapeOf(prefix, B, I, H, L, D))
+    await short.step()
+    const [milliseconds = 0] = await timed(() => short.step(), 1, 1)
+    short.dispose()
+    const seconds = ((milliseconds / 1000) * T) / prefix
+    if (seconds > patience) return new Refusal(`a step would take about ${seconds.toFixed(0)} s`)
+  }
+  const whole = network(shape)
+  return {
+    probe: await whole.probe(),
+    sample: (calls, samples) => timed(() => whole.step(), calls, samples),
+    dispose: () => whole.dispose(),
+  }
+}
+
+/** A network; what is made on the way to its variables is let go. */
+function network(shape: Shape): Network {
+  tf.engine().startScope()
+  const made = new Network(shape)
+  tf.engine().endScope()
+  return made
+}
+
+interface Layer {
+  readonly rnn: tf.RNN
+  readonly hx: tf.Variable
+  /** where the reverse half begins */
+  readonly reverse: boolean
+  readonly name: string
+}
+
+/** A stack of SimpleRNN layers; batch first, as tfjs wants it. */
+class Network {
+  readonly #input: tf.Variable
+  readonly #gradient: tf.Variable
+  /** for each layer its directions */
+  readonly #layers: Layer[][]
+
+  constructor(shape: Shape) {
+    const { B, H, L, D } = shape
+    const numbers = numbersOf(shape)
+    // The gradient of taking apart a sequence of one step is broken, so none is asked for.
+    this.#input = tf.variable(batchFirst(numbers.input), shape.T > 1)
+    this.#gradient = tf.variable(batchFirst(numbers.gradient), false)
+    this.#layers = Array.from({ length: L }, (_, layer) =>
+      Array.from({ length: D }, (_, direction) => {
+        const name = `l${layer}${direction === 1 ? '_reverse' : ''}`
+        const rnn = tf.layers.simpleRNN({
+          units: H,
+          returnSequences: true,
+          returnState: true,
+          goBackwards: direction === 1,
+          recurrentInitializer: 'zeros', // the default one takes long, and all are set below
+        })
+        const state = numbers.hx.values.subarray((layer * D + direction) * B * H).subarray(0, B * H)
+        const hx = tf.variable(tf.tensor2d(Float32Array.from(state), [B, H]))
+        rnn.apply([tf.zeros([B, 1, inputFeatures(shape, layer)]), hx]) // makes the weights
+        const get = (kind: string) => numbers.parameters.get(`${kind}_${name}`) ?? numbers.input
+        rnn.setWeights([
+          tf.transpose(matrix(get('weight_ih'))),
+          tf.transpose(matrix(get('weight_hh'))),
+          tf.add(vector(get('bias_ih')), vector(get('bias_hh'))),
+        ])
+        return { rnn, hx, reverse: direction === 1, name }
+      }),
+    )
+  }
+
+  /** Output (B, T, D·H) and states. */
+  #forward(): { output: tf.Tensor; states: tf.Tensor[] } {
+    let output: tf.Tensor = this.#input
+    const states: tf.Tensor[] = []
+    for (const directions of this.#layers) {
+      const halves = directions.map(({ rnn, hx, reverse }) => {
+        const [half, state] = rnn.apply([output, hx]) as [tf.Tensor3D, tf.Tensor]
+        states.push(state)
+        return reverse ? tf.reverse(half, 1) : half
+      })
+      output = halves.length === 1 ? (halves[0] ?? output) : tf.concat(halves, 2)
+    }
+    return { output, states }
+  }
+
+  /** Everything that a gradient is wanted of. */
+  #variables(): [name: string, variable: tf.Variable][] {
+    return [
+      ...(this.#input.trainable ? [['input', this.#input] as [string, tf.Variable]] : []),
+      ...this.#layers.flat().flatMap(({ rnn, hx, name }): [string, tf.Variable][] => {
+        const weights = rnn.trainableWeights.map((weight) => weight.read() as tf.Variable)
+        const [kernel, recurrent, bias] = weights
+        if (!kernel || !recurrent || !bias) throw new Error('a SimpleRNN has three weights')
+        return [
+          [`hx_${name}`, hx],
+          [`weight_ih_${name}`, kernel],
+          [`weight_hh_${name}`, recurrent],
+          [`bias_ih_${name}`, bias],
+        ]
+      }),
+    ]
+  }
+
+  #gradients(): { value: tf.Scalar; grads: tf.NamedTensorMap } {
+    return tf.variableGrads(
+      () => tf.sum(tf.mul(this.#forward().output, this.#gradient)) as tf.Scalar,
+      this.#variables().map(([, variable]) => variable),
+    )
+  }
+
+  /** A training step: the gradients, read. */
+  async step(): Promise<void> {
+    const { value, grads } = this.#gradients()
+    await Promise.all(Object.values(grads).map((gradient) => gradient.data()))
+    tf.dispose([value, grads])
+  }
+
+  /** Fingerprints in the layout of the others: time first, weights (out, in). */
+  async probe(): Promise<Probe> {
+    const { output, states } = tf.tidy(() => {
+      const { output, states } = this.#forward()
+      return { output: timeFirst(output), states }
+    })
+    const probe: Record<string, Fingerprint> = {
+      output: fingerprint(await output.data()),
+      hN: fingerprint(...(await Promise.all(states.map((state) => state.data())))),
+    }
+    const { value, grads } = this.#gradients()
+    const hx: tf.Tensor[] = []
+    for (const [name, variable] of this.#variables()) {
+      const gradient = grads[variable.name]
+      if (!gradient) throw new Error(`tfjs gave no gradient of ${name}`)
+      if (name.startsWith('hx_')) hx.push(gradient)
+      else probe[name] = fingerprint(await timeFirst(gradient).data())
+    }
+    probe.hx = fingerprint(...(await Promise.all(hx.map((gradient) => gradient.data()))))
+    tf.dispose([output, states, value, grads])
+    return probe
+  }
+
+  dispose(): void {
+    tf.dispose([this.#input, this.#gradient])
+    for (const { rnn, hx } of this.#layers.flat()) {
+      rnn.dispose()
+      hx.dispose()
+    }
+  }
+}
+
+function matrix({ shape, values }: Values): tf.Tensor2D {
+  return tf.tensor2d(Float32Array.from(values), shape as [number, number])
+}
+
+function vector({ values }: Values): tf.Tensor1D {
+  return tf.tensor1d(Float32Array.from(values))
+}
+
+/** (T, B, …) as (B, T, …). */
+function batchFirst({ shape, values }: Values): tf.Tensor3D {
+  const tensor = tf.tensor3d(Float32Array.from(values), shape as [number, number, number])
+  return tf.transpose(tensor, [1, 0, 2])
+}
+
+/** The other way: also (in, out) as (out, in), and a vector as it is. */
+function timeFirst(tensor: tf.Tensor): tf.Tensor {
+  return tensor.rank === 1 ? tensor : tf.transpose(tensor, [1, 0, 2].slice(0, tensor.rank))
+}

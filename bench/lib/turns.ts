@@ -1,0 +1,121 @@
+/**
+ * Taking turns: all contenders compute a while, one after the other, again and again, so that whatever else the
+ * machine is doing, or how warm it is, falls on all of them alike.
+ */
+
+import { setTimeout } from 'node:timers/promises'
+import type { Prepared } from '../contenders/contender'
+import { quantile } from './statistics'
+
+/** A row of calls is timed together, so long that the clock's own time does not count. */
+const rowMilliseconds = 1
+
+/** After a break the first calls find cold caches and sleeping threads; where calls are short, a row is spent on them. */
+const shortMilliseconds = 20
+
+/** Before its first turn each contender gets so long, above all for the sake of V8's compilers. */
+const warmUpMilliseconds = 200
+
+/** Threads that the last one has left spinning come to rest. */
+const pauseMilliseconds = 10
+
+export interface Effort {
+  /** how long each contender is measured in all */
+  readonly seconds: number
+  /** how many turns that is divided into */
+  readonly turns: number
+  /** as many measurements at least, even if they take up to three times as long */
+  readonly repeats: number
+}
+
+/** What the measurements of a contender came to: milliseconds of a call. */
+export interface Timing {
+  readonly median: number
+  readonly lowerQuartile: number
+  readonly upperQuartile: number
+  /** how many rows of how many calls were timed */
+  readonly samples: number
+  readonly calls: number
+}
+
+/** A contender in the course of a race. */
+class Runner {
+  readonly times: number[] = []
+  spent = 0
+  /** calls in a row */
+  calls = 1
+  /** milliseconds of a call, about */
+  estimate = 0
+
+  constructor(
+    readonly prepared: Prepared,
+    readonly effort: Effort,
+  ) {}
+
+  async #sample(samples: number): Promise<number[]> {
+    const times = await this.prepared.sample(this.calls, samples)
+    this.estimate = quantile(times, 0.5)
+    return times
+  }
+
+  /** Lets compilers and caches get warm, and finds out how many calls make a row. */
+  async warmUp(): Promise<void> {
+    const end = performance.now() + warmUpMilliseconds
+    do {
+      await this.#sample(1)
+      if (this.estimate * this.calls < rowMilliseconds) this.calls *= 2
+    } while (performance.now() < end)
+  }
+
+  get done(): boolean {
+    const { seconds, repeats } = this.effort
+    return (
+      this.spent >= 3000 * seconds || (this.spent >= 1000 * seconds && this.times.length >= repeats)
+    )
+  }
+
+  async turn(): Promise<void> {
+    const { seconds, turns } = this.effort
+    const row = this.estimate * this.calls
+    if (row < shortMilliseconds) await this.#sample(1)
+    const samples = Math.max(1, Math.round((1000 * seconds) / turns / row))
+    for (const time of await this.#sample(samples)) {
+      this.times.push(time)
+      this.spent += time * this.calls
+    }
+  }
+
+  get timing(): Timing {
+    return {
+      median: quantile(this.times, 0.5),
+      lowerQuartile: quantile(this.times, 0.25),
+      upperQuartile: quantile(this.times, 0.75),
+      samples: this.times.length,
+      calls: this.calls,
+    }
+  }
+}
+
+/**
+ * Measures contenders in turns.
+ *
+ * @param between runs before each round
+ * @returns a timing for each, in their order
+ */
+export async function takeTurns(
+  contenders: readonly Prepared[],
+  effort: Effort,
+  between: () => void | Promise<void> = () => {},
+): Promise<Timing[]> {
+  const runners = contenders.map((prepared) => new Runner(prepared, effort))
+  for (const runner of runners) await runner.warmUp()
+  while (runners.some((runner) => !runner.done)) {
+    await between()
+    for (const runner of runners) {
+      if (runner.done) continue
+      await setTimeout(pauseMilliseconds)
+      await runner.turn()
+    }
+  }
+  return runners.map((runner) => runner.timing)
+}

@@ -1,0 +1,71 @@
+/**
+ * The benchmark: this package beside its peers, through its public API, allocations included.
+ *
+ *     npm run bench                                everything but the demo
+ *     npm run bench -- --python venv/bin/python    with PyTorch and JAX
+ *     npm run bench -- grid --only ours --quick    a short look at this package alone
+ *     npm run bench -- demo --python …             the demo beside the same program in PyTorch
+ */
+
+import { closeAll, fromPackages, openAll } from './contenders/index'
+import { thisMachine } from './lib/machine'
+import { PeakMeter } from './lib/peak'
+import type { Bench } from './modes/bench'
+import { runDemo } from './modes/demo'
+import { runGrid } from './modes/grid'
+import { runGrowth } from './modes/growth'
+import { runMemory } from './modes/memory'
+import { runStream } from './modes/stream'
+import { type Mode, readOptions } from './options'
+import { heading, printReport, writeReport } from './report/write'
+
+/** What scripts/bench.mjs can bring about. */
+export interface Workshop {
+  /** Installs the npm packages of bench/. */
+  installPeers(): Promise<void>
+  /** Builds the program of peak/ and gives its path. */
+  buildPeak(): Promise<string>
+}
+
+const parts: [Mode, (bench: Bench) => void | Promise<void>][] = [
+  ['grid', runGrid],
+  ['stream', runStream],
+  ['growth', runGrowth],
+  ['memory', runMemory],
+  ['demo', runDemo],
+]
+
+/** Runs the benchmark that the command line asks for. */
+export async function main(workshop: Workshop): Promise<void> {
+  const options = readOptions()
+  const { mode, only, python, patience } = options
+  const runs = parts.filter(([name]) => (mode === 'all' ? name !== 'demo' : name === mode))
+
+  // Memory and the demo are measured in processes of their own.
+  const races = runs.some(([name]) => name !== 'memory' && name !== 'demo')
+  const names = races ? only : []
+  if (names.some((name) => fromPackages.includes(name))) await workshop.installPeers()
+  const meter = new PeakMeter(await workshop.buildPeak())
+  const field = await openAll(names, { python, patience })
+
+  const results: Bench['results'] = {
+    command: ['npm run bench --', ...process.argv.slice(2)].join(' '),
+    machine: thisMachine(meter.ofACore),
+    contenders: field.contenders.map(({ name, version }) => ({ name, version })),
+    missing: field.missing,
+    grid: [],
+    growth: [],
+    skipped: [],
+  }
+  console.log(heading(results).join('\n'))
+  try {
+    for (const [, run] of runs) {
+      await run({ options, field, meter, results })
+      writeReport(results, options) // so that nothing is lost if a later part is broken off
+    }
+  } finally {
+    await closeAll(field)
+  }
+  printReport(results)
+  console.log(`\nWritten: ${writeReport(results, options).join(', ')}`)
+}

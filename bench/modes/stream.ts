@@ -1,0 +1,79 @@
+/** One time step at a time, as in a program that answers while the sequence is still coming in. */
+
+import type { nn } from '@elman/rnn'
+import { type Contender, type Prepared, Refusal, timed } from '../contenders/contender'
+import { networkOf, open } from '../contenders/ours'
+import { numbersOf } from '../lib/numbers'
+import { shape } from '../lib/shape'
+import { takeTurns } from '../lib/turns'
+import type { StepRate } from '../report/results'
+import type { Bench } from './bench'
+
+/** A cell with one sequence. */
+const cell = shape(1, 1, 64, 64)
+
+/** The part of `rnn.stream(…)` that is used here. */
+interface Stream {
+  readonly input: Float32Array
+  step(): void
+}
+
+interface Entry {
+  readonly name: string
+  readonly prepared: Prepared
+  readonly bytesPerStep?: number
+}
+
+export async function runStream({ options, field, results }: Bench): Promise<void> {
+  const entries: Entry[] = []
+  const stream = streamOf(networkOf(cell, numbersOf(cell), 'float32'))
+  if (stream) {
+    const step = () => stream.step()
+    const prepared: Prepared = {
+      probe: {},
+      sample: (calls, samples) => timed(step, calls, samples),
+      dispose() {},
+    }
+    entries.push({ name: 'stream.step()', prepared, bytesPerStep: bytesOf(step) })
+  } else {
+    console.log('This package has no rnn.stream yet: left out.')
+  }
+  await add(entries, 'forward() of one step', await open('ours'))
+  const ort = field.contenders.find(({ name }) => name === 'ort')
+  if (ort) await add(entries, 'onnxruntime-node run', ort)
+
+  const effort = { seconds: options.seconds, turns: 8, repeats: 5 }
+  const timings = await takeTurns(
+    entries.map(({ prepared }) => prepared),
+    effort,
+  )
+  results.stream = entries.map(({ name, bytesPerStep }, index): StepRate => {
+    const microseconds = 1000 * (timings[index]?.median ?? Number.NaN)
+    return { name, microseconds, ...(bytesPerStep === undefined ? {} : { bytesPerStep }) }
+  })
+  for (const { prepared } of entries) await prepared.dispose()
+}
+
+async function add(entries: Entry[], name: string, contender: Contender): Promise<void> {
+  const work = { task: 'forward', shape: cell, dtype: 'float32', threads: 1 } as const
+  const prepared = await contender.prepare(work)
+  if (!(prepared instanceof Refusal)) entries.push({ name, prepared })
+}
+
+/** A stream over the network, if the package has streams. */
+function streamOf(rnn: nn.RNN): Stream | undefined {
+  return 'stream' in rnn && typeof rnn.stream === 'function' ? rnn.stream() : undefined
+}
+
+/** Bytes of JavaScript memory that a call takes, over so many calls that even one of a few bytes would show. */
+function bytesOf(call: () => void): number {
+  const calls = 100_000
+  for (let index = 0; index < calls; index += 1) call()
+  const used = () => {
+    const { heapUsed, arrayBuffers } = process.memoryUsage()
+    return heapUsed + arrayBuffers
+  }
+  const before = used()
+  for (let index = 0; index < calls; index += 1) call()
+  return Math.max(0, used() - before) / calls
+}

@@ -1,0 +1,120 @@
+/** The command line of the benchmark. */
+
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import { Argument, InvalidArgumentError } from 'commander'
+import { commandLine, positiveNumber, wholeNumber } from '../examples/lib/program'
+import { type ContenderName, contenderNames } from './contenders/contender'
+import { grid, parseShape, type Shape } from './lib/shape'
+
+/** What is measured; `all` is everything but the demo, which takes long. */
+export const modes = ['all', 'grid', 'growth', 'stream', 'memory', 'demo'] as const
+
+export type Mode = (typeof modes)[number]
+
+export interface Options {
+  readonly mode: Mode
+  readonly shapes: readonly Shape[]
+  readonly threads: readonly number[]
+  readonly only: readonly ContenderName[]
+  readonly seconds: number
+  readonly patience: number
+  readonly repeats: number
+  readonly quick: boolean
+  readonly python: string | undefined
+  readonly output: string
+  readonly json: string
+  readonly markdown: string | undefined
+}
+
+/** What the short names of the contenders stand for. */
+const groups: Record<string, readonly ContenderName[]> = {
+  ours: ['ours', 'tape'],
+  ort: ['ort'],
+  tfjs: ['tfjs'],
+  torch: ['torch'],
+  jax: ['jax'],
+}
+
+export function readOptions(): Options {
+  const cores = availableParallelism()
+  const command = commandLine(
+    'npm run bench --',
+    'Measures this package beside onnxruntime-node and tfjs, and beside PyTorch and JAX where a Python has them.',
+  )
+    .addArgument(
+      new Argument('[mode]', 'what to measure; all is everything but the demo')
+        .choices(modes)
+        .default('all'),
+    )
+    .option('--python <path>', 'a Python with torch and jax, to measure these too')
+    .option(
+      '--only <names>',
+      `which of ${Object.keys(groups).join(', ')} take part (default: all)`,
+      list(parseContenders),
+    )
+    .option(
+      '--shapes <list>',
+      'shapes of the grid by their number, 1 to 9, or others as TxBxIxH[xLxD] (default: the grid)',
+      list(readShape),
+    )
+    .option(
+      '--threads <list>',
+      'numbers of threads (default: 1 and 2)',
+      list((text) => [wholeNumber(1, cores)(text)]),
+    )
+    .option('--seconds <s>', 'how long each is measured (default: 2)', positiveNumber())
+    .option('--patience <s>', 'what takes longer is left out (default: 20)', positiveNumber())
+    .option('--repeats <n>', 'how often the demo runs', wholeNumber(1, 100), 3)
+    .option('--quick', 'a short look: small shapes, small sizes, a tenth of the time', false)
+    .option('--output <folder>', 'where bench.json and the charts go', 'out/bench')
+    .option('--json <file>', 'the results as JSON (default: bench.json in the output folder)')
+    .option('--markdown <file>', 'the tables as Markdown')
+    .parse()
+
+  const given = command.opts<{
+    python?: string
+    only?: ContenderName[]
+    shapes?: Shape[]
+    threads?: number[]
+    seconds?: number
+    patience?: number
+    repeats: number
+    quick: boolean
+    output: string
+    json?: string
+    markdown?: string
+  }>()
+  const { quick } = given
+  return {
+    mode: (command.processedArgs as [Mode])[0],
+    shapes: given.shapes ?? (quick ? grid.slice(0, 4) : grid),
+    threads: given.threads ?? (cores > 1 ? [1, 2] : [1]),
+    only: contenderNames.filter((name) => given.only?.includes(name) ?? true),
+    seconds: given.seconds ?? (quick ? 0.2 : 2),
+    patience: given.patience ?? (quick ? 2 : 20),
+    repeats: given.repeats,
+    quick,
+    python: given.python,
+    output: given.output,
+    json: given.json ?? join(given.output, 'bench.json'),
+    markdown: given.markdown,
+  }
+}
+
+/** Reads a list with commas; each part may stand for several values. */
+function list<T>(read: (text: string) => readonly T[]) {
+  return (text: string): T[] => [...new Set(text.split(',').flatMap((part) => read(part.trim())))]
+}
+
+function parseContenders(text: string): readonly ContenderName[] {
+  const group = groups[text]
+  if (group) return group
+  throw new InvalidArgumentError(`Expected some of ${Object.keys(groups).join(', ')}.`)
+}
+
+function readShape(text: string): readonly Shape[] {
+  const shape = parseShape(text)
+  if (shape) return [shape]
+  throw new InvalidArgumentError('Expected numbers from 1 to 9, or sizes as 50x16x32x64.')
+}

@@ -1,0 +1,73 @@
+/** The tables of what is no race on the grid: single steps, memory, the demo. */
+
+import { shapeName } from '../lib/shape'
+import { geometricMean, median } from '../lib/statistics'
+import type { Results } from './results'
+import { ratio, type Table } from './table'
+
+export function otherTables(results: Results): Table[] {
+  return [...streamTable(results), ...memoryTables(results), ...demoTable(results)]
+}
+
+function streamTable({ stream }: Results): Table[] {
+  if (stream === undefined) return []
+  const fastest = Math.min(...stream.map(({ microseconds }) => microseconds))
+  return [
+    {
+      title: 'One time step at a time, one sequence, 64 features, 1 thread',
+      head: ['', 'microseconds', 'times as long', 'bytes a step'],
+      rows: stream.map(({ name, microseconds, bytesPerStep }) => [
+        name,
+        microseconds.toPrecision(3),
+        ratio(microseconds / fastest),
+        bytesPerStep === undefined ? '–' : bytesPerStep.toFixed(1),
+      ]),
+    },
+  ]
+}
+
+function memoryTables({ memory }: Results): Table[] {
+  if (memory === undefined) return []
+  const { arrays, extra, peak, resident, steps } = memory
+  return [
+    {
+      title: `Memory of a training step at ${shapeName(memory.shape)}, megabytes`,
+      head: [
+        'inputs, outputs, gradients',
+        'one (T, B, H)',
+        'peak above the start',
+        'times as much',
+      ],
+      rows: [
+        [arrays.toFixed(0), extra.toFixed(0), peak.toFixed(0), ratio(peak / (arrays + extra))],
+      ],
+    },
+    {
+      title: `Resident memory over ${steps} training steps at ${shapeName(memory.small)}, megabytes`,
+      head: [
+        '',
+        ...resident.vjp.map((_, stretch) => `${(stretch * 100) / (resident.vjp.length - 1)} %`),
+      ],
+      rows: (['vjp', 'tape'] as const).map((form) => [
+        form,
+        ...resident[form].map((value) => value.toFixed(1)),
+      ]),
+    },
+  ]
+}
+
+function demoTable({ demo }: Results): Table[] {
+  if (demo === undefined) return []
+  return [
+    {
+      title: 'The demo: characters per second in training, one epoch, medians',
+      head: ['threads', '@elman/rnn', 'PyTorch', 'times as fast', 'bits per character, both'],
+      rows: demo.map(({ threads, ours, torch, bits }) => [
+        String(threads),
+        ...[ours, torch].map((speeds) => Math.round(median(speeds)).toLocaleString('en-US')),
+        ratio(geometricMean(ours) / geometricMean(torch)),
+        `${bits.ours.toFixed(3)}, ${bits.torch.toFixed(3)}`,
+      ]),
+    },
+  ]
+}

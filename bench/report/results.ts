@@ -1,0 +1,71 @@
+/** Everything that a run of the benchmark has found: what the JSON file holds. */
+
+import type { ContenderName } from '../contenders/contender'
+import type { Machine } from '../lib/machine'
+import type { Measurement, Skipped } from '../lib/race'
+import type { DType, Shape, Task } from '../lib/shape'
+
+/** A point of the second chart: the cost when one size alone grows. */
+export interface GrowthPoint extends Measurement {
+  readonly axis: 'T' | 'B' | 'H'
+  readonly size: number
+}
+
+export interface StepRate {
+  readonly name: string
+  /** microseconds of a time step */
+  readonly microseconds: number
+  /** bytes that a step leaves to the garbage collector, where it has been measured */
+  readonly bytesPerStep?: number
+}
+
+export interface MemoryResult {
+  readonly shape: Shape
+  /** megabytes of inputs, outputs and gradients, and of one array (T, B, H) */
+  readonly arrays: number
+  readonly extra: number
+  /** what the peak lies above the time before the inputs were made */
+  readonly peak: number
+  readonly small: Shape
+  readonly steps: number
+  /** megabytes of resident memory after equal stretches of the small steps, in `vjp` and on the tape */
+  readonly resident: Readonly<Record<'vjp' | 'tape', readonly number[]>>
+}
+
+export interface DemoResult {
+  readonly threads: number
+  /** characters per second of each run, and bits per character after the last */
+  readonly ours: readonly number[]
+  readonly torch: readonly number[]
+  readonly bits: Readonly<Record<'ours' | 'torch', number>>
+}
+
+export interface Results {
+  readonly command: string
+  readonly machine: Machine
+  readonly contenders: readonly { readonly name: ContenderName; readonly version: string }[]
+  readonly missing: readonly { readonly name: ContenderName; readonly reason: string }[]
+  readonly grid: Measurement[]
+  readonly growth: GrowthPoint[]
+  readonly skipped: Skipped[]
+  stream?: readonly StepRate[]
+  memory?: MemoryResult
+  demo?: DemoResult[]
+}
+
+/** Finds the time of a contender on the grid, in milliseconds. */
+export function timeOf(
+  grid: readonly Measurement[],
+  contender: ContenderName,
+  where: { task: Task; shape: Shape; threads: number; dtype?: DType },
+): number | undefined {
+  const { task, shape, threads, dtype = 'float32' } = where
+  return grid.find(
+    (one) =>
+      one.contender === contender &&
+      one.task === task &&
+      one.shape === shape &&
+      one.threads === threads &&
+      one.dtype === dtype,
+  )?.timing.median
+}
