@@ -65,11 +65,10 @@ fn threads_from_environment() -> Checked<usize> {
     })
 }
 
-/// Counts the environment in, and out when it ends. A wrong variable of the environment makes the import
-/// fail, not the first call.
+/// Counts the environment in, and out when it ends. It must not fail: the loader would report that it found no
+/// addon.
 #[napi(module_exports)]
 pub fn init(_exports: Object, env: Env) -> Result<()> {
-    export(env, || context().map(drop))?;
     shared().environments += 1;
     env.add_env_cleanup_hook((), |()| {
         let ended = {

@@ -229,3 +229,6 @@ export interface Native {
 
 /** The addon, typed. */
 export const native: Native = addon
+
+// A wrong ELMAN_ISA or ELMAN_NUM_THREADS makes the import fail, not some later call.
+native.backendInfo()

@@ -6,9 +6,15 @@
 /// `size(t)` ones, and row b of step t is row `offset(t) + b` of the whole. This is the layout of torch's
 /// `PackedSequence`; with equal lengths it is a plain (T, B) batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Steps {
-    /// offsets[t] is the first row of step t; one more entry holds the number of rows.
-    offsets: Vec<usize>,
+pub struct Steps(Form);
+
+/// A plain batch takes no memory, however long it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Form {
+    /// All steps have `batch` rows.
+    Uniform { steps: usize, batch: usize },
+    /// Entry t is the first row of step t; one more entry holds the number of rows.
+    Offsets(Vec<usize>),
 }
 
 /// Why sizes do not make [`Steps`].
@@ -36,8 +42,8 @@ impl Steps {
     ///
     /// [`StepsError::TooManyRows`] if steps · batch is no number of elements.
     pub fn uniform(steps: usize, batch: usize) -> Result<Self, StepsError> {
-        let rows = steps.checked_mul(batch).ok_or(StepsError::TooManyRows)?;
-        Ok(Self { offsets: (0..steps).map(|t| t * batch).chain([rows]).collect() })
+        steps.checked_mul(batch).ok_or(StepsError::TooManyRows)?;
+        Ok(Self(Form::Uniform { steps, batch }))
     }
 
     /// Step t has `sizes[t]` rows.
@@ -54,15 +60,24 @@ impl Steps {
                 return Err(StepsError::Increasing { step, size, previous });
             }
             rows = rows.checked_add(size).ok_or(StepsError::TooManyRows)?;
+            offsets.try_reserve(1).map_err(|_| StepsError::TooManyRows)?;
             offsets.push(rows);
             previous = size;
         }
-        Ok(Self { offsets })
+        let steps = offsets.len() - 1;
+        match offsets.get(1) {
+            None => Self::uniform(0, 0),
+            Some(&batch) if batch * steps == rows => Self::uniform(steps, batch),
+            Some(_) => Ok(Self(Form::Offsets(offsets))),
+        }
     }
 
     /// Number of time steps, T.
     pub fn len(&self) -> usize {
-        self.offsets.len() - 1
+        match &self.0 {
+            Form::Uniform { steps, .. } => *steps,
+            Form::Offsets(offsets) => offsets.len() - 1,
+        }
     }
 
     /// Whether there is no step.
@@ -72,7 +87,7 @@ impl Steps {
 
     /// Number of rows over all steps.
     pub fn rows(&self) -> usize {
-        self.offsets[self.len()]
+        self.offset(self.len())
     }
 
     /// Number of sequences, B.
@@ -80,18 +95,24 @@ impl Steps {
         if self.is_empty() { 0 } else { self.size(0) }
     }
 
-    /// First row of step `t`.
+    /// First row of step `t`; for t = T, the number of rows.
     pub fn offset(&self, t: usize) -> usize {
-        self.offsets[t]
+        match &self.0 {
+            Form::Uniform { batch, .. } => t * batch,
+            Form::Offsets(offsets) => offsets[t],
+        }
     }
 
     /// Rows of step `t`: the number of sequences longer than t.
     pub fn size(&self, t: usize) -> usize {
-        self.offsets[t + 1] - self.offsets[t]
+        self.offset(t + 1) - self.offset(t)
     }
 
     /// Length of sequence `b`.
     pub fn length(&self, b: usize) -> usize {
+        if let Form::Uniform { steps, .. } = self.0 {
+            return steps;
+        }
         let (mut low, mut high) = (0, self.len());
         while low < high {
             let middle = usize::midpoint(low, high);
@@ -127,6 +148,13 @@ mod tests {
         let steps = Steps::new([3, 2, 1]).unwrap();
         assert_eq!([0, 1, 2].map(|b| steps.length(b)), [3, 2, 1]);
         assert_eq!([0, 1, 2].map(|b| steps.last_row(b)), [5, 4, 2]);
+    }
+
+    #[test]
+    fn a_plain_batch_takes_no_memory() {
+        let steps = Steps::uniform(1 << 60, 0).unwrap();
+        assert_eq!((steps.len(), steps.rows(), steps.size(1 << 59)), (1 << 60, 0, 0));
+        assert_eq!(Steps::new([]).unwrap(), Steps::uniform(0, 0).unwrap());
     }
 
     #[test]

@@ -39,7 +39,8 @@ impl Layout {
             let inner = Steps::uniform(steps, batch)?;
             // With one step or one sequence both orders are the same.
             let rows = (batch_first && steps > 1 && batch > 1)
-                .then(|| (0..outer_rows).map(|n| n % batch * steps + n / batch).collect());
+                .then(|| list(outer_rows, (0..outer_rows).map(|n| n % batch * steps + n / batch)))
+                .transpose()?;
             return Ok(Self { steps: inner, order: None, rows, outer_rows });
         };
         if lengths.len() != batch {
@@ -56,19 +57,21 @@ impl Layout {
         order.sort_by_key(|&b| std::cmp::Reverse(valid[b])); // stable: ties keep the caller's order
         let mut running = batch;
         let mut sizes = Vec::new();
-        for t in 0..steps {
+        for t in 0.. {
             while running > 0 && valid[order[running - 1]] <= t {
                 running -= 1;
             }
-            if running > 0 {
-                sizes.push(running);
+            if running == 0 {
+                break;
             }
+            sizes.push(running);
         }
         let inner = Steps::new(sizes)?;
         let row = |t: usize, b: usize| if batch_first { b * steps + t } else { t * batch + b };
-        let rows = (0..inner.len())
-            .flat_map(|t| order[..inner.size(t)].iter().map(move |&b| row(t, b)))
-            .collect::<Vec<_>>();
+        let rows = list(
+            inner.rows(),
+            (0..inner.len()).flat_map(|t| order[..inner.size(t)].iter().map(move |&b| row(t, b))),
+        )?;
         let moved = rows.len() != outer_rows || rows.iter().enumerate().any(|(n, &row)| n != row);
         let sorted = order.iter().enumerate().all(|(b, &outer)| b == outer);
         Ok(Self { steps: inner, order: (!sorted).then_some(order), rows: moved.then_some(rows), outer_rows })
@@ -200,10 +203,15 @@ impl Pass<'_> {
 
     /// For each row, where the state before it is: in the outputs ([`Pick::First`]) or, where the sequence
     /// begins, among the initial states ([`Pick::Second`]).
-    pub fn previous(&self) -> Vec<Pick> {
+    ///
+    /// # Errors
+    ///
+    /// If there is not enough memory.
+    pub fn previous(&self) -> Result<Vec<Pick>, Error> {
         let steps = self.steps;
-        let mut picks = Vec::with_capacity(steps.rows());
-        for t in 0..steps.len() {
+        let mut picks = list(steps.rows(), [])?;
+        // Without rows there may be more steps than one would like to count.
+        for t in 0..if steps.rows() == 0 { 0 } else { steps.len() } {
             picks.extend((0..steps.size(t)).map(|b| {
                 let before = if self.reverse { t + 1 } else { t.wrapping_sub(1) };
                 if before < steps.len() && b < steps.size(before) {
@@ -213,8 +221,17 @@ impl Pass<'_> {
                 }
             }));
         }
-        picks
+        Ok(picks)
     }
+}
+
+/// The items in a vector with room for `len`.
+fn list<T>(len: usize, items: impl IntoIterator<Item = T>) -> Result<Vec<T>, Error> {
+    let mut list = Vec::new();
+    list.try_reserve_exact(len)
+        .map_err(|_| elman_kernels::AllocError { bytes: len.saturating_mul(size_of::<T>()) })?;
+    list.extend(items);
+    Ok(list)
 }
 
 fn gather<T: Scalar>(index: Option<&[usize]>, outer: ArrayView2<'_, T>, mut inner: ArrayViewMut2<'_, T>) {
@@ -256,6 +273,16 @@ mod tests {
         let layout = Layout::padded(3, 2, false, Some(&[3, 3])).unwrap();
         assert!(layout.rows_in_place() && layout.states_in_place());
         assert!(Layout::padded(1, 2, true, None).unwrap().rows_in_place());
+    }
+
+    #[test]
+    fn no_sequences_of_any_length_take_no_time() {
+        for (batch_first, lengths) in [(false, None), (true, Some(&[][..]))] {
+            let layout = Layout::padded(1 << 52, 0, batch_first, lengths).unwrap();
+            assert_eq!(layout.steps().rows(), 0);
+            let pass = Pass { steps: layout.steps(), reverse: false };
+            assert_eq!(pass.previous().unwrap(), []);
+        }
     }
 
     #[test]
@@ -304,9 +331,9 @@ mod tests {
         use Pick::{First, Second};
         let steps = Steps::new([2, 1]).unwrap();
         let forward = Pass { steps: &steps, reverse: false };
-        assert_eq!(forward.previous(), [Second(0), Second(1), First(0)]);
+        assert_eq!(forward.previous().unwrap(), [Second(0), Second(1), First(0)]);
         let reverse = Pass { steps: &steps, reverse: true };
-        assert_eq!(reverse.previous(), [First(2), Second(1), Second(0)]);
+        assert_eq!(reverse.previous().unwrap(), [First(2), Second(1), Second(0)]);
         let matrix = column(&[1., 2., 3.]);
         reverse.with_first_rows(matrix.view(), |rows| assert_eq!(rows, column(&[3., 2.])));
         forward.with_first_rows(matrix.view(), |rows| assert_eq!(rows, column(&[1., 2.])));

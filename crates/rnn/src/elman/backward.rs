@@ -77,7 +77,7 @@ pub(super) fn project<T: Scalar>(
     }
     let Some(mut gradients) = below.dparameters else { return Ok(()) };
     gram(ctx, dz, Rows::All(given.x), gradients[0].view_mut())?;
-    let index = given.pass.previous();
+    let index = given.pass.previous()?;
     let before = Rows::Picked { first: above.y, second: given.states[0], index: &index };
     gram(ctx, dz, before, gradients[1].view_mut())?;
     if let [_, _, db_ih, db_hh] = &mut gradients[..] {
