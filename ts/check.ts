@@ -162,13 +162,30 @@ export function checkIntegers(owner: string, name: string, value: unknown): numb
   })
 }
 
-/** How many elements a shape has. */
+/** How many elements a shape has; every size, and the number, has to be a safe integer. */
 export function elementCount(shape: readonly number[]): number {
   const count = shape.reduce((product, size) => product * size, 1)
-  if (!Number.isSafeInteger(count)) {
+  if (!Number.isSafeInteger(count) || !shape.every(Number.isSafeInteger)) {
     throw new RangeError(`a tensor of shape ${formatShape(shape)} has too many elements`)
   }
   return count
+}
+
+/** The most arrays and the most numbers that nested arrays are made of: what V8's heap holds by default. */
+const maxNested = { arrays: 2 ** 24, numbers: 2 ** 26 }
+
+/** Refuses a shape whose nested arrays V8 could not hold: it ends the process when its heap is full. */
+export function checkNestable(shape: readonly number[]): void {
+  let count = 1
+  const fits = shape.every((size) => {
+    const arrays = count
+    count *= size
+    return arrays <= maxNested.arrays
+  })
+  if (fits && count <= maxNested.numbers) return
+  throw new RangeError(
+    `shape ${formatShape(shape)} is too large for nested arrays, which hold at most ${maxNested.numbers} numbers in ${maxNested.arrays} arrays; use a typed array`,
+  )
 }
 
 /** An integer argument of a tensor method. */

@@ -14,12 +14,31 @@ export function dtypeOf(values: Floats): DType {
   return types.isFloat64Array(values) ? 'float64' : 'float32'
 }
 
-/** An array of `length` zeros. */
+/**
+ * An array of `length` zeros.
+ *
+ * @throws RangeError if it is longer than an array can be, or there is no memory for it.
+ */
 export function allocate(dtype: DType, length: number): Floats {
-  return dtype === 'float64' ? new Float64Array(length) : new Float32Array(length)
+  try {
+    return dtype === 'float64' ? new Float64Array(length) : new Float32Array(length)
+  } catch (cause) {
+    throw new RangeError(`cannot allocate ${length} elements of ${dtype}`, { cause })
+  }
 }
 
 /** A new array with the same values in `dtype`. */
 export function converted(values: ArrayLike<number>, dtype: DType): Floats {
-  return dtype === 'float64' ? Float64Array.from(values) : Float32Array.from(values)
+  const copy = allocate(dtype, values.length)
+  copy.set(values)
+  return copy
+}
+
+/** Whether two arrays have memory in common. */
+export function overlap(a: Floats, b: Floats): boolean {
+  return (
+    a.buffer === b.buffer &&
+    a.byteOffset < b.byteOffset + b.byteLength &&
+    b.byteOffset < a.byteOffset + a.byteLength
+  )
 }

@@ -2,19 +2,13 @@
 
 import { type Tensor, tensor } from '@elman/rnn'
 import { expect } from 'vitest'
+import { numbers } from './pseudo-random'
+
+export { numbers }
 
 type DType = Tensor['dtype']
 
-/** A sequence of numbers in [-1, 1) that is the same on every machine, whatever the package's generator gives. */
-export function numbers(seed: number): () => number {
-  let state = (seed * 2654435761 + 1) >>> 0
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
-    return state / 2 ** 31 - 1
-  }
-}
-
-/** A tensor of such numbers. */
+/** A tensor of {@link numbers}. */
 export function filled(
   shape: readonly number[],
   seed: number,

@@ -69,6 +69,8 @@ export class CrossEntropyLoss extends Module {
    *   target not an `IntTensor`.
    */
   forward(input: Tensor, target: IntTensor): Tensor {
+    const ignoreIndex = checkInteger('ignore_index', this.ignoreIndex)
+    const reduction = checkReduction(this.reduction)
     const logits = checkTensor('cross_entropy_loss', 'input', input)
     const targets = intValues(target, 'target')
     if (logits.shape.length === 0) {
@@ -82,6 +84,6 @@ export class CrossEntropyLoss extends Module {
           : `Expected target size ${formatShape(leading)}, got ${formatShape(target.shape)}`,
       )
     }
-    return wrap(crossEntropy(logits, targets, this.ignoreIndex, this.reduction))
+    return wrap(crossEntropy(logits, targets, ignoreIndex, reduction))
   }
 }

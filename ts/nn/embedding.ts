@@ -87,7 +87,8 @@ export class Embedding extends Module {
     const indices = intValues(input, 'indices')
     const weight = checkTensor('embedding', 'weight', this.weight)
     checkParameter('weight', weight, [this.numEmbeddings, this.embeddingDim], weight.dtype)
-    return wrap(embedding(weight, indices, input.shape, this.paddingIdx ?? -1))
+    const paddingIdx = checkPaddingIdx(this.paddingIdx, this.numEmbeddings)
+    return wrap(embedding(weight, indices, input.shape, paddingIdx ?? -1))
   }
 
   protected override extraRepr(): string {

@@ -56,6 +56,6 @@ export class MSELoss extends Module {
     const wanted = checkTensor('mse_loss', 'target', target)
     checkSameDType('mse_loss(): expected input and target', given.dtype, wanted.dtype)
     checkSameShape(given.shape, wanted.shape)
-    return wrap(mseLoss(given, wanted, this.reduction))
+    return wrap(mseLoss(given, wanted, checkReduction(this.reduction)))
   }
 }

@@ -95,6 +95,7 @@ function interleave(
   outer: number,
   move: (whole: Floats, part: Floats) => void,
 ): void {
+  if (whole.length === 0) return // however many rows of nothing there are
   let offset = 0
   for (let row = 0; row < outer; row += 1) {
     for (const part of parts) {

@@ -2,7 +2,7 @@
 
 import { Variable } from '../autograd/variable'
 import { checkOptions, checkSameDType, formatShape, sameShape } from '../check'
-import { allocate } from '../dtype'
+import { allocate, converted, overlap } from '../dtype'
 import type { Floats } from '../native'
 import { type Tensor, variableOf } from '../tensor/tensor'
 import { checkGroups, type OptimizerParameters, type ParamGroup } from './groups'
@@ -124,7 +124,8 @@ export class Optimizer<Options extends object> {
       const zeros = Variable.of(allocate(param.dtype, param.numel), param.shape)
       return { name, values: zeros, fresh: true }
     })
-    return { parameter, param, grad: param.grad.values(), state, buffers, options }
+    const written = [param, ...buffers.map(({ values }) => values)]
+    return { parameter, param, grad: apart(param.grad, written), state, buffers, options }
   }
 
   #run({ parameter, param, grad, state, buffers, options }: Job<Options>): void {
@@ -139,6 +140,13 @@ export class Optimizer<Options extends object> {
     for (const { name, values } of buffers) state.buffers.set(name, values)
     this.#state.set(parameter, state)
   }
+}
+
+/** The values of a gradient; in memory of their own if they lie in an array that the step changes. */
+function apart(grad: Variable, written: readonly Variable[]): Floats {
+  const values = grad.values()
+  const shared = written.some((variable) => overlap(variable.values(), values))
+  return shared ? converted(values, grad.dtype) : values
 }
 
 /** Refuses a gradient or remembered array that does not fit its parameter. */

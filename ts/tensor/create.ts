@@ -223,7 +223,7 @@ function integers(values: unknown, given: Record<string, unknown>): IntTensor {
       throw new RangeError(`value cannot be converted to type int32 without overflow: ${value}`)
     }
   }
-  return intTensor(Int32Array.from(elements), sizes)
+  return intTensor(new Int32Array(elements), sizes)
 }
 
 /** The numbers of a typed array or of nested arrays, and the shape they come with. */

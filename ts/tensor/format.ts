@@ -36,16 +36,23 @@ function format(
   formatter: Formatter,
   suffix: string | null,
 ): string {
-  const places = shownPlaces(shape, values.length > threshold)
-  const cells = formatter(places.flat.map((place) => values[place] ?? Number.NaN))
-  const body = values.length === 0 ? '[]' : layout(places.tree, cells, prefix.length)
   const parts = [
-    body,
+    values.length === 0 ? '[]' : formatValues(values, shape, formatter),
     `size=(${shape.join(', ')}${shape.length === 1 ? ',' : ''})`,
     `dtype=${dtype}`,
   ]
   if (suffix !== null) parts.push(suffix)
   return `${prefix}${parts.join(', ')})`
+}
+
+function formatValues(
+  values: ArrayLike<number>,
+  shape: readonly number[],
+  formatter: Formatter,
+): string {
+  const places = shownPlaces(shape, values.length > threshold)
+  const cells = formatter(places.flat.map((place) => values[place] ?? Number.NaN))
+  return layout(places.tree, cells, prefix.length)
 }
 
 /** A cell, a gap (`null`), or a list of them: the shape of what is shown. */
@@ -106,8 +113,8 @@ const integerFormatter: Formatter = (shown) => {
 /** Torch's rules for floats: integers as `1.`, else 4 digits, else scientific. */
 const floatFormatter: Formatter = (shown) => {
   const sizes = shown.filter((value) => Number.isFinite(value) && value !== 0).map(Math.abs)
-  const largest = Math.max(0, ...sizes)
-  const smallest = Math.min(Number.POSITIVE_INFINITY, ...sizes)
+  const largest = maximum(sizes)
+  const smallest = sizes.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY)
   const spread = sizes.length > 0 && largest / smallest > 1000
   const whole = sizes.every(Number.isInteger)
   const scientific = spread || largest > 1e8 || (!whole && smallest < 1e-4)
@@ -140,6 +147,11 @@ function signed(value: number, text: string): string {
 
 /** All texts at least as wide as the widest of `measured`. */
 function padded(texts: readonly string[], measured: readonly string[]): string[] {
-  const width = Math.max(0, ...measured.map((text) => text.length))
+  const width = maximum(measured.map((text) => text.length))
   return texts.map((text) => text.padStart(width))
+}
+
+/** The largest of numbers that are not negative; 0 if there are none. They may be more than a call takes arguments. */
+function maximum(values: readonly number[]): number {
+  return values.reduce((a, b) => Math.max(a, b), 0)
 }

@@ -78,14 +78,18 @@ export class IntTensor {
     return elementCount(this.#shape)
   }
 
-  /** The numbers as nested arrays; a plain number if there are no dimensions. */
+  /**
+   * The numbers as nested arrays; a plain number if there are no dimensions.
+   *
+   * @throws RangeError if they are more than nested arrays can hold: 2^26 numbers in 2^24 arrays.
+   */
   toArray(): Nested {
-    return nested(this.#data, this.#shape)
+    return nested(intact(this, 'self'), this.#shape)
   }
 
   /** As torch prints it, with shape and dtype. */
   toString(): string {
-    return formatInts(this.#data, this.#shape)
+    return formatInts(intact(this, 'self'), this.#shape)
   }
 }
 

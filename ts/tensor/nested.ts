@@ -1,40 +1,51 @@
 /** Nested arrays of numbers, from and to flat ones. */
 
-import { describe } from '../check'
+import { checkNestable, describe, elementCount } from '../check'
+import type { Floats } from '../native'
 
 /** A number, or arrays in arrays of them, all equally long in each dimension. */
 export type Nested = number | readonly Nested[]
 
-/** The elements of a flat, row-major array as nested arrays. */
-export function nested(values: ArrayLike<number>, shape: readonly number[]): Nested {
+/**
+ * The elements of a flat, row-major array as nested arrays.
+ *
+ * @throws RangeError if they are too many for arrays of JavaScript.
+ */
+export function nested(values: Floats | Int32Array, shape: readonly number[]): Nested {
+  checkNestable(shape)
+  const last = shape.length - 1
   let offset = 0
   const build = (dim: number): Nested => {
-    const size = shape[dim]
-    if (size === undefined) return values[offset++] ?? Number.NaN
-    return Array.from({ length: size }, () => build(dim + 1))
+    const size = shape[dim] ?? 0
+    if (dim < last) return Array.from({ length: size }, () => build(dim + 1))
+    offset += size
+    return Array.from(values.subarray(offset - size, offset))
   }
-  return build(0)
+  return shape.length === 0 ? (values[0] ?? Number.NaN) : build(0)
 }
 
 /**
  * The shape and, row by row, the elements of nested arrays.
  *
- * @throws RangeError if the arrays of a dimension differ in length; TypeError if an element is not a number.
+ * @throws RangeError if the arrays of a dimension differ in length, or hold too many numbers; TypeError if an element
+ *   is not a number.
  */
-export function flatten(values: unknown): { shape: number[]; elements: number[] } {
+export function flatten(values: unknown): { shape: number[]; elements: Float64Array } {
   const shape: number[] = []
   for (let level = values; Array.isArray(level); level = level[0] as unknown) {
     shape.push(level.length)
     if (shape.length > maxRank) throw new RangeError(`too many dimensions: more than ${maxRank}`)
   }
-  const elements: number[] = []
+  checkNestable(shape) // few arrays can be many numbers if they hold the same arrays again and again
+  const elements = new Float64Array(elementCount(shape))
+  let filled = 0
   const visit = (value: unknown, dim: number): void => {
     const expected = shape[dim]
     if (expected === undefined) {
       if (typeof value !== 'number') {
         throw new TypeError(`must be real number, not ${describe(value)}`)
       }
-      elements.push(value)
+      elements[filled++] = value
       return
     }
     if (!Array.isArray(value)) {

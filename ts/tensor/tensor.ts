@@ -3,7 +3,7 @@
 import { runBackward } from '../autograd/backward'
 import type { Variable } from '../autograd/variable'
 import { checkBoolean, checkSameDType, describe, formatShape, sameShape } from '../check'
-import { allocate, type DType } from '../dtype'
+import { allocate, converted, type DType } from '../dtype'
 import { showAsText } from '../inspect'
 import type { Floats } from '../native'
 import * as elementwise from '../ops/elementwise'
@@ -314,7 +314,11 @@ export class Tensor {
     return value
   }
 
-  /** The elements as nested arrays; a plain number if there are no dimensions. */
+  /**
+   * The elements as nested arrays; a plain number if there are no dimensions.
+   *
+   * @throws RangeError if they are more than nested arrays can hold: 2^26 numbers in 2^24 arrays.
+   */
   toArray(): Nested {
     return nested(this.#variable.values(), this.shape)
   }
@@ -360,7 +364,7 @@ function operand(owner: string, value: unknown): Variable {
   return checkTensor(owner, 'other', value)
 }
 
-/** The gradient that a backward pass starts from. */
+/** The gradient that a backward pass starts from: in memory of its own, since the caller's may be a leaf's gradient. */
 function seedOf(root: Variable, gradient: unknown): Floats {
   if (gradient === undefined || gradient === null) {
     if (root.numel !== 1) {
@@ -378,5 +382,5 @@ function seedOf(root: Variable, gradient: unknown): Floats {
       `Mismatch in shape: grad_output[0] has a shape of ${formatShape(seed.shape)} and output[0] has a shape of ${formatShape(root.shape)}.`,
     )
   }
-  return seed.values()
+  return converted(seed.values(), root.dtype)
 }

@@ -2,7 +2,14 @@
 
 import { types } from 'node:util'
 import type { Variable } from '../../autograd/variable'
-import { checkIntegers, checkOptions, describe, formatShape, sameShape } from '../../check'
+import {
+  checkIntegers,
+  checkOptions,
+  checkUnshared,
+  describe,
+  formatShape,
+  sameShape,
+} from '../../check'
 import type { DType } from '../../dtype'
 import { IntTensor, intValues } from '../../tensor/int-tensor'
 import { checkTensor } from '../../tensor/tensor'
@@ -137,20 +144,23 @@ function checkLengths(
       )
     }
   }
-  return Int32Array.from(values)
+  return new Int32Array(values)
 }
 
 /** Lengths or batch sizes in any of the forms that they may come in, as integers. */
-export function lengthList(lengths: unknown): readonly number[] {
+export function lengthList(lengths: unknown): readonly number[] | Int32Array {
   if (lengths instanceof IntTensor) {
     if (lengths.shape.length !== 1) {
       throw new RangeError(
         `Expected 'lengths' to be 1D, got ${lengths.shape.length}D tensor instead`,
       )
     }
-    return [...intValues(lengths, 'lengths')]
+    return intValues(lengths, 'lengths')
   }
-  if (types.isInt32Array(lengths)) return [...lengths]
+  if (types.isInt32Array(lengths)) {
+    checkUnshared('lengths', lengths)
+    return lengths
+  }
   if (!Array.isArray(lengths)) {
     throw new TypeError(
       `'lengths' should be an array of ints, an Int32Array or an IntTensor, got: ${describe(lengths)}`,

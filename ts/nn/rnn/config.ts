@@ -8,7 +8,7 @@ export type Nonlinearity = 'tanh' | 'relu'
 
 /** Options of {@link RNN}. */
 export interface RNNOptions {
-  /** How many layers are stacked; each reads the outputs of the one before. Default: 1. */
+  /** How many layers are stacked, at most 65536; each reads the outputs of the one before. Default: 1. */
   numLayers?: number | undefined
   /** `'tanh'` or `'relu'`. Default: `'tanh'`. */
   nonlinearity?: Nonlinearity | undefined
@@ -36,6 +36,9 @@ export interface RnnConfig {
   readonly bidirectional: boolean
   readonly dtype: DType
 }
+
+/** The most layers: each has up to eight parameters, which take memory beside that of their values. */
+const maxLayers = 2 ** 16
 
 const optionNames = [
   'numLayers',
@@ -65,7 +68,7 @@ export function checkRnnConfig(
     bidirectional: checkBoolean('bidirectional', given.bidirectional ?? false),
     inputSize: checkPositiveInteger('input_size', inputSize),
     hiddenSize: checkPositiveInteger('hidden_size', hiddenSize),
-    numLayers: checkPositiveInteger('num_layers', given.numLayers ?? 1),
+    numLayers: checkNumLayers(given.numLayers ?? 1),
     dtype: checkDType(given.dtype ?? 'float32'),
   }
   if (config.dropout > 0 && config.numLayers === 1) {
@@ -75,6 +78,14 @@ export function checkRnnConfig(
     )
   }
   return config
+}
+
+function checkNumLayers(value: unknown): number {
+  const layers = checkPositiveInteger('num_layers', value)
+  if (layers > maxLayers) {
+    throw new RangeError(`num_layers must be at most ${maxLayers}, got: ${layers}`)
+  }
+  return layers
 }
 
 /** Exactly `'tanh'` or `'relu'`. */

@@ -90,7 +90,7 @@ export class RNN extends Module {
    * @param inputSize I: the number of features of x_t.
    * @param hiddenSize H: the number of features of h_t.
    * @param options
-   * - `numLayers`: how many layers are stacked. Default: 1.
+   * - `numLayers`: how many layers are stacked, at most 65536. Default: 1.
    * - `nonlinearity`: `'tanh'` or `'relu'`. Default: `'tanh'`.
    * - `bias`: whether there are b_ih and b_hh. Default: true.
    * - `batchFirst`: whether input and output are (B, T, …). Default: false.
@@ -98,9 +98,9 @@ export class RNN extends Module {
    *   others are scaled by 1/(1-p). Default: 0.
    * - `bidirectional`: whether each layer has a second half that reads from the end. Default: false.
    * - `dtype`: `'float32'` or `'float64'`. Default: `'float32'`.
-   * @throws RangeError for a size that is not greater than zero, a `dropout` outside [0, 1] or an unknown
-   *   `nonlinearity`; TypeError for a size that is not an integer, a flag that is not a boolean, or an option that does
-   *   not exist.
+   * @throws RangeError for a size that is not greater than zero or for which there is no memory, a `dropout` outside
+   *   [0, 1] or an unknown `nonlinearity`; TypeError for a size that is not an integer, a flag that is not a boolean, or
+   *   an option that does not exist.
    */
   constructor(inputSize: number, hiddenSize: number, options?: RNNOptions) {
     super()
