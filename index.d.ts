@@ -42,7 +42,12 @@ export declare class RnnCore {
   backward(sequences: Sequences, parameters: (Float32Array | Float64Array)[], input: Float32Array | Float64Array, hx: Float32Array | Float64Array | null, dropout: number, seed: number, output: Float32Array | Float64Array, saved: Float32Array | Float64Array, gradOutput?: Float32Array | Float64Array | null, gradHN?: Float32Array | Float64Array | null, gradInput?: Float32Array | Float64Array | null, gradHx?: Float32Array | Float64Array | null, gradParameters?: (Float32Array | Float64Array)[] | null): void
 }
 
-/** How the rows of a batch of sequences lie; made once for a shape and set of lengths. */
+/**
+ * How the rows of a batch of sequences lie; made once for a shape and set of lengths.
+ *
+ * It holds no table of rows: the garbage collector does not see such memory, and frees it only when the event
+ * loop turns. A layout that needs a table is made again in each call.
+ */
 export declare class Sequences {
   /** Arrays of shape (T, B, F), or (B, T, F) if `batchFirst`; sequence b is `lengths[b]` steps long, or T. */
   static padded(steps: number, batch: number, batchFirst: boolean, lengths?: Int32Array | null): Sequences

@@ -4,23 +4,23 @@ use std::collections::BTreeMap;
 
 use elman_formats::safetensors::{self, Elements, Tensor, Values};
 use napi::bindgen_prelude::*;
-use napi::{JsValue, Property, PropertyAttributes};
+use napi::{Property, PropertyAttributes};
 use napi_derive::napi;
 
 use crate::bytes::Bytes;
 use crate::error::{Checked, Failure, export};
-use crate::slice::{Dtype, Floats, Ints, size};
+use crate::slice::{Dtype, Floats, Ints, new_array, size};
 
 /// The largest dimension that JavaScript can name.
 const MAX_DIMENSION: usize = (1 << 53) - 1;
 
 /// Writes tensors and texts in the safetensors format. An entry is `{ name, dtype, shape, data }`.
-#[napi(catch_unwind)]
+#[napi(catch_unwind, ts_return_type = "Uint8Array")]
 pub fn serialize_safetensors<'env>(
     env: &'env Env,
     #[napi(ts_arg_type = "FileEntry[]")] entries: Vec<Object<'env>>,
     #[napi(ts_arg_type = "Record<string, string> | null")] metadata: Option<Object<'env>>,
-) -> Result<Uint8ArraySlice<'env>> {
+) -> Result<Unknown<'env>> {
     let entries: Vec<Entry<'_>> =
         entries.iter().map(|entry| Entry::read(*env, entry)).collect::<Result<_>>()?;
     let metadata = metadata.map_or(Ok(BTreeMap::new()), |texts| read_texts(&texts))?;
@@ -28,7 +28,7 @@ pub fn serialize_safetensors<'env>(
         let tensors: Vec<Tensor<'_>> = entries.iter().map(Entry::tensor).collect::<Checked<_>>()?;
         Ok(safetensors::serialize(&tensors, &metadata)?)
     })?;
-    Uint8ArraySlice::copy_from(env, file)
+    new_array(env, &file)
 }
 
 /// A tensor on its way into a file.
@@ -137,9 +137,9 @@ pub fn deserialize_safetensors<'env>(
     for entry in archive.entries {
         let values = export(*env, || Ok(entry.values()?))?;
         let (dtype, data) = match values {
-            Values::Float32(v) => ("float32", Float32ArraySlice::copy_from(env, v)?.to_unknown()),
-            Values::Float64(v) => ("float64", Float64ArraySlice::copy_from(env, v)?.to_unknown()),
-            Values::Int32(v) => ("int32", Int32ArraySlice::copy_from(env, v)?.to_unknown()),
+            Values::Float32(v) => ("float32", new_array(env, &v)?),
+            Values::Float64(v) => ("float64", new_array(env, &v)?),
+            Values::Int32(v) => ("int32", new_array(env, &v)?),
         };
         let shape = entry.shape.iter().map(|&d| d as f64).collect();
         entries.push(FileEntry { name: entry.name, dtype: dtype.to_owned(), shape, data });

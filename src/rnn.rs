@@ -84,7 +84,7 @@ impl RnnCore {
     pub fn saved_length(&self, env: Env, sequences: &Sequences) -> Result<f64> {
         export(env, || {
             let len = for_dtype!(self.dtype, T => {
-                self.stack.saved_len::<T>(&sequences.layout).map_err(Failure::from)
+                self.stack.saved_len::<T>(&*sequences.layout()?).map_err(Failure::from)
             })?;
             Ok(len as f64)
         })
@@ -109,9 +109,10 @@ impl RnnCore {
         export(env, || {
             disjoint(&[&output, &h_n, &saved], &[&parameters, &input, &hx])?;
             for_dtype!(self.dtype, T => {
+                let layout = sequences.layout()?;
                 let call = Call::<T>::new(&parameters, input, hx, dropout, seed)?;
                 let forward = Forward {
-                    layout: &sequences.layout,
+                    layout: &layout,
                     parameters: &call.parameters,
                     input: call.input,
                     states: &call.states,
@@ -153,9 +154,10 @@ impl RnnCore {
                 &[&parameters, &input, &hx, &output, &saved, &grad_output, &grad_h_n],
             )?;
             for_dtype!(self.dtype, T => {
+                let layout = sequences.layout()?;
                 let call = Call::<T>::new(&parameters, input, hx, dropout, seed)?;
                 let backward = Backward {
-                    layout: &sequences.layout,
+                    layout: &layout,
                     parameters: &call.parameters,
                     input: call.input,
                     states: &call.states,

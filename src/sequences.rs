@@ -1,16 +1,59 @@
 //! The geometry of a batch of sequences.
 
+use std::borrow::Cow;
+
 use elman_rnn::Layout;
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
-use crate::error::export;
+use crate::error::{Checked, export};
 use crate::slice::{Ints, size};
 
 /// How the rows of a batch of sequences lie; made once for a shape and set of lengths.
+///
+/// It holds no table of rows: the garbage collector does not see such memory, and frees it only when the event
+/// loop turns. A layout that needs a table is made again in each call.
 #[napi]
 pub struct Sequences {
-    pub(crate) layout: Layout,
+    form: Form,
+    /// The layout, if it takes no memory to speak of.
+    plain: Option<Layout>,
+}
+
+/// What a layout is made from.
+enum Form {
+    Padded { steps: usize, batch: usize, batch_first: bool, lengths: Option<Vec<i32>> },
+    Packed { batch_sizes: Vec<i32>, sorted_indices: Option<Vec<i32>> },
+}
+
+impl Form {
+    fn layout(&self) -> Checked<Layout> {
+        Ok(match self {
+            Self::Padded { steps, batch, batch_first, lengths } => {
+                Layout::padded(*steps, *batch, *batch_first, lengths.as_deref())?
+            }
+            Self::Packed { batch_sizes, sorted_indices } => {
+                Layout::packed(batch_sizes, sorted_indices.as_deref())?
+            }
+        })
+    }
+}
+
+impl Sequences {
+    /// Checks the form by making its layout once.
+    fn new(form: Form) -> Checked<Self> {
+        let layout = form.layout()?;
+        let plain = layout.rows_in_place() && layout.states_in_place();
+        Ok(Self { form, plain: plain.then_some(layout) })
+    }
+
+    /// The layout for one call.
+    pub(crate) fn layout(&self) -> Checked<Cow<'_, Layout>> {
+        match &self.plain {
+            Some(layout) => Ok(Cow::Borrowed(layout)),
+            None => self.form.layout().map(Cow::Owned),
+        }
+    }
 }
 
 #[napi]
@@ -26,8 +69,8 @@ impl Sequences {
     ) -> Result<Self> {
         export(env, || {
             let (steps, batch) = (size(steps, "the sequence length")?, size(batch, "the batch size")?);
-            let lengths = lengths.as_ref().map(Ints::get);
-            Ok(Self { layout: Layout::padded(steps, batch, batch_first, lengths)? })
+            let lengths = lengths.map(|lengths| lengths.get().to_vec());
+            Self::new(Form::Padded { steps, batch, batch_first, lengths })
         })
     }
 
@@ -39,8 +82,8 @@ impl Sequences {
         #[napi(ts_arg_type = "Int32Array | null")] sorted_indices: Option<Ints<'_>>,
     ) -> Result<Self> {
         export(env, || {
-            let indices = sorted_indices.as_ref().map(Ints::get);
-            Ok(Self { layout: Layout::packed(batch_sizes.get(), indices)? })
+            let sorted_indices = sorted_indices.map(|indices| indices.get().to_vec());
+            Self::new(Form::Packed { batch_sizes: batch_sizes.get().to_vec(), sorted_indices })
         })
     }
 }

@@ -196,8 +196,7 @@ describe('memory stays where it is', () => {
     expect(grown).toBeLessThan(30)
   })
 
-  // Not so yet: each set of lengths makes a native table, and finalizers wait until the event loop is free.
-  it.fails('over lengths that are others each time', () => {
+  it('over lengths that are others each time', () => {
     const grown = growth(`
       const rnn = new nn.RNN(1, 1)
       const input = zeros([8000, 1, 1])
