@@ -7,6 +7,9 @@
  *     npm run bench -- demo --python …             the demo beside the same program in PyTorch
  */
 
+import { backendInfo } from '@elman/rnn'
+import { makeFolder } from '../examples/lib/files'
+import { UserError } from '../examples/lib/program'
 import { closeAll, fromPackages, openAll } from './contenders/index'
 import { thisMachine } from './lib/machine'
 import { PeakMeter } from './lib/peak'
@@ -35,12 +38,23 @@ const parts: [Mode, (bench: Bench) => void | Promise<void>][] = [
   ['demo', runDemo],
 ]
 
-/** Runs the benchmark that the command line asks for. */
+/** Runs the benchmark that the command line asks for; what the user can put right is told in one line. */
 export async function main(workshop: Workshop): Promise<void> {
+  try {
+    await run(workshop)
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error
+    console.error(`error: ${error.message}`)
+    process.exitCode = 1
+  }
+}
+
+async function run(workshop: Workshop): Promise<void> {
   const options = readOptions()
   const { mode, only, python, patience } = options
   const runs = parts.filter(([name]) => (mode === 'all' ? name !== 'demo' : name === mode))
 
+  makeFolder(options.output) // no measurement is lost if it cannot be made
   // Memory and the demo are measured in processes of their own.
   const races = runs.some(([name]) => name !== 'memory' && name !== 'demo')
   const names = races ? only : []
@@ -50,7 +64,7 @@ export async function main(workshop: Workshop): Promise<void> {
 
   const results: Bench['results'] = {
     command: ['npm run bench --', ...process.argv.slice(2)].join(' '),
-    machine: thisMachine(meter.ofACore),
+    machine: thisMachine(backendInfo(), meter.ofACore),
     contenders: field.contenders.map(({ name, version }) => ({ name, version })),
     missing: field.missing,
     grid: [],
@@ -64,7 +78,7 @@ export async function main(workshop: Workshop): Promise<void> {
       writeReport(results, options) // so that nothing is lost if a later part is broken off
     }
   } finally {
-    await closeAll(field)
+    closeAll(field)
   }
   printReport(results)
   console.log(`\nWritten: ${writeReport(results, options).join(', ')}`)

@@ -86,8 +86,12 @@ export function readOptions(): Options {
     markdown?: string
   }>()
   const { quick } = given
+  const [mode] = command.processedArgs as [Mode]
+  if (mode === 'demo' && given.python === undefined) {
+    command.error('error: the demo needs --python, for the program that it is compared with')
+  }
   return {
-    mode: (command.processedArgs as [Mode])[0],
+    mode,
     shapes: given.shapes ?? (quick ? grid.slice(0, 4) : grid),
     threads: given.threads ?? (cores > 1 ? [1, 2] : [1]),
     only: contenderNames.filter((name) => given.only?.includes(name) ?? true),

@@ -79,6 +79,11 @@ function readReport(path) {
   }
 }
 
+function tscOfBench() {
+  const project = existsSync(join(root, 'bench/node_modules')) ? '' : '/tsconfig.without-peers.json'
+  return runNode(tool('typescript/bin/tsc'), ['-p', `bench${project}`])
+}
+
 /** The command `npm run demo` itself; what it does is tested by test/demo.test.ts. */
 async function demo() {
   const folder = mkdtempSync(join(tmpdir(), 'elman-test-'))
@@ -117,6 +122,8 @@ const steps = [
   ['TypeScript build', () => typescript.run()],
   ['types of the tests', () => runNode(tool('typescript/bin/tsc'), ['-p', 'test'])],
   ['types of the examples', () => runNode(tool('typescript/bin/tsc'), ['-p', 'examples'])],
+  // The peers of bench/ are installed by `npm run bench` alone, and their types come with them.
+  ['types of the benchmark', tscOfBench],
   ['the demo command', demo],
   ['vitest', vitest],
 ]

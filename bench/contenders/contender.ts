@@ -17,6 +17,21 @@ export interface Work {
  */
 export type Probe = Readonly<Record<string, Fingerprint>>
 
+/** Why something cannot be done or be had. */
+export class Refusal {
+  constructor(readonly reason: string) {}
+}
+
+/** A contender as the races see it: a process of its own, so that nobody computes in another's garbage. */
+export interface Contender {
+  readonly name: ContenderName
+  /** the library's own name and version */
+  readonly version: string
+  /** Brings the numbers of the shape (lib/numbers.ts) into place and computes once. */
+  prepare(work: Work): Promise<Prepared | Refusal>
+  close(): void
+}
+
 /** Work that is ready to be timed. */
 export interface Prepared {
   readonly probe: Probe
@@ -25,20 +40,20 @@ export interface Prepared {
   dispose(): void | Promise<void>
 }
 
-/** Why a contender does not do some work. */
-export class Refusal {
-  constructor(readonly reason: string) {}
+/** A contender within its process, where that runs Node. */
+export interface Library {
+  readonly version: string
+  prepare(work: Work): Promise<Ready | Refusal>
 }
 
-export interface Contender {
-  readonly name: ContenderName
-  /** the library's own name and version */
-  readonly version: string
-  /** the most threads that it can use, if it cannot use any number */
-  readonly most?: number
-  /** Brings the numbers of the shape (lib/numbers.ts) into place and computes once. */
-  prepare(work: Work): Promise<Prepared | Refusal>
-  close(): void | Promise<void>
+/** The same as {@link Prepared}, within the process. */
+export interface Ready {
+  readonly probe: Probe
+  /** puts right what other work may have changed */
+  begin?(): void
+  /** what is timed */
+  call(): unknown
+  dispose?(): void | Promise<void>
 }
 
 /** What a contender is started with. */
@@ -49,13 +64,16 @@ export interface Settings {
   readonly patience: number
 }
 
-/** Opens a contender; `Refusal` if it cannot be had. */
-export type Open = (settings: Settings) => Promise<Contender | Refusal>
-
 /** All contenders; ours first, in its two forms. */
 export const contenderNames = ['ours', 'tape', 'torch', 'jax', 'ort', 'tfjs'] as const
 
 export type ContenderName = (typeof contenderNames)[number]
+
+/** Those that could be had, and why the others could not. */
+export interface Field {
+  readonly contenders: readonly Contender[]
+  readonly missing: readonly { readonly name: ContenderName; readonly reason: string }[]
+}
 
 /** Names for people. */
 export const titles: Record<ContenderName, string> = {
@@ -67,25 +85,20 @@ export const titles: Record<ContenderName, string> = {
   tfjs: 'tfjs-wasm',
 }
 
+/** What they can do, or are measured at. */
+export const tasksOf: Record<ContenderName, readonly Task[]> = {
+  ours: ['step', 'forward'],
+  tape: ['step'],
+  torch: ['step', 'forward'],
+  jax: ['step', 'forward'],
+  ort: ['forward'],
+  tfjs: ['step'], // for inference there are better ones
+}
+
+/** The most threads that they can use, if not any number: in Node, the WebAssembly of tfjs has one. */
+export const mostThreadsOf: Partial<Record<ContenderName, number>> = { tfjs: 1 }
+
 /** Whether a contender is this package itself. */
 export function isOurs(name: ContenderName): boolean {
   return name === 'ours' || name === 'tape'
-}
-
-/** Times calls of a function of this process: rows of `calls` calls, one time for each row. */
-export async function timed(
-  call: () => unknown,
-  calls: number,
-  samples: number,
-): Promise<number[]> {
-  const times: number[] = []
-  for (let sample = 0; sample < samples; sample += 1) {
-    const start = performance.now()
-    for (let index = 0; index < calls; index += 1) {
-      const result = call()
-      if (result instanceof Promise) await result
-    }
-    times.push((performance.now() - start) / calls)
-  }
-  return times
 }

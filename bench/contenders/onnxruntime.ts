@@ -3,16 +3,15 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { fingerprint, type Numbers, numbersOf, type Values } from '../lib/numbers'
 import type { Shape } from '../lib/shape'
-import { type Contender, type Prepared, type Probe, Refusal, timed, type Work } from './contender'
+import { type Library, type Probe, type Ready, Refusal, type Work } from './contender'
 import { onnxModel } from './onnx-model'
 
-export async function open(): Promise<Contender> {
+export function open(): Library {
   const { version } = require('onnxruntime-node/package.json') as { version: string }
-  return { name: 'ort', version: `onnxruntime-node ${version}`, prepare, close() {} }
+  return { version: `onnxruntime-node ${version}`, prepare }
 }
 
-async function prepare({ task, shape, dtype, threads }: Work): Promise<Prepared | Refusal> {
-  if (task === 'step') return new Refusal('it does not train')
+async function prepare({ shape, dtype, threads }: Work): Promise<Ready | Refusal> {
   if (dtype !== 'float32') return new Refusal(`its RNN knows no ${dtype}`)
   const numbers = numbersOf(shape)
   const session = await InferenceSession.create(onnxModel(shape, numbers), {
@@ -20,16 +19,12 @@ async function prepare({ task, shape, dtype, threads }: Work): Promise<Prepared 
     interOpNumThreads: 1,
   })
   const feeds = inputs(shape, numbers)
-  const run = () => session.run(feeds)
-  return {
-    probe: probeOf(await run(), shape.L),
-    sample: (calls, samples) => timed(run, calls, samples),
-    dispose: () => session.release(),
-  }
+  const call = () => session.run(feeds)
+  return { probe: probeOf(await call(), shape.L), call, dispose: () => session.release() }
 }
 
 /** The model's inputs. */
-export function inputs({ B, H, L, D }: Shape, { input, hx }: Numbers): Record<string, Tensor> {
+function inputs({ B, H, L, D }: Shape, { input, hx }: Numbers): Record<string, Tensor> {
   const feeds: Record<string, Tensor> = { input: tensorOf(input) }
   const size = D * B * H
   for (let layer = 0; layer < L; layer += 1) {

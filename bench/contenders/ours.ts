@@ -3,7 +3,7 @@
 import { nn, noGrad, setNumThreads, type Tensor, tensor } from '@elman/rnn'
 import { fingerprint, type Numbers, numbersOf, type Values } from '../lib/numbers'
 import type { DType, Shape } from '../lib/shape'
-import { type Contender, type Prepared, type Probe, Refusal, timed, type Work } from './contender'
+import type { Library, Probe, Ready, Work } from './contender'
 
 /** A tensor of this dtype with these numbers. */
 export function tensorOf({ shape, values }: Values, dtype: DType, requiresGrad = false): Tensor {
@@ -20,76 +20,64 @@ export function networkOf({ I, H, L, D }: Shape, numbers: Numbers, dtype: DType)
   return rnn
 }
 
-/** Opens this package: `ours` trains by `vjp`, `tape` by `backward`. */
-export async function open(name: 'ours' | 'tape'): Promise<Contender> {
+/** This package: `ours` trains by `vjp`, `tape` by `backward`. */
+export function open(name: 'ours' | 'tape'): Library {
   const { version } = require('../../package.json') as { version: string }
   return {
-    name,
     version: `@elman/rnn ${version}`,
     prepare: async (work) => (name === 'ours' ? prepare(work) : prepareTape(work)),
-    close() {},
   }
 }
 
 /** Forward without gradients, or `vjp` with its pullback. */
-function prepare({ task, shape, dtype, threads }: Work): Prepared {
+function prepare({ task, shape, dtype, threads }: Work): Ready {
   const numbers = numbersOf(shape)
   const rnn = networkOf(shape, numbers, dtype)
   const input = tensorOf(numbers.input, dtype)
   const hx = tensorOf(numbers.hx, dtype)
   const gradient = tensorOf(numbers.gradient, dtype)
+  const begin = () => setNumThreads(threads)
 
-  const forward = () => noGrad(() => rnn.forward(input, hx))
-  const step = () => {
+  begin()
+  if (task === 'forward') {
+    const call = () => noGrad(() => rnn.forward(input, hx))
+    const [output, hN] = call()
+    return { probe: probeOf({ output, hN }), begin, call }
+  }
+  const call = () => {
     const { output, hN, pullback } = rnn.vjp(input, hx)
     return { output, hN, gradients: pullback(gradient, null) }
   }
-  setNumThreads(threads)
-  return prepared(threads, task === 'forward' ? forward : step, () => {
-    if (task === 'forward') {
-      const [output, hN] = forward()
-      return probeOf({ output, hN })
-    }
-    const { output, hN, gradients } = step()
-    const { parameters, ...rest } = gradients
-    return probeOf({ output, hN, ...rest, ...Object.fromEntries(parameters) })
-  })
+  const { output, hN, gradients } = call()
+  const { parameters, ...rest } = gradients
+  const probe = probeOf({ output, hN, ...rest, ...Object.fromEntries(parameters) })
+  return { probe, begin, call }
 }
 
 /** `forward` on the tape, then `backward`, as a training loop does. */
-function prepareTape({ task, shape, dtype, threads }: Work): Prepared | Refusal {
-  if (task === 'forward') return new Refusal('without gradients there is no tape')
+function prepareTape({ shape, dtype, threads }: Work): Ready {
   const numbers = numbersOf(shape)
   const rnn = networkOf(shape, numbers, dtype)
   const input = tensorOf(numbers.input, dtype, true)
   const hx = tensorOf(numbers.hx, dtype, true)
   const gradient = tensorOf(numbers.gradient, dtype)
   const leaves = [input, hx, ...rnn.parameters()]
+  const begin = () => setNumThreads(threads)
 
-  const step = () => {
+  const call = () => {
     for (const leaf of leaves) leaf.grad = null
     const [output, hN] = rnn.forward(input, hx)
     output.backward(gradient)
     return { output, hN }
   }
-  setNumThreads(threads)
-  return prepared(threads, step, () => {
-    const { output, hN } = step()
-    const results: Record<string, Tensor | null> = { output, hN, input: input.grad, hx: hx.grad }
-    for (const [name, parameter] of rnn.namedParameters()) results[name] = parameter.grad
-    return probeOf(results)
+  begin()
+  const { output, hN } = call()
+  const gradients = [...rnn.namedParameters()].map(([name, { grad }]) => [name, grad])
+  const probe = probeOf({
+    ...{ output, hN, input: input.grad, hx: hx.grad },
+    ...Object.fromEntries(gradients),
   })
-}
-
-function prepared(threads: number, call: () => unknown, probe: () => Probe): Prepared {
-  return {
-    probe: probe(),
-    sample(calls, samples) {
-      setNumThreads(threads)
-      return timed(call, calls, samples)
-    },
-    dispose() {},
-  }
+  return { probe, begin, call }
 }
 
 function probeOf(results: Record<string, Tensor | null>): Probe {

@@ -1,66 +1,14 @@
 /**
- * Peers in Python: programs of peers/ that live as long as the benchmark, so that they can take turns with the others.
- * Each number of threads has a process of its own, because JAX reads it at its start.
+ * Peers in Python: programs of peers/. Each number of threads has a process of its own, because JAX reads it at its
+ * start.
  */
 
-import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import {
-  type Contender,
-  type Prepared,
-  type Probe,
-  Refusal,
-  type Settings,
-  type Work,
-} from './contender'
-
-/** What a program answers: the fields that belong to the request. */
-interface Reply {
-  refusal?: string
-  version?: string
-  work?: number
-  probe?: Probe
-  times?: number[]
-}
-
-/** A running program of peers/. */
-class Child {
-  readonly #process: ChildProcessWithoutNullStreams
-  readonly #waiting: { resolve(line: string): void; reject(error: Error): void }[] = []
-  #errors = ''
-
-  constructor(command: string, args: readonly string[], env: Record<string, string>) {
-    this.#process = spawn(command, args, { env: { ...process.env, ...env } })
-    this.#process.stderr.on('data', (chunk) => {
-      this.#errors = (this.#errors + chunk).slice(-4000)
-    })
-    createInterface(this.#process.stdout).on('line', (line) => this.#waiting.shift()?.resolve(line))
-    this.#process.on('error', ({ message }) => this.#fail(message))
-    this.#process.on('close', () => this.#fail(this.#errors || 'it ended'))
-    this.#process.stdin.on('error', () => {}) // told by 'close'
-  }
-
-  #fail(message: string): void {
-    const lastLine = message.trim().split('\n').at(-1)
-    for (const { reject } of this.#waiting.splice(0)) reject(new Error(lastLine))
-  }
-
-  async request(message: object): Promise<Reply> {
-    const line = await new Promise<string>((resolve, reject) => {
-      if (this.#process.exitCode !== null) return reject(new Error(this.#errors || 'it has ended'))
-      this.#waiting.push({ resolve, reject })
-      this.#process.stdin.write(`${JSON.stringify(message)}\n`)
-    })
-    return JSON.parse(line)
-  }
-
-  close(): void {
-    this.#process.stdin.end()
-  }
-}
+import { Child } from './child'
+import { type Contender, Refusal, type Settings } from './contender'
 
 /** Starts a program with a number of threads. */
 type Start = (python: string, threads: number) => Child | Refusal
@@ -93,7 +41,7 @@ function allowedProcessors(): number[] {
 }
 
 /** Opens a peer by its first process. */
-export async function open(
+export async function openPython(
   name: 'torch' | 'jax',
   { python }: Settings,
 ): Promise<Contender | Refusal> {
@@ -106,38 +54,19 @@ export async function open(
     return child
   }
 
-  const threads = name === 'torch' ? 1 : availableParallelism()
-  const first = childFor(threads)
+  const first = childFor(name === 'torch' ? 1 : availableParallelism())
   if (first instanceof Refusal) return first
-  const { refusal, version } = await first.request({ do: 'version' }).catch((error: Error) => ({
-    refusal: `${python}: ${error.message}`,
-    version: undefined,
-  }))
-  if (version === undefined) return new Refusal(refusal ?? 'it does not tell its version')
-
+  const version = await first.version()
+  if (version instanceof Refusal) return new Refusal(`${python}: ${version.reason}`)
   return {
     name,
     version,
-    async prepare({ threads, ...work }) {
-      const child = childFor(threads)
-      return child instanceof Refusal ? child : prepare(child, work)
+    async prepare(work) {
+      const child = childFor(work.threads)
+      return child instanceof Refusal ? child : child.prepare(work)
     },
     close() {
       for (const child of children.values()) child.close()
-    },
-  }
-}
-
-async function prepare(child: Child, request: Omit<Work, 'threads'>): Promise<Prepared | Refusal> {
-  const { work, probe, refusal } = await child.request({ do: 'prepare', ...request })
-  if (refusal !== undefined) return new Refusal(refusal)
-  return {
-    probe: probe ?? {},
-    async sample(calls, samples) {
-      return (await child.request({ do: 'sample', work, calls, samples })).times ?? []
-    },
-    async dispose() {
-      await child.request({ do: 'dispose', work })
     },
   }
 }

@@ -9,29 +9,26 @@ import * as tf from '@tensorflow/tfjs'
 import '@tensorflow/tfjs-backend-wasm'
 import { type Fingerprint, fingerprint, numbersOf, type Values } from '../lib/numbers'
 import { inputFeatures, type Shape, shape as shapeOf } from '../lib/shape'
+import { timed } from '../lib/timed'
 import {
-  type Contender,
-  type Prepared,
+  type Library,
   type Probe,
+  type Ready,
   Refusal,
   type Settings,
-  timed,
   type Work,
 } from './contender'
 
 /** A prefix of so many steps tells beforehand what a long sequence costs: the cost grows with T. */
 const prefix = 8
 
-export async function open({ patience }: Settings): Promise<Contender | Refusal> {
+export async function open({ patience }: Settings): Promise<Library | Refusal> {
   const ready = await quietly(() => tf.setBackend('wasm'))
   if (!ready) return new Refusal('its WebAssembly backend did not start')
   const simd = await tf.env().getAsync('WASM_HAS_SIMD_SUPPORT')
   return {
-    name: 'tfjs',
     version: `tfjs ${tf.version.tfjs}, wasm${simd ? ' with SIMD' : ''}`,
-    most: 1, // in Node
     prepare: (work) => prepare(work, patience),
-    close() {},
   }
 }
 
@@ -54,9 +51,7 @@ async function quietly<T>(start: () => Promise<T>): Promise<T> {
   return result
 }
 
-async function prepare(work: Work, patience: number): Promise<Prepared | Refusal> {
-  const { task, shape, dtype } = work
-  if (task === 'forward') return new Refusal('it is measured where it is alone: in training')
+async function prepare({ shape, dtype }: Work, patience: number): Promise<Ready | Refusal> {
   if (dtype !== 'float32') return new Refusal(`it knows no ${dtype}`)
 
   if (shape.T > 2 * prefix) {
@@ -71,7 +66,7 @@ async function prepare(work: Work, patience: number): Promise<Prepared | Refusal
   const whole = network(shape)
   return {
     probe: await whole.probe(),
-    sample: (calls, samples) => timed(() => whole.step(), calls, samples),
+    call: () => whole.step(),
     dispose: () => whole.dispose(),
   }
 }

@@ -2,7 +2,6 @@
 
 import { readFileSync } from 'node:fs'
 import { arch, availableParallelism, cpus, platform, release, totalmem } from 'node:os'
-import { backendInfo } from '@elman/rnn'
 import type { Peak } from './peak'
 
 export interface Machine {
@@ -19,8 +18,10 @@ export interface Machine {
   readonly peaks: readonly Peak[]
 }
 
-export function thisMachine(peaks: readonly Peak[]): Machine {
-  const { isa, isaAvailable } = backendInfo()
+export function thisMachine(
+  { isa, isaAvailable }: Pick<Machine, 'isa' | 'isaAvailable'>,
+  peaks: readonly Peak[],
+): Machine {
   return {
     processor: processor(),
     processors: availableParallelism(),

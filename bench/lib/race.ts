@@ -2,12 +2,14 @@
 
 import {
   type ContenderName,
+  type Field,
+  mostThreadsOf,
   type Prepared,
   type Probe,
   Refusal,
+  tasksOf,
   titles,
 } from '../contenders/contender'
-import type { Field } from '../contenders/index'
 import { sameFingerprint } from './numbers'
 import type { PeakMeter } from './peak'
 import { type DType, type Shape, shapeName, type Task } from './shape'
@@ -95,7 +97,9 @@ async function prepareAll({
   const entries: Entry[] = []
   const skipped: Skipped[] = []
   for (const contender of field.contenders) {
-    const { name, most = Number.POSITIVE_INFINITY } = contender
+    const { name } = contender
+    if (!tasksOf[name].includes(task)) continue
+    const most = mostThreadsOf[name] ?? Number.POSITIVE_INFINITY
     const counts = new Set(threads.map((count) => Math.min(count, most)))
     for (const dtype of dtypes) {
       if (dtype === 'float64' && name !== 'ours') continue

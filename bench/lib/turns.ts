@@ -7,11 +7,14 @@ import { setTimeout } from 'node:timers/promises'
 import type { Prepared } from '../contenders/contender'
 import { quantile } from './statistics'
 
-/** A row of calls is timed together, so long that the clock's own time does not count. */
-const rowMilliseconds = 1
+/**
+ * Calls are timed in rows so long that each has its share of garbage collection: in shorter ones the median would be a
+ * time without any.
+ */
+const rowMilliseconds = 20
 
-/** After a break the first calls find cold caches and sleeping threads; where calls are short, a row is spent on them. */
-const shortMilliseconds = 20
+/** After a break the first calls find cold caches and sleeping threads; a row of short calls is spent on them. */
+const shortMilliseconds = 5
 
 /** Before its first turn each contender gets so long, above all for the sake of V8's compilers. */
 const warmUpMilliseconds = 200
@@ -76,8 +79,8 @@ class Runner {
 
   async turn(): Promise<void> {
     const { seconds, turns } = this.effort
+    if (this.estimate < shortMilliseconds) await this.#sample(1)
     const row = this.estimate * this.calls
-    if (row < shortMilliseconds) await this.#sample(1)
     const samples = Math.max(1, Math.round((1000 * seconds) / turns / row))
     for (const time of await this.#sample(samples)) {
       this.times.push(time)
@@ -109,9 +112,11 @@ export async function takeTurns(
 ): Promise<Timing[]> {
   const runners = contenders.map((prepared) => new Runner(prepared, effort))
   for (const runner of runners) await runner.warmUp()
-  while (runners.some((runner) => !runner.done)) {
+  for (let round = 0; runners.some((runner) => !runner.done); round += 1) {
     await between()
-    for (const runner of runners) {
+    // Each round begins with another one: the first place, after `between`, costs up to a tenth more.
+    const first = round % runners.length
+    for (const runner of [...runners.slice(first), ...runners.slice(0, first)]) {
       if (runner.done) continue
       await setTimeout(pauseMilliseconds)
       await runner.turn()

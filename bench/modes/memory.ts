@@ -2,6 +2,7 @@
 
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
+import { typescript } from '../lib/node'
 import { parameters, type Shape, shape } from '../lib/shape'
 import type { Bench } from './bench'
 
@@ -46,11 +47,7 @@ function run<T>(request: string, { T, B, I, H }: Shape): T {
   const child = join(__dirname, 'memory-child.ts')
   const output = execFileSync(
     process.execPath,
-    [
-      ...['--expose-gc', '--require', require.resolve('tsx/cjs'), child],
-      ...request.split(' '),
-      ...[T, B, I, H].map(String),
-    ],
+    [...['--expose-gc', ...typescript, child], ...request.split(' '), ...[T, B, I, H].map(String)],
     { encoding: 'utf8' },
   )
   return JSON.parse(output)

@@ -1,16 +1,23 @@
 /** One time step at a time, as in a program that answers while the sequence is still coming in. */
 
 import type { nn } from '@elman/rnn'
-import { type Contender, type Prepared, Refusal, timed } from '../contenders/contender'
-import { networkOf, open } from '../contenders/ours'
+import { type ContenderName, type Prepared, Refusal } from '../contenders/contender'
+import { networkOf } from '../contenders/ours'
 import { numbersOf } from '../lib/numbers'
 import { shape } from '../lib/shape'
+import { timed } from '../lib/timed'
 import { takeTurns } from '../lib/turns'
 import type { StepRate } from '../report/results'
 import type { Bench } from './bench'
 
 /** A cell with one sequence. */
 const cell = shape(1, 1, 64, 64)
+
+/** What does the same with a whole call for each step. */
+const others: Partial<Record<ContenderName, string>> = {
+  ours: 'forward() of one step',
+  ort: 'onnxruntime-node run',
+}
 
 /** The part of `rnn.stream(…)` that is used here. */
 interface Stream {
@@ -38,9 +45,13 @@ export async function runStream({ options, field, results }: Bench): Promise<voi
   } else {
     console.log('This package has no rnn.stream yet: left out.')
   }
-  await add(entries, 'forward() of one step', await open('ours'))
-  const ort = field.contenders.find(({ name }) => name === 'ort')
-  if (ort) await add(entries, 'onnxruntime-node run', ort)
+  for (const contender of field.contenders) {
+    const name = others[contender.name]
+    if (name === undefined) continue
+    const work = { task: 'forward', shape: cell, dtype: 'float32', threads: 1 } as const
+    const prepared = await contender.prepare(work)
+    if (!(prepared instanceof Refusal)) entries.push({ name, prepared })
+  }
 
   const effort = { seconds: options.seconds, turns: 8, repeats: 5 }
   const timings = await takeTurns(
@@ -52,12 +63,6 @@ export async function runStream({ options, field, results }: Bench): Promise<voi
     return { name, microseconds, ...(bytesPerStep === undefined ? {} : { bytesPerStep }) }
   })
   for (const { prepared } of entries) await prepared.dispose()
-}
-
-async function add(entries: Entry[], name: string, contender: Contender): Promise<void> {
-  const work = { task: 'forward', shape: cell, dtype: 'float32', threads: 1 } as const
-  const prepared = await contender.prepare(work)
-  if (!(prepared instanceof Refusal)) entries.push({ name, prepared })
 }
 
 /** A stream over the network, if the package has streams. */

@@ -1,6 +1,6 @@
 /** A shape of the grid as the tables and charts see it: ours against the peers. */
 
-import type { ContenderName } from '../contenders/contender'
+import { type ContenderName, mostThreadsOf } from '../contenders/contender'
 import type { Measurement } from '../lib/race'
 import { operations, type Shape, type Task } from '../lib/shape'
 import { geometricMean } from '../lib/statistics'
@@ -44,8 +44,8 @@ function compare(
 ): Comparison {
   const times = new Map<ContenderName, number>()
   for (const name of new Set(measured.map(({ contender }) => contender))) {
-    // tfjs has one thread in Node, whatever the others have.
-    const time = timeOf(measured, name, { task, shape, threads: name === 'tfjs' ? 1 : threads })
+    const count = Math.min(threads, mostThreadsOf[name] ?? threads)
+    const time = timeOf(measured, name, { task, shape, threads: count })
     if (time !== undefined) times.set(name, time)
   }
   const ours = times.get('ours') ?? Number.NaN

@@ -11,7 +11,7 @@ const panelWidth = 300
 const panelHeight = 250
 const left = 86
 const top = 120
-const gapX = 34
+const gapX = 44
 const gapY = 84
 
 const axes = ['T', 'B', 'H'] as const
@@ -54,7 +54,7 @@ export function growthChart({ growth, machine }: Results): string | undefined {
           domain,
           left + column * (panelWidth + gapX),
           top + row * (panelHeight + gapY),
-          column === 0 ? `${names[task]}, milliseconds` : '',
+          column === 0 ? `${names[task]}, milliseconds` : undefined,
         ),
       )
     }),
@@ -74,7 +74,7 @@ function panel(
   domain: [number, number],
   left: number,
   top: number,
-  yLabel: string,
+  yLabel: string | undefined,
 ): string[] {
   const bottom = top + panelHeight
   const right = left + panelWidth
@@ -96,15 +96,18 @@ function panel(
     ]
   })
   return [
-    text(left, top - 12, yLabel, 'font-weight="600"'),
+    // The panels of a row share their axis; the first one says what it is.
+    yLabel === undefined ? '' : text(left, top - 12, yLabel, 'font-weight="600"'),
     ...powers.flatMap((value) => [
       path(`M${at(left)} ${at(y(value))}H${at(right)}`, `stroke="${rule}"`),
-      text(
-        left - 8,
-        y(value) + 4.5,
-        String(value),
-        `text-anchor="end" font-size="12" fill="${faint}"`,
-      ),
+      yLabel === undefined
+        ? ''
+        : text(
+            left - 8,
+            y(value) + 4.5,
+            String(value),
+            `text-anchor="end" font-size="12" fill="${faint}"`,
+          ),
     ]),
     ...[16, 64, 256, 1024, 4096].flatMap((value) => [
       path(`M${at(x(value))} ${at(top)}V${at(bottom + 5)}`, `stroke="${rule}"`),

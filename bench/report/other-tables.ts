@@ -1,7 +1,7 @@
 /** The tables of what is no race on the grid: single steps, memory, the demo. */
 
 import { shapeName } from '../lib/shape'
-import { geometricMean, median } from '../lib/statistics'
+import { median } from '../lib/statistics'
 import type { Results } from './results'
 import { ratio, type Table } from './table'
 
@@ -60,12 +60,12 @@ function demoTable({ demo }: Results): Table[] {
   if (demo === undefined) return []
   return [
     {
-      title: 'The demo: characters per second in training, one epoch, medians',
+      title: `The demo beside ${demo[0]?.version}: characters per second in training, medians`,
       head: ['threads', '@elman/rnn', 'PyTorch', 'times as fast', 'bits per character, both'],
       rows: demo.map(({ threads, ours, torch, bits }) => [
         String(threads),
         ...[ours, torch].map((speeds) => Math.round(median(speeds)).toLocaleString('en-US')),
-        ratio(geometricMean(ours) / geometricMean(torch)),
+        ratio(median(ours) / median(torch)),
         `${bits.ours.toFixed(3)}, ${bits.torch.toFixed(3)}`,
       ]),
     },

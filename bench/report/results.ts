@@ -34,6 +34,8 @@ export interface MemoryResult {
 
 export interface DemoResult {
   readonly threads: number
+  /** PyTorch's own name and version */
+  readonly version: string
   /** characters per second of each run, and bits per character after the last */
   readonly ours: readonly number[]
   readonly torch: readonly number[]

@@ -22,7 +22,8 @@ export function ratio(value: number | undefined): string {
 
 /** Three digits that count, without an exponent; more before the point if there are more. */
 function threeDigits(value: number): string {
-  const before = Math.floor(Math.log10(Math.abs(value))) + 1
+  const rounded = Number(value.toPrecision(3)) // 9.996 has two digits before the point
+  const before = Math.floor(Math.log10(Math.abs(rounded))) + 1
   return value.toFixed(Math.min(20, Math.max(0, 3 - before)))
 }
 

@@ -12,7 +12,7 @@ import { gridTables } from './grid-tables'
 import { growthChart } from './growth-chart'
 import { otherTables } from './other-tables'
 import type { Results } from './results'
-import { asMarkdown, asText, type Table } from './table'
+import { asMarkdown, asText, milliseconds, type Table } from './table'
 
 function tablesOf(results: Results): Table[] {
   return [...gridTables(results), ...otherTables(results)]
@@ -20,26 +20,41 @@ function tablesOf(results: Results): Table[] {
 
 /** Who takes part, on what. */
 export function heading({ machine, contenders, missing }: Results): string[] {
+  const versions = [...new Set(contenders.map(({ version }) => version))]
   return [
     ...describeMachine(machine),
-    [...new Set(contenders.map(({ version }) => version))].join(', '),
+    ...(versions.length > 0 ? [versions.join(', ')] : []),
     ...missing.map(({ name, reason }) => `without ${titles[name]}: ${reason}`),
   ]
 }
 
+/** Quartiles further apart than this tell that something else was running. */
+const steadiness = 1.25
+
 /** Prints the tables, and what was left out. */
 export function printReport(results: Results): void {
   for (const table of tablesOf(results)) console.log(`\n${asText(table)}`)
-  for (const { contender, task, shape, reason } of unusual(results)) {
-    console.log(`${shapeName(shape)} ${task} without ${titles[contender]}: ${reason}`)
-  }
+  const remarks = remarksOn(results)
+  if (remarks.length > 0) console.log(`\n${remarks.join('\n')}`)
   const goals = goalTable(results)
   if (goals.rows.length > 0) console.log(`\n${asText(goals)}`)
 }
 
-/** What was left out of a race for its own reason: not what a contender never does. */
-function unusual({ skipped }: Results): Results['skipped'] {
-  return skipped.filter(({ reason }) => /\d/.test(reason))
+/** What was left out, and what was disturbed. */
+function remarksOn({ skipped, grid }: Results): string[] {
+  const unsteady = grid.filter(
+    ({ timing }) => timing.upperQuartile > steadiness * timing.lowerQuartile,
+  )
+  return [
+    ...skipped.map(
+      ({ contender, task, shape, reason }) =>
+        `${shapeName(shape)} ${task} without ${titles[contender]}: ${reason}`,
+    ),
+    ...unsteady.map(({ contender, task, shape, threads, timing }) => {
+      const quartiles = [timing.lowerQuartile, timing.upperQuartile].map(milliseconds).join(' to ')
+      return `${shapeName(shape)} ${task}: ${titles[contender]}, ${threads} thr., is unsteady: half of its times from ${quartiles}`
+    }),
+  ]
 }
 
 /** Writes all files, and gives their names. */
