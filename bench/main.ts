@@ -72,14 +72,15 @@ async function run(workshop: Workshop): Promise<void> {
     skipped: [],
   }
   console.log(heading(results).join('\n'))
+  const save = () => writeReport(results, options)
   try {
     for (const [, run] of runs) {
-      await run({ options, field, meter, results })
-      writeReport(results, options) // so that nothing is lost if a later part is broken off
+      await run({ options, field, meter, results, save })
+      save()
     }
   } finally {
     closeAll(field)
   }
   printReport(results)
-  console.log(`\nWritten: ${writeReport(results, options).join(', ')}`)
+  console.log(`\nWritten: ${save().join(', ')}`)
 }

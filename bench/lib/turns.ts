@@ -19,6 +19,9 @@ const shortMilliseconds = 5
 /** Before its first turn each contender gets so long, above all for the sake of V8's compilers. */
 const warmUpMilliseconds = 200
 
+/** Calls that take longer count from the first one on. */
+const slowMilliseconds = 2000
+
 /** Threads that the last one has left spinning come to rest. */
 const pauseMilliseconds = 10
 
@@ -65,7 +68,9 @@ class Runner {
   async warmUp(): Promise<void> {
     const end = performance.now() + warmUpMilliseconds
     do {
-      await this.#sample(1)
+      const times = await this.#sample(1)
+      // Getting ready has computed once; so slow a contender is warm by that, and its time is dear.
+      if (this.estimate > slowMilliseconds) this.#note(times)
       if (this.estimate * this.calls < rowMilliseconds) this.calls *= 2
     } while (performance.now() < end)
   }
@@ -82,7 +87,11 @@ class Runner {
     if (this.estimate < shortMilliseconds) await this.#sample(1)
     const row = this.estimate * this.calls
     const samples = Math.max(1, Math.round((1000 * seconds) / turns / row))
-    for (const time of await this.#sample(samples)) {
+    this.#note(await this.#sample(samples))
+  }
+
+  #note(times: readonly number[]): void {
+    for (const time of times) {
       this.times.push(time)
       this.spent += time * this.calls
     }

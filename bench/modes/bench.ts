@@ -11,4 +11,6 @@ export interface Bench {
   readonly meter: PeakMeter
   /** what has been found so far; modes add to it */
   readonly results: Results
+  /** Writes the files, so that nothing is lost if the rest is broken off. */
+  save(): void
 }

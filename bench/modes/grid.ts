@@ -9,7 +9,7 @@ import type { Bench } from './bench'
 /** float64 is measured where arithmetic, not overhead, takes the time: from so many operations on. */
 const largeOperations = 4e9
 
-export async function runGrid({ options, field, meter, results }: Bench): Promise<void> {
+export async function runGrid({ options, field, meter, results, save }: Bench): Promise<void> {
   const { shapes, threads, seconds } = options
   for (const shape of shapes) {
     for (const task of ['step', 'forward'] as const) {
@@ -22,6 +22,7 @@ export async function runGrid({ options, field, meter, results }: Bench): Promis
       results.grid.push(...measurements)
       results.skipped.push(...skipped)
       console.log(summary(shape, task, measurements))
+      save()
     }
   }
 }

@@ -16,7 +16,7 @@ const growthOf = { T: 2, B: 2, H: 4 } as const
 /** A contender that takes longer than so many seconds drops out. */
 const patience = 3
 
-export async function runGrowth({ options, field, results }: Bench): Promise<void> {
+export async function runGrowth({ options, field, results, save }: Bench): Promise<void> {
   const most = options.quick ? 256 : 4096
   const sizes = Array.from({ length: 9 }, (_, index) => 16 << index).filter((size) => size <= most)
   const threads = Math.max(...options.threads)
@@ -44,6 +44,7 @@ export async function runGrowth({ options, field, results }: Bench): Promise<voi
         results.growth.push(...points)
         console.log(summary(grown, task, points))
       }
+      save()
     }
   }
 }

@@ -102,7 +102,7 @@ function panel(
   const x = scaleLog()
     .domain(domain)
     .range([left, left + panelWidth])
-  const ticks = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000].filter(
+  const ticks = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].filter(
     (tick) => tick >= domain[0] && tick <= domain[1],
   )
   return [
