@@ -72,6 +72,7 @@ pub fn affine<T: Scalar>(
         c,
         c_stride,
         finish: Finish::Nothing,
+        ahead: None,
     };
     // Threads share out the rows, or the panels where there are few rows.
     let (rows_of_part, panels_of_part) = if rows >= ROWS_OF_A_PART * team.size() {
@@ -96,12 +97,12 @@ pub fn affine<T: Scalar>(
 }
 
 /// A block that the threads of a team share: they compute disjoint parts of C.
-struct Shared<T>(Block<T, false>);
+struct Shared<T: 'static>(Block<'static, T, false>);
 // SAFETY: threads write disjoint rows or columns of C and only read the rest.
 unsafe impl<T: Scalar> Sync for Shared<T> {}
 
 /// One part of a block.
-pub struct Affine<'a, T> {
+pub struct Affine<'a, T: 'static> {
     shared: &'a Shared<T>,
     rows: Range<usize>,
     panels: Range<usize>,

@@ -23,7 +23,7 @@ use crate::affine::{WORTH_A_TEAM, matrix, row_stride};
 use crate::isa::{Simd, Task};
 use crate::pack::Packed;
 use crate::pool::Member;
-use crate::tile::{Base, Block, Finish, Matrix};
+use crate::tile::{Ahead, Base, Block, Finish, Matrix};
 use crate::{Context, Scalar, Steps};
 
 /// Multiply-adds that a thread must have in each step to make the barrier worth it: 1 µs of work.
@@ -31,6 +31,9 @@ const WORTH_A_BARRIER: usize = 1 << 15;
 
 /// Sequences that a thread must have to share out the batch: a tile of fewer rows is slower.
 const ROWS_OF_A_THREAD: usize = 4;
+
+/// From so many bytes on, what lies beside the products comes from memory rather than from a cache.
+const FAR: usize = 8 << 20;
 
 /// The order in which the steps are computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,9 +113,23 @@ pub fn chain<T: Scalar>(ctx: &Context, chain: &Chain<'_, '_, T>, mut y: ArrayVie
         assert_eq!(m.dim(), (rows, width), "chain: a matrix beside y must have its shape");
         matrix(m)
     };
+    let beside = [
+        Some(Matrix { data: c.cast_const(), stride }),
+        match chain.base {
+            ChainBase::Matrix(m) => Some(same_shape(m)),
+            ChainBase::InPlace | ChainBase::Zero => None,
+        },
+        match chain.epilogue {
+            Epilogue::TanhGrad(h) | Epilogue::ReluGrad(h) => Some(same_shape(h)),
+            Epilogue::Tanh | Epilogue::Relu => None,
+        },
+    ];
+    let size = rows.saturating_mul(width).saturating_mul(size_of::<T>());
+    let far = size.saturating_mul(beside.iter().flatten().count()) >= FAR;
     let plan = Plan {
         steps,
         order: chain.order,
+        beside: if far { beside } else { [None; 3] },
         y: c,
         stride,
         state: match chain.start {
@@ -141,6 +158,7 @@ pub fn chain<T: Scalar>(ctx: &Context, chain: &Chain<'_, '_, T>, mut y: ArrayVie
                 Epilogue::TanhGrad(h) => Finish::TanhGrad(same_shape(h)),
                 Epilogue::ReluGrad(h) => Finish::ReluGrad(same_shape(h)),
             },
+            ahead: None,
         },
     };
 
@@ -195,7 +213,9 @@ struct Plan<'a, T> {
     y: *mut T,
     stride: usize,
     state: Option<Matrix<T>>,
-    block: Block<T, false>,
+    /// What each step uses beside its product, where that comes from far.
+    beside: [Option<Matrix<T>>; 3],
+    block: Block<'a, T, false>,
 }
 // SAFETY: the members of a team write disjoint sequences or columns of y, and read what other members wrote
 // only after a barrier.
@@ -228,10 +248,14 @@ impl<T: Scalar> Task<T> for Run<'_, T> {
                     data: self.plan.y.cast_const().wrapping_add(steps.offset(before) * self.plan.stride),
                     stride: self.plan.stride,
                 };
-                self.rows(s, t, 0..continuing, Some(previous));
+                let next = match self.plan.order {
+                    Order::Ascending => Some(t + 1).filter(|&next| next <= last),
+                    Order::Descending => t.checked_sub(1),
+                };
+                self.rows(s, t, 0..continuing, Some(previous), next);
             }
             if continuing < size {
-                self.rows(s, t, continuing..size, self.plan.state);
+                self.rows(s, t, continuing..size, self.plan.state, None);
             }
             if let Some(member) = &self.barrier {
                 member.wait();
@@ -242,9 +266,16 @@ impl<T: Scalar> Task<T> for Run<'_, T> {
 
 impl<T: Scalar> Run<'_, T> {
     /// The sequences `batch` of step `t`, as far as they are this thread's; `previous` is the matrix of
-    /// their states, of which row b belongs to sequence b. Without one there is no product.
+    /// their states, of which row b belongs to sequence b. Without one there is no product. Step `next` will follow.
     #[inline(always)]
-    fn rows<S: Simd<T>>(&self, s: S, t: usize, batch: Range<usize>, previous: Option<Matrix<T>>) {
+    fn rows<S: Simd<T>>(
+        &self,
+        s: S,
+        t: usize,
+        batch: Range<usize>,
+        previous: Option<Matrix<T>>,
+        next: Option<usize>,
+    ) {
         let batch = batch.start.max(self.batch.start)..batch.end.min(self.batch.end);
         if batch.is_empty() {
             return;
@@ -263,6 +294,15 @@ impl<T: Scalar> Run<'_, T> {
                 block.empty_product();
             }
         }
+        let ahead = next.filter(|_| self.plan.beside[0].is_some()).map(|next| {
+            let rows = batch.start..batch.end.min(self.plan.steps.size(next)).max(batch.start);
+            let first = self.plan.steps.offset(next) + rows.start;
+            Ahead {
+                rows: rows.len(),
+                matrices: self.plan.beside.map(|matrix| matrix.map(|matrix| matrix.below(first))),
+            }
+        });
+        block.ahead = ahead.as_ref();
         // SAFETY: a part of the whole, whose shapes `chain` has checked; the rows of `previous` are
         // finished: this thread wrote them, or the barrier was passed since.
         unsafe { block.compute(s) };

@@ -247,6 +247,7 @@ impl<T: Scalar> Task<T> for Gram<'_, '_, T> {
                         c,
                         c_stride: plan.c.stride,
                         finish: Finish::Nothing,
+                        ahead: None,
                     };
                     // SAFETY: both operands were packed above for these rows, panels and ks; C is this
                     // thread's in these rows and columns.

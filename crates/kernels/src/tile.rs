@@ -16,7 +16,7 @@ use std::ops::Range;
 
 use crate::Scalar;
 use crate::activation::{Lanewise, Relu, ReluGrad, Tanh, TanhGrad};
-use crate::isa::{Simd, Task};
+use crate::isa::{CACHE_LINE, Simd, Task, prefetch_far};
 use crate::pack::{PANEL_VECTORS, Panels};
 
 /// A matrix in memory: where it starts and how far its rows are apart.
@@ -66,7 +66,7 @@ pub(crate) enum Finish<T> {
 /// A block of rows times a range of panels. `COLUMNS` tells how A lies: false, row by row (k is
 /// contiguous); true, column by column (rows are contiguous, and the stride is between ks).
 #[derive(Clone)]
-pub(crate) struct Block<T, const COLUMNS: bool> {
+pub(crate) struct Block<'a, T, const COLUMNS: bool> {
     pub(crate) rows: usize,
     pub(crate) a: Matrix<T>,
     pub(crate) w: *const T,
@@ -76,9 +76,40 @@ pub(crate) struct Block<T, const COLUMNS: bool> {
     pub(crate) c: *mut T,
     pub(crate) c_stride: usize,
     pub(crate) finish: Finish<T>,
+    pub(crate) ahead: Option<&'a Ahead<T>>,
 }
 
-impl<T: Scalar, const COLUMNS: bool> Block<T, COLUMNS> {
+/// What the next block will use beside its product, in N columns: each tile asks for its share of the lines, so that
+/// they come from memory while this block is computed. A tile's part of a row is too short for the processor to
+/// foresee the next.
+#[derive(Clone, Copy)]
+pub(crate) struct Ahead<T> {
+    /// Rows of each matrix.
+    pub(crate) rows: usize,
+    pub(crate) matrices: [Option<Matrix<T>>; 3],
+}
+
+impl<T: Scalar> Ahead<T> {
+    /// Asks for the lines, `width` columns wide, that are due with `count` of the `parts` parts from `part` on.
+    #[inline(never)] // it needs no target features, and its divisions stay off the path of others
+    fn prefetch(&self, width: usize, part: usize, count: usize, parts: usize) {
+        let line = CACHE_LINE / size_of::<T>();
+        let lines = width.div_ceil(line);
+        let due = |part: usize| self.rows * lines * part / parts;
+        let (mut row, mut column) = (due(part) / lines, due(part) % lines);
+        for _ in due(part)..due(part + count) {
+            for matrix in self.matrices.iter().flatten() {
+                prefetch_far(matrix.at(row, column * line));
+            }
+            column += 1;
+            if column == lines {
+                (row, column) = (row + 1, 0);
+            }
+        }
+    }
+}
+
+impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
     /// Computes the block with instruction set `s`.
     ///
     /// # Safety
@@ -95,9 +126,9 @@ impl<T: Scalar, const COLUMNS: bool> Block<T, COLUMNS> {
 }
 
 /// The task of a block whose conditions the caller of [`Block::compute`] vouched for.
-struct Compute<T, const COLUMNS: bool>(Block<T, COLUMNS>);
+struct Compute<'a, T, const COLUMNS: bool>(Block<'a, T, COLUMNS>);
 
-impl<T: Scalar, const COLUMNS: bool> Task<T> for Compute<T, COLUMNS> {
+impl<T: Scalar, const COLUMNS: bool> Task<T> for Compute<'_, T, COLUMNS> {
     type Output = ();
 
     #[inline(always)]
@@ -122,6 +153,10 @@ impl<T: Scalar, const COLUMNS: bool> Task<T> for Compute<T, COLUMNS> {
             let mut row = 0;
             for i in 0..tiles {
                 let rows = rows + usize::from(i < larger);
+                if let Some(ahead) = block.ahead {
+                    let part = (panel - block.range.start) * tiles + i * together;
+                    ahead.prefetch(block.panels.n, part, together, block.range.len() * tiles);
+                }
                 block.tile(s, row, rows, panel, together);
                 row += rows;
             }
@@ -130,7 +165,7 @@ impl<T: Scalar, const COLUMNS: bool> Task<T> for Compute<T, COLUMNS> {
     }
 }
 
-impl<T: Scalar, const COLUMNS: bool> Block<T, COLUMNS> {
+impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
     /// One tile: `rows` rows from `row`, at `together` panels from `panel`.
     #[inline(always)]
     fn tile<S: Simd<T>>(&self, s: S, row: usize, rows: usize, panel: usize, together: usize) {
@@ -166,11 +201,9 @@ impl<T: Scalar, const COLUMNS: bool> Block<T, COLUMNS> {
             let c = self.c.wrapping_add(r * self.c_stride + columns.start);
             let width = columns.len();
             match self.finish {
-                Finish::Nothing => {}
+                Finish::Nothing | Finish::TanhGrad(_) | Finish::ReluGrad(_) => {}
                 Finish::Tanh => finish(s, c, c, width, Tanh),
                 Finish::Relu => finish(s, c, c, width, Relu),
-                Finish::TanhGrad(h) => finish(s, c, h.at(r, columns.start), width, TanhGrad),
-                Finish::ReluGrad(h) => finish(s, c, h.at(r, columns.start), width, ReluGrad),
             }
         }
     }
@@ -228,12 +261,45 @@ impl<T: Scalar, const COLUMNS: bool> Block<T, COLUMNS> {
             }
         }
 
+        if let Finish::TanhGrad(h) = self.finish {
+            self.finish_product(s, at, last, h, TanhGrad, &mut acc);
+        }
+        if let Finish::ReluGrad(h) = self.finish {
+            self.finish_product(s, at, last, h, ReluGrad, &mut acc);
+        }
+
         let c = |r: usize, column: usize| self.c.wrapping_add((row + r) * self.c_stride + column);
         for (r, acc) in acc.iter().enumerate() {
             for (p, acc) in acc.iter().enumerate() {
                 for (v, acc) in acc.iter().enumerate() {
                     // SAFETY: C is writable for N columns in this row, of which the vector covers the lanes.
                     unsafe { store(s, c(r, column + place(p, v)), *acc, lanes(p, v)) };
+                }
+            }
+        }
+    }
+}
+
+impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
+    /// acc = f(acc, h) for the accumulators of a product.
+    #[inline(always)]
+    #[allow(clippy::too_many_arguments)]
+    fn finish_product<S: Simd<T>, const R: usize, const P: usize, const V: usize>(
+        &self,
+        s: S,
+        at: Place<T>,
+        last: usize,
+        h: Matrix<T>,
+        f: impl Lanewise<T>,
+        acc: &mut [[[S::V; V]; P]; R],
+    ) {
+        for (r, acc) in acc.iter_mut().enumerate() {
+            for (p, acc) in acc.iter_mut().enumerate() {
+                for (v, acc) in acc.iter_mut().enumerate() {
+                    let lanes = if p + 1 == P && v + 1 == V { last } else { S::LANES };
+                    let h = h.at(at.row + r, at.column + (p * V + v) * S::LANES);
+                    // SAFETY: the matrix of `finish` has these lanes, by the conditions of the block.
+                    *acc = f.apply(s, *acc, unsafe { load(s, h, lanes) });
                 }
             }
         }
@@ -298,7 +364,7 @@ fn finish<T: Scalar, S: Simd<T>>(s: S, c: *mut T, h: *const T, width: usize, f: 
     }
 }
 
-impl<T: Scalar> Block<T, false> {
+impl<T: Scalar> Block<'_, T, false> {
     /// Rows `from..to` and the panels of `range` of this block.
     pub(crate) fn part(&self, from: usize, to: usize, range: Range<usize>) -> Self {
         Self {
