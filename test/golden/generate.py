@@ -878,7 +878,7 @@ def file_files():
                 {"name": name, "dtype": str(value.dtype).removeprefix("torch."), "shape": list(value.shape), "values": numbers(value)}
                 for name, value in ((name, file.get_tensor(name)) for name in sorted(file.keys()))
             ]
-            files["written.json"] = manifest_bytes([{"metadata": file.metadata()}, *found])
+            files["written.json"] = manifest_bytes([{"metadata": dict(sorted(file.metadata().items()))}, *found])
     return files
 
 
