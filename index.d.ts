@@ -73,6 +73,8 @@ export interface AdamStepOptions {
   eps: number
   /** Weight decay. */
   weightDecay: number
+  /** Whether the decay is decoupled from the gradient: `AdamW`. */
+  decoupled: boolean
   /** Whether to climb. */
   maximize: boolean
 }
@@ -100,6 +102,9 @@ export interface BackendInfo {
   /** The most threads that a call uses. */
   threads: number
 }
+
+/** Limits every element of `values` to the range from `-limit` to `limit`; NaN stays. */
+export declare function clip(values: Float32Array | Float64Array, limit: number): void
 
 /** Copies a strided view of `source` into the row-major array `out`. Strides are in elements. */
 export declare function copyStrided(source: Float32Array | Float64Array, offset: number, shape: Array<number>, strides: Array<number>, out: Float32Array | Float64Array): void
@@ -157,23 +162,45 @@ export declare function linearBackward(x: Float32Array | Float64Array, weight: F
 /** Writes y = x Wᵀ + b into `out`. */
 export declare function linearForward(x: Float32Array | Float64Array, weight: Float32Array | Float64Array, bias: Float32Array | Float64Array | null, rows: number, inFeatures: number, outFeatures: number, out: Float32Array | Float64Array): void
 
-/** Writes the gradients that are wanted. */
-export declare function mseBackward(input: Float32Array | Float64Array, target: Float32Array | Float64Array, reduction: string, gradOut: Float32Array | Float64Array, gradInput?: Float32Array | Float64Array | null, gradTarget?: Float32Array | Float64Array | null): void
-
-/** Writes (input - target)² of each element, its mean or its sum into `out`. */
-export declare function mseForward(input: Float32Array | Float64Array, target: Float32Array | Float64Array, reduction: string, out: Float32Array | Float64Array): void
-
 /** out = a · b. */
 export declare function mul(a: Float32Array | Float64Array, b: Float32Array | Float64Array, out: Float32Array | Float64Array): void
 
 /** out = a · value; `out` may be `a` itself. */
 export declare function mulScalar(a: Float32Array | Float64Array, value: number, out: Float32Array | Float64Array): void
 
+/** Writes the gradients that are wanted. */
+export declare function pointwiseBackward(loss: string, input: Float32Array | Float64Array, target: Float32Array | Float64Array, reduction: string, gradOut: Float32Array | Float64Array, gradInput?: Float32Array | Float64Array | null, gradTarget?: Float32Array | Float64Array | null): void
+
+/**
+ * Writes the loss of each element against its target, their mean or their sum into `out`. `loss` is `squared`,
+ * `absolute` or `logistic`.
+ */
+export declare function pointwiseForward(loss: string, input: Float32Array | Float64Array, target: Float32Array | Float64Array, reduction: string, out: Float32Array | Float64Array): void
+
 /** out = max(x, 0). */
 export declare function relu(x: Float32Array | Float64Array, out: Float32Array | Float64Array): void
 
 /** dx = dy where y > 0, else 0, for y = max(x, 0). */
 export declare function reluBackward(y: Float32Array | Float64Array, dy: Float32Array | Float64Array, dx: Float32Array | Float64Array): void
+
+/** Updates `param` and the averages; `gradAvg` makes the step a centered one, `momentumBuffer` is for momentum. */
+export declare function rmspropStep(param: Float32Array | Float64Array, grad: Float32Array | Float64Array, squareAvg: Float32Array | Float64Array, gradAvg: Float32Array | Float64Array | null, momentumBuffer: Float32Array | Float64Array | null, options: RmspropStepOptions): void
+
+/** Options of a step of `RMSprop`. */
+export interface RmspropStepOptions {
+  /** Learning rate. */
+  lr: number
+  /** How much of the running means is kept. */
+  alpha: number
+  /** Added to the denominator. */
+  eps: number
+  /** Weight decay. */
+  weightDecay: number
+  /** Momentum. */
+  momentum: number
+  /** Whether to climb. */
+  maximize: boolean
+}
 
 /** Writes tensors and texts in the safetensors format. An entry is `{ name, dtype, shape, data }`. */
 export declare function serializeSafetensors(entries: FileEntry[], metadata?: Record<string, string> | null): Uint8Array

@@ -18,7 +18,7 @@ pub fn add(
 ) -> Result<()> {
     export(env, || {
         disjoint(&[&out], &[&a, &b])?;
-        for_dtype!(a.dtype(), T => Ok(elementwise::add::<T>(a.get()?, b.get()?, out.get()?)?))
+        for_dtype!(a.dtype(), T => Ok(elementwise::add::<T>(&context()?, a.get()?, b.get()?, out.get()?)?))
     })
 }
 
@@ -32,7 +32,7 @@ pub fn add_scalar(
 ) -> Result<()> {
     export(env, || {
         disjoint(&[&out], &[&a])?;
-        for_dtype!(a.dtype(), T => Ok(elementwise::add_scalar::<T>(a.get()?, value, out.get()?)?))
+        for_dtype!(a.dtype(), T => Ok(elementwise::add_scalar::<T>(&context()?, a.get()?, value, out.get()?)?))
     })
 }
 
@@ -46,7 +46,7 @@ pub fn mul(
 ) -> Result<()> {
     export(env, || {
         disjoint(&[&out], &[&a, &b])?;
-        for_dtype!(a.dtype(), T => Ok(elementwise::mul::<T>(a.get()?, b.get()?, out.get()?)?))
+        for_dtype!(a.dtype(), T => Ok(elementwise::mul::<T>(&context()?, a.get()?, b.get()?, out.get()?)?))
     })
 }
 
@@ -60,14 +60,14 @@ pub fn mul_scalar(
 ) -> Result<()> {
     export(env, || {
         for_dtype!(a.dtype(), T => match disjoint(&[&out], &[&a]) {
-            Ok(()) => Ok(elementwise::mul_scalar::<T>(a.get()?, value, out.get()?)?),
+            Ok(()) => Ok(elementwise::mul_scalar::<T>(&context()?, a.get()?, value, out.get()?)?),
             Err(overlap) => {
                 let place = a.get::<T>()?.as_ptr_range();
                 let out = out.get::<T>()?;
                 if out.as_ptr_range() != place {
                     return Err(overlap);
                 }
-                elementwise::scale(out, value);
+                elementwise::scale(&context()?, out, value);
                 Ok(())
             }
         })
@@ -83,7 +83,22 @@ pub fn accumulate(
 ) -> Result<()> {
     export(env, || {
         disjoint(&[&target], &[&source])?;
-        for_dtype!(source.dtype(), T => Ok(elementwise::accumulate::<T>(target.get()?, source.get()?)?))
+        for_dtype!(source.dtype(), T => Ok(elementwise::accumulate::<T>(&context()?, target.get()?, source.get()?)?))
+    })
+}
+
+/// Limits every element of `values` to the range from `-limit` to `limit`; NaN stays.
+#[napi(catch_unwind)]
+pub fn clip(
+    env: Env,
+    #[napi(ts_arg_type = "Float32Array | Float64Array")] values: FloatsMut<'_>,
+    limit: f64,
+) -> Result<()> {
+    export(env, || {
+        for_dtype!(values.dtype(), T => {
+            elementwise::clip::<T>(&context()?, values.get()?, limit);
+            Ok(())
+        })
     })
 }
 
@@ -122,7 +137,7 @@ pub fn sigmoid(
 ) -> Result<()> {
     export(env, || {
         disjoint(&[&out], &[&x])?;
-        for_dtype!(x.dtype(), T => Ok(elementwise::sigmoid::<T>(x.get()?, out.get()?)?))
+        for_dtype!(x.dtype(), T => Ok(elementwise::sigmoid::<T>(&context()?, x.get()?, out.get()?)?))
     })
 }
 
@@ -168,14 +183,14 @@ pub fn sigmoid_backward(
 ) -> Result<()> {
     export(env, || {
         disjoint(&[&dx], &[&y, &dy])?;
-        for_dtype!(y.dtype(), T => Ok(elementwise::sigmoid_backward::<T>(y.get()?, dy.get()?, dx.get()?)?))
+        for_dtype!(y.dtype(), T => Ok(elementwise::sigmoid_backward::<T>(&context()?, y.get()?, dy.get()?, dx.get()?)?))
     })
 }
 
 /// Σ x.
 #[napi(catch_unwind)]
 pub fn sum(env: Env, #[napi(ts_arg_type = "Float32Array | Float64Array")] x: Floats<'_>) -> Result<f64> {
-    export(env, || for_dtype!(x.dtype(), T => Ok(elementwise::sum::<T>(x.get()?))))
+    export(env, || for_dtype!(x.dtype(), T => Ok(elementwise::sum::<T>(&context()?, x.get()?))))
 }
 
 /// Copies a strided view of `source` into the row-major array `out`. Strides are in elements.

@@ -1,11 +1,13 @@
 //! Losses.
 
+use elman_train::Reduction;
 use elman_train::cross_entropy::CrossEntropy;
-use elman_train::{Reduction, mse};
+use elman_train::pointwise::{self, Absolute, LogisticCrossEntropy, Squared};
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
 use crate::error::{Checked, Failure, export};
+use crate::runtime::context;
 use crate::slice::{Floats, FloatsMut, Ints, disjoint, for_dtype, integer, size};
 
 fn reduction(name: &str) -> Checked<Reduction> {
@@ -42,7 +44,7 @@ pub fn cross_entropy_forward(
     export(env, || {
         disjoint(&[&out], &[&logits, &targets])?;
         let loss = cross_entropy(rows, classes, ignore_index, &reduction)?;
-        for_dtype!(logits.dtype(), T => Ok(loss.forward::<T>(logits.get()?, targets.get(), out.get()?)?))
+        for_dtype!(logits.dtype(), T => Ok(loss.forward::<T>(&context()?, logits.get()?, targets.get(), out.get()?)?))
     })
 }
 
@@ -64,15 +66,38 @@ pub fn cross_entropy_backward(
         disjoint(&[&grad_logits], &[&logits, &targets, &grad_out])?;
         let loss = cross_entropy(rows, classes, ignore_index, &reduction)?;
         for_dtype!(logits.dtype(), T => {
-            Ok(loss.backward::<T>(logits.get()?, targets.get(), grad_out.get()?, grad_logits.get()?)?)
+            Ok(loss.backward::<T>(&context()?, logits.get()?, targets.get(), grad_out.get()?, grad_logits.get()?)?)
         })
     })
 }
 
-/// Writes (input - target)² of each element, its mean or its sum into `out`.
+/// Runs `$body` with `$loss` the loss of this name.
+macro_rules! for_loss {
+    ($name:expr, $loss:ident => $body:expr) => {
+        match $name {
+            "squared" => {
+                let $loss = Squared;
+                $body
+            }
+            "absolute" => {
+                let $loss = Absolute;
+                $body
+            }
+            "logistic" => {
+                let $loss = LogisticCrossEntropy;
+                $body
+            }
+            other => Err(Failure::Range(format!("there is no loss called {other}"))),
+        }
+    };
+}
+
+/// Writes the loss of each element against its target, their mean or their sum into `out`. `loss` is `squared`,
+/// `absolute` or `logistic`.
 #[napi(catch_unwind)]
-pub fn mse_forward(
+pub fn pointwise_forward(
     env: Env,
+    loss: String,
     #[napi(ts_arg_type = "Float32Array | Float64Array")] input: Floats<'_>,
     #[napi(ts_arg_type = "Float32Array | Float64Array")] target: Floats<'_>,
     reduction: String,
@@ -81,14 +106,19 @@ pub fn mse_forward(
     export(env, || {
         disjoint(&[&out], &[&input, &target])?;
         let reduction = self::reduction(&reduction)?;
-        for_dtype!(input.dtype(), T => Ok(mse::forward::<T>(input.get()?, target.get()?, reduction, out.get()?)?))
+        for_loss!(loss.as_str(), loss => for_dtype!(input.dtype(), T => {
+            let (input, target, out) = (input.get::<T>()?, target.get()?, out.get()?);
+            Ok(pointwise::forward(&context()?, loss, input, target, reduction, out)?)
+        }))
     })
 }
 
 /// Writes the gradients that are wanted.
 #[napi(catch_unwind)]
-pub fn mse_backward(
+#[allow(clippy::too_many_arguments)]
+pub fn pointwise_backward(
     env: Env,
+    loss: String,
     #[napi(ts_arg_type = "Float32Array | Float64Array")] input: Floats<'_>,
     #[napi(ts_arg_type = "Float32Array | Float64Array")] target: Floats<'_>,
     reduction: String,
@@ -99,11 +129,12 @@ pub fn mse_backward(
     export(env, || {
         disjoint(&[&grad_input, &grad_target], &[&input, &target, &grad_out])?;
         let reduction = self::reduction(&reduction)?;
-        for_dtype!(input.dtype(), T => {
+        for_loss!(loss.as_str(), loss => for_dtype!(input.dtype(), T => {
             let grad_input = grad_input.map(FloatsMut::get).transpose()?;
             let grad_target = grad_target.map(FloatsMut::get).transpose()?;
-            let (input, target, grad_out) = (input.get()?, target.get()?, grad_out.get()?);
-            Ok(mse::backward::<T>(input, target, reduction, grad_out, grad_input, grad_target)?)
-        })
+            let (input, target, grad_out) = (input.get::<T>()?, target.get()?, grad_out.get()?);
+            let ctx = context()?;
+            Ok(pointwise::backward(&ctx, loss, input, target, reduction, grad_out, grad_input, grad_target)?)
+        }))
     })
 }

@@ -2,11 +2,13 @@
 
 use elman_train::adam::{Adam, Moments};
 use elman_train::clip::total_norm;
+use elman_train::rmsprop::{Averages, RmsProp};
 use elman_train::sgd::Sgd;
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
 use crate::error::{Checked, Failure, export};
+use crate::runtime::context;
 use crate::slice::{Floats, FloatsMut, disjoint, for_dtype, size};
 
 /// Options of a step of SGD.
@@ -39,6 +41,25 @@ pub struct AdamStepOptions {
     pub eps: f64,
     /// Weight decay.
     pub weight_decay: f64,
+    /// Whether the decay is decoupled from the gradient: `AdamW`.
+    pub decoupled: bool,
+    /// Whether to climb.
+    pub maximize: bool,
+}
+
+/// Options of a step of `RMSprop`.
+#[napi(object, object_to_js = false)]
+pub struct RmspropStepOptions {
+    /// Learning rate.
+    pub lr: f64,
+    /// How much of the running means is kept.
+    pub alpha: f64,
+    /// Added to the denominator.
+    pub eps: f64,
+    /// Weight decay.
+    pub weight_decay: f64,
+    /// Momentum.
+    pub momentum: f64,
     /// Whether to climb.
     pub maximize: bool,
 }
@@ -59,7 +80,7 @@ pub fn sgd_step(
         let sgd = Sgd { lr, momentum, dampening, weight_decay, nesterov, maximize };
         for_dtype!(grad.dtype(), T => {
             let buffer = momentum_buffer.map(FloatsMut::get).transpose()?;
-            Ok(sgd.step::<T>(param.get()?, grad.get()?, buffer, first)?)
+            Ok(sgd.step::<T>(&context()?, param.get()?, grad.get()?, buffer, first)?)
         })
     })
 }
@@ -82,15 +103,41 @@ pub fn adam_step(
         if size(step, "step")? == 0 {
             return Err(Failure::Range("step counts from 1, got 0".into()));
         }
-        let AdamStepOptions { lr, beta1, beta2, eps, weight_decay, maximize } = options;
-        let adam = Adam { lr, beta1, beta2, eps, weight_decay, maximize };
+        let AdamStepOptions { lr, beta1, beta2, eps, weight_decay, decoupled, maximize } = options;
+        let adam = Adam { lr, beta1, beta2, eps, weight_decay, decoupled, maximize };
         for_dtype!(grad.dtype(), T => {
             let moments = Moments {
                 exp_avg: exp_avg.get()?,
                 exp_avg_sq: exp_avg_sq.get()?,
                 max_exp_avg_sq: max_exp_avg_sq.map(FloatsMut::get).transpose()?,
             };
-            Ok(adam.step::<T>(param.get()?, grad.get()?, moments, step)?)
+            Ok(adam.step::<T>(&context()?, param.get()?, grad.get()?, moments, step)?)
+        })
+    })
+}
+
+/// Updates `param` and the averages; `gradAvg` makes the step a centered one, `momentumBuffer` is for momentum.
+#[napi(catch_unwind)]
+pub fn rmsprop_step(
+    env: Env,
+    #[napi(ts_arg_type = "Float32Array | Float64Array")] param: FloatsMut<'_>,
+    #[napi(ts_arg_type = "Float32Array | Float64Array")] grad: Floats<'_>,
+    #[napi(ts_arg_type = "Float32Array | Float64Array")] square_avg: FloatsMut<'_>,
+    #[napi(ts_arg_type = "Float32Array | Float64Array | null")] grad_avg: Option<FloatsMut<'_>>,
+    #[napi(ts_arg_type = "Float32Array | Float64Array | null")] momentum_buffer: Option<FloatsMut<'_>>,
+    options: RmspropStepOptions,
+) -> Result<()> {
+    export(env, || {
+        disjoint(&[&param, &square_avg, &grad_avg, &momentum_buffer], &[&grad])?;
+        let RmspropStepOptions { lr, alpha, eps, weight_decay, momentum, maximize } = options;
+        let rmsprop = RmsProp { lr, alpha, eps, weight_decay, momentum, maximize };
+        for_dtype!(grad.dtype(), T => {
+            let averages = Averages {
+                square_avg: square_avg.get()?,
+                grad_avg: grad_avg.map(FloatsMut::get).transpose()?,
+                momentum_buffer: momentum_buffer.map(FloatsMut::get).transpose()?,
+            };
+            Ok(rmsprop.step::<T>(&context()?, param.get()?, grad.get()?, averages)?)
         })
     })
 }
@@ -106,7 +153,7 @@ pub fn grad_norm(
         let Some(first) = grads.first() else { return Ok(0.0) };
         for_dtype!(first.dtype(), T => {
             let grads = grads.iter().map(Floats::get).collect::<Checked<Vec<&[T]>>>()?;
-            Ok(total_norm(&grads, norm_type))
+            Ok(total_norm(&context()?, &grads, norm_type))
         })
     })
 }

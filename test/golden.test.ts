@@ -384,17 +384,58 @@ interface Trajectory {
   rnn: { inputSize: number; hiddenSize: number; options: NonNullable<Options<typeof nn.RNN, 2>> }
   outputs: number
   loss:
-    | { kind: 'MSELoss'; options: Options<typeof nn.MSELoss, 0> }
+    | {
+        kind: 'MSELoss' | 'L1Loss' | 'BCEWithLogitsLoss'
+        options: Options<typeof nn.MSELoss, 0>
+      }
     | { kind: 'CrossEntropyLoss'; options: Options<typeof nn.CrossEntropyLoss, 0> }
   optimizer:
     | { kind: 'SGD'; options: Options<typeof optim.SGD, 1> }
-    | { kind: 'Adam'; options: Options<typeof optim.Adam, 1> }
+    | { kind: 'Adam' | 'AdamW'; options: Options<typeof optim.Adam, 1> }
+    | { kind: 'RMSprop'; options: Options<typeof optim.RMSprop, 1> }
+  scheduler?: Schedule
   maxNorm: number | null
+  maxValue?: number
   /** A new chunk of a longer sequence in each step, and the hidden state of the last one. */
   carry: boolean
   names: string[]
   losses: number[]
   norms: number[]
+  /** Learning rates by step, where there is a schedule. */
+  rates?: number[]
+}
+
+type Schedule =
+  | { kind: 'StepLR'; options: { stepSize: number; gamma?: number; lastEpoch?: number } }
+  | { kind: 'CosineAnnealingLR'; options: { tMax: number; etaMin?: number; lastEpoch?: number } }
+  | {
+      kind: 'ReduceLROnPlateau'
+      options: NonNullable<Options<typeof optim.lrScheduler.ReduceLROnPlateau, 1>>
+    }
+
+type AnyOptimizer = optim.SGD | optim.Adam | optim.AdamW | optim.RMSprop
+
+interface AnyScheduler {
+  step(metrics: number): void
+  stateDict(): object
+  getLastLr(): number[]
+}
+
+function makeOptimizer(chosen: Trajectory['optimizer'], parameters: Tensor[]): AnyOptimizer {
+  if (chosen.kind === 'SGD') return new optim.SGD(parameters, chosen.options)
+  if (chosen.kind === 'RMSprop') return new optim.RMSprop(parameters, chosen.options)
+  return new optim[chosen.kind](parameters, chosen.options)
+}
+
+function makeScheduler(chosen: Schedule, optimizer: AnyOptimizer): AnyScheduler {
+  const { ReduceLROnPlateau, StepLR, CosineAnnealingLR } = optim.lrScheduler
+  if (chosen.kind === 'ReduceLROnPlateau') return new ReduceLROnPlateau(optimizer, chosen.options)
+  if (chosen.kind === 'StepLR') {
+    const { stepSize, ...options } = chosen.options
+    return new StepLR(optimizer, stepSize, options)
+  }
+  const { tMax, ...options } = chosen.options
+  return new CosineAnnealingLR(optimizer, tMax, options)
 }
 
 /** Roundings add up over 25 steps: the losses get the room that gradients have elsewhere in float64. */
@@ -448,17 +489,15 @@ function checkTrajectory(one: Trajectory, golden: Golden): string[] {
   model.loadStateDict(initial) // an embedding's normal numbers differ in their last bits
 
   const { loss, optimizer: chosen } = one
-  const mse = loss.kind === 'MSELoss' ? new nn.MSELoss(loss.options) : null
+  const pointwise = loss.kind === 'CrossEntropyLoss' ? null : new nn[loss.kind](loss.options)
   const crossEntropy =
     loss.kind === 'CrossEntropyLoss' ? new nn.CrossEntropyLoss(loss.options) : null
   const score = (prediction: Tensor, target: Stored): Tensor | undefined =>
     target instanceof Tensor
-      ? mse?.forward(prediction, target)
+      ? pointwise?.forward(prediction, target)
       : crossEntropy?.forward(prediction, target)
-  const optimizer =
-    chosen.kind === 'SGD'
-      ? new optim.SGD(model.parameters(), chosen.options)
-      : new optim.Adam(model.parameters(), chosen.options)
+  const optimizer = makeOptimizer(chosen, model.parameters())
+  const scheduler = one.scheduler === undefined ? null : makeScheduler(one.scheduler, optimizer)
 
   let state: Tensor | undefined
   for (const [step, expected] of one.losses.entries()) {
@@ -481,7 +520,17 @@ function checkTrajectory(one: Trajectory, golden: Golden): string[] {
         ...compareNumber(`gradient norm of step ${step}`, norm, one.norms[step], GRADIENTS[dtype]),
       )
     }
+    if (one.maxValue !== undefined) {
+      nn.utils.clipGradValue_(model.parameters(), one.maxValue)
+    }
     optimizer.step()
+    if (scheduler !== null) {
+      const rate = optimizer.paramGroups[0].lr
+      differences.push(
+        ...compareNumber(`rate of step ${step}`, rate, one.rates?.[step] ?? Number.NaN, 1e-12),
+      )
+      scheduler.step(value.item())
+    }
   }
   for (const [name, got] of model.stateDict()) {
     differences.push(
@@ -502,6 +551,52 @@ describe('25 training steps give the losses of PyTorch, step by step', () => {
       () => id,
       () => checkTrajectory(one, golden),
     )
+  })
+})
+
+// --------------------------------------------------------------------------------------------------- schedules
+
+type ScheduleCase = Schedule & { id: string; rates: number[][]; state: Record<string, unknown> }
+
+describe('schedules give the learning rates and the state of PyTorch', () => {
+  const [first, ...cases] = readCases<{ metrics: (number | null)[] } & ScheduleCase>(
+    'schedule.json',
+  )
+
+  it.each(cases.map((one) => [one.id, one] as const))('%s', (_, one) => {
+    const make = (): { optimizer: optim.SGD; scheduler: AnyScheduler } => {
+      const initialLr = 'lastEpoch' in one.options ? 0.8 : undefined
+      const parameter = (): Tensor => tensor([0], { requiresGrad: true })
+      const optimizer = new optim.SGD(
+        [
+          { params: [parameter()], lr: 0.2, initialLr },
+          { params: [parameter()], initialLr },
+        ],
+        { lr: 0.5 },
+      )
+      return { optimizer, scheduler: makeScheduler(one, optimizer) }
+    }
+    const { optimizer, scheduler } = make()
+    optimizer.step()
+    const rates = (): number[] => optimizer.paramGroups.map(({ lr }) => lr)
+    const differences: string[] = []
+    for (const [epoch, expected] of one.rates.entries()) {
+      differences.push(
+        ...expected.flatMap((want, group) =>
+          compareNumber(`epoch ${epoch}, group ${group}`, rates()[group], want, 1e-14),
+        ),
+      )
+      expect(scheduler.getLastLr()).toEqual(rates())
+      if (epoch < first.metrics.length) scheduler.step(first.metrics[epoch] ?? Number.NaN)
+    }
+    expect(differences).toEqual([])
+    // What torch names alike, key by key; learning rates of a cosine may differ in their last bits.
+    const { lastLr, ...state } = scheduler.stateDict() as { lastLr: number[] }
+    const { lastLr: wantedLr, ...wanted } = one.state as { lastLr: number[] }
+    expect(state).toEqual(wanted)
+    expect(
+      wantedLr.flatMap((want, group) => compareNumber('lastLr', lastLr[group], want, 1e-14)),
+    ).toEqual([])
   })
 })
 
@@ -591,14 +686,21 @@ const OPERATIONS: Record<
     const embedding = on.module((count, dim) => new nn.Embedding(count, dim, { ...options, dtype }))
     return embedding.forward(on.indices('x'))
   },
-  MSELoss: (on) => {
-    const loss = new nn.MSELoss(on.one.options as Options<typeof nn.MSELoss, 0>)
-    return loss.forward(on.tensor('x'), on.tensor('y'))
-  },
+  MSELoss: (on) => pointwise(nn.MSELoss, on),
+  L1Loss: (on) => pointwise(nn.L1Loss, on),
+  BCEWithLogitsLoss: (on) => pointwise(nn.BCEWithLogitsLoss, on),
   CrossEntropyLoss: (on) => {
     const loss = new nn.CrossEntropyLoss(on.one.options as Options<typeof nn.CrossEntropyLoss, 0>)
     return loss.forward(on.tensor('x'), on.indices('target'))
   },
+}
+
+function pointwise(
+  Loss: typeof nn.MSELoss | typeof nn.L1Loss | typeof nn.BCEWithLogitsLoss,
+  on: Operands,
+): Tensor {
+  const loss = new Loss(on.one.options as Options<typeof nn.MSELoss, 0>)
+  return loss.forward(on.tensor('x'), on.tensor('y'))
 }
 
 function checkOperation(one: OperationCase, golden: Golden): string[] {

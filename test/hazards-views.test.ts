@@ -70,7 +70,7 @@ describe('the addon, for each array of each call,', () => {
     }
   })
 
-  const alone = ['sum', 'Generator#uniform', 'Generator#normal']
+  const alone = ['sum', 'clip', 'Generator#uniform', 'Generator#normal']
   it.each(withArrays)('%s: refuses what is no such array', (name, { args, run }) => {
     for (const place of arrayPlaces(args())) {
       const array = arrayAt(args(), place)

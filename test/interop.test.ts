@@ -32,9 +32,11 @@ describe('the package', () => {
     expect(Object.keys(cjs).sort()).toEqual(names)
     expect(Object.keys(esm.nn).sort()).toEqual([
       ...[
+        'BCEWithLogitsLoss',
         'CrossEntropyLoss',
         'Dropout',
         'Embedding',
+        'L1Loss',
         'Linear',
         'MSELoss',
         'Module',
@@ -42,8 +44,17 @@ describe('the package', () => {
         'utils',
       ],
     ])
-    expect(Object.keys(esm.nn.utils)).toEqual(['clipGradNorm_'])
-    expect(Object.keys(esm.optim).sort()).toEqual(['Adam', 'SGD'])
+    expect(Object.keys(esm.nn.utils)).toEqual(['clipGradNorm_', 'clipGradValue_'])
+    expect(Object.keys(esm.optim).sort()).toEqual([
+      'Adam',
+      'AdamW',
+      'RMSprop',
+      'SGD',
+      'lrScheduler',
+    ])
+    expect(Object.keys(esm.optim.lrScheduler).sort()).toEqual([
+      ...['CosineAnnealingLR', 'ReduceLROnPlateau', 'StepLR'],
+    ])
   })
 
   it('has one set of classes for both kinds of modules', () => {

@@ -1,9 +1,9 @@
 /** Linear, Embedding, Dropout and the losses. */
 
-import { manualSeed, nn, ones, type Tensor, tensor, zeros } from '@elman/rnn'
+import { cat, manualSeed, nn, ones, type Tensor, tensor, zeros } from '@elman/rnn'
 import { describe, expect, it } from 'vitest'
 import { expectGradients, leaf } from './helpers/finite-differences'
-import { bits, errorOf, expectClose } from './helpers/numbers'
+import { bits, errorOf, expectClose, filled } from './helpers/numbers'
 
 describe('Linear', () => {
   it('is x Wᵀ + b over the last dimension', () => {
@@ -283,24 +283,80 @@ describe('MSELoss', () => {
     expect(new nn.MSELoss({ reduction: 'none' }).forward(a, b).toArray()).toEqual([[4, 9]])
     expect(new nn.MSELoss().forward(zeros([0]), zeros([0])).item()).toBeNaN()
   })
+})
 
+describe('L1Loss', () => {
+  it('averages, sums, or keeps the distances apart', () => {
+    const [a, b] = [tensor([[1, 2]]), tensor([[3, -1]])]
+    expect(new nn.L1Loss().forward(a, b).item()).toBe(2.5)
+    expect(new nn.L1Loss({ reduction: 'sum' }).forward(a, b).item()).toBe(5)
+    expect(new nn.L1Loss({ reduction: 'none' }).forward(a, b).toArray()).toEqual([[2, 3]])
+    expect(new nn.L1Loss().forward(zeros([0]), zeros([0])).item()).toBeNaN()
+  })
+
+  it('has no slope where both are equal', () => {
+    const x = tensor([1, 2, 3], { requiresGrad: true })
+    new nn.L1Loss({ reduction: 'sum' }).forward(x, tensor([1, 3, 2])).backward()
+    expect(x.grad?.toArray()).toEqual([0, -1, 1])
+  })
+})
+
+describe('BCEWithLogitsLoss', () => {
+  it('is the cross entropy of two classes', () => {
+    const logits = filled([4, 1], 5)
+    const two = cat([zeros([4, 1]), logits], 1)
+    const classes = [0, 1, 1, 0]
+    const expected = new nn.CrossEntropyLoss().forward(two, tensor(classes, { dtype: 'int32' }))
+    const target = tensor(classes.map((one) => [one]))
+    expect(new nn.BCEWithLogitsLoss().forward(logits, target).item()).toBeCloseTo(
+      expected.item(),
+      6,
+    )
+  })
+
+  it('holds for logits of any size', () => {
+    const loss = new nn.BCEWithLogitsLoss({ reduction: 'none' })
+    const logits = tensor([1000, -1000, 1000, -1000], { requiresGrad: true })
+    const values = loss.forward(logits, tensor([1, 0, 0, 1]))
+    expect(values.toArray()).toEqual([0, 0, 1000, 1000])
+    values.sum().backward()
+    expect(logits.grad?.toArray()).toEqual([0, 0, 1, -1])
+  })
+
+  it('words a wrong shape as torch does', () => {
+    const error = errorOf(() => new nn.BCEWithLogitsLoss().forward(zeros([3]), zeros([2])))
+    expect(error).toEqual(new RangeError('Target size ([2]) must be the same as input size ([3])'))
+  })
+})
+
+describe.each(['MSELoss', 'L1Loss', 'BCEWithLogitsLoss'] as const)('%s', (name) => {
   it('has the right gradients for both', () => {
     for (const reduction of ['none', 'mean', 'sum'] as const) {
-      const loss = new nn.MSELoss({ reduction })
+      const loss = new nn[name]({ reduction })
       expectGradients((a, b) => loss.forward(a, b), [leaf([2, 3], 1), leaf([2, 3], 2)])
     }
   })
 
+  it('prints as torch does', () => {
+    expect(String(new nn[name]({ reduction: 'sum' }))).toBe(`${name}()`)
+  })
+
   it('refuses what does not fit', () => {
-    const loss = new nn.MSELoss()
-    expect(() => loss.forward(zeros([2, 3]), zeros([2, 4]))).toThrow(
-      /^The size of tensor a \(3\) must match the size of tensor b \(4\)/,
-    )
+    const loss = new nn[name]()
+    const shapes =
+      /must match the size of tensor b \(4\)|^Target size \(\[2, 4\]\) must be the same/
+    expect(() => loss.forward(zeros([2, 3]), zeros([2, 4]))).toThrow(shapes)
     expect(() => loss.forward(zeros([2, 3]), zeros([3]))).toThrow(RangeError)
     expect(() => loss.forward(zeros([2]), zeros([2], { dtype: 'float64' }))).toThrow(TypeError)
     // @ts-expect-error: not a tensor
     expect(() => loss.forward(zeros([2]), [0, 0])).toThrow(TypeError)
     // @ts-expect-error: not a string
-    expect(() => new nn.MSELoss({ reduction: 1 })).toThrow(TypeError)
+    expect(() => new nn[name]({ reduction: 1 })).toThrow(TypeError)
+    // @ts-expect-error: no such reduction
+    expect(() => new nn[name]({ reduction: 'max' })).toThrow(
+      /^max is not a valid value for reduction/,
+    )
+    // @ts-expect-error: no such option
+    expect(() => new nn[name]({ posWeight: 1 })).toThrow(TypeError)
   })
 })

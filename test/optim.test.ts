@@ -88,6 +88,38 @@ describe('Adam', () => {
   })
 })
 
+describe('AdamW', () => {
+  it('shrinks the parameter by itself, whatever the gradient', () => {
+    const p = parameter([2, 2], [3, -0.001])
+    new optim.AdamW([p], { lr: 0.1 }).step()
+    expectClose(p.data, [2 * (1 - 0.001) - 0.1, 2 * (1 - 0.001) + 0.1], 1e-5)
+    const q = parameter([2], [0])
+    new optim.AdamW([q], { lr: 0.1, weightDecay: 0.5 }).step()
+    expectClose(q.data, [1.9], 1e-15)
+  })
+})
+
+describe('RMSprop', () => {
+  it('divides by the size of the gradient', () => {
+    const p = parameter([0, 0], [3, -0.01])
+    new optim.RMSprop([p], { eps: 0 }).step()
+    expectClose(p.data, [-0.1, 0.1], 1e-14) // lr / √(1 - alpha)
+  })
+
+  it('knows momentum, centered, weightDecay and maximize', () => {
+    const p = parameter([0], [2])
+    const optimizer = new optim.RMSprop([p], { lr: 1, alpha: 0.75, eps: 0, momentum: 0.5 })
+    optimizer.step()
+    expectClose(p.data, [-2], 1e-15) // 2 / √(4 / 4)
+    optimizer.step()
+    expectClose(p.data, [-2 - (1 + 2 / Math.sqrt(1.75))], 1e-15)
+    const q = parameter([2], [1])
+    const options = { lr: 1, alpha: 0.5, eps: 1, centered: true, maximize: true }
+    new optim.RMSprop([q], { ...options, weightDecay: 1 }).step()
+    expectClose(q.data, [2 - 1 / (Math.sqrt(0.5 - 0.25) + 1)], 1e-15) // g = -1 + 2
+  })
+})
+
 describe('groups', () => {
   it('have options of their own, which may be changed between steps', () => {
     const [p, q, r] = [parameter([0], [1]), parameter([0], [1]), parameter([0], [1])]
@@ -212,6 +244,26 @@ describe('an optimizer refuses', () => {
       new RangeError('Invalid epsilon value: -1'),
     ],
     [
+      'a negative alpha',
+      () => make(optim.RMSprop, [p], { alpha: -1 }),
+      new RangeError('Invalid alpha value: -1'),
+    ],
+    [
+      'centered by a number',
+      () => make(optim.RMSprop, [p], { centered: 1 }),
+      new TypeError('centered should be of type bool, got: 1'),
+    ],
+    [
+      'an option of RMSprop for AdamW',
+      () => make(optim.AdamW, [p], { alpha: 0.9 }),
+      new TypeError("AdamW() got an unexpected keyword argument 'alpha'"),
+    ],
+    [
+      'an initialLr that is none',
+      () => make(optim.AdamW, [{ params: [p], initialLr: -1 }]),
+      new RangeError('Invalid initial_lr: -1'),
+    ],
+    [
       'unknown options',
       () => make(optim.SGD, [p], { learningRate: 1 }),
       new TypeError("SGD() got an unexpected keyword argument 'learningRate'"),
@@ -252,7 +304,9 @@ describe('an optimizer refuses', () => {
 })
 
 describe('stateDict and loadStateDict', () => {
-  const run = (Class: typeof optim.SGD | typeof optim.Adam, options: object): void => {
+  type AnyClass = typeof optim.SGD | typeof optim.Adam | typeof optim.RMSprop
+  type AnyOptimizer = optim.SGD | optim.Adam | optim.RMSprop
+  const run = (Class: AnyClass, options: object): void => {
     const gradients = [1, -2, 0.5, 3, -1]
     const steps = (optimizer: { step(): void }, p: Tensor, list: number[]): void => {
       for (const gradient of list) {
@@ -260,7 +314,7 @@ describe('stateDict and loadStateDict', () => {
         optimizer.step()
       }
     }
-    const make = (values: number[]): { p: Tensor; optimizer: optim.SGD | optim.Adam } => {
+    const make = (values: number[]): { p: Tensor; optimizer: AnyOptimizer } => {
       const p = tensor(values, { requiresGrad: true })
       return { p, optimizer: new Class([p], options) }
     }
@@ -286,6 +340,9 @@ describe('stateDict and loadStateDict', () => {
     run(optim.SGD, { lr: 0.1, momentum: 0.9, weightDecay: 0.01 })
     run(optim.Adam, { lr: 0.1 })
     run(optim.Adam, { lr: 0.1, amsgrad: true, betas: [0.5, 0.6] })
+    run(optim.AdamW, { lr: 0.1, weightDecay: 0.5 })
+    run(optim.RMSprop, { lr: 0.1, momentum: 0.9, centered: true })
+    run(optim.RMSprop, { lr: 0.1, centered: true })
   })
 
   it('have the layout of torch', () => {
@@ -318,6 +375,24 @@ describe('stateDict and loadStateDict', () => {
     const sgd = new optim.SGD([p], { momentum: 0.9 })
     sgd.step()
     expect(Object.keys(sgd.stateDict().state.get(0) ?? {})).toEqual(['momentumBuffer'])
+    const rmsprop = new optim.RMSprop([p], { momentum: 0.9, centered: true })
+    rmsprop.step()
+    expect(Object.keys(rmsprop.stateDict().state.get(0) ?? {})).toEqual([
+      ...['step', 'squareAvg', 'momentumBuffer', 'gradAvg'],
+    ])
+    expect(rmsprop.stateDict().paramGroups).toEqual([
+      {
+        lr: 0.01,
+        alpha: 0.99,
+        eps: 1e-8,
+        weightDecay: 0,
+        momentum: 0.9,
+        centered: true,
+        maximize: false,
+        params: [0],
+      },
+    ])
+    expect(new optim.AdamW([p]).stateDict().paramGroups[0].weightDecay).toBe(0.01)
   })
 
   it('refuse what does not fit, and change nothing', () => {
@@ -390,5 +465,31 @@ describe('clipGradNorm_', () => {
     // @ts-expect-error: not iterable
     expect(() => clipGradNorm_(3, 1)).toThrow(TypeError)
     expect(p.grad?.item()).toBe(1)
+  })
+})
+
+describe('clipGradValue_', () => {
+  const { clipGradValue_ } = nn.utils
+
+  it('limits every element, NaN excepted', () => {
+    const p = parameter([0, 0, 0, 0], [3, -4, 0.5, Number.NaN])
+    const single = tensor([0, 0], { requiresGrad: true })
+    single.grad = tensor([Number.POSITIVE_INFINITY, -0.25])
+    expect(clipGradValue_([p, single, tensor([1], { requiresGrad: true })], 1)).toBeUndefined()
+    expect([...(p.grad?.data ?? [])]).toEqual([1, -1, 0.5, Number.NaN])
+    expect([...(single.grad?.data ?? [])]).toEqual([1, -0.25])
+    clipGradValue_(p, 0)
+    expect([...(p.grad?.data ?? [])].map(Math.abs)).toEqual([0, 0, 0, Number.NaN])
+  })
+
+  it('refuses what does not fit', () => {
+    const p = parameter([0], [3])
+    expect(() => clipGradValue_([p], Number.NaN)).toThrow(RangeError)
+    expect(() => clipGradValue_([p], -1)).toThrow(RangeError)
+    // @ts-expect-error: not a number
+    expect(() => clipGradValue_([p], '1')).toThrow(TypeError)
+    // @ts-expect-error: not tensors
+    expect(() => clipGradValue_([1], 1)).toThrow(TypeError)
+    expect(p.grad?.item()).toBe(3)
   })
 })

@@ -136,7 +136,14 @@ describe('optimizers', () => {
     expectTypeOf(adam.paramGroups[0].betas).toEqualTypeOf<readonly [number, number]>()
     expectTypeOf(adam.paramGroups[0].params).toEqualTypeOf<Tensor[]>()
     expectTypeOf(nn.utils.clipGradNorm_(model.parameters(), 1)).toBeNumber()
-    saveCheckpoint({ model, optimizer: adam, extra: { epoch: 3, losses: [0.1] } }, 'x')
+    const scheduler = new optim.lrScheduler.StepLR(adam, 3)
+    new optim.lrScheduler.CosineAnnealingLR(new optim.RMSprop(model.parameters()), 3)
+    expectTypeOf(scheduler.stateDict().stepSize).toEqualTypeOf<number>()
+    // @ts-expect-error: the epochs of a plateau need a metric
+    new optim.lrScheduler.ReduceLROnPlateau(adam).step()
+    // @ts-expect-error: not an optimizer
+    new optim.lrScheduler.StepLR(model, 3)
+    saveCheckpoint({ model, optimizer: adam, scheduler, extra: { epoch: 3, losses: [0.1] } }, 'x')
     loadCheckpoint('x', { model, optimizer: new optim.SGD(model.parameters()) })
     // @ts-expect-error: an option of another optimizer
     new optim.SGD(model.parameters(), { betas: [0.9, 0.99] })

@@ -72,6 +72,18 @@ export interface AdamStepOptions {
   beta2: number
   eps: number
   weightDecay: number
+  /** Whether the decay is decoupled from the gradient: AdamW. */
+  decoupled: boolean
+  maximize: boolean
+}
+
+/** What one RMSprop step needs beside the arrays. */
+export interface RmspropStepOptions {
+  lr: number
+  alpha: number
+  eps: number
+  weightDecay: number
+  momentum: number
   maximize: boolean
 }
 
@@ -97,6 +109,8 @@ export interface Native {
   /** `out` may be `a`. */
   mulScalar(a: Floats, value: number, out: Floats): void
   accumulate(target: Floats, source: Floats): void
+  /** Limits every element, in place, to the range from -limit to limit. */
+  clip(values: Floats, limit: number): void
   tanh(x: Floats, out: Floats): void
   relu(x: Floats, out: Floats): void
   sigmoid(x: Floats, out: Floats): void
@@ -192,8 +206,16 @@ export interface Native {
     gradOut: Floats,
     gradLogits: Floats,
   ): void
-  mseForward(input: Floats, target: Floats, reduction: string, out: Floats): void
-  mseBackward(
+  /** `loss`: 'squared', 'absolute' or 'logistic'. */
+  pointwiseForward(
+    loss: string,
+    input: Floats,
+    target: Floats,
+    reduction: string,
+    out: Floats,
+  ): void
+  pointwiseBackward(
+    loss: string,
     input: Floats,
     target: Floats,
     reduction: string,
@@ -217,6 +239,15 @@ export interface Native {
     maxExpAvgSq: Floats | null,
     step: number,
     options: AdamStepOptions,
+  ): void
+  /** A centered step where there is `gradAvg`. */
+  rmspropStep(
+    param: Floats,
+    grad: Floats,
+    squareAvg: Floats,
+    gradAvg: Floats | null,
+    momentumBuffer: Floats | null,
+    options: RmspropStepOptions,
   ): void
   gradNorm(grads: Floats[], normType: number): number
 

@@ -22,10 +22,12 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import argparse
 import itertools
 import json
+import math
 import sys
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import save
 from torch import nn
 from torch.nn import functional
@@ -405,6 +407,106 @@ TRAJECTORIES = [
         "optimizer": {"kind": "SGD", "lr": 0.1, "momentum": 0.9},
         "max_norm": 0.3,
     },
+    {
+        "id": "adamw",
+        "seed": 19,
+        "rnn": {"input_size": 3, "hidden_size": 5, "num_layers": 2},
+        "outputs": 2,
+        "loss": {"kind": "L1Loss", "reduction": "mean"},
+        "optimizer": {"kind": "AdamW"},
+        "max_value": 0.01,
+    },
+    {
+        "id": "adamw-amsgrad",
+        "seed": 20,
+        "rnn": {"input_size": 3, "hidden_size": 4, "bidirectional": True, "nonlinearity": "relu"},
+        "outputs": 3,
+        "loss": {"kind": "CrossEntropyLoss", "reduction": "mean", "ignore_index": -100},
+        "optimizer": {
+            "kind": "AdamW",
+            "lr": 0.03,
+            "betas": [0.8, 0.95],
+            "eps": 1e-6,
+            "weight_decay": 0.2,
+            "amsgrad": True,
+            "maximize": True,
+        },
+        "max_norm": 0.5,
+        "scheduler": {"kind": "StepLR", "step_size": 4, "gamma": 0.7},
+    },
+    {
+        "id": "adamw-float32",
+        "dtype": "float32",
+        "seed": 21,
+        "rnn": {"input_size": 3, "hidden_size": 5},
+        "outputs": 2,
+        "loss": {"kind": "BCEWithLogitsLoss", "reduction": "mean"},
+        "optimizer": {"kind": "AdamW", "lr": 0.02, "weight_decay": 0.1},
+        "scheduler": {"kind": "CosineAnnealingLR", "t_max": 10, "eta_min": 0.001},
+    },
+    {
+        "id": "rmsprop",
+        "seed": 22,
+        "rnn": {"input_size": 3, "hidden_size": 5, "num_layers": 2},
+        "outputs": 2,
+        "loss": {"kind": "BCEWithLogitsLoss", "reduction": "sum"},
+        "optimizer": {"kind": "RMSprop"},
+        "scheduler": {
+            "kind": "ReduceLROnPlateau",
+            "factor": 0.5,
+            "patience": 1,
+            "threshold": 0.02,
+            "cooldown": 1,
+            "min_lr": 0.001,
+        },
+    },
+    {
+        "id": "rmsprop-centered",
+        "seed": 23,
+        "rnn": {"input_size": 2, "hidden_size": 4, "bidirectional": True},
+        "outputs": 2,
+        "loss": {"kind": "L1Loss", "reduction": "sum"},
+        "optimizer": {
+            "kind": "RMSprop",
+            "lr": 0.003,
+            "alpha": 0.8,
+            "eps": 1e-4,
+            "weight_decay": 0.05,
+            "momentum": 0.7,
+            "centered": True,
+        },
+        "max_value": 0.3,
+        "scheduler": {
+            "kind": "ReduceLROnPlateau",
+            "mode": "max",
+            "factor": 0.3,
+            "patience": 2,
+            "threshold": 0.1,
+            "threshold_mode": "abs",
+            "eps": 1e-6,
+        },
+    },
+    {
+        "id": "rmsprop-float32",
+        "dtype": "float32",
+        "seed": 24,
+        "rnn": {"input_size": 3, "hidden_size": 5},
+        "outputs": 2,
+        "loss": {"kind": "L1Loss", "reduction": "mean"},
+        "optimizer": {"kind": "RMSprop", "lr": 0.005, "momentum": 0.5, "maximize": True},
+        "scheduler": {"kind": "CosineAnnealingLR", "t_max": 6},
+    },
+    {
+        "id": "adam-float32",
+        "dtype": "float32",
+        "seed": 25,
+        "rnn": {"input_size": 3, "hidden_size": 5},
+        "outputs": 2,
+        "loss": {"kind": "MSELoss", "reduction": "mean"},
+        "optimizer": {"kind": "Adam", "lr": 0.02, "weight_decay": 0.01},
+        "max_value": 0.02,
+        "scheduler": {"kind": "StepLR", "step_size": 10},
+    },
 ]
 
 
@@ -432,8 +534,8 @@ def trajectory_data(spec, dtype):
         text = source.integers(outputs, STEPS * steps + 1, batch)
         return text[:-1].reshape(STEPS, *frames), text[1:].reshape(STEPS, *frames)
     input = source.uniform(*frames, spec["rnn"]["input_size"], low=-1.5, high=1.5)
-    if spec["loss"]["kind"] == "MSELoss":
-        return input, source.uniform(*frames, outputs)
+    if spec["loss"]["kind"] != "CrossEntropyLoss":
+        return input, source.uniform(*frames, outputs, low=0.0 if spec["loss"]["kind"] == "BCEWithLogitsLoss" else -1.0)
     target = source.integers(outputs, *frames)
     if spec["loss"]["ignore_index"] < 0:  # a class index is ignored where it occurs; this one has to be put in
         target[1, 0] = target[-1, -1] = target[0, 1] = spec["loss"]["ignore_index"]
@@ -452,7 +554,12 @@ def trajectory(spec):
     optimizer_options = {key: value for key, value in spec["optimizer"].items() if key != "kind"}
     optimizer = getattr(torch.optim, spec["optimizer"]["kind"])(model.parameters(), foreach=False, **optimizer_options)
 
-    losses, norms, state = [], [], None
+    scheduler, scheduled = None, {key: value for key, value in spec.get("scheduler", {}).items() if key != "kind"}
+    if scheduled:
+        arguments = {"T_max" if key == "t_max" else key: value for key, value in scheduled.items()}
+        scheduler = getattr(torch.optim.lr_scheduler, spec["scheduler"]["kind"])(optimizer, **arguments)
+
+    losses, norms, rates, state = [], [], [], None
     for step in range(STEPS):
         input, target = (inputs[step], targets[step]) if spec.get("carry") else (inputs, targets)
         optimizer.zero_grad()
@@ -466,7 +573,12 @@ def trajectory(spec):
         if "max_norm" in spec:
             norm = nn.utils.clip_grad_norm_(model.parameters(), spec["max_norm"], foreach=False)
             norms.append(norm.item())
+        if "max_value" in spec:
+            nn.utils.clip_grad_value_(model.parameters(), spec["max_value"], foreach=False)
         optimizer.step()
+        if scheduler is not None:
+            rates.append(optimizer.param_groups[0]["lr"])
+            scheduler.step(*([loss.item()] if spec["scheduler"]["kind"] == "ReduceLROnPlateau" else []))
 
     rnn_options = {key: value for key, value in spec["rnn"].items() if key not in ("input_size", "hidden_size")}
     manifest = {
@@ -488,6 +600,11 @@ def trajectory(spec):
         "losses": losses,
         "norms": norms,
     }
+    if "max_value" in spec:
+        manifest["maxValue"] = spec["max_value"]
+    if scheduler is not None:
+        manifest["scheduler"] = {"kind": spec["scheduler"]["kind"], "options": camel_keys(scheduled)}
+        manifest["rates"] = rates
     tensors = {"input": inputs, "target": targets}
     tensors |= {f"initial/{name}": tensor for name, tensor in initial.items()}
     tensors |= {f"final/{name}": tensor for name, tensor in model.state_dict().items()}
@@ -501,6 +618,56 @@ def trajectory_files():
         cases.append(case)
         tensors |= own
     return {"trajectory.json": manifest_bytes(cases), "trajectory.safetensors": safetensors_bytes(tensors)}
+
+
+# --------------------------------------------------------------------------------------------------- schedules
+
+
+SCHEDULES = [
+    {"kind": "StepLR", "step_size": 3},
+    {"kind": "StepLR", "step_size": 1, "gamma": 0.5},
+    {"kind": "StepLR", "step_size": 4, "gamma": 0.25, "last_epoch": 6},
+    {"kind": "CosineAnnealingLR", "t_max": 5},
+    {"kind": "CosineAnnealingLR", "t_max": 7, "eta_min": 0.01},
+    {"kind": "CosineAnnealingLR", "t_max": 1},
+    {"kind": "CosineAnnealingLR", "t_max": 9, "eta_min": 0.05, "last_epoch": 4},
+    {"kind": "ReduceLROnPlateau", "patience": 0},
+    {"kind": "ReduceLROnPlateau", "patience": 2, "factor": 0.5, "cooldown": 2},
+    {"kind": "ReduceLROnPlateau", "mode": "max", "patience": 1, "threshold": 0.05},
+    {"kind": "ReduceLROnPlateau", "patience": 1, "threshold_mode": "abs", "threshold": 0.2, "min_lr": [0.02, 0.3]},
+    {"kind": "ReduceLROnPlateau", "mode": "max", "threshold_mode": "abs", "threshold": 0.1, "patience": 1, "eps": 0.02},
+]
+
+# Falls, rises, stands still, and is lost once.
+METRICS = [3.0, 2.5, 2.6, 2.4, 2.4, 2.4, 2.39, 2.0, float("nan"), 2.1, 2.2, 1.5, 1.6, 1.7, 1.8, 1.9, 2.0, 2.1, 1.0, 1.1]
+
+
+def schedule(number, spec):
+    """The learning rates of two groups, before each step and after the last, and the last state."""
+    options = {key: value for key, value in spec.items() if key != "kind"}
+    arguments = {"T_max" if key == "t_max" else key: value for key, value in options.items()}
+    groups = [{"params": [nn.Parameter(torch.zeros(1))], "lr": 0.2}, {"params": [nn.Parameter(torch.zeros(1))]}]
+    for group in groups if "last_epoch" in spec else []:
+        group["initial_lr"] = 0.8
+    optimizer = torch.optim.SGD(groups, lr=0.5)
+    scheduler = getattr(torch.optim.lr_scheduler, spec["kind"])(optimizer, **arguments)
+    optimizer.step()
+    rates = []
+    for metric in METRICS:
+        rates.append([group["lr"] for group in optimizer.param_groups])
+        scheduler.step(*([metric] if spec["kind"] == "ReduceLROnPlateau" else []))
+    rates.append([group["lr"] for group in optimizer.param_groups])
+    state = {camel("t_max" if key == "T_max" else key.lstrip("_")): value for key, value in scheduler.state_dict().items()}
+    for key in ("isInitial", "getLrCalledWithinStep", "modeWorse", "defaultMinLr"):
+        state.pop(key, None)  # torch's own bookkeeping
+    assert all(math.isfinite(value) for value in state.values() if isinstance(value, float))
+    return {"id": f"{number}-{spec['kind']}", "kind": spec["kind"], "options": camel_keys(options), "rates": rates, "state": state}
+
+
+def schedule_files():
+    cases = [schedule(number, spec) for number, spec in enumerate(SCHEDULES)]
+    metrics = [None if math.isnan(metric) else metric for metric in METRICS]
+    return {"schedule.json": manifest_bytes([{"metrics": metrics}, *cases])}
 
 
 # -------------------------------------------------------------------------------------------------- operations
@@ -639,16 +806,86 @@ def losses(operations, source):
     cross_entropy("all-ignored-sum", source.uniform(2, 3), torch.tensor([-100, -100]), reduction="sum")
 
 
+def more_losses(operations, source):
+    """Element against target; beside ordinary numbers equal ones, and logits that an exponential would not hold."""
+    x = torch.tensor([[0.5, -1.5, 2.0], [0.0, 3.0, -0.25]]).to(source.dtype)
+    y = torch.tensor([[0.5, 1.5, -2.0], [0.0, 2.5, 0.75]]).to(source.dtype)
+    logits = torch.tensor([[0.5, -1.5, 100.0], [0.0, -100.0, 20.0]]).to(source.dtype)
+    for reduction in ("none", "mean", "sum"):
+        options = {"reduction": reduction}
+        for name, tensors in (("", {"x": source.uniform(2, 3), "y": source.uniform(2, 3)}), ("-signs", {"x": x, "y": y})):
+            operations.add(
+                f"l1{name}-{reduction}",
+                "L1Loss",
+                lambda x, y: functional.l1_loss(x, y, reduction=reduction),
+                tensors,
+                options=options,
+            )
+        probability = source.uniform(2, 3, low=0.0)
+        for name, input in (("", source.uniform(2, 3, low=-3, high=3)), ("-large", logits)):
+            operations.add(
+                f"bce-with-logits{name}-{reduction}",
+                "BCEWithLogitsLoss",
+                lambda x, y: functional.binary_cross_entropy_with_logits(x, y, reduction=reduction),
+                {"x": input, "y": probability},
+                options=options,
+            )
+
+
 def operation_files():
     cases, tensors = [], {}
     for dtype in ("float64", "float32"):
         operations = Operations(dtype)
         source = Source(8000, dtype)
-        for group in (elementwise, rearranging, layers, losses):
+        for group in (elementwise, rearranging, layers, losses, more_losses):
             group(operations, source)
         cases += operations.cases
         tensors |= operations.tensors
     return {"ops.json": manifest_bytes(cases), "ops.safetensors": safetensors_bytes(tensors)}
+
+
+# ------------------------------------------------------------------------------------------------------- files
+
+
+def file_files():
+    """Every kind that the package reads, in one file; and what Python reads from a file that the package wrote."""
+    every = {
+        "double": torch.tensor([[0.1, -0.0], [float("inf"), 5e-324]], dtype=torch.float64),
+        "single": torch.tensor([0.1, -3e38, 1e-45], dtype=torch.float32),
+        "half": torch.tensor([[1.5, -65504.0, 6e-8]], dtype=torch.float16),
+        "brain": torch.tensor([1.5, -3e38, 1e-40], dtype=torch.bfloat16),
+        "long": torch.tensor([[-(2**31)], [2**31 - 1]], dtype=torch.int64),
+        "int": torch.tensor([-1, 7], dtype=torch.int32),
+        "scalar": torch.tensor(3, dtype=torch.int64),
+        "empty": torch.zeros(2, 0),
+    }
+    native = {
+        "b.double": every["double"],
+        "a.indices": every["int"],
+        "weight": every["single"],
+        "scalar": torch.tensor(2.5),
+    }
+    listed = [{"name": name, "shape": list(value.shape), "values": numbers(value)} for name, value in every.items()]
+    files = {
+        "python-kinds.safetensors": save(every, metadata={"format": "pt"}),
+        "python-kinds.json": manifest_bytes(listed),
+        "python-native.safetensors": save(native, metadata={"format": "pt"}),
+    }
+    written = HERE / "written.safetensors"  # by test/golden/write.ts
+    if written.exists():
+        with safe_open(written, "pt") as file:
+            found = [
+                {"name": name, "dtype": str(value.dtype).removeprefix("torch."), "shape": list(value.shape), "values": numbers(value)}
+                for name, value in ((name, file.get_tensor(name)) for name in sorted(file.keys()))
+            ]
+            files["written.json"] = manifest_bytes([{"metadata": dict(sorted(file.metadata().items()))}, *found])
+    return files
+
+
+def numbers(tensor):
+    """A flat list; what JSON lacks becomes a text."""
+    values = tensor.flatten().tolist()
+    return [value if math.isfinite(value) else {"inf": "Infinity", "-inf": "-Infinity"}.get(str(value), "NaN") for value in values]
 
 
 # -------------------------------------------------------------------------------------------------------- main
@@ -667,7 +904,7 @@ def main():
     torch.use_deterministic_algorithms(True)
     torch.backends.mkldnn.enabled = False
 
-    files = rnn_files() | init_files() | trajectory_files() | operation_files()
+    files = rnn_files() | init_files() | trajectory_files() | schedule_files() | operation_files() | file_files()
     stale = []
     for name, content in files.items():
         path = HERE / name

@@ -40,7 +40,16 @@ const sgd = {
   nesterov: false,
   maximize: false,
 }
-const adam = { lr: 0.1, beta1: 0.9, beta2: 0.99, eps: 1e-8, weightDecay: 0.1, maximize: false }
+const adam = {
+  lr: 0.1,
+  beta1: 0.9,
+  beta2: 0.99,
+  eps: 1e-8,
+  weightDecay: 0.1,
+  decoupled: true,
+  maximize: false,
+}
+const rmsprop = { lr: 0.1, alpha: 0.9, eps: 1e-8, weightDecay: 0.1, momentum: 0.9, maximize: false }
 
 // T = 2, B = 2, I = 2, H = 3, L = 2
 const core = new addon.RnnCore(2, 3, 2, 'tanh', true, false, 'float32')
@@ -84,6 +93,7 @@ export const calls: readonly Call[] = [
   call('addScalar', () => [floats(5), 0.5, floats(5)], { written: [[2]] }),
   call('mulScalar', () => [floats(5), 0.5, floats(5)], { written: [[2]] }),
   call('accumulate', () => [floats(5), floats(5, 1)], { written: [[0]] }),
+  call('clip', () => [floats(5), 0.5], { written: [[0]] }),
   ...activations(),
   call('sum', () => [floats(5)]),
   call('copyStrided', () => [floats(6), 1, [2, 2], [3, 1], floats(4)], {
@@ -154,10 +164,14 @@ export const calls: readonly Call[] = [
     () => [floats(6), ints(2, 0), 2, 3, -100, 'none', floats(2), floats(6)],
     { sizes: [2, 3], integers: [4], written: [[7]] },
   ),
-  call('mseForward', () => [floats(5), floats(5, 1), 'sum', floats(1)], { written: [[3]] }),
-  call('mseBackward', () => [floats(5), floats(5, 1), 'mean', floats(1), floats(5), floats(5)], {
-    written: [[4], [5]],
+  call('pointwiseForward', () => ['squared', floats(5), floats(5, 1), 'sum', floats(1)], {
+    written: [[4]],
   }),
+  call(
+    'pointwiseBackward',
+    () => ['logistic', floats(5), floats(5, 1), 'mean', floats(1), floats(5), floats(5)],
+    { written: [[5], [6]] },
+  ),
   call('sgdStep', () => [floats(5), floats(5, 1), floats(5, 2), false, sgd], {
     written: [[0], [2]],
   }),
@@ -165,6 +179,11 @@ export const calls: readonly Call[] = [
     'adamStep',
     () => [floats(5), floats(5, 1), floats(5, 2), floats(5).fill(1), floats(5).fill(2), 3, adam],
     { sizes: [5], written: [[0], [2], [3], [4]] },
+  ),
+  call(
+    'rmspropStep',
+    () => [floats(5), floats(5, 1), floats(5).fill(2), floats(5).fill(1), floats(5), rmsprop],
+    { written: [[0], [2], [3], [4]] },
   ),
   call('gradNorm', () => [[floats(5), floats(3)], 2]),
   call('Generator#manualSeed', () => [7n], { on: seeded }),

@@ -6,11 +6,13 @@
  *     metadata   elman.checkpoint   "1"                the version of this layout
  *                elman.rng                             the state of the random numbers, in base64
  *                elman.optimizer                       kind, options and counts, in JSON
+ *                elman.scheduler                       kind and state, in JSON
  *                elman.extra                           what the caller gave, in JSON
  */
 
 import { checkOptions, checkString, describe } from '../check'
 import { Module, planLoadStateDict } from '../nn/module'
+import { LRScheduler, planLoadScheduler, schedulerName } from '../optim/lr-scheduler/scheduler'
 import { Optimizer, optimizerName, planLoadOptimizer } from '../optim/optimizer'
 import { getRngState, setRngState } from '../random'
 import type { IntTensor } from '../tensor/int-tensor'
@@ -25,6 +27,7 @@ export type { Json } from './json'
 export interface CheckpointSources {
   model: Module
   optimizer?: Optimizer<object> | undefined
+  scheduler?: LRScheduler<object> | undefined
   /** Any JSON value: the epoch, the best loss. Default: null. */
   extra?: Json | undefined
 }
@@ -33,6 +36,7 @@ export interface CheckpointSources {
 export interface CheckpointTargets {
   model: Module
   optimizer?: Optimizer<object> | undefined
+  scheduler?: LRScheduler<object> | undefined
 }
 
 const version = '1'
@@ -48,13 +52,14 @@ interface OptimizerRecord {
 }
 
 /**
- * Writes everything that training continues from: parameters, what the optimizer remembers, the state of the random
- * numbers, and a value of the caller's.
+ * Writes everything that training continues from: parameters, what optimizer and schedule remember, the state of the
+ * random numbers, and a value of the caller's.
  *
  * Training that goes on after {@link loadCheckpoint} gives the very bits of training that was never interrupted. The
  * file is there as a whole or not at all. It is a safetensors file; the parameters' names in it begin with `model.`.
  *
- * @param sources `model`; `optimizer`, if it is to be continued; `extra`: any JSON value. Default: null.
+ * @param sources `model`; `optimizer` and `scheduler`, if they are to be continued; `extra`: any JSON value. Default:
+ *   null.
  * @param path the file; one that exists is replaced.
  * @throws TypeError if something is of the wrong kind, or `extra` is not a JSON value; an `Error` of Node if the file
  *   cannot be written.
@@ -75,9 +80,15 @@ interface OptimizerRecord {
  * @see https://docs.pytorch.org/tutorials/beginner/saving_loading_models.html
  */
 export function saveCheckpoint(sources: CheckpointSources, path: string): void {
-  const given = checkOptions('saveCheckpoint', sources, ['model', 'optimizer', 'extra'])
+  const given = checkOptions('saveCheckpoint', sources, [
+    'model',
+    'optimizer',
+    'scheduler',
+    'extra',
+  ])
   const model = checkModel(given.model)
   const optimizer = checkOptimizer(given.optimizer)
+  const scheduler = checkScheduler(given.scheduler)
   const target = checkString('path', path)
   const extra = JSON.stringify(checkJson('extra', given.extra ?? null))
   const tensors = new Map<string, Tensor>()
@@ -90,6 +101,10 @@ export function saveCheckpoint(sources: CheckpointSources, path: string): void {
   if (optimizer !== null) {
     metadata['elman.optimizer'] = JSON.stringify(recordOptimizer(optimizer, tensors))
   }
+  if (scheduler !== null) {
+    const record = { kind: schedulerName(scheduler), state: scheduler.stateDict() }
+    metadata['elman.scheduler'] = JSON.stringify(record, hideInfinity)
+  }
   writeFileAtomic(target, encode(tensors, metadata))
 }
 
@@ -97,15 +112,17 @@ export function saveCheckpoint(sources: CheckpointSources, path: string): void {
  * Goes back to what {@link saveCheckpoint} wrote, the random numbers included.
  *
  * @param path the file.
- * @param targets `model`; `optimizer`, if it is to be continued: of the same class, over the same parameters.
+ * @param targets `model`; `optimizer` and `scheduler`, if they are to be continued: of the same classes, over the same
+ *   parameters.
  * @returns the caller's value, `extra`.
- * @throws RangeError if the file is malformed, is no checkpoint, or does not fit the model or the optimizer; TypeError
- *   if something is of the wrong kind; an `Error` of Node if the file cannot be read. Nothing has changed then.
+ * @throws RangeError if the file is malformed, is no checkpoint, or does not fit the model, the optimizer or the
+ *   schedule; TypeError if something is of the wrong kind; an `Error` of Node if the file cannot be read. Nothing has changed then.
  */
 export function loadCheckpoint(path: string, targets: CheckpointTargets): Json {
-  const given = checkOptions('loadCheckpoint', targets, ['model', 'optimizer'])
+  const given = checkOptions('loadCheckpoint', targets, ['model', 'optimizer', 'scheduler'])
   const model = checkModel(given.model)
   const optimizer = checkOptimizer(given.optimizer)
+  const scheduler = checkScheduler(given.scheduler)
   const { tensors, metadata } = decode(readFile(checkString('path', path)))
   const found = metadata.get('elman.checkpoint')
   if (found !== version) {
@@ -125,10 +142,15 @@ export function loadCheckpoint(path: string, targets: CheckpointTargets): Json {
           optimizer,
           restoreOptimizer(path, optimizer, metadata, withPrefix(tensors, optimizerPrefix)),
         )
+  const commitScheduler =
+    scheduler === null
+      ? null
+      : planLoadScheduler(scheduler, restoreScheduler(path, scheduler, metadata))
   // The only step that can still fail comes first, and changes nothing if it does.
   setRngState(Uint8Array.from(Buffer.from(metadata.get('elman.rng') ?? '', 'base64')))
   plan.commit()
   commitOptimizer?.()
+  commitScheduler?.()
   return extra
 }
 
@@ -155,13 +177,8 @@ function restoreOptimizer(
   metadata: ReadonlyMap<string, string>,
   tensors: ReadonlyMap<string, Tensor | IntTensor>,
 ): { state: Map<number, Record<string, unknown>>; paramGroups: unknown } {
-  if (!metadata.has('elman.optimizer')) throw new RangeError(`${path} holds no optimizer`)
-  const record = parse(path, 'optimizer', metadata)
-  if (!isRecord(record)) throw new RangeError(`${path} is malformed: optimizer`)
-  const expected = optimizerName(optimizer)
-  if (record.kind !== expected) {
-    throw new RangeError(`${path} holds the state of ${record.kind}, expected ${expected}`)
-  }
+  const record = recordOf(path, 'optimizer', optimizerName(optimizer), metadata)
+  if (!isOptimizerRecord(record)) throw new RangeError(`${path} is malformed: optimizer`)
   const state = new Map<number, Record<string, unknown>>()
   const put = (place: number, name: string, value: unknown): void => {
     state.set(place, { ...state.get(place), [name]: value })
@@ -174,15 +191,53 @@ function restoreOptimizer(
   return { state, paramGroups: record.paramGroups }
 }
 
-function isRecord(value: unknown): value is OptimizerRecord {
-  if (typeof value !== 'object' || value === null) return false
-  const { kind, counts } = value as Record<string, unknown>
-  return typeof kind === 'string' && Array.isArray(counts) && counts.every(Array.isArray)
+function isOptimizerRecord(record: object): record is OptimizerRecord {
+  const { counts } = record as Partial<Record<string, unknown>>
+  return Array.isArray(counts) && counts.every(Array.isArray)
+}
+
+/** The state of a schedule; the schedule checks what is in it. */
+function restoreScheduler(
+  path: string,
+  scheduler: LRScheduler<object>,
+  metadata: ReadonlyMap<string, string>,
+): unknown {
+  return recordOf(path, 'scheduler', schedulerName(scheduler), metadata).state
+}
+
+/** What the metadata says of an optimizer or a schedule, which must be of the kind `expected`. */
+function recordOf(
+  path: string,
+  name: string,
+  expected: string,
+  metadata: ReadonlyMap<string, string>,
+): Readonly<Record<string, unknown>> {
+  if (!metadata.has(`elman.${name}`)) throw new RangeError(`${path} holds no ${name}`)
+  const record = parse(path, name, metadata)
+  if (typeof record !== 'object' || record === null || !('kind' in record)) {
+    throw new RangeError(`${path} is malformed: ${name}`)
+  }
+  if (record.kind !== expected) {
+    throw new RangeError(`${path} holds the state of ${String(record.kind)}, expected ${expected}`)
+  }
+  return record as Readonly<Record<string, unknown>>
+}
+
+const infinities = ['Infinity', '-Infinity', 'NaN']
+
+/** Numbers that JSON lacks, as texts: no text in a schedule's state is one of these. */
+function hideInfinity(_: string, value: unknown): unknown {
+  return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value
+}
+
+function revealInfinity(_: string, value: unknown): unknown {
+  return typeof value === 'string' && infinities.includes(value) ? Number(value) : value
 }
 
 function parse(path: string, name: string, metadata: ReadonlyMap<string, string>): unknown {
+  const reviver = name === 'scheduler' ? revealInfinity : undefined
   try {
-    return JSON.parse(metadata.get(`elman.${name}`) ?? '') as unknown
+    return JSON.parse(metadata.get(`elman.${name}`) ?? '', reviver) as unknown
   } catch {
     throw new RangeError(`${path} is malformed: ${name}`)
   }
@@ -209,4 +264,10 @@ function checkOptimizer(optimizer: unknown): Optimizer<object> | null {
   if (optimizer === undefined) return null
   if (optimizer instanceof Optimizer) return optimizer
   throw new TypeError(`optimizer should be one of optim, got: ${describe(optimizer)}`)
+}
+
+function checkScheduler(scheduler: unknown): LRScheduler<object> | null {
+  if (scheduler === undefined) return null
+  if (scheduler instanceof LRScheduler) return scheduler
+  throw new TypeError(`scheduler should be one of optim.lrScheduler, got: ${describe(scheduler)}`)
 }

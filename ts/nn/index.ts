@@ -1,12 +1,15 @@
 /** Modules, losses and helpers for training. */
 
 export type { Reduction } from '../ops/loss'
+export { BCEWithLogitsLoss } from './bce-with-logits-loss'
 export { CrossEntropyLoss, type CrossEntropyLossOptions } from './cross-entropy-loss'
 export { Dropout } from './dropout'
 export { Embedding, type EmbeddingOptions } from './embedding'
+export { L1Loss } from './l1-loss'
 export { Linear, type LinearOptions } from './linear'
 export { Module } from './module'
-export { MSELoss, type MSELossOptions } from './mse-loss'
+export { MSELoss } from './mse-loss'
+export type { PointwiseLossOptions } from './pointwise-loss'
 export type { Lengths } from './rnn/arguments'
 export type { Nonlinearity, RNNOptions } from './rnn/config'
 export type { RNNParameterName } from './rnn/parameters'

@@ -45,14 +45,33 @@ export function crossEntropy(
   })
 }
 
-/** (input - target)², element by element; both have one shape and dtype. */
-export function mseLoss(input: Variable, target: Variable, reduction: Reduction): Variable {
+/** (x - t)², |x - t|, or the binary cross entropy of the logit x. */
+export type PointwiseLossKind = 'squared' | 'absolute' | 'logistic'
+
+/** What torch calls the step back from each loss. */
+const pointwiseNames: Record<PointwiseLossKind, Record<Reduction, string>> = {
+  squared: named('MseLossBackward0'),
+  absolute: { none: 'AbsBackward0', mean: 'MeanBackward0', sum: 'SumBackward0' },
+  logistic: named('BinaryCrossEntropyWithLogitsBackward0'),
+}
+
+function named(name: string): Record<Reduction, string> {
+  return { none: name, mean: name, sum: name }
+}
+
+/** A loss of each element against its target; both tensors have one shape and dtype. */
+export function pointwiseLoss(
+  kind: PointwiseLossKind,
+  input: Variable,
+  target: Variable,
+  reduction: Reduction,
+): Variable {
   const { dtype, numel } = input
   const shape = reduction === 'none' ? input.shape : []
   const out = allocate(dtype, reduction === 'none' ? numel : 1)
-  native.mseForward(input.values(), target.values(), reduction, out)
+  native.pointwiseForward(kind, input.values(), target.values(), reduction, out)
   return apply(
-    'MseLossBackward0',
+    pointwiseNames[kind][reduction],
     out,
     shape,
     [input, target],
@@ -60,7 +79,8 @@ export function mseLoss(input: Variable, target: Variable, reduction: Reduction)
     (gradient, [toInput, toTarget]) => {
       const gradInput = toInput ? allocate(dtype, numel) : null
       const gradTarget = toTarget ? allocate(dtype, numel) : null
-      native.mseBackward(
+      native.pointwiseBackward(
+        kind,
         input.values(),
         target.values(),
         reduction,

@@ -1,4 +1,4 @@
-/** Adaptive moment estimation. */
+/** Adaptive moment estimation: Adam, and the rule that AdamW shares with it. */
 
 import { checkBoolean, describe } from '../check'
 import { native } from '../native'
@@ -6,7 +6,7 @@ import type { OptimizerParameters, PartialOptions } from './groups'
 import { Optimizer } from './optimizer'
 import { finite, nonNegative, type Rule } from './rule'
 
-/** Options of {@link Adam}. */
+/** Options of {@link Adam} and {@link AdamW}. */
 export interface AdamOptions {
   /** The learning rate. Default: 0.001. */
   lr: number
@@ -14,7 +14,7 @@ export interface AdamOptions {
   betas: readonly [number, number]
   /** Added to the denominator. Default: 1e-8. */
   eps: number
-  /** The factor of the L2 penalty. Default: 0. */
+  /** The factor of the L2 penalty, or of the decay of AdamW. Default: 0, for AdamW 0.01. */
   weightDecay: number
   /** Whether the denominator may never shrink. Default: false. */
   amsgrad: boolean
@@ -22,33 +22,46 @@ export interface AdamOptions {
   maximize: boolean
 }
 
-const rule: Rule<AdamOptions> = {
-  name: 'Adam',
-  options: ['lr', 'betas', 'eps', 'weightDecay', 'amsgrad', 'maximize'],
-  countsSteps: true,
-  allBuffers: ['expAvg', 'expAvgSq', 'maxExpAvgSq'],
-  buffers: ({ amsgrad }) => ['expAvg', 'expAvgSq', ...(amsgrad ? ['maxExpAvgSq'] : [])],
-  check: (given) => ({
-    lr: nonNegative('Invalid learning rate', given.lr ?? 1e-3),
-    betas: checkBetas(given.betas ?? [0.9, 0.999]),
-    eps: nonNegative('Invalid epsilon value', given.eps ?? 1e-8),
-    weightDecay: nonNegative('Invalid weight_decay value', given.weightDecay ?? 0),
-    amsgrad: checkBoolean('amsgrad', given.amsgrad ?? false),
-    maximize: checkBoolean('maximize', given.maximize ?? false),
-  }),
-  step({ param, grad, buffers, step }, { betas, lr, eps, weightDecay, maximize }) {
-    const [expAvg, expAvgSq, maxExpAvgSq] = buffers
-    if (expAvg === undefined || expAvgSq === undefined) return
-    native.adamStep(param, grad, expAvg, expAvgSq, maxExpAvgSq ?? null, step, {
-      lr,
-      beta1: betas[0],
-      beta2: betas[1],
-      eps,
-      weightDecay,
-      maximize,
-    })
-  },
+/** Adam (`decoupled` false) or AdamW, whose decay does not go through the running means. */
+export function adamRule(
+  name: string,
+  weightDecayDefault: number,
+  decoupled: boolean,
+): Rule<AdamOptions> {
+  return {
+    name,
+    options: ['lr', 'betas', 'eps', 'weightDecay', 'amsgrad', 'maximize'],
+    countsSteps: true,
+    allBuffers: ['expAvg', 'expAvgSq', 'maxExpAvgSq'],
+    buffers: ({ amsgrad }) => ['expAvg', 'expAvgSq', ...(amsgrad ? ['maxExpAvgSq'] : [])],
+    check: (given) => ({
+      lr: nonNegative('Invalid learning rate', given.lr ?? 1e-3),
+      betas: checkBetas(given.betas ?? [0.9, 0.999]),
+      eps: nonNegative('Invalid epsilon value', given.eps ?? 1e-8),
+      weightDecay: nonNegative(
+        'Invalid weight_decay value',
+        given.weightDecay ?? weightDecayDefault,
+      ),
+      amsgrad: checkBoolean('amsgrad', given.amsgrad ?? false),
+      maximize: checkBoolean('maximize', given.maximize ?? false),
+    }),
+    step({ param, grad, buffers, step }, { betas, lr, eps, weightDecay, maximize }) {
+      const [expAvg, expAvgSq, maxExpAvgSq] = buffers
+      if (expAvg === undefined || expAvgSq === undefined) return
+      native.adamStep(param, grad, expAvg, expAvgSq, maxExpAvgSq ?? null, step, {
+        lr,
+        beta1: betas[0],
+        beta2: betas[1],
+        eps,
+        weightDecay,
+        decoupled,
+        maximize,
+      })
+    },
+  }
 }
+
+const rule = adamRule('Adam', 0, false)
 
 /**
  * Adaptive moment estimation, as `torch.optim.Adam`:

@@ -2,9 +2,14 @@
 
 import { describe } from '../check'
 import { Tensor, variableOf } from '../tensor/tensor'
+import { nonNegative } from './rule'
 
 /** Parameters that are treated alike: the options, which may be changed between steps, and `params`. */
-export type ParamGroup<Options> = Options & { params: Tensor[] }
+export type ParamGroup<Options> = Options & {
+  params: Tensor[]
+  /** The learning rate from which a schedule starts; set by the first schedule of the optimizer. */
+  initialLr?: number | undefined
+}
 
 /** Some of the options; the others have their defaults. */
 export type PartialOptions<Options> = { [Name in keyof Options]?: Options[Name] | undefined }
@@ -12,12 +17,18 @@ export type PartialOptions<Options> = { [Name in keyof Options]?: Options[Name] 
 /** What an optimizer takes: parameters, or groups of them, each with options that differ from the optimizer's. */
 export type OptimizerParameters<Options> =
   | Iterable<Tensor>
-  | Iterable<PartialOptions<Options> & { params: Iterable<Tensor> | Tensor }>
+  | Iterable<
+      PartialOptions<Options> & {
+        params: Iterable<Tensor> | Tensor
+        initialLr?: number | undefined
+      }
+    >
 
 /** A group as it was given: its parameters, checked, and its options, not yet checked. */
 export interface GivenGroup {
   readonly params: Tensor[]
   readonly options: Record<string, unknown>
+  readonly initialLr: number | undefined
 }
 
 /** Checks what an optimizer is to optimize. */
@@ -46,14 +57,20 @@ function givenGroup(group: unknown): GivenGroup {
   if (!isGroup(group)) {
     throw new TypeError(`param_group must be an object with params, got: ${describe(group)}`)
   }
-  const { params, ...options } = group
-  if (params instanceof Tensor) return { params: [checkParameter(params)], options }
+  const { params, initialLr: first, ...options } = group
+  const initialLr = checkInitialLr(first)
+  if (params instanceof Tensor) return { params: [checkParameter(params)], options, initialLr }
   if (!isIterable(params)) {
     throw new TypeError(
       `params of a group must be an iterable of Tensors, got: ${describe(params)}`,
     )
   }
-  return { params: Array.from(params, checkParameter), options }
+  return { params: Array.from(params, checkParameter), options, initialLr }
+}
+
+/** The learning rate from which a schedule starts, if it is there. */
+export function checkInitialLr(value: unknown): number | undefined {
+  return value === undefined ? undefined : nonNegative('Invalid initial_lr', value)
 }
 
 function checkParameter(parameter: unknown): Tensor {
@@ -68,7 +85,7 @@ function checkParameter(parameter: unknown): Tensor {
   return parameter
 }
 
-function isGroup(item: unknown): item is { params: unknown } {
+function isGroup(item: unknown): item is { params: unknown; initialLr?: unknown } {
   return typeof item === 'object' && item !== null && !(item instanceof Tensor) && 'params' in item
 }
 

@@ -26,6 +26,7 @@ interface Job<Options> {
 // The class hands these out, so that the rest of the package reaches what is private to it.
 let plan: (optimizer: Optimizer<object>, dict: unknown) => () => void
 let name: (optimizer: Optimizer<object>) => string
+let stepped: (optimizer: Optimizer<object>) => boolean
 
 /** Checks a load of an optimizer's state; the result carries it out and cannot fail. */
 export function planLoadOptimizer(optimizer: Optimizer<object>, dict: unknown): () => void {
@@ -37,6 +38,11 @@ export function optimizerName(optimizer: Optimizer<object>): string {
   return name(optimizer)
 }
 
+/** Whether {@link Optimizer.step} was ever called. */
+export function hasStepped(optimizer: Optimizer<object>): boolean {
+  return stepped(optimizer)
+}
+
 /** Changes parameters in place, from their gradients. */
 export class Optimizer<Options extends object> {
   /**
@@ -45,14 +51,16 @@ export class Optimizer<Options extends object> {
   readonly paramGroups: ParamGroup<Options>[]
   readonly #rule: Rule<Options>
   #state = new Map<Tensor, ParameterState>()
+  #stepped = false
 
   /** @internal */
   constructor(rule: Rule<Options>, parameters: OptimizerParameters<Options>, options: unknown) {
     const shared = checkOptions(rule.name, options, rule.options)
     this.#rule = rule
-    this.paramGroups = checkGroups(parameters).map(({ params, options: own }) => ({
+    this.paramGroups = checkGroups(parameters).map(({ params, options: own, initialLr }) => ({
       ...rule.check({ ...shared, ...checkOptions(rule.name, own, rule.options) }),
       params,
+      ...(initialLr === undefined ? {} : { initialLr }),
     }))
   }
 
@@ -68,6 +76,7 @@ export class Optimizer<Options extends object> {
       return group.params.flatMap((parameter) => this.#job(parameter, options) ?? [])
     })
     for (const job of jobs) this.#run(job)
+    this.#stepped = true
   }
 
   /** Sets the gradients of all parameters to null. */
@@ -96,13 +105,15 @@ export class Optimizer<Options extends object> {
   static {
     plan = (optimizer, dict) => optimizer.#planLoad(dict)
     name = (optimizer) => optimizer.#rule.name
+    stepped = (optimizer) => optimizer.#stepped
   }
 
   #planLoad(dict: unknown): () => void {
-    const { options, state } = fromStateDict(this.#rule, this.paramGroups, dict)
+    const { groups, state } = fromStateDict(this.#rule, this.paramGroups, dict)
     return () => {
       this.paramGroups.forEach((group, place) => {
-        Object.assign(group, options[place])
+        delete group.initialLr
+        Object.assign(group, groups[place])
       })
       this.#state = new Map(state)
     }

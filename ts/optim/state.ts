@@ -4,7 +4,7 @@ import { Variable } from '../autograd/variable'
 import { checkInteger, describe, formatShape, sameShape } from '../check'
 import { converted } from '../dtype'
 import { type Tensor, variableOf, wrap } from '../tensor/tensor'
-import type { ParamGroup } from './groups'
+import { checkInitialLr, type ParamGroup } from './groups'
 import type { Rule } from './rule'
 
 /** What is remembered of one parameter. */
@@ -18,12 +18,13 @@ export interface OptimizerStateDict<Options> {
   /** What is remembered of each parameter that has been stepped: arrays of its shape, and counts. */
   state: Map<number, Record<string, Tensor | number>>
   /** The groups, with the places of their parameters. */
-  paramGroups: (Options & { params: number[] })[]
+  paramGroups: (Options & { params: number[]; initialLr?: number | undefined })[]
 }
 
 /** A load that has been checked. */
 export interface LoadedState<Options> {
-  readonly options: readonly Options[]
+  /** What the groups take over: options, and the learning rate from which a schedule starts. */
+  readonly groups: readonly (Options & { initialLr?: number })[]
   readonly state: ReadonlyMap<Tensor, ParameterState>
 }
 
@@ -50,6 +51,7 @@ export function toStateDict<Options extends object>(
     state,
     paramGroups: groups.map((group) => ({
       ...rule.check(group as Readonly<Record<string, unknown>>),
+      ...initialLrOf(group),
       params: group.params.map((param) => places.get(param) ?? -1),
     })),
   }
@@ -68,7 +70,7 @@ export function fromStateDict<Options extends object>(
     )
   }
   const params: Tensor[] = []
-  const options = groups.map((group, place) => {
+  const loadedGroups = groups.map((group, place) => {
     const given = checkRecord(paramGroups[place])
     if (!Array.isArray(given.params) || given.params.length !== group.params.length) {
       throw new RangeError(
@@ -76,7 +78,7 @@ export function fromStateDict<Options extends object>(
       )
     }
     params.push(...group.params)
-    return rule.check(given)
+    return { ...rule.check(given), ...initialLrOf(given) }
   })
   const loaded = new Map<Tensor, ParameterState>()
   for (const [place, entry] of state) {
@@ -88,7 +90,13 @@ export function fromStateDict<Options extends object>(
     }
     loaded.set(param, checkState(rule, param, `state of parameter ${place}`, checkRecord(entry)))
   }
-  return { options, state: loaded }
+  return { groups: loadedGroups, state: loaded }
+}
+
+/** The learning rate from which a schedule starts, only if there is one. */
+function initialLrOf(group: { readonly initialLr?: unknown }): { initialLr?: number } {
+  const initialLr = checkInitialLr(group.initialLr)
+  return initialLr === undefined ? {} : { initialLr }
 }
 
 function checkOutline(dict: unknown): { state: Map<unknown, unknown>; paramGroups: unknown[] } {

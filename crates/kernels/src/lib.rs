@@ -12,6 +12,7 @@
 //! | [`column_sums`] | Σ over rows, the gradient of a bias |
 //! | [`map`], [`zip`] | activations and their derivatives |
 //! | [`dropout()`] | inverted dropout with a mask computed from a seed |
+//! | [`wide!`] | a plain loop of the caller's, with the machine's widest vectors |
 //!
 //! # Symbols
 //!
@@ -42,6 +43,7 @@ mod scalar;
 mod scratch;
 mod steps;
 mod tile;
+mod wide;
 
 pub use activation::{Binary, Unary, map, zip};
 pub use affine::{Init, affine};
@@ -56,6 +58,7 @@ pub use reduce::column_sums;
 pub use scalar::Scalar;
 pub use scratch::{AllocError, Scratch};
 pub use steps::{Steps, StepsError};
+pub use wide::Body;
 
 #[cfg(test)]
 mod testing;

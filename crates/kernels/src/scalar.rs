@@ -97,10 +97,12 @@ macro_rules! scalar {
         impl Scalar for $type {
             const NAME: &'static str = $name;
 
+            #[inline(always)]
             fn from_f64(value: f64) -> Self {
                 value as Self
             }
 
+            #[inline(always)]
             fn widen(self) -> f64 {
                 f64::from(self)
             }

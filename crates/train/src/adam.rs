@@ -1,7 +1,8 @@
-//! Adam, as `torch.optim.Adam`.
+//! Adam and `AdamW`, as `torch.optim.Adam` and `torch.optim.AdamW`.
 //!
 //! ```text
 //! g ← ±g + λ p                              λ weight decay
+//! g ← ±g,  p ← (1 - η λ) p                  the same for AdamW, whose decay does not go through the means
 //! m ← m + (1 - β₁)(g - m)                   the gradient's running mean
 //! v ← β₂ v + (1 - β₂) g²                    the running mean of its square
 //! v̂ = v,  or  v̂ ← max(v̂, v)                 with AMSGrad
@@ -12,10 +13,10 @@
 
 use crate::Error;
 use crate::error::expect_length;
-use crate::sgd::{BLOCK, decayed};
-use elman_kernels::Scalar;
+use crate::stages::{BLOCK, Lerp, accumulate_square, decayed};
+use elman_kernels::{Context, Scalar, wide};
 
-/// The self.
+/// The options.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Adam {
     /// η, the learning rate.
@@ -28,6 +29,8 @@ pub struct Adam {
     pub eps: f64,
     /// λ
     pub weight_decay: f64,
+    /// Whether the decay is decoupled from the gradient: `AdamW`.
+    pub decoupled: bool,
     /// Whether to climb.
     pub maximize: bool,
 }
@@ -56,6 +59,7 @@ impl Adam {
     /// [`Error::Length`].
     pub fn step<T: Scalar>(
         &self,
+        ctx: &Context,
         param: &mut [T],
         grad: &[T],
         moments: Moments<'_, T>,
@@ -68,13 +72,22 @@ impl Adam {
         if let Some(maximum) = &moments.max_exp_avg_sq {
             expect_length("max_exp_avg_sq", &size, maximum.len())?;
         }
+        update(ctx.isa(), *self, param, grad, moments, step);
+        Ok(())
+    }
+}
 
+wide! {
+    /// The step, with lengths that are checked.
+    fn update<T: Scalar>(adam: Adam, param: &mut [T], grad: &[T], moments: Moments<'_, T>, step: f64) {
         let Moments { exp_avg, exp_avg_sq, mut max_exp_avg_sq } = moments;
-        let minus_step_size = T::from_f64(-self.lr / (1.0 - self.beta1.powf(step)));
-        let correction = T::from_f64((1.0 - self.beta2.powf(step)).sqrt());
-        let eps = T::from_f64(self.eps);
-        let mean = Lerp::new(1.0 - self.beta1);
-        let [keep, take] = [self.beta2, 1.0 - self.beta2].map(T::from_f64);
+        let minus_step_size = T::from_f64(-adam.lr / (1.0 - adam.beta1.powf(step)));
+        let correction = T::from_f64((1.0 - adam.beta2.powf(step)).sqrt());
+        let eps = T::from_f64(adam.eps);
+        let mean = Lerp::new(1.0 - adam.beta1);
+        let squares = [T::from_f64(adam.beta2), T::from_f64(1.0 - adam.beta2)];
+        let shrink = T::from_f64(1.0 - adam.lr * adam.weight_decay);
+        let [coupled, decoupled] = if adam.decoupled { [0.0, adam.weight_decay] } else { [adam.weight_decay, 0.0] };
 
         let mut gradient = [T::zero(); BLOCK];
         let blocks = param
@@ -84,52 +97,24 @@ impl Adam {
             .zip(exp_avg_sq.chunks_mut(BLOCK));
         for (i, (((param, grad), exp_avg), exp_avg_sq)) in blocks.enumerate() {
             let gradient = &mut gradient[..param.len()];
-            decayed(grad, param, self.maximize, self.weight_decay, gradient);
-            mean.apply(exp_avg, gradient);
-            for (v, &g) in exp_avg_sq.iter_mut().zip(&*gradient) {
-                *v = *v * keep + take * g * g;
-            }
-            let squares = match max_exp_avg_sq.as_deref_mut() {
-                Some(all) => {
-                    let maxima = &mut all[i * BLOCK..][..param.len()];
-                    for (maximum, &v) in maxima.iter_mut().zip(&*exp_avg_sq) {
-                        *maximum = if v > *maximum || v.is_nan() { v } else { *maximum };
-                    }
-                    maxima
+            decayed(grad, param, adam.maximize, coupled, gradient);
+            if decoupled != 0.0 {
+                for p in &mut *param {
+                    *p *= shrink;
                 }
-                None => exp_avg_sq,
-            };
-            for ((p, &m), &v) in param.iter_mut().zip(&*exp_avg).zip(&*squares) {
+            }
+            mean.apply(exp_avg, gradient);
+            accumulate_square(exp_avg_sq, gradient, squares);
+            let mut denominators = &*exp_avg_sq;
+            if let Some(maxima) = &mut max_exp_avg_sq {
+                let maxima = &mut maxima[i * BLOCK..][..param.len()];
+                for (maximum, &v) in maxima.iter_mut().zip(&*exp_avg_sq) {
+                    *maximum = if v > *maximum || v.is_nan() { v } else { *maximum };
+                }
+                denominators = maxima;
+            }
+            for ((p, &m), &v) in param.iter_mut().zip(&*exp_avg).zip(denominators) {
                 *p += minus_step_size * m / (v.sqrt() / correction + eps);
-            }
-        }
-        Ok(())
-    }
-}
-
-/// `torch.lerp`: start + w (end - start), from whichever end is nearer.
-struct Lerp<T> {
-    near_start: bool,
-    /// w if near the start, else 1 - w.
-    weight: T,
-}
-
-impl<T: Scalar> Lerp<T> {
-    fn new(weight: f64) -> Self {
-        let weight = T::from_f64(weight);
-        let near_start = weight.abs() < T::from_f64(0.5);
-        Self { near_start, weight: if near_start { weight } else { T::one() - weight } }
-    }
-
-    #[inline(always)]
-    fn apply(&self, start: &mut [T], end: &[T]) {
-        if self.near_start {
-            for (s, &e) in start.iter_mut().zip(end) {
-                *s += self.weight * (e - *s);
-            }
-        } else {
-            for (s, &e) in start.iter_mut().zip(end) {
-                *s = e - (e - *s) * self.weight;
             }
         }
     }
@@ -138,16 +123,24 @@ impl<T: Scalar> Lerp<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::contexts;
 
-    const OPTIONS: Adam =
-        Adam { lr: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.01, maximize: false };
+    const OPTIONS: Adam = Adam {
+        lr: 1e-3,
+        beta1: 0.9,
+        beta2: 0.999,
+        eps: 1e-8,
+        weight_decay: 0.01,
+        decoupled: false,
+        maximize: false,
+    };
 
     #[test]
     fn a_lost_number_stays_lost() {
         let mut state = [[0f64; 2]; 4];
         let [param, exp_avg, exp_avg_sq, maximum] = &mut state;
         let moments = Moments { exp_avg, exp_avg_sq, max_exp_avg_sq: Some(maximum) };
-        OPTIONS.step(param, &[f64::NAN, 1.0], moments, 1.0).unwrap();
+        OPTIONS.step(&contexts()[0], param, &[f64::NAN, 1.0], moments, 1.0).unwrap();
         for array in state {
             assert!(array[0].is_nan() && array[1].is_finite());
         }
@@ -160,7 +153,7 @@ mod tests {
             let mut buffers = [exp_avg, exp_avg_sq, maximum].map(|len| vec![0f32; len]);
             let [exp_avg, exp_avg_sq, maximum] = &mut buffers;
             let moments = Moments { exp_avg, exp_avg_sq, max_exp_avg_sq: Some(maximum) };
-            let error = OPTIONS.step(&mut param, &vec![0.0; grad], moments, 1.0).unwrap_err();
+            let error = OPTIONS.step(&contexts()[0], &mut param, &vec![0.0; grad], moments, 1.0).unwrap_err();
             assert_eq!(param, [1.0; 2]);
             error.to_string()
         };

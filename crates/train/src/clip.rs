@@ -7,40 +7,100 @@
 //!
 //! Powers are summed in float64, so float32 gradients cannot overflow. A NaN in any gradient makes the norm NaN.
 
-use crate::lanes;
-use elman_kernels::Scalar;
+use crate::lanes::{Term, sum_of};
+use elman_kernels::{Context, Scalar};
 
 /// The norm of some gradients taken together.
 ///
 /// * `gradients`: any number of arrays; the norm of none is 0
 /// * `p`: which norm, 2 for the Euclidean one; may be infinite
-pub fn total_norm<T: Scalar>(gradients: &[&[T]], p: f64) -> f64 {
-    let norms: Vec<f64> = gradients.iter().map(|gradient| norm(gradient, p)).collect();
-    norm(&norms, p)
+pub fn total_norm<T: Scalar>(ctx: &Context, gradients: &[&[T]], p: f64) -> f64 {
+    let norms: Vec<f64> = gradients.iter().map(|gradient| norm(ctx, gradient, p)).collect();
+    norm(ctx, &norms, p)
 }
 
 /// ‖x‖_p.
-pub fn norm<T: Scalar>(x: &[T], p: f64) -> f64 {
-    let size = |x: T| x.widen().abs();
+pub fn norm<T: Scalar>(ctx: &Context, x: &[T], p: f64) -> f64 {
+    let isa = ctx.isa();
     if p == 2.0 {
-        lanes::sum_of(x, |x| size(x) * size(x)).sqrt()
+        sum_of(isa, x, Square).sqrt()
     } else if p == 1.0 {
-        lanes::sum_of(x, size)
+        sum_of(isa, x, Size)
     } else if p == 0.0 {
-        lanes::sum_of(x, |x| if x == T::zero() { 0.0 } else { 1.0 })
+        sum_of(isa, x, NonZero)
     } else if p == f64::INFINITY {
         x.iter().map(|&x| size(x)).fold(0.0, |a, b| if b > a || b.is_nan() { b } else { a })
     } else if p == f64::NEG_INFINITY {
         x.iter().map(|&x| size(x)).reduce(|a, b| if b < a || b.is_nan() { b } else { a }).unwrap_or(0.0)
     } else {
-        lanes::sum_of(x, |x| size(x).powf(p)).powf(1.0 / p)
+        sum_of(isa, x, Power(p)).powf(1.0 / p)
+    }
+}
+
+#[inline(always)]
+fn size<T: Scalar>(x: T) -> f64 {
+    x.widen().abs()
+}
+
+/// |x|²
+#[derive(Clone, Copy)]
+struct Square;
+
+impl<T: Scalar> Term<T> for Square {
+    #[inline(always)]
+    fn of(self, x: T) -> f64 {
+        size(x) * size(x)
+    }
+}
+
+/// |x|
+#[derive(Clone, Copy)]
+struct Size;
+
+impl<T: Scalar> Term<T> for Size {
+    #[inline(always)]
+    fn of(self, x: T) -> f64 {
+        size(x)
+    }
+}
+
+/// 1 where x ≠ 0.
+#[derive(Clone, Copy)]
+struct NonZero;
+
+impl<T: Scalar> Term<T> for NonZero {
+    #[inline(always)]
+    fn of(self, x: T) -> f64 {
+        if x == T::zero() { 0.0 } else { 1.0 }
+    }
+}
+
+/// |x|ᵖ
+#[derive(Clone, Copy)]
+struct Power(f64);
+
+impl<T: Scalar> Term<T> for Power {
+    #[inline(always)]
+    fn of(self, x: T) -> f64 {
+        size(x).powf(self.0)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::random;
+    use crate::testing::{contexts, random};
+
+    /// The norm, which must be the same on every instruction set.
+    fn norm<T: Scalar>(x: &[T], p: f64) -> f64 {
+        let of_all: Vec<f64> = contexts().iter().map(|ctx| super::norm(ctx, x, p)).collect();
+        assert!(of_all.iter().all(|norm| norm.to_bits() == of_all[0].to_bits()));
+        of_all[0]
+    }
+
+    fn total_norm<T: Scalar>(gradients: &[&[T]], p: f64) -> f64 {
+        super::total_norm(&contexts()[0], gradients, p)
+    }
 
     #[test]
     fn norms_by_their_definition() {

@@ -8,14 +8,18 @@
 //!
 //! Rows whose target is `ignore_index` count for nothing: their loss and their gradient are zero, and the mean is over
 //! the other rows (NaN if there is none, as in PyTorch). The maximum is subtracted so that no exponential overflows.
-//!
-//! A row is read in chunks of a fixed number of columns, the last one filled up with -∞, whose exponential is zero.
 
 use crate::error::expect_length;
 use crate::exp::exp_nonpositive;
-use crate::lanes::{LANES, fold};
+use crate::lanes::{self, LANES};
 use crate::{Error, Reduction};
-use elman_kernels::Scalar;
+use elman_kernels::{Context, Scalar, wide};
+
+/// About how many elements a block of rows has.
+const BLOCK: usize = 4096;
+
+/// The most rows of a block.
+const MAX_BLOCK: usize = 64;
 
 /// The shape and the options of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,23 +43,19 @@ impl CrossEntropy {
     ///
     /// # Errors
     ///
-    /// [`Error::Target`], [`Error::Length`], [`Error::TooLarge`].
-    pub fn forward<T: Scalar>(&self, logits: &[T], targets: &[i32], out: &mut [T]) -> Result<(), Error> {
+    /// [`Error::Target`], [`Error::Length`], [`Error::TooLarge`], [`Error::OutOfMemory`].
+    pub fn forward<T: Scalar>(
+        &self,
+        ctx: &Context,
+        logits: &[T],
+        targets: &[i32],
+        out: &mut [T],
+    ) -> Result<(), Error> {
         expect_length("out", &[self.reduction.outputs(self.rows)], out.len())?;
         let counted = self.check(logits, targets)?;
 
-        let mut total = 0.0;
-        for (r, &target) in targets.iter().enumerate() {
-            let loss = self.class(target).map_or(T::zero(), |class| {
-                let row = self.row(logits, r);
-                let maximum = maximum(row);
-                (maximum - row[class]) + exp_sum(row, maximum, |_, _| ()).ln()
-            });
-            total += loss.widen();
-            if self.reduction == Reduction::None {
-                out[r] = loss;
-            }
-        }
+        let mut exps = ctx.scratch(self.block().min(self.rows) * self.classes)?;
+        let total = forward_rows(ctx.isa(), *self, logits, targets, &mut exps, out);
         match self.reduction {
             Reduction::None => {}
             Reduction::Sum => out[0] = T::from_f64(total),
@@ -75,6 +75,7 @@ impl CrossEntropy {
     /// As [`CrossEntropy::forward`].
     pub fn backward<T: Scalar>(
         &self,
+        ctx: &Context,
         logits: &[T],
         targets: &[i32],
         d_out: &[T],
@@ -88,28 +89,7 @@ impl CrossEntropy {
             Reduction::None | Reduction::Sum => T::one(),
         };
 
-        for (r, &target) in targets.iter().enumerate() {
-            let d_row = &mut d_logits[r * self.classes..][..self.classes];
-            let Some(class) = self.class(target) else {
-                d_row.fill(T::zero());
-                continue;
-            };
-            let d_loss = match self.reduction {
-                Reduction::None => d_out[r],
-                Reduction::Mean | Reduction::Sum => d_out[0] * scale,
-            };
-            let row = self.row(logits, r);
-            let sum = exp_sum(row, maximum(row), |start, exps| {
-                let part = &mut d_row[start..];
-                let count = part.len().min(LANES);
-                part[..count].copy_from_slice(&exps[..count]);
-            });
-            let inverse = T::one() / sum;
-            for slot in &mut *d_row {
-                *slot = *slot * inverse * d_loss;
-            }
-            d_row[class] -= d_loss;
-        }
+        backward_rows(ctx.isa(), *self, logits, targets, scale, d_out, d_logits);
         Ok(())
     }
 
@@ -132,60 +112,167 @@ impl CrossEntropy {
     }
 
     /// The class of a checked target, `None` for an ignored row.
+    #[inline(always)]
     fn class(&self, target: i32) -> Option<usize> {
-        if i64::from(target) == self.ignore_index { None } else { usize::try_from(target).ok() }
+        if i64::from(target) == self.ignore_index { None } else { Some(target.unsigned_abs() as usize) }
     }
 
+    /// Rows that go through all stages together: their exponentials stay in the cache.
+    #[inline(always)]
+    fn block(&self) -> usize {
+        (BLOCK / self.classes.max(1)).clamp(1, MAX_BLOCK)
+    }
+
+    #[inline(always)]
     fn row<'a, T>(&self, logits: &'a [T], r: usize) -> &'a [T] {
         &logits[r * self.classes..][..self.classes]
     }
 }
 
+wide! {
+    /// The sum of all rows' losses; each in `out` too, without a reduction. `exps`: memory for a block of rows.
+    fn forward_rows<T: Scalar>(
+        shape: CrossEntropy,
+        logits: &[T],
+        targets: &[i32],
+        exps: &mut [T],
+        out: &mut [T],
+    ) -> f64 {
+        let mut total = 0.0;
+        let mut maxima = [T::zero(); MAX_BLOCK];
+        for (block, targets) in targets.chunks(shape.block()).enumerate() {
+            let first = block * shape.block();
+            let logits = &logits[first * shape.classes..][..targets.len() * shape.classes];
+            let exps = &mut exps[..logits.len()];
+            fill_exps(&shape, logits, targets, &mut maxima, exps);
+            for (r, (&target, &maximum)) in targets.iter().zip(&maxima).enumerate() {
+                let loss = match shape.class(target) {
+                    Some(class) => (maximum - shape.row(logits, r)[class]) + sum(shape.row(exps, r)).ln(),
+                    None => T::zero(),
+                };
+                total += loss.widen();
+                if shape.reduction == Reduction::None {
+                    out[first + r] = loss;
+                }
+            }
+        }
+        total
+    }
+
+    /// The gradients of all rows. `scale`: what the gradient of a reduced loss is multiplied by.
+    fn backward_rows<T: Scalar>(
+        shape: CrossEntropy,
+        logits: &[T],
+        targets: &[i32],
+        scale: T,
+        d_out: &[T],
+        d_logits: &mut [T],
+    ) {
+        let mut maxima = [T::zero(); MAX_BLOCK];
+        for (block, targets) in targets.chunks(shape.block()).enumerate() {
+            let first = block * shape.block();
+            let place = first * shape.classes..(first + targets.len()) * shape.classes;
+            let d_logits = &mut d_logits[place.clone()];
+            fill_exps(&shape, &logits[place], targets, &mut maxima, d_logits);
+            for (r, &target) in targets.iter().enumerate() {
+                let d_row = &mut d_logits[r * shape.classes..][..shape.classes];
+                let Some(class) = shape.class(target) else {
+                    d_row.fill(T::zero());
+                    continue;
+                };
+                let d_loss = match shape.reduction {
+                    Reduction::None => d_out[first + r],
+                    Reduction::Mean | Reduction::Sum => d_out[0] * scale,
+                };
+                let inverse = T::one() / sum(d_row);
+                for slot in &mut *d_row {
+                    *slot = *slot * inverse * d_loss;
+                }
+                d_row[class] -= d_loss;
+            }
+        }
+    }
+}
+
+/// The maxima of a block's rows, and exp(x - maximum) of their elements: in one loop over the whole block, so that
+/// few elements are left over beside whole vectors. Rows that do not count get a 1 everywhere.
+#[inline(always)]
+fn fill_exps<T: Scalar>(
+    shape: &CrossEntropy,
+    logits: &[T],
+    targets: &[i32],
+    maxima: &mut [T; MAX_BLOCK],
+    exps: &mut [T],
+) {
+    for (r, (&target, maximum)) in targets.iter().zip(maxima).enumerate() {
+        let slots = &mut exps[r * shape.classes..][..shape.classes];
+        if shape.class(target).is_none() {
+            slots.fill(T::zero());
+            continue;
+        }
+        let row = shape.row(logits, r);
+        let largest = largest(row);
+        for (slot, &x) in slots.iter_mut().zip(row) {
+            *slot = x - largest;
+        }
+        *maximum = largest;
+    }
+    for slot in exps {
+        *slot = exp_nonpositive(*slot);
+    }
+}
+
 /// The largest element; NaN ones are passed over (their exponential brings them back).
 #[inline(always)]
-fn maximum<T: Scalar>(row: &[T]) -> T {
-    let larger = |a: T, b: T| if b > a { b } else { a };
-    let mut lanes = [T::neg_infinity(); LANES];
-    chunks(row, |_, chunk| {
-        for (lane, &x) in lanes.iter_mut().zip(chunk) {
-            *lane = larger(*lane, x);
-        }
-    });
-    fold(lanes, larger)
+fn largest<T: Scalar>(row: &[T]) -> T {
+    let mut largest = [T::neg_infinity(); LANES];
+    for chunk in row.as_chunks::<LANES>().0 {
+        larger_of_each(&mut largest, chunk);
+    }
+    match row.last_chunk::<LANES>() {
+        Some(last) => larger_of_each(&mut largest, last),
+        None => larger_of_each(&mut largest, row),
+    }
+    lanes::fold(largest, larger)
 }
 
-/// Σ exp(x - maximum). `each` is given the exponentials of every chunk and the column at which it starts.
 #[inline(always)]
-fn exp_sum<T: Scalar>(row: &[T], maximum: T, mut each: impl FnMut(usize, &[T; LANES])) -> T {
-    let mut lanes = [T::zero(); LANES];
-    chunks(row, |start, chunk| {
-        let exps: [T; LANES] = std::array::from_fn(|j| exp_nonpositive(chunk[j] - maximum));
-        for (lane, &exp) in lanes.iter_mut().zip(&exps) {
-            *lane += exp;
-        }
-        each(start, &exps);
-    });
-    fold(lanes, |a, b| a + b)
+fn larger_of_each<T: Scalar>(largest: &mut [T; LANES], values: &[T]) {
+    for (lane, &x) in largest.iter_mut().zip(values) {
+        *lane = larger(*lane, x);
+    }
 }
 
-/// The row in chunks with the column at which each starts, the last chunk filled up with -∞.
+/// The sum, in lanes; what is left over after whole chunks is taken from the last LANES elements.
 #[inline(always)]
-fn chunks<T: Scalar>(row: &[T], mut each: impl FnMut(usize, &[T; LANES])) {
+fn sum<T: Scalar>(row: &[T]) -> T {
+    let mut sums = [T::zero(); LANES];
     let (whole, rest) = row.as_chunks::<LANES>();
-    for (i, chunk) in whole.iter().enumerate() {
-        each(i * LANES, chunk);
+    for chunk in whole {
+        for (sum, &x) in sums.iter_mut().zip(chunk) {
+            *sum += x;
+        }
     }
-    if !rest.is_empty() {
-        let mut last = [T::neg_infinity(); LANES];
-        last[..rest.len()].copy_from_slice(rest);
-        each(row.len() - rest.len(), &last);
+    let (last, counted) = match row.last_chunk::<LANES>() {
+        Some(last) => (&last[..], LANES - rest.len()),
+        None => (row, 0),
+    };
+    for (lane, (sum, &x)) in sums.iter_mut().zip(last).enumerate() {
+        *sum += if lane >= counted { x } else { T::zero() };
     }
+    lanes::sum(sums)
+}
+
+/// The larger of two; the first where they are equal or either is NaN.
+#[inline(always)]
+fn larger<T: Scalar>(a: T, b: T) -> T {
+    if b > a { b } else { a }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{assert_close, numeric_gradient, random};
+    use crate::testing::{assert_close, bits, contexts, numeric_gradient, random};
     use proptest::prelude::*;
 
     const REDUCTIONS: [Reduction; 3] = [Reduction::None, Reduction::Mean, Reduction::Sum];
@@ -222,12 +309,18 @@ mod tests {
     fn check<T: Scalar>(shape: CrossEntropy, logits: &[T], targets: &[i32], tolerance: f64) {
         let d_out: Vec<T> = random(shape.reduction.outputs(shape.rows), 7);
         let [losses, gradient] = naive(&shape, logits, targets, &d_out);
-        let mut out = vec![T::nan(); losses.len()];
-        let mut d_logits = vec![T::nan(); logits.len()];
-        shape.forward(logits, targets, &mut out).unwrap();
-        shape.backward(logits, targets, &d_out, &mut d_logits).unwrap();
-        assert_close(&out, &losses, tolerance);
-        assert_close(&d_logits, &gradient, tolerance);
+        let mut first = None;
+        for ctx in contexts() {
+            let mut out = vec![T::nan(); losses.len()];
+            let mut d_logits = vec![T::nan(); logits.len()];
+            shape.forward(&ctx, logits, targets, &mut out).unwrap();
+            shape.backward(&ctx, logits, targets, &d_out, &mut d_logits).unwrap();
+            assert_close(&out, &losses, tolerance);
+            assert_close(&d_logits, &gradient, tolerance);
+            // Every instruction set gives the same bits.
+            let bits = [bits(&out), bits(&d_logits)];
+            assert_eq!(first.get_or_insert_with(|| bits.clone()), &bits);
+        }
     }
 
     proptest! {
@@ -255,6 +348,7 @@ mod tests {
 
     #[test]
     fn the_gradient_is_that_of_finite_differences() {
+        let ctx = &contexts()[0];
         let (rows, classes) = (3, 5);
         let logits: Vec<f64> = random(rows * classes, 1);
         let targets = [4, -100, 0];
@@ -262,10 +356,10 @@ mod tests {
             let shape = CrossEntropy { rows, classes, ignore_index: -100, reduction };
             let d_out: Vec<f64> = random(reduction.outputs(rows), 2);
             let mut gradient = vec![f64::NAN; logits.len()];
-            shape.backward(&logits, &targets, &d_out, &mut gradient).unwrap();
+            shape.backward(ctx, &logits, &targets, &d_out, &mut gradient).unwrap();
             let numeric = numeric_gradient(&logits, |logits| {
                 let mut out = vec![f64::NAN; d_out.len()];
-                shape.forward(logits, &targets, &mut out).unwrap();
+                shape.forward(ctx, logits, &targets, &mut out).unwrap();
                 out.iter().zip(&d_out).map(|(loss, d)| loss * d).sum()
             });
             assert_close(&gradient, &numeric, 1e-8);
@@ -274,22 +368,23 @@ mod tests {
 
     #[test]
     fn rows_that_do_not_count() {
+        let ctx = &contexts()[0];
         let logits = [f32::NAN, f32::INFINITY, 1.0, 2.0];
         let all = CrossEntropy { rows: 2, classes: 2, ignore_index: -100, reduction: Reduction::Mean };
         let (mut out, mut gradient) = ([0f32], [1f32; 4]);
-        all.forward(&logits, &[-100, -100], &mut out).unwrap();
+        all.forward(ctx, &logits, &[-100, -100], &mut out).unwrap();
         assert!(out[0].is_nan());
-        all.backward(&logits, &[-100, -100], &[1.0], &mut gradient).unwrap();
+        all.backward(ctx, &logits, &[-100, -100], &[1.0], &mut gradient).unwrap();
         assert_eq!(gradient, [0.0; 4]);
 
         let sum = CrossEntropy { reduction: Reduction::Sum, ..all };
-        sum.forward(&logits, &[-100, -100], &mut out).unwrap();
+        sum.forward(ctx, &logits, &[-100, -100], &mut out).unwrap();
         assert_eq!(out, [0.0]);
-        sum.forward(&logits, &[-100, 1], &mut out).unwrap();
+        sum.forward(ctx, &logits, &[-100, 1], &mut out).unwrap();
         assert_close(&out, &[(1.0 + (-1f64).exp()).ln()], 1e-7);
 
         let none = CrossEntropy { rows: 0, ..all };
-        none.forward::<f32>(&[], &[], &mut out).unwrap();
+        none.forward::<f32>(ctx, &[], &[], &mut out).unwrap();
         assert!(out[0].is_nan());
     }
 
@@ -298,7 +393,7 @@ mod tests {
         let shape = CrossEntropy { rows: 1, classes: 3, ignore_index: -100, reduction: Reduction::Sum };
         let loss = |logits: [f32; 3], target| {
             let mut out = [f32::NAN];
-            shape.forward(&logits, &[target], &mut out).unwrap();
+            shape.forward(&contexts()[0], &logits, &[target], &mut out).unwrap();
             out[0]
         };
         assert_eq!(loss([1e30, -1e30, 0.0], 0), 0.0);
@@ -316,11 +411,12 @@ mod tests {
 
     #[test]
     fn what_is_refused() {
+        let ctx = &contexts()[0];
         let shape = CrossEntropy { rows: 2, classes: 3, ignore_index: -1, reduction: Reduction::None };
         let logits = [0f64; 6];
         let mut out = [5.0; 2];
         let mut refuse = |logits: &[f64], targets: &[i32], count: usize| {
-            let error = shape.forward(logits, targets, &mut out[..count]).unwrap_err().to_string();
+            let error = shape.forward(ctx, logits, targets, &mut out[..count]).unwrap_err().to_string();
             assert_eq!(out, [5.0; 2]);
             error
         };
@@ -331,15 +427,15 @@ mod tests {
         assert_eq!(refuse(&logits, &[0, 0], 1), "out: expected 2 elements, got 1");
         let huge = CrossEntropy { rows: usize::MAX, ..shape };
         assert!(matches!(
-            huge.backward(&logits, &[0, 0], &[0.0; 2], &mut [0.0; 6]),
+            huge.backward(ctx, &logits, &[0, 0], &[0.0; 2], &mut [0.0; 6]),
             Err(Error::Length { .. } | Error::TooLarge { .. })
         ));
         let no_classes = CrossEntropy { classes: 0, ..shape };
         assert_eq!(
-            no_classes.forward::<f64>(&[], &[0, -1], &mut [0.0; 2]).unwrap_err().to_string(),
+            no_classes.forward::<f64>(ctx, &[], &[0, -1], &mut [0.0; 2]).unwrap_err().to_string(),
             "Target 0 is out of bounds."
         );
-        no_classes.forward::<f64>(&[], &[-1, -1], &mut [0.0; 2]).unwrap();
-        no_classes.backward::<f64>(&[], &[-1, -1], &[0.0; 2], &mut []).unwrap();
+        no_classes.forward::<f64>(ctx, &[], &[-1, -1], &mut [0.0; 2]).unwrap();
+        no_classes.backward::<f64>(ctx, &[], &[-1, -1], &[0.0; 2], &mut []).unwrap();
     }
 }

@@ -9,16 +9,74 @@
 
 use crate::Error;
 use crate::error::expect_length;
-use crate::lanes;
-use elman_kernels::{Binary, Context, Scalar, Unary};
+use crate::exp::logistic;
+use crate::lanes::{self, Value};
+use elman_kernels::{Binary, Context, Scalar, Unary, wide};
+
+/// A function of an element of each of two arrays. A trait and no closure, so that it is inlined for certain (see
+/// [`wide!`]).
+trait Function<T>: Copy {
+    fn of(self, a: T, b: T) -> T;
+}
+
+/// Defines functions; one with a number is made with it.
+macro_rules! functions {
+    ($($name:ident$(($number:ident))?: |$a:ident, $b:ident| $value:expr;)+) => {$(
+        #[derive(Clone, Copy)]
+        struct $name$((functions!(@type $number)))?;
+
+        impl<T: Scalar> Function<T> for $name {
+            #[inline(always)]
+            fn of(self, $a: T, $b: T) -> T {
+                $(let $number = T::from_f64(self.0);)?
+                $value
+            }
+        }
+    )+};
+    (@type $number:ident) => { f64 };
+}
+
+functions! {
+    Sum: |a, b| a + b;
+    Product: |a, b| a * b;
+    Shift(value): |a, _b| a + value;
+    Scale(value): |a, _b| a * value;
+    // NaN compares false and so stays.
+    Clip(limit): |a, _b| if a > limit { limit } else if a < -limit { -limit } else { a };
+    Logistic: |x, _b| logistic(x);
+    LogisticGrad: |y, dy| dy * (T::one() - y) * y;
+}
+
+wide! {
+    /// out = f(a, b).
+    fn map_into<T: Scalar, F: Function<T>>(f: F, a: &[T], b: &[T], out: &mut [T]) {
+        for ((slot, &a), &b) in out.iter_mut().zip(a).zip(b) {
+            *slot = f.of(a, b);
+        }
+    }
+
+    /// a ← f(a, b).
+    fn map_with<T: Scalar, F: Function<T>>(f: F, a: &mut [T], b: &[T]) {
+        for (a, &b) in a.iter_mut().zip(b) {
+            *a = f.of(*a, b);
+        }
+    }
+
+    /// a ← f(a).
+    fn map_in_place<T: Scalar, F: Function<T>>(f: F, a: &mut [T]) {
+        for a in a {
+            *a = f.of(*a, *a);
+        }
+    }
+}
 
 /// out = a + b.
 ///
 /// # Errors
 ///
 /// [`Error::Length`] if the lengths differ.
-pub fn add<T: Scalar>(a: &[T], b: &[T], out: &mut [T]) -> Result<(), Error> {
-    zip(["b", "out"], a, b, out, |a, b| a + b)
+pub fn add<T: Scalar>(ctx: &Context, a: &[T], b: &[T], out: &mut [T]) -> Result<(), Error> {
+    zip(ctx, ["b", "out"], Sum, a, b, out)
 }
 
 /// out = a · b.
@@ -26,8 +84,8 @@ pub fn add<T: Scalar>(a: &[T], b: &[T], out: &mut [T]) -> Result<(), Error> {
 /// # Errors
 ///
 /// [`Error::Length`] if the lengths differ.
-pub fn mul<T: Scalar>(a: &[T], b: &[T], out: &mut [T]) -> Result<(), Error> {
-    zip(["b", "out"], a, b, out, |a, b| a * b)
+pub fn mul<T: Scalar>(ctx: &Context, a: &[T], b: &[T], out: &mut [T]) -> Result<(), Error> {
+    zip(ctx, ["b", "out"], Product, a, b, out)
 }
 
 /// out = a + value, with the value rounded to the element type.
@@ -35,9 +93,8 @@ pub fn mul<T: Scalar>(a: &[T], b: &[T], out: &mut [T]) -> Result<(), Error> {
 /// # Errors
 ///
 /// [`Error::Length`] if the lengths differ.
-pub fn add_scalar<T: Scalar>(a: &[T], value: f64, out: &mut [T]) -> Result<(), Error> {
-    let value = T::from_f64(value);
-    map(a, out, |a| a + value)
+pub fn add_scalar<T: Scalar>(ctx: &Context, a: &[T], value: f64, out: &mut [T]) -> Result<(), Error> {
+    map(ctx, Shift(value), a, out)
 }
 
 /// out = a · value, with the value rounded to the element type.
@@ -45,17 +102,18 @@ pub fn add_scalar<T: Scalar>(a: &[T], value: f64, out: &mut [T]) -> Result<(), E
 /// # Errors
 ///
 /// [`Error::Length`] if the lengths differ.
-pub fn mul_scalar<T: Scalar>(a: &[T], value: f64, out: &mut [T]) -> Result<(), Error> {
-    let value = T::from_f64(value);
-    map(a, out, |a| a * value)
+pub fn mul_scalar<T: Scalar>(ctx: &Context, a: &[T], value: f64, out: &mut [T]) -> Result<(), Error> {
+    map(ctx, Scale(value), a, out)
 }
 
 /// a ← a · value, with the value rounded to the element type.
-pub fn scale<T: Scalar>(a: &mut [T], value: f64) {
-    let value = T::from_f64(value);
-    for slot in a {
-        *slot *= value;
-    }
+pub fn scale<T: Scalar>(ctx: &Context, a: &mut [T], value: f64) {
+    map_in_place(ctx.isa(), Scale(value), a);
+}
+
+/// a ← min(max(a, -limit), limit), with the limit rounded to the element type; NaN stays NaN.
+pub fn clip<T: Scalar>(ctx: &Context, a: &mut [T], limit: f64) {
+    map_in_place(ctx.isa(), Clip(limit), a);
 }
 
 /// target ← target + source.
@@ -63,11 +121,9 @@ pub fn scale<T: Scalar>(a: &mut [T], value: f64) {
 /// # Errors
 ///
 /// [`Error::Length`] if the lengths differ.
-pub fn accumulate<T: Scalar>(target: &mut [T], source: &[T]) -> Result<(), Error> {
+pub fn accumulate<T: Scalar>(ctx: &Context, target: &mut [T], source: &[T]) -> Result<(), Error> {
     expect_length("source", &[target.len()], source.len())?;
-    for (slot, &value) in target.iter_mut().zip(source) {
-        *slot += value;
-    }
+    map_with(ctx.isa(), Sum, target, source);
     Ok(())
 }
 
@@ -98,8 +154,8 @@ pub fn relu<T: Scalar>(ctx: &Context, x: &[T], out: &mut [T]) -> Result<(), Erro
 /// # Errors
 ///
 /// [`Error::Length`] if the lengths differ.
-pub fn sigmoid<T: Scalar>(x: &[T], out: &mut [T]) -> Result<(), Error> {
-    map(x, out, |x| T::one() / (T::one() + (-x).exp()))
+pub fn sigmoid<T: Scalar>(ctx: &Context, x: &[T], out: &mut [T]) -> Result<(), Error> {
+    map(ctx, Logistic, x, out)
 }
 
 /// dx = dy (1 - y²) for y = tanh x.
@@ -129,13 +185,13 @@ pub fn relu_backward<T: Scalar>(ctx: &Context, y: &[T], dy: &[T], dx: &mut [T]) 
 /// # Errors
 ///
 /// [`Error::Length`] if the lengths differ.
-pub fn sigmoid_backward<T: Scalar>(y: &[T], dy: &[T], dx: &mut [T]) -> Result<(), Error> {
-    zip(["grad_y", "grad_x"], y, dy, dx, |y, dy| dy * (T::one() - y) * y)
+pub fn sigmoid_backward<T: Scalar>(ctx: &Context, y: &[T], dy: &[T], dx: &mut [T]) -> Result<(), Error> {
+    zip(ctx, ["grad_y", "grad_x"], LogisticGrad, y, dy, dx)
 }
 
 /// Σ x, added up in float64.
-pub fn sum<T: Scalar>(x: &[T]) -> f64 {
-    lanes::sum_of(x, T::widen)
+pub fn sum<T: Scalar>(ctx: &Context, x: &[T]) -> f64 {
+    lanes::sum_of(ctx.isa(), x, Value)
 }
 
 fn gradient_lengths<T>(y: &[T], dy: &[T], dx: &[T]) -> Result<(), Error> {
@@ -144,33 +200,30 @@ fn gradient_lengths<T>(y: &[T], dy: &[T], dx: &[T]) -> Result<(), Error> {
     Ok(())
 }
 
-#[inline(always)]
-fn map<T: Scalar>(x: &[T], out: &mut [T], f: impl Fn(T) -> T) -> Result<(), Error> {
+fn map<T: Scalar, F: Function<T>>(ctx: &Context, f: F, x: &[T], out: &mut [T]) -> Result<(), Error> {
     expect_length("out", &[x.len()], out.len())?;
-    for (slot, &x) in out.iter_mut().zip(x) {
-        *slot = f(x);
-    }
+    map_into(ctx.isa(), f, x, x, out);
     Ok(())
 }
 
-#[inline(always)]
-fn zip<T: Scalar>(
+fn zip<T: Scalar, F: Function<T>>(
+    ctx: &Context,
     [b_name, out_name]: [&'static str; 2],
+    f: F,
     a: &[T],
     b: &[T],
     out: &mut [T],
-    f: impl Fn(T, T) -> T,
 ) -> Result<(), Error> {
     expect_length(b_name, &[a.len()], b.len())?;
     expect_length(out_name, &[a.len()], out.len())?;
-    for ((slot, &a), &b) in out.iter_mut().zip(a).zip(b) {
-        *slot = f(a, b);
-    }
+    map_into(ctx.isa(), f, a, b, out);
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
     use crate::testing::{assert_close, bits, contexts, numeric_gradient, random};
 
@@ -178,7 +231,8 @@ mod tests {
 
     #[test]
     fn arithmetic() {
-        for count in COUNTS {
+        for (ctx, count) in contexts().into_iter().flat_map(|ctx| COUNTS.map(|count| (ctx.clone(), count))) {
+            let ctx = &ctx;
             let (a, b): (Vec<f32>, Vec<f32>) = (random(count, 1), random(count, 2));
             let mut out = vec![f32::NAN; count];
             let mut check = |expected: &dyn Fn(f32, f32) -> f32, run: &dyn Fn(&mut [f32])| {
@@ -186,17 +240,21 @@ mod tests {
                 let expected: Vec<f32> = a.iter().zip(&b).map(|(&a, &b)| expected(a, b)).collect();
                 assert_eq!(bits(&out), bits(&expected));
             };
-            check(&|a, b| a + b, &|out| add(&a, &b, out).unwrap());
-            check(&|a, b| a * b, &|out| mul(&a, &b, out).unwrap());
-            check(&|a, _| a + 0.1, &|out| add_scalar(&a, 0.1, out).unwrap());
-            check(&|a, _| a * 0.1, &|out| mul_scalar(&a, 0.1, out).unwrap());
+            check(&|a, b| a + b, &|out| add(ctx, &a, &b, out).unwrap());
+            check(&|a, b| a * b, &|out| mul(ctx, &a, &b, out).unwrap());
+            check(&|a, _| a + 0.1, &|out| add_scalar(ctx, &a, 0.1, out).unwrap());
+            check(&|a, _| a * 0.1, &|out| mul_scalar(ctx, &a, 0.1, out).unwrap());
             check(&|a, b| a + b, &|out| {
                 out.copy_from_slice(&a);
-                accumulate(out, &b).unwrap();
+                accumulate(ctx, out, &b).unwrap();
             });
             check(&|a, _| a * 0.1, &|out| {
                 out.copy_from_slice(&a);
-                scale(out, 0.1);
+                scale(ctx, out, 0.1);
+            });
+            check(&|a, _| a.clamp(-0.7, 0.7), &|out| {
+                out.copy_from_slice(&a);
+                clip(ctx, out, 0.7);
             });
         }
     }
@@ -214,7 +272,9 @@ mod tests {
                 let functions: [Function; 3] = [
                     (f64::tanh, &|x, y| tanh(&ctx, x, y), &|y, dy, dx| tanh_backward(&ctx, y, dy, dx)),
                     (|x| x.max(0.0), &|x, y| relu(&ctx, x, y), &|y, dy, dx| relu_backward(&ctx, y, dy, dx)),
-                    (|x| 1.0 / (1.0 + (-x).exp()), &sigmoid, &sigmoid_backward),
+                    (|x| 1.0 / (1.0 + (-x).exp()), &|x, y| sigmoid(&ctx, x, y), &|y, dy, dx| {
+                        sigmoid_backward(&ctx, y, dy, dx)
+                    }),
                 ];
                 for (definition, forward, backward) in functions {
                     let (mut y, mut dx) = (vec![f64::NAN; count], vec![f64::NAN; count]);
@@ -236,10 +296,14 @@ mod tests {
     fn special_values_of_the_activations() {
         let x = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 0.0, 200.0, -200.0];
         let mut y = [5f32; 6];
-        sigmoid(&x, &mut y).unwrap();
-        assert!(y[0].is_nan());
-        assert_eq!(y[1..], [1.0, 0.0, 0.5, 1.0, 0.0]);
         for ctx in contexts() {
+            sigmoid(&ctx, &x, &mut y).unwrap();
+            assert!(y[0].is_nan());
+            assert_eq!(y[1..], [1.0, 0.0, 0.5, 1.0, 0.0]);
+            let mut clipped = x;
+            clip(&ctx, &mut clipped, 2.0);
+            assert!(clipped[0].is_nan());
+            assert_eq!(clipped[1..], [2.0, -2.0, 0.0, 2.0, -2.0]);
             relu(&ctx, &x, &mut y).unwrap();
             assert!(y[0].is_nan());
             assert_eq!(y[1..], [f32::INFINITY, 0.0, 0.0, 200.0, 0.0]);
@@ -254,28 +318,34 @@ mod tests {
 
     #[test]
     fn sums_are_exact_where_float64_is() {
+        let sum = |x: &[f32]| {
+            let sums = contexts().iter().map(|ctx| super::sum(ctx, x).to_bits()).collect::<HashSet<_>>();
+            assert_eq!(sums.len(), 1, "the instruction sets differ");
+            f64::from_bits(*sums.iter().next().unwrap())
+        };
         for count in COUNTS {
             let x: Vec<f32> = random(count, 5);
             // Products with 2²² are integers below 2²⁴: their sum is exact.
             let exact: i64 = x.iter().map(|&x| (x * 4_194_304.0) as i64).sum();
             assert_eq!(sum(&x), exact as f64 / 4_194_304.0);
         }
-        assert_eq!(sum(&[16_777_216f32, 1.0, 2.0]), 16_777_219.0); // which float32 does not hold
-        assert!(sum(&[1.0, f64::NAN]).is_nan());
-        assert_eq!(sum::<f32>(&[f32::MAX; 4]), 4.0 * f64::from(f32::MAX));
+        assert_eq!(sum(&[16_777_216.0, 1.0, 2.0]), 16_777_219.0); // which float32 does not hold
+        assert!(sum(&[1.0, f32::NAN]).is_nan());
+        assert_eq!(sum(&[f32::MAX; 4]), 4.0 * f64::from(f32::MAX));
     }
 
     #[test]
     fn lengths_that_differ() {
+        let ctx = &contexts()[0];
         assert_eq!(
-            add(&[0f32; 2], &[0.0; 3], &mut [0.0; 2]).unwrap_err().to_string(),
+            add(ctx, &[0f32; 2], &[0.0; 3], &mut [0.0; 2]).unwrap_err().to_string(),
             "b: expected 2 elements, got 3"
         );
         assert_eq!(
-            mul(&[0f32; 2], &[0.0; 2], &mut []).unwrap_err().to_string(),
+            mul(ctx, &[0f32; 2], &[0.0; 2], &mut []).unwrap_err().to_string(),
             "out: expected 2 elements, got 0"
         );
-        assert!(add_scalar(&[0f32; 2], 1.0, &mut [0.0]).is_err());
-        assert!(accumulate(&mut [0f32; 2], &[0.0]).is_err());
+        assert!(add_scalar(ctx, &[0f32; 2], 1.0, &mut [0.0]).is_err());
+        assert!(accumulate(ctx, &mut [0f32; 2], &[0.0]).is_err());
     }
 }

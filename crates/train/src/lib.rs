@@ -4,16 +4,16 @@
 //! |---|---|
 //! | [`random`] | PyTorch's stream of random numbers |
 //! | [`linear`], [`embedding`] | the layers around a recurrent one |
-//! | [`cross_entropy`], [`mse`] | losses |
+//! | [`cross_entropy`], [`pointwise`] | losses |
 //! | [`elementwise`], [`strided`] | the arithmetic and the views of the tensor type |
-//! | [`sgd`], [`adam`] | optimizers, one parameter at a time |
+//! | [`sgd`], [`adam`], [`rmsprop`] | optimizers, one parameter at a time |
 //! | [`clip`] | norms of gradients |
 //!
 //! Everything is generic over [`elman_kernels::Scalar`] (`f32`, `f64`) and works on row-major slices that the caller
 //! owns. Sizes are checked against the slices before anything is written. Gradients are named `d` + the name of what
-//! they belong to. Inner loops run over slices of equal length or arrays of fixed size, so that the compiler turns
-//! them into vector instructions; reductions add into a fixed number of lanes, so that results depend neither on the
-//! instruction set nor on the number of threads.
+//! they belong to. Inner loops run over slices of equal length or arrays of fixed size, and [`elman_kernels::wide!`]
+//! compiles them for every instruction set; reductions add into a fixed number of lanes, so that results depend neither
+//! on the instruction set nor on the number of threads.
 
 #![forbid(unsafe_code)]
 
@@ -23,8 +23,9 @@ pub mod cross_entropy;
 pub mod elementwise;
 pub mod embedding;
 pub mod linear;
-pub mod mse;
+pub mod pointwise;
 pub mod random;
+pub mod rmsprop;
 pub mod sgd;
 pub mod strided;
 
@@ -32,6 +33,7 @@ mod error;
 mod exp;
 mod lanes;
 mod reduction;
+mod stages;
 #[cfg(test)]
 mod testing;
 

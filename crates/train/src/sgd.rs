@@ -13,12 +13,10 @@
 
 use crate::Error;
 use crate::error::expect_length;
-use elman_kernels::Scalar;
+use crate::stages::{BLOCK, decayed};
+use elman_kernels::{Context, Scalar, wide};
 
-/// Elements that go through all stages together: they stay in the cache.
-pub(crate) const BLOCK: usize = 256;
-
-/// The self.
+/// The options.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sgd {
     /// η, the learning rate.
@@ -48,13 +46,14 @@ impl Sgd {
     /// [`Error::Length`], [`Error::MissingBuffer`].
     pub fn step<T: Scalar>(
         &self,
+        ctx: &Context,
         param: &mut [T],
         grad: &[T],
         momentum_buffer: Option<&mut [T]>,
         first: bool,
     ) -> Result<(), Error> {
         expect_length("grad", &[param.len()], grad.len())?;
-        let mut buffer = match momentum_buffer {
+        let buffer = match momentum_buffer {
             Some(buffer) if self.momentum != 0.0 => {
                 expect_length("momentum_buffer", &[param.len()], buffer.len())?;
                 Some(buffer)
@@ -68,13 +67,29 @@ impl Sgd {
             }
             _ => None,
         };
+        update(ctx.isa(), *self, param, grad, buffer, first);
+        Ok(())
+    }
+}
 
-        let [momentum, undamped, minus_lr] = [self.momentum, 1.0 - self.dampening, -self.lr].map(T::from_f64);
+wide! {
+    /// The step, with lengths that are checked; `buffer` is there if there is momentum.
+    fn update<T: Scalar>(
+        sgd: Sgd,
+        param: &mut [T],
+        grad: &[T],
+        buffer: Option<&mut [T]>,
+        first: bool,
+    ) {
+        let momentum = T::from_f64(sgd.momentum);
+        let undamped = T::from_f64(1.0 - sgd.dampening);
+        let minus_lr = T::from_f64(-sgd.lr);
+        let mut buffer = buffer;
         let mut gradient = [T::zero(); BLOCK];
         for (i, (param, grad)) in param.chunks_mut(BLOCK).zip(grad.chunks(BLOCK)).enumerate() {
             let gradient = &mut gradient[..param.len()];
-            decayed(grad, param, self.maximize, self.weight_decay, gradient);
-            if let Some(buffer) = buffer.as_deref_mut() {
+            decayed(grad, param, sgd.maximize, sgd.weight_decay, gradient);
+            if let Some(buffer) = &mut buffer {
                 let buffer = &mut buffer[i * BLOCK..][..param.len()];
                 if first {
                     buffer.copy_from_slice(gradient);
@@ -83,7 +98,7 @@ impl Sgd {
                         *m = *m * momentum + undamped * g;
                     }
                 }
-                if self.nesterov {
+                if sgd.nesterov {
                     for (g, &m) in gradient.iter_mut().zip(&*buffer) {
                         *g += momentum * m;
                     }
@@ -95,31 +110,13 @@ impl Sgd {
                 *p += minus_lr * g;
             }
         }
-        Ok(())
-    }
-}
-
-/// out = ±grad + `weight_decay` · param.
-#[inline(always)]
-pub(crate) fn decayed<T: Scalar>(grad: &[T], param: &[T], maximize: bool, weight_decay: f64, out: &mut [T]) {
-    if maximize {
-        for (slot, &g) in out.iter_mut().zip(grad) {
-            *slot = -g;
-        }
-    } else {
-        out.copy_from_slice(grad);
-    }
-    if weight_decay != 0.0 {
-        let decay = T::from_f64(weight_decay);
-        for (slot, &p) in out.iter_mut().zip(param) {
-            *slot += decay * p;
-        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::contexts;
 
     const PLAIN: Sgd =
         Sgd { lr: 0.1, momentum: 0.0, dampening: 0.0, weight_decay: 0.0, nesterov: false, maximize: false };
@@ -128,19 +125,19 @@ mod tests {
     fn zero_factors_leave_their_terms_out() {
         // With the terms added as zeros, 0 · ∞ would be NaN.
         let mut param = [f32::INFINITY, 1.0];
-        PLAIN.step(&mut param, &[1.0, 2.0], Some(&mut []), false).unwrap();
+        PLAIN.step(&contexts()[0], &mut param, &[1.0, 2.0], Some(&mut []), false).unwrap();
         assert_eq!(param, [f32::INFINITY, 0.8]);
     }
 
     #[test]
     fn what_is_refused() {
         let mut param = [1f64; 2];
-        let error = PLAIN.step(&mut param, &[0.0; 3], None, true).unwrap_err();
+        let error = PLAIN.step(&contexts()[0], &mut param, &[0.0; 3], None, true).unwrap_err();
         assert_eq!(error.to_string(), "grad: expected 2 elements, got 3");
         let momentum = Sgd { momentum: 0.9, ..PLAIN };
-        let error = momentum.step(&mut param, &[0.0; 2], None, true).unwrap_err();
+        let error = momentum.step(&contexts()[0], &mut param, &[0.0; 2], None, true).unwrap_err();
         assert_eq!(error.to_string(), "SGD: momentum needs momentum_buffer");
-        let error = momentum.step(&mut param, &[0.0; 2], Some(&mut [0.0]), true).unwrap_err();
+        let error = momentum.step(&contexts()[0], &mut param, &[0.0; 2], Some(&mut [0.0]), true).unwrap_err();
         assert_eq!(error.to_string(), "momentum_buffer: expected 2 elements, got 1");
         assert_eq!(param, [1.0; 2]);
     }

@@ -1,11 +1,17 @@
 //! Losses and optimizers against PyTorch's own numbers, which `golden/make.py` has written.
 
-use elman_kernels::Scalar;
+use elman_kernels::{Context, Isa, Scalar};
+use elman_train::Reduction;
 use elman_train::adam::{Adam, Moments};
 use elman_train::cross_entropy::CrossEntropy;
+use elman_train::pointwise::{self, Squared};
 use elman_train::sgd::Sgd;
-use elman_train::{Reduction, mse};
 use serde_json::Value;
+
+/// The machine's best instruction set; that all give the same bits is tested beside the code.
+fn context() -> Context {
+    Context::new(Isa::detect(), 1)
+}
 
 fn golden(section: &str, of: &str, name: &str) -> Vec<Value> {
     let all: Value = serde_json::from_str(include_str!("golden/pytorch.json")).unwrap();
@@ -57,8 +63,8 @@ fn cross_entropy<T: Scalar>(case: &Value, tolerance: f64) {
     };
     let mut out = vec![T::infinity(); d_out.len()];
     let mut d_logits = vec![T::infinity(); logits.len()];
-    shape.forward(&logits, &targets, &mut out).unwrap();
-    shape.backward(&logits, &targets, &d_out, &mut d_logits).unwrap();
+    shape.forward(&context(), &logits, &targets, &mut out).unwrap();
+    shape.backward(&context(), &logits, &targets, &d_out, &mut d_logits).unwrap();
     close(&out, &case["out"], tolerance, case);
     close(&d_logits, &case["grad_input"], tolerance, case);
 }
@@ -74,8 +80,10 @@ fn mean_squared_error<T: Scalar>(case: &Value, tolerance: f64) {
     let mut out = vec![T::infinity(); d_out.len()];
     let [mut d_input, mut d_target] = [vec![T::infinity(); input.len()], vec![T::infinity(); input.len()]];
     let reduction = reduction(case);
-    mse::forward(&input, &target, reduction, &mut out).unwrap();
-    mse::backward(&input, &target, reduction, &d_out, Some(&mut d_input), Some(&mut d_target)).unwrap();
+    pointwise::forward(&context(), Squared, &input, &target, reduction, &mut out).unwrap();
+    let gradients = (Some(&mut d_input[..]), Some(&mut d_target[..]));
+    pointwise::backward(&context(), Squared, &input, &target, reduction, &d_out, gradients.0, gradients.1)
+        .unwrap();
     close(&out, &case["out"], tolerance, case);
     close(&d_input, &case["grad_input"], tolerance, case);
     close(&d_target, &case["grad_target"], tolerance, case);
@@ -124,7 +132,9 @@ fn sgd<T: Scalar>(case: &Value, tolerance: f64) {
     };
     trajectory::<T>(case, tolerance, |len| {
         let mut buffer = (sgd.momentum != 0.0).then(|| vec![T::nan(); len]);
-        Box::new(move |param, grad, t| sgd.step(param, grad, buffer.as_deref_mut(), t == 1).unwrap())
+        Box::new(move |param, grad, t| {
+            sgd.step(&context(), param, grad, buffer.as_deref_mut(), t == 1).unwrap()
+        })
     });
 }
 
@@ -144,6 +154,7 @@ fn adam<T: Scalar>(case: &Value, tolerance: f64) {
         beta2: options["betas"][1].as_f64().unwrap(),
         eps: number("eps"),
         weight_decay: number("weight_decay"),
+        decoupled: false,
         maximize: flag("maximize"),
     };
     let amsgrad = flag("amsgrad");
@@ -156,7 +167,7 @@ fn adam<T: Scalar>(case: &Value, tolerance: f64) {
                 exp_avg_sq: &mut exp_avg_sq,
                 max_exp_avg_sq: maximum.as_deref_mut(),
             };
-            adam.step(param, grad, moments, f64::from(t)).unwrap();
+            adam.step(&context(), param, grad, moments, f64::from(t)).unwrap();
         })
     });
 }

@@ -55,6 +55,35 @@ export function clipGradNorm_(
   return norm
 }
 
+/**
+ * Limits every element of the gradients of all parameters, in place, to the range from `-clipValue` to `clipValue`.
+ *
+ * Parameters without a gradient do not count; NaN stays NaN.
+ *
+ * @param parameters the parameters, or a single one.
+ * @param clipValue the largest size of an element.
+ * @throws TypeError if something is not a tensor or a number; RangeError if `clipValue` is negative or NaN.
+ *
+ * @example
+ * ```ts
+ * import { nn, tensor } from '@elman/rnn'
+ *
+ * const w = tensor([0, 0], { requiresGrad: true })
+ * w.mul(tensor([3, -0.5])).sum().backward()
+ * nn.utils.clipGradValue_([w], 1)
+ * console.log(w.grad?.toArray()) // [ 1, -0.5 ]
+ * ```
+ *
+ * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.clip_grad_value_.html
+ */
+export function clipGradValue_(parameters: Iterable<Tensor> | Tensor, clipValue: number): void {
+  const limit = checkNumber('clip_value', clipValue)
+  if (limit < 0) throw new RangeError(`clip_value must not be negative, got: ${limit}`)
+  for (const grad of gradientsOf(parameters)) {
+    grad.mutate((values) => native.clip(values, limit))
+  }
+}
+
 /** ‖(‖g_i‖_p)_i‖_p over gradients of either dtype. */
 function totalNorm(grads: readonly Variable[], p: number): number {
   const norms = (['float32', 'float64'] as const).flatMap((dtype) => {

@@ -1,3 +1,3 @@
 /** Helpers for training. */
 
-export { type ClipGradNormOptions, clipGradNorm_ } from './clip-grad'
+export { type ClipGradNormOptions, clipGradNorm_, clipGradValue_ } from './clip-grad'

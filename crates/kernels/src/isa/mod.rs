@@ -145,18 +145,21 @@ pub(crate) enum Kind {
 }
 
 macro_rules! dispatch_to {
-    ($isa:expr, $task:expr) => {{
+    ($isa:expr, $task:expr) => {
+        $crate::isa::dispatch_to!($isa, $task, Self)
+    };
+    ($isa:expr, $task:expr, $type:ty) => {{
         use $crate::isa::{Kind, Simd};
         match $isa.0 {
-            Kind::Portable(token) => Simd::<Self>::vectorize(token, $task),
+            Kind::Portable(token) => Simd::<$type>::vectorize(token, $task),
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx2(token) => Simd::<Self>::vectorize(token, $task),
+            Kind::Avx2(token) => Simd::<$type>::vectorize(token, $task),
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx512(token) => Simd::<Self>::vectorize(token, $task),
+            Kind::Avx512(token) => Simd::<$type>::vectorize(token, $task),
             #[cfg(any(test, feature = "test-isas"))]
-            Kind::Portable8(token) => Simd::<Self>::vectorize(token, $task),
+            Kind::Portable8(token) => Simd::<$type>::vectorize(token, $task),
             #[cfg(any(test, feature = "test-isas"))]
-            Kind::Portable16(token) => Simd::<Self>::vectorize(token, $task),
+            Kind::Portable16(token) => Simd::<$type>::vectorize(token, $task),
         }
     }};
 }

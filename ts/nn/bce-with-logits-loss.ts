@@ -1,0 +1,52 @@
+/** The loss of classification into two classes. */
+
+import { formatShape, sameShape } from '../check'
+import { PointwiseLoss, type PointwiseLossOptions, type PointwiseLossRule } from './pointwise-loss'
+
+const rule: PointwiseLossRule = {
+  name: 'BCEWithLogitsLoss',
+  owner: 'binary_cross_entropy_with_logits',
+  kind: 'logistic',
+  checkShapes(input, target) {
+    if (sameShape(input, target)) return
+    throw new RangeError(
+      `Target size (${formatShape(target)}) must be the same as input size (${formatShape(input)})`,
+    )
+  },
+}
+
+/**
+ * How surprised a classifier with two classes is by the right ones, in nats, as `torch.nn.BCEWithLogitsLoss`:
+ *
+ *     loss = -target · log σ(input) - (1 - target) · log(1 - σ(input)),   σ(x) = 1 / (1 + exp(-x))
+ *
+ * averaged or summed over all elements. Each is a question of its own; the input is a logit, without a sigmoid. It is
+ * computed in a form that holds for logits of any size.
+ *
+ * | shape | where |
+ * |---|---|
+ * | input (…) | logits, any shape |
+ * | target (…) | of the same shape and dtype: the probability of a yes, from 0 to 1 |
+ * | output () | a single value; (…) with `reduction: 'none'` |
+ *
+ * @example
+ * ```ts
+ * import { nn, tensor } from '@elman/rnn'
+ *
+ * const loss = new nn.BCEWithLogitsLoss()
+ * const logits = tensor([2, -1], { requiresGrad: true })
+ * loss.forward(logits, tensor([1, 0])).backward()
+ * console.log(logits.grad?.toArray()) // about [ -0.06, 0.13 ]
+ * ```
+ *
+ * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.BCEWithLogitsLoss.html
+ */
+export class BCEWithLogitsLoss extends PointwiseLoss {
+  /**
+   * @param options `reduction`: `'mean'`, `'sum'` or `'none'`. Default: `'mean'`.
+   * @throws RangeError for another reduction; TypeError for an option of the wrong kind or that does not exist.
+   */
+  constructor(options?: PointwiseLossOptions) {
+    super(rule, options)
+  }
+}

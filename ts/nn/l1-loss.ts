@@ -1,0 +1,42 @@
+/** The loss of regression that outliers disturb least. */
+
+import { checkSameShape } from '../check'
+import { PointwiseLoss, type PointwiseLossOptions, type PointwiseLossRule } from './pointwise-loss'
+
+const rule: PointwiseLossRule = {
+  name: 'L1Loss',
+  owner: 'l1_loss',
+  kind: 'absolute',
+  checkShapes: checkSameShape,
+}
+
+/**
+ * The distance of each element from its target, as `torch.nn.L1Loss`: |input - target|, averaged or summed.
+ *
+ * Its gradient is the sign of the difference, 0 where there is none, so outliers weigh less than with
+ * {@link MSELoss}.
+ *
+ * | shape | where |
+ * |---|---|
+ * | input, target (…) | any shape, the same for both: nothing is broadcast |
+ * | output () | a single value; (…) with `reduction: 'none'` |
+ *
+ * @example
+ * ```ts
+ * import { nn, tensor } from '@elman/rnn'
+ *
+ * const loss = new nn.L1Loss()
+ * console.log(loss.forward(tensor([1, 2]), tensor([1, 4])).item()) // 1
+ * ```
+ *
+ * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.L1Loss.html
+ */
+export class L1Loss extends PointwiseLoss {
+  /**
+   * @param options `reduction`: `'mean'`, `'sum'` or `'none'`. Default: `'mean'`.
+   * @throws RangeError for another reduction; TypeError for an option of the wrong kind or that does not exist.
+   */
+  constructor(options?: PointwiseLossOptions) {
+    super(rule, options)
+  }
+}

@@ -1,0 +1,56 @@
+/** What the losses share that compare each element of the input with its target. */
+
+import type { Variable } from '../autograd/variable'
+import { checkOptions, checkSameDType } from '../check'
+import { type PointwiseLossKind, pointwiseLoss, type Reduction } from '../ops/loss'
+import { checkTensor, type Tensor, wrap } from '../tensor/tensor'
+import { checkReduction } from './loss'
+import { Module } from './module'
+
+/** Options of {@link MSELoss}, {@link L1Loss} and {@link BCEWithLogitsLoss}. */
+export interface PointwiseLossOptions {
+  /** Whether the losses of all elements are averaged, summed or kept apart. Default: `'mean'`. */
+  reduction?: Reduction | undefined
+}
+
+/** What one of these losses differs from another in. */
+export interface PointwiseLossRule {
+  /** The class's name. */
+  readonly name: string
+  /** The function's name in messages. */
+  readonly owner: string
+  readonly kind: PointwiseLossKind
+  /** Refuses two shapes that differ. */
+  checkShapes(input: readonly number[], target: readonly number[]): void
+}
+
+/** A loss of each element against its target, averaged or summed. */
+export class PointwiseLoss extends Module {
+  /** What is done with the losses of the elements. */
+  readonly reduction: Reduction
+  readonly #rule: PointwiseLossRule
+
+  /** @internal */
+  constructor(rule: PointwiseLossRule, options: unknown) {
+    super()
+    const given = checkOptions(rule.name, options, ['reduction'])
+    this.reduction = checkReduction(given.reduction ?? 'mean')
+    this.#rule = rule
+  }
+
+  /**
+   * The loss.
+   *
+   * @param input any shape.
+   * @param target of the same shape and dtype; gradients flow to it too, if it needs one.
+   * @throws RangeError if the shapes differ; TypeError if the dtypes do, or one is not a tensor.
+   */
+  forward(input: Tensor, target: Tensor): Tensor {
+    const { owner, kind, checkShapes } = this.#rule
+    const given: Variable = checkTensor(owner, 'input', input)
+    const wanted: Variable = checkTensor(owner, 'target', target)
+    checkSameDType(`${owner}(): expected input and target`, given.dtype, wanted.dtype)
+    checkShapes(given.shape, wanted.shape)
+    return wrap(pointwiseLoss(kind, given, wanted, checkReduction(this.reduction)))
+  }
+}

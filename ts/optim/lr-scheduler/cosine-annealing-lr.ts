@@ -1,0 +1,76 @@
+/** Learning rates that fall along a cosine. */
+
+import { checkPositiveInteger } from '../../check'
+import { nonNegative } from '../rule'
+import { type EpochRule, EpochScheduler } from './epoch-scheduler'
+import type { AnyOptimizer } from './scheduler'
+
+/** Options of {@link CosineAnnealingLR}. */
+export interface CosineAnnealingLROptions {
+  /** The smallest learning rate. Default: 0. */
+  etaMin?: number | undefined
+  /** The epoch after which a schedule goes on. Default: -1, a new one. */
+  lastEpoch?: number | undefined
+}
+
+interface Settings {
+  tMax: number
+  etaMin: number
+}
+
+const rule: EpochRule<Settings> = {
+  name: 'CosineAnnealingLR',
+  options: ['tMax', 'etaMin'],
+  checks: { tMax: checkPositiveInteger, etaMin: nonNegative },
+  next({ lr, baseLr, epoch, initial }, { tMax, etaMin }) {
+    if (initial) return lr
+    // From the bottom of the cosine, where the quotient below would be 0 / 0.
+    if ((epoch - 1 - tMax) % (2 * tMax) === 0) {
+      return lr + ((baseLr - etaMin) * (1 - Math.cos(Math.PI / tMax))) / 2
+    }
+    const now = 1 + Math.cos((Math.PI * epoch) / tMax)
+    const before = 1 + Math.cos((Math.PI * (epoch - 1)) / tMax)
+    return (now / before) * (lr - etaMin) + etaMin
+  },
+}
+
+/**
+ * Lets the learning rates fall along a cosine, as `torch.optim.lr_scheduler.CosineAnnealingLR`:
+ *
+ *     lr(t) = etaMin + (lr(0) - etaMin) · (1 + cos(π t / tMax)) / 2
+ *
+ * after t epochs, computed from the learning rate of the epoch before; beyond `tMax` it rises again.
+ *
+ * A schedule sets the learning rates of its optimizer when it is made: make it before a state is loaded into the
+ * optimizer. `optimizer.step()` comes before {@link step}, once an epoch.
+ *
+ * @example
+ * ```ts
+ * import { nn, optim } from '@elman/rnn'
+ *
+ * const optimizer = new optim.Adam(new nn.Linear(3, 1).parameters(), { lr: 1 })
+ * const scheduler = new optim.lrScheduler.CosineAnnealingLR(optimizer, 4)
+ * const rates: string[] = []
+ * for (let epoch = 0; epoch < 5; epoch += 1) {
+ *   rates.push(scheduler.getLastLr()[0]?.toFixed(2) ?? '')
+ *   optimizer.step()
+ *   scheduler.step()
+ * }
+ * console.log(rates.join(' ')) // 1.00 0.85 0.50 0.15 0.00
+ * ```
+ *
+ * @see https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.CosineAnnealingLR.html
+ */
+export class CosineAnnealingLR extends EpochScheduler<Settings> {
+  /**
+   * @param optimizer whose learning rates are changed.
+   * @param tMax after how many epochs they are at `etaMin`.
+   * @param options `etaMin`: the smallest learning rate, default 0; `lastEpoch`: the epoch after which a schedule goes
+   *   on, which needs `initialLr` in the optimizer's groups, default -1: a new one.
+   * @throws RangeError for a value out of range; TypeError for something of the wrong kind, or an option that does not
+   *   exist.
+   */
+  constructor(optimizer: AnyOptimizer, tMax: number, options?: CosineAnnealingLROptions) {
+    super(rule, optimizer, { tMax, etaMin: 0 }, options, ['etaMin'])
+  }
+}

@@ -1,0 +1,140 @@
+/** What the schedules share that go by the number of the epoch alone. */
+
+import { checkInteger, checkOptions } from '../../check'
+import { hasStepped } from '../optimizer'
+import { nonNegative } from '../rule'
+import {
+  checkOptimizer,
+  LRScheduler,
+  learningRates,
+  onePerGroup,
+  type StateChecks,
+} from './scheduler'
+
+/** What a schedule that goes by the epoch remembers beside its options. */
+export interface EpochState {
+  /** The learning rates from which the schedule started. */
+  baseLrs: number[]
+  /** How many epochs have ended. */
+  lastEpoch: number
+  /** How many learning rates the schedule has set, the first included. */
+  stepCount: number
+  /** The learning rates as the last step left them. */
+  lastLr: number[]
+}
+
+/** Where a group's learning rate stands. */
+export interface Standing {
+  readonly lr: number
+  readonly baseLr: number
+  readonly epoch: number
+  /** Whether the schedule is just being made. */
+  readonly initial: boolean
+}
+
+/** What one of these schedules differs from another in. */
+export interface EpochRule<Options extends object> {
+  /** The class's name. */
+  readonly name: string
+  /** The names of the options beside those of all. */
+  readonly options: readonly (keyof Options & string)[]
+  readonly checks: StateChecks<Options>
+  /** The next learning rate of a group. */
+  next(standing: Standing, options: Options): number
+}
+
+/** A schedule that goes by the number of the epoch. */
+export class EpochScheduler<Options extends object> extends LRScheduler<Options & EpochState> {
+  readonly #rule: EpochRule<Options>
+
+  /** @internal */
+  constructor(
+    rule: EpochRule<Options>,
+    optimizer: unknown,
+    required: Options,
+    options: unknown,
+    optional: readonly (keyof Options & string)[],
+  ) {
+    const given = checkOptions(rule.name, options, [...optional, 'lastEpoch'])
+    const checked = checkOptimizer(optimizer)
+    const own = { ...required }
+    for (const name of rule.options) {
+      own[name] = rule.checks[name](name, given[name] ?? required[name])
+    }
+    const last = checkLastEpoch(given.lastEpoch ?? -1)
+    const current = learningRates(checked)
+    const baseLrs = checked.paramGroups.map(({ initialLr }, place) => {
+      if (initialLr === undefined && last >= 0) {
+        throw new RangeError(
+          `param 'initialLr' is not specified in paramGroups[${place}] when resuming a schedule with lastEpoch >= 0`,
+        )
+      }
+      return initialLr ?? current[place] ?? 0
+    })
+    const state = { ...own, baseLrs, lastEpoch: last, stepCount: 0, lastLr: current }
+    super(rule.name, checked, state, {
+      ...rule.checks,
+      baseLrs: onePerGroup(checked, nonNegative),
+      lastEpoch: checkCount,
+      stepCount: checkCount,
+      lastLr: onePerGroup(checked, nonNegative),
+    } as StateChecks<Options & EpochState>)
+    this.#rule = rule
+    this.#advance(true)
+    checked.paramGroups.forEach((group, place) => {
+      group.initialLr = baseLrs[place]
+    })
+  }
+
+  /** How many epochs have ended: 0 for a new schedule. */
+  get lastEpoch(): number {
+    return this.state.lastEpoch
+  }
+
+  /** The learning rates of the groups from which the schedule started. */
+  get baseLrs(): number[] {
+    return [...this.state.baseLrs]
+  }
+
+  /**
+   * Sets the learning rates of the next epoch; to be called at the end of each epoch, after the optimizer's steps.
+   *
+   * @throws RangeError or TypeError if a group's learning rate is none. Nothing has changed then.
+   */
+  step(): void {
+    if (this.state.stepCount === 1 && !hasStepped(this.optimizer)) {
+      process.emitWarning(
+        'Detected call of `lrScheduler.step()` before `optimizer.step()`. They should be called in the opposite ' +
+          'order: `optimizer.step()` before `lrScheduler.step()`. Otherwise the first value of the schedule is skipped.',
+      )
+    }
+    this.#advance(false)
+  }
+
+  #advance(initial: boolean): void {
+    const { state, optimizer } = this
+    const epoch = state.lastEpoch + 1
+    const next = learningRates(optimizer).map((lr, place) =>
+      nonNegative(
+        'Invalid learning rate',
+        this.#rule.next({ lr, baseLr: state.baseLrs[place] ?? lr, epoch, initial }, state),
+      ),
+    )
+    optimizer.paramGroups.forEach((group, place) => {
+      group.lr = next[place] ?? group.lr
+    })
+    Object.assign(state, { lastEpoch: epoch, stepCount: state.stepCount + 1, lastLr: next })
+  }
+}
+
+function checkLastEpoch(value: unknown): number {
+  const epoch = checkInteger('last_epoch', value)
+  if (epoch < -1) throw new RangeError(`last_epoch should be -1 or more, got: ${epoch}`)
+  return epoch
+}
+
+function checkCount(name: string, value: unknown): number {
+  const count = checkInteger(name, value)
+  if (count < 0) throw new RangeError(`${name} must not be negative, got: ${count}`)
+  return count
+}
