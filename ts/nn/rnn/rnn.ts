@@ -1,5 +1,6 @@
 /** The Elman network: a stack of recurrent layers over whole sequences. */
 
+import type { Variable } from '../../autograd/variable'
 import type { DType } from '../../dtype'
 import { type NativeRnnCore, native } from '../../native'
 import { type RnnCall, rnn } from '../../ops/rnn'
@@ -27,6 +28,7 @@ import {
   type RNNParameterName,
 } from './parameters'
 import { SequencesCache } from './sequences'
+import { type RNNStream, type RNNStreamOptions, streamOf } from './stream'
 import { type RNNVjp, vjp } from './vjp'
 
 /** Options of `forward` and `vjp`. */
@@ -218,6 +220,36 @@ export class RNN extends Module {
     return vjp(this.#call('RNN.vjp', input, hx, options), names)
   }
 
+  /**
+   * The stack as something that goes on by one time step at each call, without allocating anything.
+   *
+   * It takes the weights as they are now: later changes of the module do not reach it. There is no dropout and no tape.
+   *
+   * @param options
+   * - `batchSize`: B, how many sequences go on side by side. Default: 1.
+   * - `hx`: h_0 of each layer, (L, B, H). Default: zeros.
+   * @returns a stream with `input`, a typed array (B, I) to write x_t into, `step()`, and `output`, a typed array (B, H)
+   *   that each step rewrites; `reset(hx?)` begins a new sequence.
+   * @throws RangeError if the module is bidirectional, a size does not fit, or there is no memory; TypeError if
+   *   `batchSize` is not an integer, `hx` is not a tensor or has another dtype, or an option does not exist.
+   *
+   * @example
+   * ```ts
+   * import { nn } from '@elman/rnn'
+   *
+   * const stream = new nn.RNN(4, 8).stream()
+   * for (let t = 0; t < 10; t += 1) {
+   *   stream.input.fill(Math.sin(t))
+   *   stream.step()
+   * }
+   * console.log(stream.output.length) // 8
+   * ```
+   */
+  stream(options?: RNNStreamOptions): RNNStream {
+    const { parameters, dtype } = this.#parameters()
+    return streamOf({ core: this.#core(dtype), config: this.#config, dtype, parameters }, options)
+  }
+
   protected override extraRepr(): string {
     const { inputSize, hiddenSize, numLayers, bias, batchFirst, bidirectional } = this.#config
     return [
@@ -232,12 +264,7 @@ export class RNN extends Module {
 
   /** Everything that one call works on, checked. Draws the seed of its dropout mask last. */
   #call(owner: string, inputArgument: unknown, hxArgument: unknown, options: unknown): RnnCall {
-    const specs = this.#groups.flat()
-    const parameters = checkParameters(
-      specs,
-      specs.map(({ name }) => this[name]),
-    )
-    const dtype = parameters[0]?.dtype ?? this.#config.dtype
+    const { parameters, dtype } = this.#parameters()
     const { input, hx, layout } = checkForwardArguments(
       owner,
       this.#config,
@@ -258,6 +285,16 @@ export class RNN extends Module {
       ...this.#shapes(layout),
       seed: dropout > 0 ? generator.seed53() : 0,
     }
+  }
+
+  /** The parameters as the fields hold them now, checked, and their dtype. */
+  #parameters(): { parameters: Variable[]; dtype: DType } {
+    const specs = this.#groups.flat()
+    const parameters = checkParameters(
+      specs,
+      specs.map(({ name }) => this[name]),
+    )
+    return { parameters, dtype: parameters[0]?.dtype ?? this.#config.dtype }
   }
 
   #shapes({ steps, batch, batchFirst, batched }: Layout): Pick<RnnCall, 'outputShape' | 'hNShape'> {

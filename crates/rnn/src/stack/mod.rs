@@ -20,12 +20,14 @@
 mod backward;
 mod buffers;
 mod forward;
+mod stream;
 
 use elman_kernels::Scalar;
 use ndarray::ArrayView2;
 
 pub use self::backward::{Backward, Gradients};
 pub use self::forward::Forward;
+pub use self::stream::Stream;
 use crate::cell::{Cell, Parameter};
 use crate::{Error, Layout};
 
