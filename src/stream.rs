@@ -25,8 +25,7 @@ impl RnnCore {
     #[napi(catch_unwind)]
     pub fn stream_length(&self, env: Env, batch_size: f64) -> Result<f64> {
         export(env, || {
-            let len =
-                for_dtype!(self.dtype, T => self.stream_of::<T>(batch_size).map(|s| s.memory_len()))?;
+            let len = for_dtype!(self.dtype, T => self.stream_of::<T>(batch_size).map(|s| s.memory_len()))?;
             Ok(len as f64)
         })
     }

@@ -15,9 +15,10 @@
 //! step, so a stack in two directions has no stream.
 
 use elman_kernels::{Context, Scalar};
+use ndarray::{ArrayView2, ArrayViewMut2};
 
 use super::Stack;
-use super::buffers::{matrix, matrix_mut};
+use super::buffers::matrix;
 use crate::Error;
 use crate::cell::{CACHE_LINE, StepCell, StepLayer, aligned};
 
@@ -155,8 +156,10 @@ impl<C> Stream<C> {
         for l in 0..=last {
             let (this, others) = rest.split_at_mut(self.sizes[l.min(1)]);
             let layer = self.layer::<T>(l);
-            let x = matrix(if l == 0 { input } else { &*below }, layer.features);
-            let y = matrix_mut(if l == last { &mut *output } else { &mut *above }, width);
+            let x = if l == 0 { input } else { &*below };
+            let y = if l == last { &mut *output } else { &mut *above };
+            let x = ArrayView2::from_shape((self.batch, layer.features), x).expect("a checked length");
+            let y = ArrayViewMut2::from_shape((self.batch, width), y).expect("a checked length");
             self.stack.cell.step(&layer, x, y, self.descending, this);
             rest = others;
             std::mem::swap(&mut below, &mut above);
