@@ -29,6 +29,8 @@ export declare class Generator {
 
 /** The configuration of an RNN. It holds no parameters: each call reads them where JavaScript keeps them. */
 export declare class RnnCore {
+  /** The bytes of an ONNX file with these parameters; float32 only. */
+  serializeOnnx(parameters: Float32Array[], batchFirst: boolean): Uint8Array
   /**
    * `numLayers` layers of H = `hiddenSize` over I = `inputSize` features, in both directions if
    * `bidirectional`.

@@ -38,6 +38,12 @@ impl From<elman_train::Error> for Failure {
     }
 }
 
+impl From<elman_formats::onnx::Error> for Failure {
+    fn from(error: elman_formats::onnx::Error) -> Self {
+        Self::Range(error.to_string())
+    }
+}
+
 impl From<elman_formats::safetensors::Error> for Failure {
     fn from(error: elman_formats::safetensors::Error) -> Self {
         use elman_formats::safetensors::Error;

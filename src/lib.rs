@@ -15,6 +15,7 @@ mod files;
 mod lasting;
 mod linear;
 mod loss;
+mod onnx;
 mod optim;
 mod random;
 mod rnn;

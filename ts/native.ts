@@ -41,6 +41,8 @@ export interface NativeRnnCore {
     output: Floats,
   ): () => void
   resetStream(batchSize: number, memory: Floats, hx: Floats | null): void
+  /** float32 only. */
+  serializeOnnx(parameters: Floats[], batchFirst: boolean): Uint8Array
   savedLength(sequences: NativeSequences): number
   forward(
     sequences: NativeSequences,

@@ -155,6 +155,7 @@ export const calls: readonly Call[] = [
       forget(args[1])
     },
   },
+  call('RnnCore#serializeOnnx', () => [parameters(), true], { on: () => core }),
   call('linearForward', () => [floats(6), floats(12), floats(4), 2, 3, 4, floats(8)], {
     sizes: [3, 4, 5],
     written: [[6]],

@@ -1,6 +1,5 @@
 /** The Elman network: a stack of recurrent layers over whole sequences. */
 
-import type { Variable } from '../../autograd/variable'
 import type { DType } from '../../dtype'
 import { type NativeRnnCore, native } from '../../native'
 import { type RnnCall, rnn } from '../../ops/rnn'
@@ -28,7 +27,7 @@ import {
   type RNNParameterName,
 } from './parameters'
 import { SequencesCache } from './sequences'
-import { type RNNStream, type RNNStreamOptions, streamOf } from './stream'
+import { type RNNParts, type RNNStream, type RNNStreamOptions, streamOf } from './stream'
 import { type RNNVjp, vjp } from './vjp'
 
 /** Options of `forward` and `vjp`. */
@@ -39,6 +38,9 @@ export interface RNNForwardOptions {
    */
   lengths?: Lengths | null | undefined
 }
+
+/** What a module is made of, for those who do more with it than the class itself; null if it is no {@link RNN}. */
+export let partsOf: (rnn: unknown) => RNNParts | null
 
 /**
  * A stack of Elman layers over whole sequences, as `torch.nn.RNN`.
@@ -113,6 +115,11 @@ export class RNN extends Module {
       this[name] = parameter(shape, this.#config.dtype)
     }
     this.resetParameters()
+  }
+
+  static {
+    partsOf = (rnn) =>
+      typeof rnn === 'object' && rnn !== null && #config in rnn ? rnn.#parts() : null
   }
 
   /** I: the number of features of x_t. */
@@ -246,8 +253,7 @@ export class RNN extends Module {
    * ```
    */
   stream(options?: RNNStreamOptions): RNNStream {
-    const { parameters, dtype } = this.#parameters()
-    return streamOf({ core: this.#core(dtype), config: this.#config, dtype, parameters }, options)
+    return streamOf(this.#parts(), options)
   }
 
   protected override extraRepr(): string {
@@ -264,7 +270,7 @@ export class RNN extends Module {
 
   /** Everything that one call works on, checked. Draws the seed of its dropout mask last. */
   #call(owner: string, inputArgument: unknown, hxArgument: unknown, options: unknown): RnnCall {
-    const { parameters, dtype } = this.#parameters()
+    const { core, dtype, parameters } = this.#parts()
     const { input, hx, layout } = checkForwardArguments(
       owner,
       this.#config,
@@ -276,7 +282,7 @@ export class RNN extends Module {
     const p = checkDropout(this.dropout)
     const dropout = this.training && this.numLayers > 1 ? p : 0
     return {
-      core: this.#core(dtype),
+      core,
       sequences: this.#sequences.padded(layout),
       parameters,
       input,
@@ -287,14 +293,15 @@ export class RNN extends Module {
     }
   }
 
-  /** The parameters as the fields hold them now, checked, and their dtype. */
-  #parameters(): { parameters: Variable[]; dtype: DType } {
+  /** The parameters as the fields hold them now, checked, and what works on them. */
+  #parts(): RNNParts {
     const specs = this.#groups.flat()
     const parameters = checkParameters(
       specs,
       specs.map(({ name }) => this[name]),
     )
-    return { parameters, dtype: parameters[0]?.dtype ?? this.#config.dtype }
+    const dtype = parameters[0]?.dtype ?? this.#config.dtype
+    return { core: this.#core(dtype), config: this.#config, dtype, parameters }
   }
 
   #shapes({ steps, batch, batchFirst, batched }: Layout): Pick<RnnCall, 'outputShape' | 'hNShape'> {

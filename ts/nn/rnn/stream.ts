@@ -17,8 +17,8 @@ export interface RNNStreamOptions {
   hx?: Tensor | null | undefined
 }
 
-/** What a stream is made of, checked. */
-export interface StreamParts {
+/** What a module is made of, checked. */
+export interface RNNParts {
   readonly core: NativeRnnCore
   readonly config: RnnConfig
   readonly dtype: DType
@@ -26,7 +26,7 @@ export interface StreamParts {
 }
 
 // Only `streamOf` makes streams.
-let make: (parts: StreamParts, batchSize: number) => RNNStream
+let make: (parts: RNNParts, batchSize: number) => RNNStream
 
 /**
  * A stack of recurrent layers that goes on by one time step at each call, as `nn.RNN`'s `stream` makes it.
@@ -68,7 +68,7 @@ export class RNNStream {
   readonly #memory: Floats
   readonly #step: () => void
 
-  private constructor({ core, config, dtype, parameters }: StreamParts, batchSize: number) {
+  private constructor({ core, config, dtype, parameters }: RNNParts, batchSize: number) {
     this.#config = config
     this.#dtype = dtype
     this.#batchSize = batchSize
@@ -138,7 +138,7 @@ export class RNNStream {
 }
 
 /** Checks the options and makes a stream. */
-export function streamOf(parts: StreamParts, optionsArgument: unknown): RNNStream {
+export function streamOf(parts: RNNParts, optionsArgument: unknown): RNNStream {
   const { config, dtype } = parts
   const options = checkOptions('RNN.stream', optionsArgument, ['batchSize', 'hx'])
   const batchSize = checkPositiveInteger('batch_size', options.batchSize ?? 1)

@@ -93,6 +93,16 @@ impl<C> Stack<C> {
         Ok(stack)
     }
 
+    /// The cell of all layers.
+    pub fn cell(&self) -> &C {
+        &self.cell
+    }
+
+    /// Features of the input, I.
+    pub fn input_size(&self) -> usize {
+        self.input_size
+    }
+
     /// Number of layers, L.
     pub fn layers(&self) -> usize {
         self.layers
