@@ -49,6 +49,7 @@ impl RnnCore {
                 let stream = self.stream_of::<T>(batch_size)?;
                 let parameters: Vec<&[T]> = parameters.iter().map(Floats::get).collect::<Checked<_>>()?;
                 stream.check_lens::<T>(input.len::<T>()?, output.len::<T>()?)?;
+                memory.len::<T>()?; // of this kind
                 let step = bound_function::<T, _, 3>(env, [&input, &output, &memory], Step(stream.clone()))?;
                 stream.pack(&parameters, memory.get()?)?;
                 Ok(step)
