@@ -29,6 +29,8 @@ export declare class Generator {
 
 /** The configuration of an RNN. It holds no parameters: each call reads them where JavaScript keeps them. */
 export declare class RnnCore {
+  /** The bytes of an ONNX file with these parameters; float32 only. */
+  serializeOnnx(parameters: Float32Array[], batchFirst: boolean): Uint8Array
   /**
    * `numLayers` layers of H = `hiddenSize` over I = `inputSize` features, in both directions if
    * `bidirectional`.
@@ -40,6 +42,16 @@ export declare class RnnCore {
   forward(sequences: Sequences, parameters: (Float32Array | Float64Array)[], input: Float32Array | Float64Array, hx: Float32Array | Float64Array | null, dropout: number, seed: number, output: Float32Array | Float64Array, hN: Float32Array | Float64Array, saved?: Float32Array | Float64Array | null): void
   /** Backpropagation through time: writes the gradients that are wanted. */
   backward(sequences: Sequences, parameters: (Float32Array | Float64Array)[], input: Float32Array | Float64Array, hx: Float32Array | Float64Array | null, dropout: number, seed: number, output: Float32Array | Float64Array, saved: Float32Array | Float64Array, gradOutput?: Float32Array | Float64Array | null, gradHN?: Float32Array | Float64Array | null, gradInput?: Float32Array | Float64Array | null, gradHx?: Float32Array | Float64Array | null, gradParameters?: (Float32Array | Float64Array)[] | null): void
+  /** Elements of the memory that a stream of `batchSize` sequences works in. */
+  streamLength(batchSize: number): number
+  /**
+   * Lays the parameters out in `memory` and sets the states to 0. The function that comes back goes on by one
+   * step at each call: it reads `input`, writes `output`, and keeps the states in `memory`. It holds the three
+   * arrays.
+   */
+  stream(batchSize: number, parameters: (Float32Array | Float64Array)[], memory: Float32Array | Float64Array, input: Float32Array | Float64Array, output: Float32Array | Float64Array): () => void
+  /** Sets the states of a stream of `batchSize` sequences to `hx`, or to 0. */
+  resetStream(batchSize: number, memory: Float32Array | Float64Array, hx?: Float32Array | Float64Array | null): void
 }
 
 /**

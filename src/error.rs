@@ -4,7 +4,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use napi::bindgen_prelude::*;
-use napi::{JsRangeError, JsTypeError};
+use napi::{JsError, JsRangeError, JsTypeError};
 
 /// Why a call failed, by the kind of JavaScript error that it becomes.
 #[derive(Debug)]
@@ -34,6 +34,12 @@ impl From<elman_kernels::AllocError> for Failure {
 
 impl From<elman_train::Error> for Failure {
     fn from(error: elman_train::Error) -> Self {
+        Self::Range(error.to_string())
+    }
+}
+
+impl From<elman_formats::onnx::Error> for Failure {
+    fn from(error: elman_formats::onnx::Error) -> Self {
         Self::Range(error.to_string())
     }
 }
@@ -68,6 +74,25 @@ impl Failure {
 /// Runs the body of an export. A failure is thrown as the JavaScript error of its kind.
 pub(crate) fn export<R>(env: Env, body: impl FnOnce() -> Checked<R>) -> Result<R> {
     caught(body).map_err(|failure| failure.throw(env.raw()))
+}
+
+/// Runs the body of a function that Node calls without napi-rs in between; a failure, and a panic too, is
+/// thrown.
+pub(crate) fn export_raw(env: sys::napi_env, body: impl FnOnce() -> Checked<()>) {
+    let thrown = caught(|| {
+        if let Err(failure) = caught(body) {
+            match failure {
+                Failure::Internal(message) => {
+                    let error = Error::new(Status::GenericFailure, format!("internal error: {message}"));
+                    // SAFETY: Node calls us with a live environment.
+                    unsafe { JsError::from(error).throw_into(env) };
+                }
+                failure => drop(failure.throw(env)),
+            }
+        }
+        Ok(())
+    });
+    drop(thrown); // if even throwing has panicked, nothing is left to do
 }
 
 /// Runs `body`; a panic becomes a failure, so that it never reaches the C frames of Node.

@@ -13,8 +13,8 @@ use crate::slice::{Dtype, Element, Floats, FloatsMut, disjoint, for_dtype, integ
 /// The configuration of an RNN. It holds no parameters: each call reads them where JavaScript keeps them.
 #[napi]
 pub struct RnnCore {
-    stack: Stack<Elman>,
-    dtype: Dtype,
+    pub(crate) stack: Stack<Elman>,
+    pub(crate) dtype: Dtype,
 }
 
 /// What forward and backward have in common.

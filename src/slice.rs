@@ -174,6 +174,12 @@ impl<'a> FloatsMut<'a> {
         self.0.dtype
     }
 
+    /// Where its elements of type `T` are, and how many.
+    pub(crate) fn place<T: Element>(&self) -> Checked<(*mut T, usize)> {
+        self.0.expect(T::DTYPE)?;
+        Ok((self.0.data.cast(), self.0.len))
+    }
+
     /// Its elements, of type `T`; consumes the handle, so there is one such slice only.
     pub(crate) fn get<T: Element>(self) -> Checked<&'a mut [T]> {
         self.0.expect(T::DTYPE)?;

@@ -10,7 +10,15 @@ const cjs = createRequire(import.meta.url)('@elman/rnn') as typeof esm
 describe('the package', () => {
   it('exports these names and no others', () => {
     const names = [
-      ...['Tensor', 'backendInfo', 'cat', 'deserializeSafetensors', 'getNumThreads', 'getRngState'],
+      ...[
+        'Tensor',
+        'backendInfo',
+        'cat',
+        'deserializeSafetensors',
+        'exportOnnx',
+        'getNumThreads',
+        'getRngState',
+      ],
       ...[
         'loadCheckpoint',
         'loadSafetensors',

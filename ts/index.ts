@@ -13,6 +13,7 @@ export {
   loadCheckpoint,
   saveCheckpoint,
 } from './files/checkpoint'
+export { type ExportOnnxOptions, exportOnnx } from './files/onnx'
 export {
   deserializeSafetensors,
   loadSafetensors,

@@ -2,7 +2,8 @@
  * The one door to the compiled addon: every other file takes its native functions from here.
  *
  * All arrays of one call have the same dtype, are row-major and exactly as long as their shapes say;
- * outputs are allocated on this side and written in place. The addon holds on to none of them.
+ * outputs are allocated on this side and written in place. The addon holds on to none of them, but for those of a
+ * stream.
  */
 
 import addon = require('../index.js')
@@ -26,6 +27,22 @@ export type NativeSequences = object
 
 /** A stack of recurrent layers of one shape and dtype; holds no weights. */
 export interface NativeRnnCore {
+  /** Elements of the memory that a stream works in. */
+  streamLength(batchSize: number): number
+  /**
+   * Lays the parameters out in `memory`, with states of 0. The function goes on by one step at each call; it is the
+   * only thing of the addon's that keeps arrays.
+   */
+  stream(
+    batchSize: number,
+    parameters: Floats[],
+    memory: Floats,
+    input: Floats,
+    output: Floats,
+  ): () => void
+  resetStream(batchSize: number, memory: Floats, hx: Floats | null): void
+  /** float32 only. */
+  serializeOnnx(parameters: Floats[], batchFirst: boolean): Uint8Array
   savedLength(sequences: NativeSequences): number
   forward(
     sequences: NativeSequences,

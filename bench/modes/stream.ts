@@ -1,6 +1,5 @@
 /** One time step at a time, as in a program that answers while the sequence is still coming in. */
 
-import type { nn } from '@elman/rnn'
 import { type ContenderName, type Prepared, Refusal } from '../contenders/contender'
 import { networkOf } from '../contenders/ours'
 import { numbersOf } from '../lib/numbers'
@@ -19,12 +18,6 @@ const others: Partial<Record<ContenderName, string>> = {
   ort: 'onnxruntime-node run',
 }
 
-/** The part of `rnn.stream(…)` that is used here. */
-interface Stream {
-  readonly input: Float32Array
-  step(): void
-}
-
 interface Entry {
   readonly name: string
   readonly prepared: Prepared
@@ -32,19 +25,19 @@ interface Entry {
 }
 
 export async function runStream({ options, field, results }: Bench): Promise<void> {
-  const entries: Entry[] = []
-  const stream = streamOf(networkOf(cell, numbersOf(cell), 'float32'))
-  if (stream) {
-    const step = () => stream.step()
-    const prepared: Prepared = {
-      probe: {},
-      sample: (calls, samples) => timed(step, calls, samples),
-      dispose() {},
-    }
-    entries.push({ name: 'stream.step()', prepared, bytesPerStep: bytesOf(step) })
-  } else {
-    console.log('This package has no rnn.stream yet: left out.')
+  const numbers = numbersOf(cell)
+  const stream = networkOf(cell, numbers, 'float32').stream()
+  const input = Float32Array.from(numbers.input.values)
+  const step = () => {
+    stream.input.set(input)
+    stream.step()
   }
+  const ours: Prepared = {
+    probe: {},
+    sample: (calls, samples) => timed(step, calls, samples),
+    dispose() {},
+  }
+  const entries: Entry[] = [{ name: 'stream.step()', prepared: ours, bytesPerStep: bytesOf(step) }]
   for (const contender of field.contenders) {
     const name = others[contender.name]
     if (name === undefined) continue
@@ -63,11 +56,6 @@ export async function runStream({ options, field, results }: Bench): Promise<voi
     return { name, microseconds, ...(bytesPerStep === undefined ? {} : { bytesPerStep }) }
   })
   for (const { prepared } of entries) await prepared.dispose()
-}
-
-/** A stream over the network, if the package has streams. */
-function streamOf(rnn: nn.RNN): Stream | undefined {
-  return 'stream' in rnn && typeof rnn.stream === 'function' ? rnn.stream() : undefined
 }
 
 /** Bytes of JavaScript memory that a call takes, over so many calls that even one of a few bytes would show. */

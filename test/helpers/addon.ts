@@ -58,6 +58,13 @@ const saved = core.savedLength(sequences)
 const shapes = [6, 9, 3, 3, 9, 9, 3, 3]
 const parameters = (): Float32Array[] => shapes.map((count, place) => floats(count, place))
 
+const streamed = core.streamLength(2)
+
+/** Where things lie in the memory of a stream depends on its address: there is nothing to compare. */
+function forget(memory: unknown): void {
+  ;(memory as Float32Array).fill(0)
+}
+
 /** A call of a function of the addon. */
 function call(
   name: string,
@@ -135,6 +142,30 @@ export const calls: readonly Call[] = [
       written: [[10], [11], ...shapes.map((_, place) => [12, place] as const)],
     },
   ),
+  call('RnnCore#streamLength', () => [2], { on: () => core, sizes: [0] }),
+  {
+    ...call('RnnCore#stream', () => [2, parameters(), floats(streamed), floats(4), floats(6)], {
+      sizes: [0],
+      written: [[2], [4]],
+    }),
+    run: (args) => {
+      const step = Reflect.apply(core.stream, core, args) as () => void
+      step()
+      forget(args[2])
+      return step
+    },
+  },
+  {
+    ...call('RnnCore#resetStream', () => [2, floats(streamed), floats(12)], {
+      sizes: [0],
+      written: [[1]],
+    }),
+    run: (args) => {
+      Reflect.apply(core.resetStream, core, args)
+      forget(args[1])
+    },
+  },
+  call('RnnCore#serializeOnnx', () => [parameters(), true], { on: () => core }),
   call('linearForward', () => [floats(6), floats(12), floats(4), 2, 3, 4, floats(8)], {
     sizes: [3, 4, 5],
     written: [[6]],

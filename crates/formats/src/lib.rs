@@ -1,8 +1,9 @@
 //! Model files: bytes in, checked tensors out, and the other way round.
 //!
 //! This crate turns buffers into tensors and knows nothing of paths: opening, syncing and renaming files is the
-//! caller's. Each format is one module; today that is [`safetensors`].
+//! caller's. Each format is one module: [`safetensors`] both ways, [`onnx`] out only.
 
 #![forbid(unsafe_code)]
 
+pub mod onnx;
 pub mod safetensors;

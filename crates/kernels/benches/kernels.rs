@@ -9,8 +9,8 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use elman_kernels::{
-    Binary, Chain, ChainBase, Context, Epilogue, Init, Isa, Order, Packed, Rows, Start, Steps, Unary, affine,
-    chain, gram, map, zip,
+    Binary, Chain, ChainBase, Context, Epilogue, Init, Isa, Order, Packed, Rows, Stacked, Start, Step, Steps,
+    Unary, affine, chain, gram, map, step, zip,
 };
 use ndarray::Array2;
 
@@ -107,6 +107,34 @@ fn bench_chain(c: &mut Criterion) {
     group.finish();
 }
 
+/// One step of B sequences, again and again: I + H features to H.
+fn bench_step(c: &mut Criterion) {
+    let ctx = context();
+    let mut group = c.benchmark_group("step");
+    for (batch, i, h) in [(1, 16, 32), (1, 64, 64), (1, 128, 128), (1, 256, 256), (1, 512, 512), (8, 64, 64)]
+    {
+        let k = i + h;
+        let a = numbers(batch, k);
+        let w = numbers(k, h) * (2.0 / (k as f32).sqrt());
+        let bias = vec![0.1; h];
+        let mut memory = vec![0.0; Stacked::<f32>::len(&ctx, k, h).expect("a small shape")];
+        Stacked::pack(&ctx, &[w.view()], &mut memory).expect("memory for W");
+        let mut y = Array2::zeros((batch, h));
+        let mut descending = false;
+        group.throughput(Throughput::Elements((batch * k * h) as u64));
+        group.bench_function(format!("{batch}x({i}+{h})"), |b| {
+            b.iter(|| {
+                descending = !descending;
+                let weights = Stacked::new(&ctx, k, h, &memory);
+                let activation = Unary::Tanh;
+                let one = Step { a: a.view(), weights, bias: Some(&bias), activation, descending };
+                step(&ctx, black_box(&one), y.view_mut());
+            });
+        });
+    }
+    group.finish();
+}
+
 /// The gradient of a weight: Aᵀ B over K rows, M by N.
 fn bench_gram(c: &mut Criterion) {
     let ctx = context();
@@ -145,5 +173,5 @@ fn bench_tanh(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, bench_affine, bench_pack, bench_chain, bench_gram, bench_tanh);
+criterion_group!(benches, bench_affine, bench_pack, bench_chain, bench_step, bench_gram, bench_tanh);
 criterion_main!(benches);

@@ -8,6 +8,7 @@
 //! | [`Packed::new`] | a matrix W of shape (K, N) laid out in column panels |
 //! | [`affine`] | Y = X W + b for many rows at once |
 //! | [`chain`] | the recurrence y_t = f(y_t + y_{t-1} W), forward or backward in time |
+//! | [`step()`] | one step of it, with weights that are laid out once for all steps |
 //! | [`gram`] | Aᵀ B, the gradient of a weight over all rows |
 //! | [`column_sums`] | Σ over rows, the gradient of a bias |
 //! | [`map`], [`zip`] | activations and their derivatives |
@@ -41,6 +42,7 @@ mod pool;
 mod reduce;
 mod scalar;
 mod scratch;
+mod step;
 mod steps;
 mod tile;
 mod wide;
@@ -57,6 +59,7 @@ pub use pool::Team;
 pub use reduce::column_sums;
 pub use scalar::Scalar;
 pub use scratch::{AllocError, Scratch};
+pub use step::{Stacked, Step, step};
 pub use steps::{Steps, StepsError};
 pub use wide::Body;
 

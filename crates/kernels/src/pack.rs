@@ -53,7 +53,7 @@ impl Panels {
     }
 
     /// Elements of all panels; `None` if that is no number of elements.
-    fn len(&self) -> Option<usize> {
+    pub(crate) fn len(&self) -> Option<usize> {
         self.n.checked_next_multiple_of(self.lanes)?.checked_mul(self.k)
     }
 }

@@ -18,6 +18,7 @@ pub(crate) mod compiled {
     use crate::isa::{Isa, dispatch_to};
     use crate::pack::{Lanes, Pack};
     use crate::reduce::Sums;
+    use crate::step::Part;
 
     /// Outside this crate nobody can name this trait, so nobody can implement [`Scalar`].
     pub trait Kernels: Sized {
@@ -32,6 +33,7 @@ pub(crate) mod compiled {
         where
             Self: Scalar;
         fn sums(isa: Isa, task: Sums<'_, Self>);
+        fn step(isa: Isa, task: Part<'_, Self>);
     }
 
     macro_rules! kernels {
@@ -63,6 +65,9 @@ pub(crate) mod compiled {
                     dispatch_to!(isa, task);
                 }
                 fn sums(isa: Isa, task: Sums<'_, Self>) {
+                    dispatch_to!(isa, task);
+                }
+                fn step(isa: Isa, task: Part<'_, Self>) {
                     dispatch_to!(isa, task);
                 }
             }

@@ -12,6 +12,8 @@
 //!            project_backward  dx and the gradients of the parameters, from dz
 //! ```
 //!
+//! A cell that can also be run one step at a time, with parameters that are laid out once, is a [`StepCell`].
+//!
 //! The stack never looks into parameters, saved values or dz: how many gates a cell has is its own affair.
 
 use elman_kernels::{Context, Scalar};
@@ -150,4 +152,62 @@ pub trait Cell<T: Scalar>: Sync {
         dz: ArrayView2<'_, T>,
         below: Below<'_, T>,
     ) -> Result<(), Error>;
+}
+
+/// Bytes in a cache line.
+pub(crate) const CACHE_LINE: usize = 64;
+
+/// A cell that can go on by one step at a time, for [`crate::Stream`].
+///
+/// Its memory is one array for each layer, which it divides as it likes; [`aligned`] helps.
+pub trait StepCell<T: Scalar>: Cell<T> {
+    /// Elements of memory for a layer, or `None` if that is no number of elements.
+    fn step_len(&self, layer: &StepLayer<'_>) -> Option<usize>;
+
+    /// Lays the parameters out in `memory`.
+    ///
+    /// # Errors
+    ///
+    /// If there is not enough memory.
+    fn step_pack(
+        &self,
+        layer: &StepLayer<'_>,
+        parameters: &[ArrayView2<'_, T>],
+        memory: &mut [T],
+    ) -> Result<(), Error>;
+
+    /// Sets state number `index` of [`Cell::state_sizes`] to `state` (B, size), or to 0.
+    fn step_reset(
+        &self,
+        layer: &StepLayer<'_>,
+        index: usize,
+        state: Option<ArrayView2<'_, T>>,
+        memory: &mut [T],
+    );
+
+    /// Reads x (B, F) and the states in `memory`, writes y (B, S) and the new states.
+    fn step(
+        &self,
+        layer: &StepLayer<'_>,
+        x: ArrayView2<'_, T>,
+        y: ArrayViewMut2<'_, T>,
+        descending: bool,
+        memory: &mut [T],
+    );
+}
+
+/// What a cell has to know of the layer that it takes a step in.
+#[derive(Clone, Copy, Debug)]
+pub struct StepLayer<'a> {
+    /// Instruction set and threads.
+    pub ctx: &'a Context,
+    /// F, the features that it reads.
+    pub features: usize,
+    /// B.
+    pub batch: usize,
+}
+
+/// `len` elements in whole cache lines.
+pub fn aligned<T>(len: usize) -> Option<usize> {
+    len.checked_next_multiple_of(CACHE_LINE / size_of::<T>())
 }

@@ -69,4 +69,7 @@ pub enum Error {
     /// A dropout probability outside [0, 1].
     #[error("dropout must be in the range [0, 1], got {0}")]
     Dropout(String),
+    /// A layer that reads its input from the end cannot go on by one step.
+    #[error("a stream goes forward in time, so a bidirectional RNN has none")]
+    BidirectionalStream,
 }

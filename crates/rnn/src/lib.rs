@@ -5,7 +5,7 @@
 //! |---|---|
 //! | [`cell`] | what a cell must offer: its parameters, one pass forward in time, one backward |
 //! | [`elman`] | the Elman cell, h_t = act(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh) |
-//! | [`stack`] | layers, directions, dropout between layers, what is kept for the backward pass |
+//! | [`stack`] | layers, directions, dropout between layers, what is kept for the backward pass; one step at a time |
 //! | [`layout`] | how the caller's arrays lie: time or batch first, lengths, packed |
 //!
 //! Data flows `stack → cell → kernels`. The stack knows nothing of a cell's gates, and a cell nothing of
@@ -36,7 +36,7 @@ pub mod stack;
 pub use elman::{Elman, Nonlinearity};
 pub use error::Error;
 pub use layout::Layout;
-pub use stack::{Backward, Dropout, Forward, Gradients, Stack};
+pub use stack::{Backward, Dropout, Forward, Gradients, Stack, Stream};
 
 #[cfg(test)]
 mod reference;

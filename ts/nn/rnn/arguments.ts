@@ -91,7 +91,8 @@ export function checkForwardArguments(
   }
 }
 
-function checkDTypes(dtype: DType, input: Variable, hx: Variable | null): void {
+/** Refuses an input or state whose dtype is not that of the weights. */
+export function checkDTypes(dtype: DType, input: Variable | null, hx: Variable | null): void {
   for (const [name, variable] of [['input', input] as const, ['hx', hx] as const]) {
     if (variable === null || variable.dtype === dtype) continue
     throw new TypeError(

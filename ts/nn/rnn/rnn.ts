@@ -27,6 +27,7 @@ import {
   type RNNParameterName,
 } from './parameters'
 import { SequencesCache } from './sequences'
+import { type RNNParts, type RNNStream, type RNNStreamOptions, streamOf } from './stream'
 import { type RNNVjp, vjp } from './vjp'
 
 /** Options of `forward` and `vjp`. */
@@ -37,6 +38,9 @@ export interface RNNForwardOptions {
    */
   lengths?: Lengths | null | undefined
 }
+
+/** What a module is made of, for those who do more with it than the class itself; null if it is no {@link RNN}. */
+export let partsOf: (rnn: unknown) => RNNParts | null
 
 /**
  * A stack of Elman layers over whole sequences, as `torch.nn.RNN`.
@@ -111,6 +115,11 @@ export class RNN extends Module {
       this[name] = parameter(shape, this.#config.dtype)
     }
     this.resetParameters()
+  }
+
+  static {
+    partsOf = (rnn) =>
+      typeof rnn === 'object' && rnn !== null && #config in rnn ? rnn.#parts() : null
   }
 
   /** I: the number of features of x_t. */
@@ -218,6 +227,35 @@ export class RNN extends Module {
     return vjp(this.#call('RNN.vjp', input, hx, options), names)
   }
 
+  /**
+   * The stack as something that goes on by one time step at each call, without allocating anything.
+   *
+   * It takes the weights as they are now: later changes of the module do not reach it. There is no dropout and no tape.
+   *
+   * @param options
+   * - `batchSize`: B, how many sequences go on side by side. Default: 1.
+   * - `hx`: h_0 of each layer, (L, B, H). Default: zeros.
+   * @returns a stream with `input`, a typed array (B, I) to write x_t into, `step()`, and `output`, a typed array (B, H)
+   *   that each step rewrites; `reset(hx?)` begins a new sequence.
+   * @throws RangeError if the module is bidirectional, a size does not fit, or there is no memory; TypeError if
+   *   `batchSize` is not an integer, `hx` is not a tensor or has another dtype, or an option does not exist.
+   *
+   * @example
+   * ```ts
+   * import { nn } from '@elman/rnn'
+   *
+   * const stream = new nn.RNN(4, 8).stream()
+   * for (let t = 0; t < 10; t += 1) {
+   *   stream.input.fill(Math.sin(t))
+   *   stream.step()
+   * }
+   * console.log(stream.output.length) // 8
+   * ```
+   */
+  stream(options?: RNNStreamOptions): RNNStream {
+    return streamOf(this.#parts(), options)
+  }
+
   protected override extraRepr(): string {
     const { inputSize, hiddenSize, numLayers, bias, batchFirst, bidirectional } = this.#config
     return [
@@ -232,12 +270,7 @@ export class RNN extends Module {
 
   /** Everything that one call works on, checked. Draws the seed of its dropout mask last. */
   #call(owner: string, inputArgument: unknown, hxArgument: unknown, options: unknown): RnnCall {
-    const specs = this.#groups.flat()
-    const parameters = checkParameters(
-      specs,
-      specs.map(({ name }) => this[name]),
-    )
-    const dtype = parameters[0]?.dtype ?? this.#config.dtype
+    const { core, dtype, parameters } = this.#parts()
     const { input, hx, layout } = checkForwardArguments(
       owner,
       this.#config,
@@ -249,7 +282,7 @@ export class RNN extends Module {
     const p = checkDropout(this.dropout)
     const dropout = this.training && this.numLayers > 1 ? p : 0
     return {
-      core: this.#core(dtype),
+      core,
       sequences: this.#sequences.padded(layout),
       parameters,
       input,
@@ -258,6 +291,17 @@ export class RNN extends Module {
       ...this.#shapes(layout),
       seed: dropout > 0 ? generator.seed53() : 0,
     }
+  }
+
+  /** The parameters as the fields hold them now, checked, and what works on them. */
+  #parts(): RNNParts {
+    const specs = this.#groups.flat()
+    const parameters = checkParameters(
+      specs,
+      specs.map(({ name }) => this[name]),
+    )
+    const dtype = parameters[0]?.dtype ?? this.#config.dtype
+    return { core: this.#core(dtype), config: this.#config, dtype, parameters }
   }
 
   #shapes({ steps, batch, batchFirst, batched }: Layout): Pick<RnnCall, 'outputShape' | 'hNShape'> {

@@ -7,6 +7,7 @@
 
 mod backward;
 mod forward;
+mod step;
 
 use elman_kernels::{Context, Scalar};
 use ndarray::{ArrayView2, ArrayViewMut2};

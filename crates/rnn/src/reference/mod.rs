@@ -4,6 +4,7 @@
 mod agreement;
 mod dropout;
 mod errors;
+mod stream;
 
 use elman_kernels::Scalar;
 

@@ -20,12 +20,14 @@
 mod backward;
 mod buffers;
 mod forward;
+mod stream;
 
 use elman_kernels::Scalar;
 use ndarray::ArrayView2;
 
 pub use self::backward::{Backward, Gradients};
 pub use self::forward::Forward;
+pub use self::stream::Stream;
 use crate::cell::{Cell, Parameter};
 use crate::{Error, Layout};
 
@@ -89,6 +91,16 @@ impl<C> Stack<C> {
             }
         }
         Ok(stack)
+    }
+
+    /// The cell of all layers.
+    pub fn cell(&self) -> &C {
+        &self.cell
+    }
+
+    /// Features of the input, I.
+    pub fn input_size(&self) -> usize {
+        self.input_size
     }
 
     /// Number of layers, L.

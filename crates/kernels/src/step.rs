@@ -1,0 +1,279 @@
+//! One step of a recurrence, again and again: y = f(b + a W), with W laid out once.
+//!
+//! ```text
+//! a = [x | h]              (R, K): what goes into the step, side by side
+//! W = [W_xᵀ; W_hᵀ]         (K, N): its matrices, one above the other
+//! for each group of panels            ascending or descending
+//!   y[.., group] = f(b + a W[.., group])
+//! ```
+//!
+//! Each element of y is one chain of multiply-adds over ascending k: first all of x, then all of h. That is
+//! the chain that [`crate::affine`] begins and [`crate::chain`] goes on with, so the bits are theirs.
+//!
+//! With few rows a step reads every weight once and does next to nothing with it, so it is as fast as the
+//! cache that holds W. Taking turns between ascending and descending panels finds the ones that were read last
+//! still in the nearer cache, where W does not fit it as a whole.
+//!
+//! Nothing is allocated in a step. Packed weights lie in memory of the caller's, who keeps them for as long as
+//! the recurrence goes on.
+
+use std::ops::Range;
+
+use ndarray::{ArrayView2, ArrayViewMut2};
+
+use crate::affine::{WORTH_A_TEAM, matrix, row_stride};
+use crate::isa::{Simd, Task};
+use crate::pack::{Packed, Panels};
+use crate::tile::{Base, Block, Finish, Matrix};
+use crate::{AllocError, Context, Scalar, Unary};
+
+/// Panels that are computed together: as many as a tile of one row takes.
+const GROUP: usize = 4;
+
+/// Sequences that a thread must have to share out the rows: a tile of fewer rows is slower.
+const ROWS_OF_A_THREAD: usize = 4;
+
+/// Matrices one above the other, W of shape (K, N), in column panels that lie in memory of the caller's.
+#[derive(Clone, Copy, Debug)]
+pub struct Stacked<'a, T> {
+    panels: Panels,
+    data: &'a [T],
+}
+
+impl<'a, T: Scalar> Stacked<'a, T> {
+    /// Elements that (K, N) takes with the vectors of `ctx`; `None` if that is no number of elements.
+    pub fn len(ctx: &Context, k: usize, n: usize) -> Option<usize> {
+        Panels { k, n, lanes: T::lanes(ctx.isa()) }.len()
+    }
+
+    /// Lays out `parts`, each of N columns and any strides, into `to`: panel after panel, each with the rows
+    /// of all parts.
+    ///
+    /// # Errors
+    ///
+    /// [`AllocError`] if there is not enough memory to lay out one of them.
+    ///
+    /// # Panics
+    ///
+    /// If the parts differ in their columns, or `to` has not the elements that [`Stacked::len`] says.
+    pub fn pack(ctx: &Context, parts: &[ArrayView2<'_, T>], to: &mut [T]) -> Result<(), AllocError> {
+        let n = parts.first().map_or(0, ArrayView2::ncols);
+        let k = parts.iter().map(ArrayView2::nrows).sum();
+        assert!(parts.iter().all(|part| part.ncols() == n), "Stacked: all parts must have N columns");
+        let all = Panels { k, n, lanes: T::lanes(ctx.isa()) };
+        assert_eq!(Some(to.len()), all.len(), "Stacked: the memory must be as long as the panels");
+        let mut row = 0;
+        for part in parts {
+            let packed = Packed::new(ctx, part.view())?;
+            for p in 0..all.count() {
+                let len = part.nrows() * all.stored(p);
+                let from = &packed.data[packed.panels.offset(p)..][..len];
+                to[all.offset(p) + row * all.stored(p)..][..len].copy_from_slice(from);
+            }
+            row += part.nrows();
+        }
+        Ok(())
+    }
+
+    /// What [`Stacked::pack`] has laid out in `data`, of shape (K, N).
+    ///
+    /// # Panics
+    ///
+    /// If `data` has not the elements that [`Stacked::len`] says.
+    pub fn new(ctx: &Context, k: usize, n: usize, data: &'a [T]) -> Self {
+        let panels = Panels { k, n, lanes: T::lanes(ctx.isa()) };
+        assert_eq!(Some(data.len()), panels.len(), "Stacked: the memory must be as long as the panels");
+        Self { panels, data }
+    }
+}
+
+/// A step that is about to be computed.
+#[derive(Clone, Copy, Debug)]
+pub struct Step<'a, T> {
+    /// a (R, K).
+    pub a: ArrayView2<'a, T>,
+    /// W (K, N).
+    pub weights: Stacked<'a, T>,
+    /// b, of N elements, or `None` for zeros.
+    pub bias: Option<&'a [T]>,
+    /// f.
+    pub activation: Unary,
+    /// Whether the panels are taken from the last to the first. It changes no bit of the result.
+    pub descending: bool,
+}
+
+/// Computes a step into y (R, N).
+///
+/// # Panics
+///
+/// If shapes do not fit together, or rows are not contiguous.
+pub fn step<T: Scalar>(ctx: &Context, step: &Step<'_, T>, mut y: ArrayViewMut2<'_, T>) {
+    let (rows, n) = y.dim();
+    let Panels { k, .. } = step.weights.panels;
+    assert_eq!(step.a.dim(), (rows, k), "step: a must be (R, K)");
+    assert_eq!(step.weights.panels.n, n, "step: W must be (K, N) for y of N columns");
+    assert!(step.bias.is_none_or(|b| b.len() == n), "step: the bias must have N elements");
+    if rows == 0 || n == 0 {
+        return;
+    }
+    let c = y.as_mut_ptr();
+    let shared = Shared(Block {
+        rows,
+        a: matrix(step.a),
+        w: step.weights.data.as_ptr(),
+        panels: step.weights.panels,
+        range: 0..step.weights.panels.count(),
+        base: step.bias.map_or(Base::Zero, |b| Base::Matrix(Matrix { data: b.as_ptr(), stride: 0 })),
+        c,
+        c_stride: row_stride(rows, n, y.strides()),
+        finish: match step.activation {
+            Unary::Tanh => Finish::Tanh,
+            Unary::Relu => Finish::Relu,
+        },
+    });
+    let descending = step.descending;
+    let panels = shared.0.range.clone();
+    let part = |rows, panels| T::step(ctx.isa(), Part { shared: &shared, rows, panels, descending });
+    if rows.saturating_mul(n).saturating_mul(k) < WORTH_A_TEAM {
+        part(0..rows, panels);
+        return;
+    }
+    let mut team = ctx.team(usize::MAX);
+    let size = team.size();
+    let share = |len: usize, grain: usize, i: usize| {
+        let bound = |i: usize| (len.div_ceil(grain) * i / size * grain).min(len);
+        bound(i)..bound(i + 1)
+    };
+    if rows >= ROWS_OF_A_THREAD * size {
+        team.share(size, |i| part(share(rows, 1, i), panels.clone()));
+    } else {
+        team.share(size, |i| part(0..rows, share(panels.end, GROUP, i)));
+    }
+}
+
+/// A block that the threads of a team share: they compute disjoint parts of C.
+struct Shared<T>(Block<T, false>);
+// SAFETY: threads write disjoint rows or columns of C and only read the rest.
+unsafe impl<T: Scalar> Sync for Shared<T> {}
+
+/// One thread's part of a step.
+pub struct Part<'a, T> {
+    shared: &'a Shared<T>,
+    rows: Range<usize>,
+    panels: Range<usize>,
+    descending: bool,
+}
+
+impl<T: Scalar> Task<T> for Part<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, s: S) {
+        let groups = self.panels.len().div_ceil(GROUP);
+        for i in 0..groups {
+            let group = if self.descending { groups - 1 - i } else { i };
+            let first = self.panels.start + group * GROUP;
+            let panels = first..(first + GROUP).min(self.panels.end);
+            let block = self.shared.0.part(self.rows.start, self.rows.end, panels);
+            // SAFETY: a part of the whole, whose shapes `step` has checked: A is (R, K), W its panels for
+            // the lanes of `s`, the base a row of N elements for all rows, C (R, N). C is borrowed exclusively,
+            // so none of the others overlaps it.
+            unsafe { block.compute(s) };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array2, s};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::testing::{assert_close, contexts, naive_product, random};
+    use crate::{Chain, ChainBase, Epilogue, Init, Order, Start, Steps, affine, chain};
+
+    /// `steps` steps of h = f(x W_x + h W_h + b), and the same by [`affine`] and [`chain`], which must have the
+    /// same bits.
+    fn check<T: Scalar>(steps: usize, rows: usize, features: usize, hidden: usize, seed: u64) {
+        let k = features + hidden;
+        let small = T::from_f64(1.0 / (k as f64).sqrt());
+        let w_x = random::<T>((hidden, features), seed).mapv(|v| v * small);
+        let w_h = random::<T>((hidden, hidden), seed + 1).mapv(|v| v * small);
+        let bias = random::<T>((1, hidden), seed + 2);
+        let x = random::<T>((steps * rows, features), seed + 3);
+        let h_0 = random::<T>((rows, hidden), seed + 4);
+        let uniform = Steps::uniform(steps, rows).unwrap();
+        for ctx in contexts() {
+            let mut memory = vec![T::nan(); Stacked::<T>::len(&ctx, k, hidden).unwrap()];
+            Stacked::pack(&ctx, &[w_x.t(), w_h.t()], &mut memory).unwrap();
+            let weights = Stacked::new(&ctx, k, hidden, &memory);
+            for (activation, epilogue) in [(Unary::Tanh, Epilogue::Tanh), (Unary::Relu, Epilogue::Relu)] {
+                for bias in [Some(bias.as_slice().unwrap()), None] {
+                    let mut expected = Array2::from_elem((steps * rows, hidden), T::nan());
+                    let packed = Packed::new(&ctx, w_x.t()).unwrap();
+                    let init = bias.map_or(Init::Zero, Init::Bias);
+                    affine(&ctx, x.view(), &packed, init, expected.view_mut());
+                    let packed = Packed::new(&ctx, w_h.t()).unwrap();
+                    let whole = Chain {
+                        steps: &uniform,
+                        order: Order::Ascending,
+                        weights: &packed,
+                        start: Start::State(h_0.view()),
+                        base: ChainBase::InPlace,
+                        epilogue,
+                    };
+                    chain(&ctx, &whole, expected.view_mut());
+
+                    let mut a = Array2::from_elem((rows, k), T::nan());
+                    let mut y = Array2::from_elem((rows, hidden + 2), T::nan());
+                    y.slice_mut(s![.., 1..=hidden]).assign(&h_0);
+                    for t in 0..steps {
+                        let now = t * rows..(t + 1) * rows;
+                        a.slice_mut(s![.., ..features]).assign(&x.slice(s![now.clone(), ..]));
+                        a.slice_mut(s![.., features..]).assign(&y.slice(s![.., 1..=hidden]));
+                        let one = Step { a: a.view(), weights, bias, activation, descending: t % 2 == 1 };
+                        step(&ctx, &one, y.slice_mut(s![.., 1..=hidden]));
+                        let y = y.slice(s![.., 1..=hidden]);
+                        assert_eq!(y, expected.slice(s![now, ..]), "{ctx:?} {activation:?} step {t}");
+                    }
+                    assert!(y.column(0).iter().chain(y.column(hidden + 1)).all(|v| v.is_nan()));
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn has_the_bits_of_affine_and_chain(
+            rows in 0usize..15, features in 1usize..40, hidden in 1usize..80, seed: u32,
+        ) {
+            check::<f32>(3, rows, features, hidden, u64::from(seed));
+            check::<f64>(3, rows, features, hidden, u64::from(seed));
+        }
+    }
+
+    #[test]
+    fn sizes_that_use_a_team() {
+        check::<f32>(2, 40, 100, 150, 1); // shares out the rows
+        check::<f32>(3, 1, 600, 900, 2); // shares out the panels
+        check::<f64>(2, 2, 400, 700, 3);
+    }
+
+    #[test]
+    fn agrees_with_the_naive_product() {
+        let (w, a) = (random::<f32>((40, 33), 1), random::<f32>((3, 40), 2));
+        let mut expected = naive_product(a.view(), w.view());
+        expected.mapv_inplace(|v| v.max(0.0));
+        for ctx in contexts() {
+            let parts = [w.slice(s![..1, ..]), w.slice(s![1..7, ..]), w.slice(s![7.., ..])];
+            let mut memory = vec![f32::NAN; Stacked::<f32>::len(&ctx, 40, 33).unwrap()];
+            Stacked::pack(&ctx, &parts, &mut memory).unwrap();
+            let weights = Stacked::new(&ctx, 40, 33, &memory);
+            let mut y = Array2::from_elem((3, 33), f32::NAN);
+            let one = Step { a: a.view(), weights, bias: None, activation: Unary::Relu, descending: false };
+            step(&ctx, &one, y.view_mut());
+            assert_close(y.view(), expected.view(), 40, &format!("{ctx:?}"));
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! One step of the Elman cell, with weights that are laid out once.
+//!
+//! ```text
+//! memory    W = [W_ihᵀ; W_hhᵀ] (F + H, H) in panels | b = b_ih + b_hh (H) | a = [x | h] (B, F + H)
+//! step      x to a;  y = act(b + a W);  y to a as h
+//! ```
+//!
+//! The same bits as [`super::forward`]: each element is one chain of multiply-adds, over x and then over h.
+
+use elman_kernels::{Scalar, Stacked, Step, Unary, step};
+use ndarray::{ArrayView2, ArrayViewMut2, Axis};
+
+use super::{Elman, Nonlinearity};
+use crate::Error;
+use crate::cell::{StepCell, StepLayer, aligned};
+
+impl<T: Scalar> StepCell<T> for Elman {
+    fn step_len(&self, layer: &StepLayer<'_>) -> Option<usize> {
+        let k = layer.features.checked_add(self.hidden_size)?;
+        let weights = Stacked::<T>::len(layer.ctx, k, self.hidden_size).and_then(aligned::<T>)?;
+        let bias = aligned::<T>(self.hidden_size)?;
+        weights.checked_add(bias)?.checked_add(layer.batch.checked_mul(k)?)
+    }
+
+    fn step_pack(
+        &self,
+        layer: &StepLayer<'_>,
+        parameters: &[ArrayView2<'_, T>],
+        memory: &mut [T],
+    ) -> Result<(), Error> {
+        let given = self.weights(parameters);
+        let memory = self.divide(layer, memory);
+        Stacked::pack(layer.ctx, &[given.w_ih.t(), given.w_hh.t()], memory.weights)?;
+        match given.biases {
+            Some([b_ih, b_hh]) => {
+                let sums = b_ih.iter().zip(b_hh).map(|(&b_ih, &b_hh)| b_ih + b_hh);
+                memory.bias.iter_mut().zip(sums).for_each(|(bias, sum)| *bias = sum);
+            }
+            None => memory.bias.fill(T::zero()),
+        }
+        Ok(())
+    }
+
+    fn step_reset(
+        &self,
+        layer: &StepLayer<'_>,
+        _: usize,
+        state: Option<ArrayView2<'_, T>>,
+        memory: &mut [T],
+    ) {
+        let (_, mut h) = self.divide(layer, memory).a.split_at(Axis(1), layer.features);
+        match state {
+            Some(state) => h.assign(&state),
+            None => h.fill(T::zero()),
+        }
+    }
+
+    fn step(
+        &self,
+        layer: &StepLayer<'_>,
+        x: ArrayView2<'_, T>,
+        mut y: ArrayViewMut2<'_, T>,
+        descending: bool,
+        memory: &mut [T],
+    ) {
+        let memory = self.divide(layer, memory);
+        let mut a = memory.a;
+        a.view_mut().split_at(Axis(1), layer.features).0.assign(&x);
+        let one = Step {
+            a: a.view(),
+            weights: Stacked::new(layer.ctx, a.ncols(), self.hidden_size, memory.weights),
+            bias: self.bias.then_some(&*memory.bias),
+            activation: match self.nonlinearity {
+                Nonlinearity::Tanh => Unary::Tanh,
+                Nonlinearity::Relu => Unary::Relu,
+            },
+            descending,
+        };
+        step(layer.ctx, &one, y.view_mut());
+        a.split_at(Axis(1), layer.features).1.assign(&y);
+    }
+}
+
+/// The parts of a layer's memory.
+struct Parts<'a, T> {
+    weights: &'a mut [T],
+    /// b (H).
+    bias: &'a mut [T],
+    /// a (B, F + H).
+    a: ArrayViewMut2<'a, T>,
+}
+
+impl Elman {
+    /// Divides memory of the elements that [`StepCell::step_len`] says, or more.
+    fn divide<'a, T: Scalar>(self, layer: &StepLayer<'_>, memory: &'a mut [T]) -> Parts<'a, T> {
+        let sized = "the memory is as long as `step_len` says";
+        let k = layer.features + self.hidden_size;
+        let used = Stacked::<T>::len(layer.ctx, k, self.hidden_size).expect(sized);
+        let (weights, rest) = memory.split_at_mut(aligned::<T>(used).expect(sized));
+        let (bias, rest) = rest.split_at_mut(aligned::<T>(self.hidden_size).expect(sized));
+        let a = ArrayViewMut2::from_shape((layer.batch, k), &mut rest[..layer.batch * k]).expect(sized);
+        Parts { weights: &mut weights[..used], bias: &mut bias[..self.hidden_size], a }
+    }
+}
