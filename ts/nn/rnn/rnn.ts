@@ -188,12 +188,12 @@ export class RNN extends Module {
    * console.log(output.shape, hN.shape) // [ 3, 6, 8 ] [ 1, 3, 8 ]
    * ```
    */
+  forward(input: PackedSequence, hx?: Tensor | null): [output: PackedSequence, hN: Tensor]
   forward(
     input: Tensor,
     hx?: Tensor | null,
     options?: RNNForwardOptions,
   ): [output: Tensor, hN: Tensor]
-  forward(input: PackedSequence, hx?: Tensor | null): [output: PackedSequence, hN: Tensor]
   forward(
     input: Tensor | PackedSequence,
     hx?: Tensor | null,
