@@ -256,7 +256,8 @@ export class RNN extends Module {
   }
 
   /**
-   * Everything that one call works on, checked. Draws the seed of its dropout mask last.
+   * Everything that one call works on, checked. The seed of its dropout mask is drawn when it is first asked for: after
+   * all that can fail, so that an error leaves the random numbers where they were.
    *
    * @param check checks the arguments for weights of a dtype.
    */
@@ -271,6 +272,7 @@ export class RNN extends Module {
     const { input, hx, layout } = check(dtype)
     const p = checkDropout(this.dropout)
     const dropout = this.training && this.numLayers > 1 ? p : 0
+    let seed: number | null = null
     return {
       core: this.#cores.of(dtype),
       sequences: this.#sequences.of(layout),
@@ -279,7 +281,10 @@ export class RNN extends Module {
       hx,
       dropout,
       ...this.#shapes(layout),
-      seed: dropout > 0 ? generator.seed53() : 0,
+      get seed() {
+        seed ??= dropout > 0 ? generator.seed53() : 0
+        return seed
+      },
     }
   }
 
