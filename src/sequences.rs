@@ -9,6 +9,7 @@ use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
 use crate::error::{Checked, Failure, export};
+use crate::runtime::context;
 use crate::slice::{Floats, FloatsMut, Ints, disjoint, for_dtype, size};
 
 /// How the rows of a batch of sequences lie; made once for a shape and set of lengths.
@@ -148,7 +149,7 @@ impl Sequences {
                 let (from, to) = (padded.get::<T>()?, packed.get::<T>()?);
                 Self::check_len("the padded array", layout.outer_rows(), features, from.len())?;
                 Self::check_len("the packed array", layout.steps().rows(), features, to.len())?;
-                layout.gather_rows(features, from, to);
+                layout.gather_rows(&context()?, features, from, to);
                 Ok(())
             })
         })
@@ -174,7 +175,7 @@ impl Sequences {
                 let (from, to) = (packed.get::<T>()?, padded.get::<T>()?);
                 Self::check_len("the packed array", layout.steps().rows(), features, from.len())?;
                 Self::check_len("the padded array", layout.outer_rows(), features, to.len())?;
-                layout.scatter_rows(features, from, padding_value as T, to);
+                layout.scatter_rows(&context()?, features, from, padding_value as T, to);
                 Ok(())
             })
         })

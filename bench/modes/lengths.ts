@@ -73,34 +73,35 @@ async function measure(
   const padded = leaves(fullNumbers)
   const long = leaves(raggedNumbers)
   const packed = leaves(raggedNumbers)
-  // As the lengths of real batches do, these differ from call to call, so that nothing is kept of the last one.
+  // The order of the lengths changes from call to call, so that no call finds what is kept of the last one.
   let turn = 0
   const turned = <T>(list: readonly T[]): T => {
     turn = (turn + 1) % list.length
     return list[turn] as T
   }
-  const variants = [lengths, lengths.toReversed()]
-  const packs = variants.map((own) => {
-    const options = { enforceSorted: false }
-    const { data, ...rest } = noGrad(() => partsOf(packPaddedSequence(packed.input, own, options)))
-    const gradient = noGrad(() => packPaddedSequence(packed.gradient, own, options).data)
-    if (task === 'step') data.requiresGrad = true
-    return { data, gradient, ...rest }
+  const orders = [lengths, lengths.toReversed()]
+  const pack = (x: Tensor, order: readonly number[] = lengths) =>
+    noGrad(() => packPaddedSequence(x, order, { enforceSorted: false }))
+  const rows = pack(packed.input).data
+  const rowsGradient = pack(packed.gradient).data
+  rows.requiresGrad = task === 'step'
+  const packs = orders.map((order) => {
+    const { batchSizes, sortedIndices, unsortedIndices } = pack(packed.input, order)
+    return new PackedSequence(rows, batchSizes, sortedIndices, unsortedIndices)
   })
 
   const contenders = [
-    prepared(task, [...Object.values(padded), ...rnn.parameters()], () => {
+    prepared(task, [padded.input, padded.hx, ...rnn.parameters()], () => {
       const [output] = rnn.forward(padded.input, padded.hx)
       return [output, padded.gradient]
     }),
-    prepared(task, [...Object.values(long), ...rnn.parameters()], () => {
-      const [output] = rnn.forward(long.input, long.hx, { lengths: turned(variants) })
+    prepared(task, [long.input, long.hx, ...rnn.parameters()], () => {
+      const [output] = rnn.forward(long.input, long.hx, { lengths: turned(orders) })
       return [output, long.gradient]
     }),
-    prepared(task, [...packs.map(({ data }) => data), packed.hx, ...rnn.parameters()], () => {
-      const { data, batchSizes, sortedIndices, unsortedIndices, gradient } = turned(packs)
-      const sequences = new PackedSequence(data, batchSizes, sortedIndices, unsortedIndices)
-      return [rnn.forward(sequences, packed.hx)[0].data, gradient]
+    prepared(task, [rows, packed.hx, ...rnn.parameters()], () => {
+      const [{ data }] = rnn.forward(turned(packs), packed.hx)
+      return [data, rowsGradient]
     }),
   ]
   const timings = await takeTurns(contenders, { seconds, turns: 8, repeats: 5 })
@@ -108,16 +109,6 @@ async function measure(
     ({ median }) => median,
   )
   return { shape: full, task, threads, padded: inPadded, lengths: inLengths, packed: inPacked }
-}
-
-/** The parts of a packed sequence, to make it anew in each call. */
-function partsOf({
-  data,
-  batchSizes,
-  sortedIndices,
-  unsortedIndices,
-}: nn.utils.rnn.PackedSequence) {
-  return { data, batchSizes, sortedIndices, unsortedIndices }
 }
 
 /** A call on the tape, or without gradients. */

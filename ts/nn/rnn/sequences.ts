@@ -43,5 +43,9 @@ function sameLayout(a: Layout, b: Layout): boolean {
 
 function sameIntegers(a: Int32Array | null, b: Int32Array | null): boolean {
   if (a === null || b === null) return a === b
-  return a.length === b.length && a.every((value, place) => value === b[place])
+  if (a.length !== b.length) return false
+  for (let place = 0; place < a.length; place += 1) {
+    if (a[place] !== b[place]) return false
+  }
+  return true
 }

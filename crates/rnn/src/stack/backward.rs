@@ -147,7 +147,7 @@ impl<C> Stack<C> {
             match (l, dx) {
                 (0, Some(dx)) => {
                     if let Some(outer) = dinput.take() {
-                        layout.scatter_rows(self.input_size, &dx, T::zero(), outer);
+                        layout.scatter_rows(ctx, self.input_size, &dx, T::zero(), outer);
                     }
                 }
                 (_, Some(mut dx)) => {

@@ -74,7 +74,7 @@ pub(super) fn inner_rows<'a, T: Scalar>(
         return Ok(Lent::Theirs(outer));
     }
     let mut inner = ctx.scratch(layout.steps().rows() * columns)?;
-    layout.gather_rows(columns, outer, &mut inner);
+    layout.gather_rows(ctx, columns, outer, &mut inner);
     Ok(Lent::Ours(inner))
 }
 

@@ -105,7 +105,7 @@ impl<C> Stack<C> {
             self.forward_layer(ctx, &layer, &mut y, &mut cells, &mut states_n, &sizes)?;
             if let Some(output) = output.take_if(|_| last) {
                 // The output was not written in place.
-                layout.scatter_rows(self.width(), &y, T::zero(), output);
+                layout.scatter_rows(ctx, self.width(), &y, T::zero(), output);
             }
             below = Some(y);
         }

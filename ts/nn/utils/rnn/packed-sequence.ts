@@ -158,20 +158,22 @@ function checkBatchSizes(sizes: Int32Array, { shape }: Variable): void {
   }
   if (sizes.length === 0) throw new RangeError('batch_sizes must hold at least one step')
   let total = 0
-  sizes.forEach((size, step) => {
+  let before = sizes[0] ?? 0
+  for (let step = 0; step < sizes.length; step += 1) {
+    const size = sizes[step] ?? 0
     if (size <= 0) {
       throw new RangeError(
         `every batch size must be greater than zero, but batch_sizes[${step}] is ${size}`,
       )
     }
-    const before = sizes[step - 1] ?? size
     if (size > before) {
       throw new RangeError(
         `batch_sizes must not increase: step ${step} has ${size} rows after ${before}`,
       )
     }
     total += size
-  })
+    before = size
+  }
   if (total !== rows) {
     throw new RangeError(`Expected batch_sizes to sum to the ${rows} rows of data, got ${total}`)
   }
@@ -184,8 +186,10 @@ function checkInverse(sorted: Int32Array, unsorted: Int32Array, batch: number): 
     )
   }
   checkPermutation('sorted_indices', sorted)
-  if (sorted.some((index, place) => unsorted[index] !== place)) {
-    throw new RangeError('unsorted_indices must be the inverse permutation of sorted_indices')
+  for (let place = 0; place < batch; place += 1) {
+    if (unsorted[sorted[place] ?? 0] !== place) {
+      throw new RangeError('unsorted_indices must be the inverse permutation of sorted_indices')
+    }
   }
 }
 
