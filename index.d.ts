@@ -57,14 +57,22 @@ export declare class RnnCore {
 /**
  * How the rows of a batch of sequences lie; made once for a shape and set of lengths.
  *
- * It holds no table of rows: the garbage collector does not see such memory, and frees it only when the event
- * loop turns. A layout that needs a table is made again in each call.
+ * It holds what a layout is made from and not the layout, which is larger: the garbage collector does not see
+ * such memory, and frees it only when the event loop turns. The layout that was used last is kept, since the
+ * calls of a training step follow each other.
  */
 export declare class Sequences {
   /** Arrays of shape (T, B, F), or (B, T, F) if `batchFirst`; sequence b is `lengths[b]` steps long, or T. */
   static padded(steps: number, batch: number, batchFirst: boolean, lengths?: Int32Array | null): Sequences
   /** Packed arrays: step t has `batchSizes[t]` rows; `sortedIndices[b]` is the caller's number of sequence b. */
   static packed(batchSizes: Int32Array, sortedIndices?: Int32Array | null): Sequences
+  /**
+   * Writes the rows of these packed sequences, taken from `padded` of shape (T, B, F), or (B, T, F) if
+   * `batchFirst`, with T = `steps` and F = `features`.
+   */
+  pack(steps: number, batchFirst: boolean, features: number, padded: Float32Array | Float64Array, packed: Float32Array | Float64Array): void
+  /** The other way: writes `padded`, with `paddingValue` beyond each sequence's end. */
+  pad(steps: number, batchFirst: boolean, features: number, packed: Float32Array | Float64Array, paddingValue: number, padded: Float32Array | Float64Array): void
 }
 
 /** target ← target + source. */

@@ -17,6 +17,7 @@ import type { Bench } from './modes/bench'
 import { runDemo } from './modes/demo'
 import { runGrid } from './modes/grid'
 import { runGrowth } from './modes/growth'
+import { runLengths } from './modes/lengths'
 import { runMemory } from './modes/memory'
 import { runStream } from './modes/stream'
 import { type Mode, readOptions } from './options'
@@ -33,6 +34,7 @@ export interface Workshop {
 const parts: [Mode, (bench: Bench) => void | Promise<void>][] = [
   ['grid', runGrid],
   ['stream', runStream],
+  ['lengths', runLengths],
   ['growth', runGrowth],
   ['memory', runMemory],
   ['demo', runDemo],
@@ -55,8 +57,8 @@ async function run(workshop: Workshop): Promise<void> {
   const runs = parts.filter(([name]) => (mode === 'all' ? name !== 'demo' : name === mode))
 
   makeFolder(options.output) // no measurement is lost if it cannot be made
-  // Memory and the demo are measured in processes of their own.
-  const races = runs.some(([name]) => name !== 'memory' && name !== 'demo')
+  // Memory and the demo are measured in processes of their own, lengths against this package itself.
+  const races = runs.some(([name]) => !['lengths', 'memory', 'demo'].includes(name))
   const names = races ? only : []
   if (names.some((name) => fromPackages.includes(name))) await workshop.installPeers()
   const meter = new PeakMeter(await workshop.buildPeak())

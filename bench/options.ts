@@ -8,13 +8,15 @@ import { type ContenderName, contenderNames } from './contenders/contender'
 import { grid, parseShape, type Shape } from './lib/shape'
 
 /** What is measured; `all` is everything but the demo, which takes long. */
-export const modes = ['all', 'grid', 'growth', 'stream', 'memory', 'demo'] as const
+export const modes = ['all', 'grid', 'growth', 'stream', 'lengths', 'memory', 'demo'] as const
 
 export type Mode = (typeof modes)[number]
 
 export interface Options {
   readonly mode: Mode
   readonly shapes: readonly Shape[]
+  /** whether the shapes are those of the command line */
+  readonly shapesGiven: boolean
   readonly threads: readonly number[]
   readonly only: readonly ContenderName[]
   readonly seconds: number
@@ -92,6 +94,7 @@ export function readOptions(): Options {
   }
   return {
     mode,
+    shapesGiven: given.shapes !== undefined,
     shapes: given.shapes ?? (quick ? grid.slice(0, 4) : grid),
     threads: given.threads ?? (cores > 1 ? [1, 2] : [1]),
     only: contenderNames.filter((name) => given.only?.includes(name) ?? true),

@@ -65,6 +65,16 @@ describe('npm run bench', { timeout: 120_000 }, () => {
     expect(readFileSync(markdown, 'utf8')).toContain('| (3, 2, 4, 5) | ')
   })
 
+  test('measures sequences of different lengths', async () => {
+    const { exitCode, stdout } = await bench(
+      ...['lengths', '--quick', '--seconds', '0.01', '--threads', '1', '--shapes', '6x3x4x5'],
+      ...['--output', folder],
+    )
+    expect(exitCode).toBe(0)
+    expect(stdout).toMatch(/^\(6, 3, 4, 5\) +step +1( +[\d.]+){5}$/m)
+    expect(stdout).toMatch(/packed: at most 1\.15 × a full batch/)
+  })
+
   test('goes on without a peer that cannot be had, and says why', async () => {
     const { exitCode, stdout } = await bench(
       ...['grid', '--only', 'ours,torch', '--quick', '--seconds', '0.01', '--threads', '1'],
@@ -83,7 +93,7 @@ describe('npm run bench', { timeout: 120_000 }, () => {
       [['--shapes', '12'], 'Expected numbers from 1 to 9, or sizes as 50x16x32x64.'],
       [['--only', 'theirs'], 'Expected some of ours, ort, tfjs, torch, jax.'],
       [['demo'], 'the demo needs --python'],
-      [['everything'], 'Allowed choices are all, grid, growth, stream, memory, demo.'],
+      [['everything'], 'Allowed choices are all, grid, growth, stream, lengths, memory, demo.'],
     ] as const) {
       const { exitCode, stderr } = await bench(...args)
       expect(stderr).toContain(message)

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import type { ContenderName } from '../bench/contenders/contender'
 import type { Measurement } from '../bench/lib/race'
 import { grid, operations, shape } from '../bench/lib/shape'
+import { lengthsOf } from '../bench/modes/lengths'
 import { compareAll } from '../bench/report/comparison'
 import { goalTable } from '../bench/report/goals'
 import { gridChart } from '../bench/report/grid-chart'
@@ -50,6 +51,9 @@ function results(parts: Partial<Results>): Results {
     ...parts,
   }
 }
+
+/** A training step by the three forms of input. */
+const mixed = { task: 'step', threads: 2, padded: 10, lengths: 11, packed: 12 } as const
 
 const race = [
   measured('ours', 2),
@@ -127,9 +131,10 @@ describe('tables', () => {
     )
   })
 
-  test('of the demo and of memory', () => {
+  test('of lengths, of the demo and of memory', () => {
     const tables = otherTables(
       results({
+        lengths: [{ ...mixed, shape: small }],
         memory: {
           ...{ shape: small, small, arrays: 80, extra: 20, peak: 120, steps: 1000 },
           resident: { vjp: [60, 61, 60], tape: [60, 60, 75] },
@@ -144,11 +149,22 @@ describe('tables', () => {
       }),
     )
     expect(tables.map(({ rows }) => rows[0])).toEqual([
+      ['(50, 16, 32, 64)', 'step', '2', '10.0', '11.0', '1.10', '12.0', '1.20'],
       ['80', '20', '120', '1.20'],
       ['vjp', '60.0', '61.0', '60.0'],
       ['1', '21,000', '10,000', '2.10', '2.500, 2.510'],
     ])
   })
+})
+
+test('the lengths of a batch sum to those of the full batch, and differ', () => {
+  for (const one of [...grid, shape(1, 5, 1, 1), shape(3, 1, 1, 1)]) {
+    const lengths = lengthsOf(one)
+    expect(lengths.reduce((sum, length) => sum + length, 0)).toBe(one.T * one.B)
+    expect(lengths.length).toBe(one.B)
+    expect(Math.min(...lengths)).toBeGreaterThanOrEqual(Math.floor(one.T / 2) || 1)
+    expect(Math.max(...lengths)).toBeLessThanOrEqual(Math.ceil((3 * one.T) / 2) + 1)
+  }
 })
 
 describe('aims', () => {
@@ -178,6 +194,15 @@ describe('aims', () => {
     expect(met({ grid: at(0.8, 0.7) }, aim)).toBe('NO')
     expect(met({ grid: at(0.89, 0.8) }, 'step, 1 thr.: 88 % of peak')).toBe('yes')
     expect(met({ grid: at(0.86, 0.8) }, 'step, 1 thr.: 88 % of peak')).toBe('NO')
+  })
+
+  test('of sequences of different lengths: little more than a full batch', () => {
+    const lengths = [
+      { ...mixed, shape: small },
+      { ...mixed, shape: small, lengths: 9, packed: 10 },
+    ]
+    expect(met({ lengths }, 'lengths: at most 1.15 ×')).toBe('yes')
+    expect(met({ lengths }, 'packed: at most 1.15 ×')).toBe('NO')
   })
 
   test('of memory: little beyond the arrays, and no growth', () => {

@@ -214,6 +214,18 @@ const ROUTES: Record<string, (setting: RnnSetting) => RnnResult> = {
       const { rnn, input, hx, lengths } = setting
       return lengths ? rnn.forward(input, hx, { lengths }) : rnn.forward(input, hx)
     }),
+  'pack, forward, pad and backward': (setting) =>
+    onTape(setting, () => {
+      const { rnn, input, hx, lengths, batchFirst } = setting
+      const [batch, steps] = batchFirst ? input.shape : input.shape.toReversed().slice(1)
+      const packed = packPaddedSequence(input, lengths ?? new Array(batch).fill(steps), {
+        batchFirst,
+        enforceSorted: false,
+      })
+      const [packedOutput, hN] = rnn.forward(packed, hx)
+      const [output] = padPackedSequence(packedOutput, { batchFirst, totalLength: steps })
+      return [output, hN]
+    }),
   vjp: ({ rnn, input, hx, gradOutput, gradHN, lengths }) => {
     const { output, hN, pullback } = lengths ? rnn.vjp(input, hx, { lengths }) : rnn.vjp(input, hx)
     return { output, hN, ...pullback(gradOutput, gradHN) }
@@ -255,6 +267,7 @@ function rnnSetting(one: RnnCase, dtype: DType, golden: Golden): RnnSetting {
 
 function checkRnn(one: RnnCase, dtype: DType, golden: Golden): string[] {
   return Object.entries(ROUTES).flatMap(([route, run]) => {
+    if (route.startsWith('pack') && one.layout === 'unbatched') return []
     const setting = rnnSetting(one, dtype, golden)
     const result = run(setting)
     const value = (name: string, got: Tensor) =>
@@ -273,6 +286,8 @@ function checkRnn(one: RnnCase, dtype: DType, golden: Golden): string[] {
     ]
   })
 }
+
+const { packPaddedSequence, padPackedSequence } = nn.utils.rnn
 
 describe('nn.RNN gives the outputs and gradients of PyTorch', () => {
   const all = readCases<RnnCase>('rnn.json')
@@ -304,10 +319,53 @@ describe('nn.RNN gives the outputs and gradients of PyTorch', () => {
   })
 })
 
+// ------------------------------------------------------------------------------------------------------ RNNCell
+
+interface CellCase {
+  id: string
+  inputSize: number
+  hiddenSize: number
+  options: NonNullable<Options<typeof nn.RNNCell, 2>> & { dtype: DType }
+  hx: boolean
+}
+
+function checkCell({ id, inputSize, hiddenSize, options, hx }: CellCase, golden: Golden): string[] {
+  const cell = new nn.RNNCell(inputSize, hiddenSize, options)
+  cell.loadStateDict(unflatten(cell, golden.tensor(`${id}/parameters`)))
+  const input = golden.leaf(`${id}/input`)
+  const state = hx ? golden.leaf(`${id}/hx`) : null
+  const output = cell.forward(input, state)
+  output.backward(golden.tensor(`${id}/gradOutput`))
+  const { dtype } = options
+  const gradient = (name: string, got: Tensor | null | undefined, want: Tensor) =>
+    compare(`gradient of ${name}`, got, want, GRADIENTS[dtype])
+  const gradients = unflatten(cell, golden.tensor(`${id}/grad/parameters`))
+  return [
+    ...compare('output', output, golden.tensor(`${id}/output`), VALUES[dtype]),
+    ...gradient('input', input.grad, golden.tensor(`${id}/grad/input`)),
+    ...(hx ? gradient('hx', state?.grad, golden.tensor(`${id}/grad/hx`)) : []),
+    ...cell
+      .namedParameters()
+      .flatMap(([name, { grad }]) => gradient(name, grad, gradients.get(name) ?? input)),
+  ]
+}
+
+it('nn.RNNCell gives the outputs and gradients of PyTorch', () => {
+  const golden = new Golden('cell.safetensors')
+  const cases = readCases<CellCase>('cell.json')
+  expect(cases.length).toBe(2 * 2 * 2 * 3 * 2)
+  checkAll(
+    cases,
+    ({ id, options, hx }) => `${id} ${JSON.stringify(options)}${hx ? ' hx' : ''}`,
+    (one) => checkCell(one, golden),
+  )
+})
+
 // ---------------------------------------------------------------------------------------------- initial values
 
 type InitStep = { names: string[] } & (
   | { kind: 'RNN'; arguments: [number, number]; options: Options<typeof nn.RNN, 2> }
+  | { kind: 'RNNCell'; arguments: [number, number]; options: Options<typeof nn.RNNCell, 2> }
   | { kind: 'Linear'; arguments: [number, number]; options: Options<typeof nn.Linear, 2> }
   | { kind: 'Embedding'; arguments: [number, number]; options: Options<typeof nn.Embedding, 2> }
   | { kind: 'rand'; arguments: [number[]]; options: Parameters<typeof rand>[1] }
@@ -325,6 +383,8 @@ function perform(step: InitStep): Map<string, Tensor> {
   switch (step.kind) {
     case 'RNN':
       return new nn.RNN(...step.arguments, step.options).stateDict()
+    case 'RNNCell':
+      return new nn.RNNCell(...step.arguments, step.options).stateDict()
     case 'Linear':
       return new nn.Linear(...step.arguments, step.options).stateDict()
     case 'Embedding':
@@ -346,9 +406,7 @@ describe('a seed gives the numbers of PyTorch', () => {
     return dtype === 'float64' ? 1e-12 : 1e-6
   }
 
-  // The golden file has a program for nn.RNNCell too, which this package does not have yet.
   const programs = new Set(cases.map(({ program }) => program))
-  programs.delete('rnn-cell')
 
   it.each([...programs])('%s', (program) => {
     checkAll(

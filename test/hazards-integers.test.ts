@@ -108,6 +108,8 @@ describe('integers of the public interface', () => {
   const rnn = new nn.RNN(1, 1)
   const table = new nn.Embedding(4, 2)
   const words = tensor([0, 1], { dtype: 'int32' })
+  const { PackedSequence, packPaddedSequence, packSequence, padPackedSequence } = nn.utils.rnn
+  const wide = packSequence([ones([2, long])])
   /** Sets fields that the compiler would not let be set. */
   const changed = <T extends nn.Module>(module: T, fields: object): T => {
     Object.assign(module, fields)
@@ -127,13 +129,20 @@ describe('integers of the public interface', () => {
     ['shape of randn', (n) => randn([long, n])],
     ['shape of tensor', (n) => tensor(new Float32Array(6), { shape: [n, 2] })],
     ['length of narrow', (n) => zeros([2, 3]).narrow(1, 0, n)],
+    ['inputSize of RNNCell', (n) => new nn.RNNCell(n, long)],
+    ['hiddenSize of RNNCell', (n) => new nn.RNNCell(long, n)],
     ['lengths of RNN', (n) => rnn.forward(zeros([3, 1, 1]), null, { lengths: [n] })],
+    ['lengths of a pack', (n) => packPaddedSequence(zeros([3, 1]), [n])],
+    ['batch sizes of a pack', (n) => new PackedSequence(zeros([5]), [n])],
+    ['indices of a pack', (n) => new PackedSequence(zeros([5]), [1, 1, 1, 1, 1], [n])],
+    ['unsorted indices of a pack', (n) => new PackedSequence(zeros([1]), [1], [0], [n])],
     ['threads', (n) => setNumThreads(n)],
   ]
   /** Those that count from the end if negative, or are told apart otherwise. */
   const signed: Places = [
     ['paddingIdx of Embedding', (n) => new nn.Embedding(4, 2, { paddingIdx: n })],
     ['paddingIdx that was changed', (n) => changed(table, { paddingIdx: n }).forward(words)],
+    ['totalLength', (n) => padPackedSequence(wide, { totalLength: n })],
     ['shape of reshape', (n) => zeros([6]).reshape([n, 2])],
     ['dim of transpose', (n) => zeros([2, 3]).transpose(0, n)],
     ['dim of select', (n) => zeros([2, 3]).select(n, 0)],
@@ -156,7 +165,12 @@ describe('integers of the public interface', () => {
         String(n),
       ).toBeInstanceOf(RangeError)
     }
-    const optional = ['numLayers of RNN', 'paddingIdx of Embedding', 'paddingIdx that was changed']
+    const optional = [
+      'numLayers of RNN',
+      'paddingIdx of Embedding',
+      'paddingIdx that was changed',
+      'totalLength',
+    ]
     const none = optional.includes(name) ? [] : [null]
     for (const value of [
       1.9,

@@ -34,9 +34,10 @@ describe('objects', () => {
 
   it('modules on a wrong receiver throw TypeErrors', () => {
     const words = tensor([0], { dtype: 'int32' })
-    const { RNN, Linear, Embedding, Dropout, CrossEntropyLoss, MSELoss } = nn
+    const { RNN, RNNCell, Linear, Embedding, Dropout, CrossEntropyLoss, MSELoss } = nn
     const forwards: [{ prototype: object }, unknown[]][] = [
       [RNN, [zeros([1, 1, 1])]],
+      [RNNCell, [zeros([1, 1])]],
       [Linear, [zeros([1, 1])]],
       [Embedding, [words]],
       [Dropout, [zeros([1])]],

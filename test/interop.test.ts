@@ -49,10 +49,15 @@ describe('the package', () => {
         'MSELoss',
         'Module',
         'RNN',
+        'RNNCell',
         'utils',
       ],
     ])
-    expect(Object.keys(esm.nn.utils)).toEqual(['clipGradNorm_', 'clipGradValue_'])
+    expect(Object.keys(esm.nn.utils).sort()).toEqual(['clipGradNorm_', 'clipGradValue_', 'rnn'])
+    expect(Object.keys(esm.nn.utils.rnn).sort()).toEqual([
+      ...['PackedSequence', 'packPaddedSequence', 'packSequence', 'padPackedSequence'],
+      'padSequence',
+    ])
     expect(Object.keys(esm.optim).sort()).toEqual([
       'Adam',
       'AdamW',

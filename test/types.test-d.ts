@@ -85,6 +85,35 @@ describe('nn.RNN', () => {
     expectTypeOf(gradients.parameters).toEqualTypeOf<Map<string, Tensor>>()
   })
 
+  it('gives packed sequences for packed sequences', () => {
+    const packed = nn.utils.rnn.packSequence([zeros([2, 3])])
+    expectTypeOf(packed).toEqualTypeOf<nn.utils.rnn.PackedSequence>()
+    expectTypeOf(rnn.forward(packed)).toEqualTypeOf<
+      [output: nn.utils.rnn.PackedSequence, hN: Tensor]
+    >()
+    expectTypeOf(packed.sortedIndices).toEqualTypeOf<IntTensor | null>()
+    expectTypeOf(nn.utils.rnn.padPackedSequence(packed)).toEqualTypeOf<
+      [tensor: Tensor, lengths: IntTensor]
+    >()
+    new nn.utils.rnn.PackedSequence(packed.data, packed.batchSizes, [0], Int32Array.of(0))
+    // @ts-expect-error: each sequence has its own length
+    rnn.forward(packed, null, { lengths: [2] })
+    // @ts-expect-error: no pullback for packed sequences
+    rnn.vjp(packed)
+    // @ts-expect-error: the sequences cannot be replaced
+    packed.data = zeros([2, 3])
+    // @ts-expect-error: no such side
+    nn.utils.rnn.padSequence([zeros([1])], { paddingSide: 'top' })
+  })
+
+  it('has a cell for single steps', () => {
+    const cell = new nn.RNNCell(3, 4, { nonlinearity: 'relu', dtype: 'float64' })
+    expectTypeOf(cell.forward(zeros([2, 3]), null)).toEqualTypeOf<Tensor>()
+    expectTypeOf(cell.bias_hh).toEqualTypeOf<Tensor | null>()
+    // @ts-expect-error: a cell has one layer
+    new nn.RNNCell(3, 4, { numLayers: 2 })
+  })
+
   it('refuses what does not fit', () => {
     // @ts-expect-error: no such nonlinearity
     new nn.RNN(3, 4, { nonlinearity: 'gelu' })

@@ -23,7 +23,19 @@ export interface NativeGenerator {
 }
 
 /** How the rows of a batch of sequences lie in memory; immutable, so it is reused from call to call. */
-export type NativeSequences = object
+export interface NativeSequences {
+  /** Writes the rows of packed sequences, taken from an array (T, B, F), or (B, T, F) if `batchFirst`; T = `steps`. */
+  pack(steps: number, batchFirst: boolean, features: number, padded: Floats, packed: Floats): void
+  /** The other way, with `paddingValue` beyond each sequence's end. */
+  pad(
+    steps: number,
+    batchFirst: boolean,
+    features: number,
+    packed: Floats,
+    paddingValue: number,
+    padded: Floats,
+  ): void
+}
 
 /** A stack of recurrent layers of one shape and dtype; holds no weights. */
 export interface NativeRnnCore {

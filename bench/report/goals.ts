@@ -25,6 +25,7 @@ export function goalTable(results: Results): Table {
     ]),
     ...threadGoals(grid, threads),
     ...float64Goals(grid),
+    ...lengthsGoals(results),
     ...otherGoals(results),
   ]
   return {
@@ -147,6 +148,23 @@ function float64Goals(grid: readonly Measurement[]): Goal[] {
   return worst
     ? [atLeast('float64 half as fast as float32 on large shapes', worst.speed, 0.5, worst.shape)]
     : []
+}
+
+function lengthsGoals({ lengths = [] }: Results): Goal[] {
+  return (['lengths', 'packed'] as const).flatMap((form) => {
+    const [worst] = lengths
+      .map((one) => ({ ...one, cost: one[form] / one.padded }))
+      .sort((a, b) => b.cost - a.cost)
+    if (worst === undefined) return []
+    const { shape, task, threads, cost } = worst
+    return [
+      {
+        aim: `${form}: at most 1.15 × a full batch with as many steps`,
+        measured: `${ratio(cost)} × at ${shapeName(shape)} ${task}, ${threads} thr.`,
+        met: cost <= 1.15,
+      },
+    ]
+  })
 }
 
 function otherGoals({ stream = [], memory, demo = [] }: Results): Goal[] {

@@ -3,10 +3,15 @@
 import { shapeName } from '../lib/shape'
 import { median } from '../lib/statistics'
 import type { Results } from './results'
-import { ratio, type Table } from './table'
+import { milliseconds, ratio, type Table } from './table'
 
 export function otherTables(results: Results): Table[] {
-  return [...streamTable(results), ...memoryTables(results), ...demoTable(results)]
+  return [
+    ...streamTable(results),
+    ...lengthsTable(results),
+    ...memoryTables(results),
+    ...demoTable(results),
+  ]
 }
 
 function streamTable({ stream }: Results): Table[] {
@@ -21,6 +26,27 @@ function streamTable({ stream }: Results): Table[] {
         microseconds.toPrecision(3),
         ratio(microseconds / fastest),
         bytesPerStep === undefined ? '–' : bytesPerStep.toFixed(1),
+      ]),
+    },
+  ]
+}
+
+function lengthsTable({ lengths }: Results): Table[] {
+  if (lengths === undefined) return []
+  return [
+    {
+      title:
+        'Sequences of different lengths beside a full batch with as many valid steps, milliseconds',
+      head: ['full batch', 'task', 'threads', 'full', 'lengths', '× full', 'packed', '× full'],
+      rows: lengths.map((one) => [
+        shapeName(one.shape),
+        one.task,
+        String(one.threads),
+        milliseconds(one.padded),
+        milliseconds(one.lengths),
+        ratio(one.lengths / one.padded),
+        milliseconds(one.packed),
+        ratio(one.packed / one.padded),
       ]),
     },
   ]

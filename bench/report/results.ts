@@ -19,6 +19,17 @@ export interface StepRate {
   readonly bytesPerStep?: number
 }
 
+/** Milliseconds of a full batch, and of sequences of different lengths with as many valid steps. */
+export interface LengthsResult {
+  /** that of the full batch */
+  readonly shape: Shape
+  readonly task: Task
+  readonly threads: number
+  readonly padded: number
+  readonly lengths: number
+  readonly packed: number
+}
+
 export interface MemoryResult {
   readonly shape: Shape
   /** megabytes of inputs, outputs and gradients, and of one array (T, B, H) */
@@ -51,6 +62,7 @@ export interface Results {
   readonly growth: GrowthPoint[]
   readonly skipped: Skipped[]
   stream?: readonly StepRate[]
+  lengths?: readonly LengthsResult[]
   memory?: MemoryResult
   demo?: DemoResult[]
 }

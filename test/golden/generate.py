@@ -249,6 +249,50 @@ def rnn_files():
     }
 
 
+# ------------------------------------------------------------------------------------------------- RNNCell
+
+
+def cell_files():
+    """One step of nn.RNNCell: every combination of bias, nonlinearity, batch and hx, in both dtypes."""
+    cases, tensors = [], {}
+    flags = itertools.product(["float64", "float32"], [True, False], ["tanh", "relu"], [3, 1, None], [True, False])
+    for number, (dtype, bias, nonlinearity, batch, hx) in enumerate(flags):
+        id = f"cell{number:02}"
+        input_size, hidden_size = 2 + number % 3, 3 + number % 2
+        source = Source(2000 + number, dtype)
+        cell = nn.RNNCell(input_size, hidden_size, bias=bias, nonlinearity=nonlinearity, dtype=DTYPES[dtype])
+        with torch.no_grad():
+            for parameter in cell.parameters():
+                parameter.copy_(source.uniform(*parameter.shape))
+        rows = [] if batch is None else [batch]
+        input = leaf(source.uniform(*rows, input_size, low=-2.0, high=2.0))
+        state = leaf(source.uniform(*rows, hidden_size)) if hx else None
+        output = cell(input, state)
+        gradient = source.uniform(*output.shape)
+        output.backward(gradient)
+        own = {
+            "input": input,
+            "hx": state,
+            "parameters": flat(cell.parameters()),
+            "output": output,
+            "gradOutput": gradient,
+            "grad/input": input.grad,
+            "grad/hx": state.grad if hx else None,
+            "grad/parameters": flat(parameter.grad for parameter in cell.parameters()),
+        }
+        tensors |= {f"{id}/{name}": tensor for name, tensor in own.items() if tensor is not None}
+        cases.append(
+            {
+                "id": id,
+                "inputSize": input_size,
+                "hiddenSize": hidden_size,
+                "options": {"bias": bias, "nonlinearity": nonlinearity, "dtype": dtype},
+                "hx": hx,
+            }
+        )
+    return {"cell.json": manifest_bytes(cases), "cell.safetensors": safetensors_bytes(tensors)}
+
+
 # ------------------------------------------------------------------------------------------- initial values
 
 
@@ -904,7 +948,7 @@ def main():
     torch.use_deterministic_algorithms(True)
     torch.backends.mkldnn.enabled = False
 
-    files = rnn_files() | init_files() | trajectory_files() | schedule_files() | operation_files() | file_files()
+    files = rnn_files() | cell_files() | init_files() | trajectory_files() | schedule_files() | operation_files() | file_files()
     stale = []
     for name, content in files.items():
         path = HERE / name

@@ -54,6 +54,7 @@ const rmsprop = { lr: 0.1, alpha: 0.9, eps: 1e-8, weightDecay: 0.1, momentum: 0.
 // T = 2, B = 2, I = 2, H = 3, L = 2
 const core = new addon.RnnCore(2, 3, 2, 'tanh', true, false, 'float32')
 const sequences = addon.Sequences.padded(2, 2, false, ints(2, 1))
+const packed = addon.Sequences.packed(ints(2, 1), ints(1, 0))
 const saved = core.savedLength(sequences)
 const shapes = [6, 9, 3, 3, 9, 9, 3, 3]
 const parameters = (): Float32Array[] => shapes.map((count, place) => floats(count, place))
@@ -116,6 +117,16 @@ export const calls: readonly Call[] = [
     on: () => addon.Sequences,
   }),
   call('Sequences.packed', () => [ints(2, 1), ints(1, 0)], { on: () => addon.Sequences }),
+  call('Sequences#pack', () => [3, true, 2, floats(12), floats(6)], {
+    sizes: [0, 2],
+    on: () => packed,
+    written: [[4]],
+  }),
+  call('Sequences#pad', () => [3, true, 2, floats(6), 0.5, floats(12)], {
+    sizes: [0, 2],
+    on: () => packed,
+    written: [[5]],
+  }),
   {
     ...call('RnnCore', () => [2, 3, 2, 'tanh', true, false, 'float32'], { sizes: [0, 1, 2] }),
     run: (args) => Reflect.construct(addon.RnnCore, args),

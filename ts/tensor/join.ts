@@ -23,7 +23,7 @@ import { type Tensor, variableOf, wrap } from './tensor'
  * @see https://docs.pytorch.org/docs/stable/generated/torch.cat.html
  */
 export function cat(tensors: readonly Tensor[], dim = 0): Tensor {
-  return wrap(join.cat(variables('cat', tensors), dim))
+  return wrap(join.cat(checkTensors('cat', 'tensors', tensors), dim))
 }
 
 /**
@@ -44,13 +44,14 @@ export function cat(tensors: readonly Tensor[], dim = 0): Tensor {
  * @see https://docs.pytorch.org/docs/stable/generated/torch.stack.html
  */
 export function stack(tensors: readonly Tensor[], dim = 0): Tensor {
-  return wrap(join.stack(variables('stack', tensors), dim))
+  return wrap(join.stack(checkTensors('stack', 'tensors', tensors), dim))
 }
 
-function variables(owner: string, list: unknown): Variable[] {
+/** What the tensors of an array argument are underneath. */
+export function checkTensors(owner: string, name: string, list: unknown): Variable[] {
   if (!Array.isArray(list)) {
     throw new TypeError(
-      `${owner}(): argument 'tensors' must be an array of Tensors, not ${describe(list)}`,
+      `${owner}(): argument '${name}' must be an array of Tensors, not ${describe(list)}`,
     )
   }
   return list.map((item: unknown, place) => {

@@ -20,7 +20,7 @@ use elman_kernels::{Context, Scalar};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use crate::Error;
-use crate::layout::Pass;
+use crate::pass::Pass;
 
 /// A parameter's name (without the suffix of layer and direction) and shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

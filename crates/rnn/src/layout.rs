@@ -4,21 +4,39 @@
 //! caller's array of F features may be (T, B, F), (B, T, F), either with a length for each sequence in any
 //! order, or packed already. If the caller's rows are in the inner order as they are, nothing is copied.
 
-use elman_kernels::{Pick, Scalar, Steps};
-use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis};
+use std::convert::Infallible;
+use std::ops::Range;
+
+use elman_kernels::{Context, Scalar, Steps};
 
 use crate::Error;
 
-/// The geometry of a batch of sequences, made once for a shape and set of lengths.
+/// The geometry of a batch of sequences, made once for a shape and set of lengths. It takes memory for the
+/// steps and sequences at most, not for the rows.
 #[derive(Clone, Debug)]
 pub struct Layout {
     steps: Steps,
     /// `order[b]` is the caller's number of inner sequence b; `None` if it is b.
     order: Option<Vec<usize>>,
-    /// `rows[n]` is the caller's row of inner row n; `None` if it is n.
-    rows: Option<Vec<usize>>,
+    /// Where the caller's rows are; `None` if they are the inner rows as they lie.
+    outer: Option<Padded>,
     /// Rows of the caller's arrays, padding included.
     outer_rows: usize,
+}
+
+/// An array (T, B, F), or (B, T, F) if `batch_first`.
+#[derive(Clone, Copy, Debug)]
+struct Padded {
+    steps: usize,
+    batch: usize,
+    batch_first: bool,
+}
+
+impl Padded {
+    /// The row of the caller's sequence `b` at time `t`.
+    fn row(self, t: usize, b: usize) -> usize {
+        if self.batch_first { b * self.steps + t } else { t * self.batch + b }
+    }
 }
 
 impl Layout {
@@ -34,14 +52,8 @@ impl Layout {
         batch_first: bool,
         lengths: Option<&[i32]>,
     ) -> Result<Self, Error> {
-        let outer_rows = steps.checked_mul(batch).ok_or(Error::TooLarge { what: "the input" })?;
         let Some(lengths) = lengths else {
-            let inner = Steps::uniform(steps, batch)?;
-            // With one step or one sequence both orders are the same.
-            let rows = (batch_first && steps > 1 && batch > 1)
-                .then(|| list(outer_rows, (0..outer_rows).map(|n| n % batch * steps + n / batch)))
-                .transpose()?;
-            return Ok(Self { steps: inner, order: None, rows, outer_rows });
+            return Self::new(Steps::uniform(steps, batch)?, None).within(steps, batch_first);
         };
         if lengths.len() != batch {
             return Err(Error::LengthCount { batch, actual: lengths.len() });
@@ -66,15 +78,7 @@ impl Layout {
             }
             sizes.push(running);
         }
-        let inner = Steps::new(sizes)?;
-        let row = |t: usize, b: usize| if batch_first { b * steps + t } else { t * batch + b };
-        let rows = list(
-            inner.rows(),
-            (0..inner.len()).flat_map(|t| order[..inner.size(t)].iter().map(move |&b| row(t, b))),
-        )?;
-        let moved = rows.len() != outer_rows || rows.iter().enumerate().any(|(n, &row)| n != row);
-        let sorted = order.iter().enumerate().all(|(b, &outer)| b == outer);
-        Ok(Self { steps: inner, order: (!sorted).then_some(order), rows: moved.then_some(rows), outer_rows })
+        Self::new(Steps::new(sizes)?, Some(order)).within(steps, batch_first)
     }
 
     /// Packed arrays: step t has `batch_sizes[t]` rows, and sequence b is the caller's number
@@ -100,7 +104,31 @@ impl Layout {
                 whole.then_some(order).ok_or(Error::NotAPermutation { batch })
             })
             .transpose()?;
-        Ok(Self { outer_rows: steps.rows(), steps, order, rows: None })
+        Ok(Self::new(steps, order))
+    }
+
+    /// Rows in the inner order, of sequences in the order `order`.
+    fn new(steps: Steps, order: Option<Vec<usize>>) -> Self {
+        let order = order.filter(|order| order.iter().enumerate().any(|(b, &outer)| b != outer));
+        Self { outer_rows: steps.rows(), steps, order, outer: None }
+    }
+
+    /// The same sequences in an array of shape (T, B, F), or (B, T, F) if `batch_first`, with T = `steps`;
+    /// sequence b is the caller's number that it is in this layout.
+    ///
+    /// # Errors
+    ///
+    /// If a sequence is longer than T, or T · B is too large.
+    pub fn within(self, steps: usize, batch_first: bool) -> Result<Self, Error> {
+        let batch = self.steps.batch();
+        if self.steps.len() > steps {
+            return Err(Error::LengthRange { sequence: 0, length: self.steps.len() as i64, steps });
+        }
+        let outer_rows = steps.checked_mul(batch).ok_or(Error::TooLarge { what: "the input" })?;
+        // With one step or one sequence both orders are the same.
+        let transposed = batch_first && steps > 1 && batch > 1;
+        let moved = transposed || self.order.is_some() || outer_rows != self.steps.rows();
+        Ok(Self { outer_rows, outer: moved.then_some(Padded { steps, batch, batch_first }), ..self })
     }
 
     /// The inner rows.
@@ -115,7 +143,7 @@ impl Layout {
 
     /// Whether the caller's rows are the inner rows as they lie.
     pub fn rows_in_place(&self) -> bool {
-        self.rows.is_none()
+        self.outer.is_none()
     }
 
     /// Whether the caller's sequences are the inner sequences as they lie.
@@ -123,147 +151,149 @@ impl Layout {
         self.order.is_none()
     }
 
-    /// inner row n = the caller's row of n.
-    pub fn gather_rows<T: Scalar>(&self, outer: ArrayView2<'_, T>, inner: ArrayViewMut2<'_, T>) {
-        gather(self.rows.as_deref(), outer, inner);
+    /// inner row n = the caller's row of n, for arrays of `columns` columns.
+    ///
+    /// # Panics
+    ///
+    /// As all functions that move rows: if an array has another length than the layout says.
+    pub fn gather_rows<T: Scalar>(&self, ctx: &Context, columns: usize, outer: &[T], inner: &mut [T]) {
+        let Some(padded) = self.outer else { return inner.copy_from_slice(outer) };
+        if inner.is_empty() {
+            return;
+        }
+        // Each thread has steps with about as many rows.
+        let (rows, threads) = (self.steps.rows(), ctx.threads());
+        let mut end = 0;
+        let ends = (1..=threads).map(|i| {
+            while self.steps.offset(end) < rows * i / threads {
+                end += 1;
+            }
+            (end, self.steps.offset(end) * columns)
+        });
+        share_out(ctx, inner, ends, |t, to| {
+            let start = self.steps.offset(t.start);
+            for t in t {
+                let size = self.steps.size(t);
+                let to = &mut to[(self.steps.offset(t) - start) * columns..][..size * columns];
+                if self.order.is_none() && !padded.batch_first {
+                    to.copy_from_slice(&outer[padded.row(t, 0) * columns..][..size * columns]);
+                    continue;
+                }
+                for (b, to) in to.chunks_exact_mut(columns).enumerate() {
+                    to.copy_from_slice(&outer[padded.row(t, self.outer_sequence(b)) * columns..][..columns]);
+                }
+            }
+        });
     }
 
-    /// The caller's row of n = inner row n; rows in the padding become 0.
-    pub fn scatter_rows<T: Scalar>(&self, inner: ArrayView2<'_, T>, mut outer: ArrayViewMut2<'_, T>) {
-        if inner.nrows() < outer.nrows() {
-            outer.fill(T::zero());
+    /// The caller's row of n = inner row n; rows in the padding become `padding`.
+    ///
+    /// The caller's array is written from its start to its end, so that each part of it is in the cache once.
+    pub fn scatter_rows<T: Scalar>(
+        &self,
+        ctx: &Context,
+        columns: usize,
+        inner: &[T],
+        padding: T,
+        outer: &mut [T],
+    ) {
+        let Some(Padded { steps, batch, batch_first }) = self.outer else {
+            return outer.copy_from_slice(inner);
+        };
+        if outer.is_empty() {
+            return; // however many rows of nothing there are
         }
-        scatter(self.rows.as_deref(), inner, outer);
+        // The caller's first dimension is shared out.
+        let (first, second) = if batch_first { (batch, steps) } else { (steps, batch) };
+        let one = second * columns;
+        let threads = ctx.threads();
+        let ends = (1..=threads).map(|i| (first * i / threads, first * i / threads * one));
+        let inner_row = |n: usize| &inner[n * columns..][..columns];
+        if batch_first {
+            let mut places: Vec<usize> = (0..batch).collect();
+            places.sort_unstable_by_key(|&b| self.outer_sequence(b));
+            share_out(ctx, outer, ends, |sequences, to| {
+                for (&b, to) in places[sequences].iter().zip(to.chunks_exact_mut(one)) {
+                    let (valid, rest) = to.split_at_mut(self.steps.length(b) * columns);
+                    for (t, to) in valid.chunks_exact_mut(columns).enumerate() {
+                        to.copy_from_slice(inner_row(self.steps.offset(t) + b));
+                    }
+                    rest.fill(padding);
+                }
+            });
+            return;
+        }
+        share_out(ctx, outer, ends, |t, to| {
+            for (t, to) in t.zip(to.chunks_exact_mut(one)) {
+                let size = if t < self.steps.len() { self.steps.size(t) } else { 0 };
+                let from = if size > 0 { self.steps.offset(t) } else { 0 };
+                let Some(order) = &self.order else {
+                    let (valid, rest) = to.split_at_mut(size * columns);
+                    valid.copy_from_slice(&inner[from * columns..][..size * columns]);
+                    rest.fill(padding);
+                    continue;
+                };
+                for (b, &own) in order.iter().enumerate() {
+                    let to = &mut to[own * columns..][..columns];
+                    if b < size { to.copy_from_slice(inner_row(from + b)) } else { to.fill(padding) }
+                }
+            }
+        });
     }
 
     /// inner state b = the caller's state of b.
-    pub fn gather_states<T: Scalar>(&self, outer: ArrayView2<'_, T>, inner: ArrayViewMut2<'_, T>) {
-        gather(self.order.as_deref(), outer, inner);
+    pub fn gather_states<T: Scalar>(&self, columns: usize, outer: &[T], inner: &mut [T]) {
+        for (b, to) in inner.chunks_exact_mut(columns).enumerate() {
+            to.copy_from_slice(&outer[self.outer_sequence(b) * columns..][..columns]);
+        }
     }
 
     /// The caller's state of b = inner state b.
-    pub fn scatter_states<T: Scalar>(&self, inner: ArrayView2<'_, T>, outer: ArrayViewMut2<'_, T>) {
-        scatter(self.order.as_deref(), inner, outer);
+    pub fn scatter_states<T: Scalar>(&self, columns: usize, inner: &[T], outer: &mut [T]) {
+        for (b, from) in inner.chunks_exact(columns).enumerate() {
+            outer[self.outer_sequence(b) * columns..][..columns].copy_from_slice(from);
+        }
+    }
+
+    /// The caller's number of inner sequence `b`.
+    fn outer_sequence(&self, b: usize) -> usize {
+        self.order.as_ref().map_or(b, |order| order[b])
     }
 }
 
-/// The rows of a direction's pass, and its order in time.
-#[derive(Clone, Copy, Debug)]
-pub struct Pass<'a> {
-    /// The rows.
-    pub steps: &'a Steps,
-    /// From the last step to the first, as the reverse direction goes.
-    pub reverse: bool,
-}
+/// To copy an element takes about as long as so many multiply-adds.
+const WORK_OF_A_COPY: usize = 4;
 
-impl Pass<'_> {
-    /// The row of sequence `b` that this pass computes first.
-    fn first_row(&self, b: usize) -> usize {
-        if self.reverse { self.steps.last_row(b) } else { b }
+/// Calls `body` with parts of `data`, on all threads if it is large; a part ends at each of `ends`, which say
+/// the index of what follows and its place in `data`.
+fn share_out<T: Scalar>(
+    ctx: &Context,
+    data: &mut [T],
+    ends: impl Iterator<Item = (usize, usize)>,
+    body: impl Fn(Range<usize>, &mut [T]) + Sync,
+) {
+    let work = data.len().saturating_mul(WORK_OF_A_COPY);
+    let (mut rest, mut start) = (data, (0, 0));
+    let mut parts = Vec::with_capacity(ctx.threads());
+    for end in ends {
+        let (part, after) = std::mem::take(&mut rest).split_at_mut(end.1 - start.1);
+        parts.push((start.0..end.0, part));
+        (rest, start) = (after, end);
     }
-
-    /// The row of sequence `b` that this pass computes last: where its final state is.
-    pub fn final_row(&self, b: usize) -> usize {
-        if self.reverse { b } else { self.steps.last_row(b) }
-    }
-
-    /// Where the first rows of all sequences start, if they follow each other.
-    fn first_rows(&self) -> Option<usize> {
-        let steps = self.steps;
-        let uniform = steps.is_empty() || steps.size(steps.len() - 1) == steps.batch();
-        match self.reverse {
-            false => Some(0),
-            true => uniform.then(|| steps.rows() - steps.batch()),
-        }
-    }
-
-    /// Calls `body` with the rows (B, F) of `matrix` (N, F) where each sequence begins.
-    pub fn with_first_rows<T: Scalar, R>(
-        &self,
-        matrix: ArrayView2<'_, T>,
-        body: impl FnOnce(ArrayView2<'_, T>) -> R,
-    ) -> R {
-        match self.first_rows() {
-            Some(start) => body(matrix.slice_axis(Axis(0), (start..start + self.steps.batch()).into())),
-            None => {
-                let picked = Array2::from_shape_fn((self.steps.batch(), matrix.ncols()), |(b, j)| {
-                    matrix[[self.first_row(b), j]]
-                });
-                body(picked.view())
-            }
-        }
-    }
-
-    /// states (B, F) = the rows of `matrix` (N, F) where each sequence ends.
-    pub fn final_rows<T: Scalar>(&self, matrix: ArrayView2<'_, T>, mut states: ArrayViewMut2<'_, T>) {
-        for b in 0..self.steps.batch() {
-            states.row_mut(b).assign(&matrix.row(self.final_row(b)));
-        }
-    }
-
-    /// For each row, where the state before it is: in the outputs ([`Pick::First`]) or, where the sequence
-    /// begins, among the initial states ([`Pick::Second`]).
-    ///
-    /// # Errors
-    ///
-    /// If there is not enough memory.
-    pub fn previous(&self) -> Result<Vec<Pick>, Error> {
-        let steps = self.steps;
-        let mut picks = list(steps.rows(), [])?;
-        // Without rows there may be more steps than one would like to count.
-        for t in 0..if steps.rows() == 0 { 0 } else { steps.len() } {
-            picks.extend((0..steps.size(t)).map(|b| {
-                let before = if self.reverse { t + 1 } else { t.wrapping_sub(1) };
-                if before < steps.len() && b < steps.size(before) {
-                    Pick::First(steps.offset(before) + b)
-                } else {
-                    Pick::Second(b)
-                }
-            }));
-        }
-        Ok(picks)
-    }
-}
-
-/// The items in a vector with room for `len`.
-fn list<T>(len: usize, items: impl IntoIterator<Item = T>) -> Result<Vec<T>, Error> {
-    let mut list = Vec::new();
-    list.try_reserve_exact(len)
-        .map_err(|_| elman_kernels::AllocError { bytes: len.saturating_mul(size_of::<T>()) })?;
-    list.extend(items);
-    Ok(list)
-}
-
-fn gather<T: Scalar>(index: Option<&[usize]>, outer: ArrayView2<'_, T>, mut inner: ArrayViewMut2<'_, T>) {
-    match index {
-        None => inner.assign(&outer),
-        Some(index) => {
-            for (mut to, &from) in inner.rows_mut().into_iter().zip(index) {
-                to.assign(&outer.row(from));
-            }
-        }
-    }
-}
-
-fn scatter<T: Scalar>(index: Option<&[usize]>, inner: ArrayView2<'_, T>, mut outer: ArrayViewMut2<'_, T>) {
-    match index {
-        None => outer.assign(&inner),
-        Some(index) => {
-            for (from, &to) in inner.rows().into_iter().zip(index) {
-                outer.row_mut(to).assign(&from);
-            }
-        }
-    }
+    let Ok(()) = ctx.each(work, parts, |_, (range, part)| {
+        body(range, part);
+        Ok::<_, Infallible>(())
+    });
 }
 
 #[cfg(test)]
 mod tests {
-    use ndarray::Array2;
+    use elman_kernels::Isa;
 
     use super::*;
 
-    fn column(values: &[f64]) -> Array2<f64> {
-        Array2::from_shape_vec((values.len(), 1), values.to_vec()).unwrap()
+    fn ctx(threads: usize) -> Context {
+        Context::new(Isa::detect(), threads)
     }
 
     #[test]
@@ -280,38 +310,93 @@ mod tests {
         for (batch_first, lengths) in [(false, None), (true, Some(&[][..]))] {
             let layout = Layout::padded(1 << 52, 0, batch_first, lengths).unwrap();
             assert_eq!(layout.steps().rows(), 0);
-            let pass = Pass { steps: layout.steps(), reverse: false };
-            assert_eq!(pass.previous().unwrap(), []);
+            layout.gather_rows::<f64>(&ctx(1), 1, &[], &mut []);
+            layout.scatter_rows::<f64>(&ctx(1), 1, &[], 0.0, &mut []);
         }
     }
 
     #[test]
     fn batch_first_rows_are_transposed_and_back() {
         let layout = Layout::padded(3, 2, true, None).unwrap();
-        let outer = column(&[0., 1., 2., 10., 11., 12.]);
-        let mut inner = Array2::zeros((6, 1));
-        layout.gather_rows(outer.view(), inner.view_mut());
-        assert_eq!(inner, column(&[0., 10., 1., 11., 2., 12.]));
-        let mut back = Array2::zeros((6, 1));
-        layout.scatter_rows(inner.view(), back.view_mut());
+        let outer = [0., 1., 2., 10., 11., 12.];
+        let mut inner = [0.0; 6];
+        layout.gather_rows(&ctx(1), 1, &outer, &mut inner);
+        assert_eq!(inner, [0., 10., 1., 11., 2., 12.]);
+        let mut back = [0.0; 6];
+        layout.scatter_rows(&ctx(1), 1, &inner, 0.0, &mut back);
         assert_eq!(back, outer);
     }
 
     #[test]
     fn lengths_are_sorted_and_padding_becomes_zero() {
         // Sequence b at time t holds 10 b + t.
-        let outer = column(&[0., 10., 20., 1., 11., 21., 2., 12., 22.]);
+        let outer = [0., 10., 20., 1., 11., 21., 2., 12., 22.];
         let layout = Layout::padded(3, 3, false, Some(&[1, 3, 1])).unwrap();
         assert_eq!(layout.steps(), &Steps::new([3, 1, 1]).unwrap());
-        let mut inner = Array2::zeros((5, 1));
-        layout.gather_rows(outer.view(), inner.view_mut());
-        assert_eq!(inner, column(&[10., 0., 20., 11., 12.])); // ties keep their order
-        let mut back = Array2::from_elem((9, 1), f64::NAN);
-        layout.scatter_rows(inner.view(), back.view_mut());
-        assert_eq!(back, column(&[0., 10., 20., 0., 11., 0., 0., 12., 0.]));
-        let mut states = Array2::zeros((3, 1));
-        layout.gather_states(column(&[7., 8., 9.]).view(), states.view_mut());
-        assert_eq!(states, column(&[8., 7., 9.]));
+        let mut inner = [0.0; 5];
+        layout.gather_rows(&ctx(1), 1, &outer, &mut inner);
+        assert_eq!(inner, [10., 0., 20., 11., 12.]); // ties keep their order
+        let mut back = [f64::NAN; 9];
+        layout.scatter_rows(&ctx(1), 1, &inner, 0.0, &mut back);
+        assert_eq!(back, [0., 10., 20., 0., 11., 0., 0., 12., 0.]);
+        let mut states = [0.0; 6];
+        layout.gather_states(2, &[7., 7.5, 8., 8.5, 9., 9.5], &mut states);
+        assert_eq!(states, [8., 8.5, 7., 7.5, 9., 9.5]);
+        let mut back = [0.0; 6];
+        layout.scatter_states(2, &states, &mut back);
+        assert_eq!(back, [7., 7.5, 8., 8.5, 9., 9.5]);
+    }
+
+    #[test]
+    fn packed_sequences_lie_in_a_padded_array_too() {
+        // Lengths 1, 2, 2; the sequences of equal length are not in the caller's order.
+        let layout = Layout::packed(&[3, 2], Some(&[2, 1, 0])).unwrap();
+        for batch_first in [false, true] {
+            let padded = layout.clone().within(3, batch_first).unwrap();
+            assert_eq!((padded.steps(), padded.outer_rows()), (layout.steps(), 9));
+            let mut outer = [f64::NAN; 9];
+            padded.scatter_rows(&ctx(1), 1, &[20., 10., 0., 21., 11.], 7.0, &mut outer);
+            let expected = match batch_first {
+                false => [0., 10., 20., 7., 11., 21., 7., 7., 7.],
+                true => [0., 7., 7., 10., 11., 7., 20., 21., 7.],
+            };
+            assert_eq!(outer, expected);
+            let mut inner = [0.0; 5];
+            padded.gather_rows(&ctx(1), 1, &outer, &mut inner);
+            assert_eq!(inner, [20., 10., 0., 21., 11.]);
+        }
+        assert!(layout.clone().within(1, false).is_err());
+        assert!(layout.within(usize::MAX, false).is_err());
+        assert!(Layout::packed(&[2, 2], None).unwrap().within(2, false).unwrap().rows_in_place());
+        assert!(!Layout::packed(&[2, 2], Some(&[1, 0])).unwrap().within(2, false).unwrap().rows_in_place());
+    }
+
+    #[test]
+    fn threads_share_out_large_arrays() {
+        let (steps, columns) = (40, 500);
+        let lengths = [17, 40, 1, 40, 3, 40, 22];
+        for (batch_first, lengths) in
+            [(false, &lengths[..]), (true, &lengths), (false, &[40, 9, 9]), (true, &[7])]
+        {
+            let layout = Layout::padded(steps, lengths.len(), batch_first, Some(lengths)).unwrap();
+            let outer: Vec<f32> = (0..layout.outer_rows() * columns).map(|i| i as f32).collect();
+            let mut expected = None;
+            for threads in [1, 2, 3, 8, 50] {
+                let mut inner = vec![f32::NAN; layout.steps().rows() * columns];
+                layout.gather_rows(&ctx(threads), columns, &outer, &mut inner);
+                let mut back = vec![f32::NAN; outer.len()];
+                layout.scatter_rows(&ctx(threads), columns, &inner, -1.0, &mut back);
+                for (place, (&value, &was)) in back.iter().zip(&outer).enumerate() {
+                    let row = place / columns;
+                    let batch = lengths.len();
+                    let (t, b) =
+                        if batch_first { (row % steps, row / steps) } else { (row / batch, row % batch) };
+                    let valid = t < lengths[b] as usize;
+                    assert_eq!(value, if valid { was } else { -1.0 }, "{threads} threads, row {row}");
+                }
+                assert_eq!(*expected.get_or_insert_with(|| inner.clone()), inner);
+            }
+        }
     }
 
     #[test]
@@ -324,21 +409,5 @@ mod tests {
         assert!(Layout::packed(&[1, 2], None).is_err());
         assert!(Layout::packed(&[2, 1], Some(&[0, 0])).is_err());
         assert!(Layout::packed(&[2, 1], Some(&[1, 0])).is_ok());
-    }
-
-    #[test]
-    fn previous_rows_of_both_directions() {
-        use Pick::{First, Second};
-        let steps = Steps::new([2, 1]).unwrap();
-        let forward = Pass { steps: &steps, reverse: false };
-        assert_eq!(forward.previous().unwrap(), [Second(0), Second(1), First(0)]);
-        let reverse = Pass { steps: &steps, reverse: true };
-        assert_eq!(reverse.previous().unwrap(), [First(2), Second(1), Second(0)]);
-        let matrix = column(&[1., 2., 3.]);
-        reverse.with_first_rows(matrix.view(), |rows| assert_eq!(rows, column(&[3., 2.])));
-        forward.with_first_rows(matrix.view(), |rows| assert_eq!(rows, column(&[1., 2.])));
-        let mut ends = Array2::zeros((2, 1));
-        forward.final_rows(matrix.view(), ends.view_mut());
-        assert_eq!(ends, column(&[3., 2.]));
     }
 }

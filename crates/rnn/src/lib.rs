@@ -7,6 +7,7 @@
 //! | [`elman`] | the Elman cell, h_t = act(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh) |
 //! | [`stack`] | layers, directions, dropout between layers, what is kept for the backward pass; one step at a time |
 //! | [`layout`] | how the caller's arrays lie: time or batch first, lengths, packed |
+//! | [`pass`] | a direction's way over the rows |
 //!
 //! Data flows `stack → cell → kernels`. The stack knows nothing of a cell's gates, and a cell nothing of
 //! layers.
@@ -31,6 +32,7 @@ pub mod cell;
 pub mod elman;
 mod error;
 pub mod layout;
+pub mod pass;
 pub mod stack;
 
 pub use elman::{Elman, Nonlinearity};

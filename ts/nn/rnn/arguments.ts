@@ -1,25 +1,18 @@
 /** The checks of what a recurrent module's forward takes, in torch's order and wording. */
 
-import { types } from 'node:util'
 import type { Variable } from '../../autograd/variable'
-import {
-  checkIntegers,
-  checkOptions,
-  checkUnshared,
-  describe,
-  formatShape,
-  sameShape,
-} from '../../check'
+import { checkOptions, formatShape, sameShape } from '../../check'
 import type { DType } from '../../dtype'
-import { IntTensor, intValues } from '../../tensor/int-tensor'
 import { checkTensor } from '../../tensor/tensor'
+import { checkLengths } from '../lengths'
+import { checkPackedSequence } from '../utils/rnn/packed-sequence'
 import type { RnnConfig } from './config'
 
-/** The lengths of the sequences of a batch: one for each, in any order. */
-export type Lengths = readonly number[] | Int32Array | IntTensor
+/** How the rows of an input lie. */
+export type Layout = PaddedLayout | PackedLayout
 
 /** How a padded input lies. */
-export interface Layout {
+export interface PaddedLayout {
   readonly steps: number
   readonly batch: number
   /** Whether the batch is the input's first dimension; never for unbatched input. */
@@ -29,11 +22,17 @@ export interface Layout {
   readonly lengths: Int32Array | null
 }
 
+/** How a packed input lies. */
+export interface PackedLayout {
+  readonly batchSizes: Int32Array
+  readonly sortedIndices: Int32Array | null
+}
+
 /** Checked arguments. */
-export interface ForwardArguments {
+export interface ForwardArguments<L extends Layout = Layout> {
   readonly input: Variable
   readonly hx: Variable | null
-  readonly layout: Layout
+  readonly layout: L
 }
 
 /**
@@ -48,7 +47,7 @@ export function checkForwardArguments(
   inputArgument: unknown,
   hxArgument: unknown,
   options: unknown,
-): ForwardArguments {
+): ForwardArguments<PaddedLayout> {
   const { lengths } = checkOptions(owner, options, ['lengths'])
   const input = checkTensor(owner, 'input', inputArgument)
   const hx = hxArgument == null ? null : checkTensor(owner, 'hx', hxArgument)
@@ -63,18 +62,14 @@ export function checkForwardArguments(
       `${expected} input, hx should also be ${rank}-D but got ${hx.shape.length}-D tensor`,
     )
   }
-  checkDTypes(dtype, input, hx)
-  const size = input.shape.at(-1) ?? 0
-  if (size !== config.inputSize) {
-    throw new RangeError(
-      `input.size(-1) must be equal to input_size. Expected ${config.inputSize}, got ${size}`,
-    )
-  }
+  checkDTypes('RNN', dtype, input, hx)
+  checkInputSize(config, input)
   const batchFirst = batched && config.batchFirst
   const [first = 0, second = 0] = input.shape
   const steps = batchFirst ? second : first
   const batch = batched ? (batchFirst ? first : second) : 1
-  checkHiddenSize(config, hx, batch)
+  const hxShape = hx?.shape ?? null
+  checkHiddenSize(config, rank === 2 && hxShape ? withBatch(hxShape) : hxShape, batch)
   if (steps === 0) {
     throw new RangeError('Expected sequence length to be larger than 0 in RNN')
   }
@@ -86,31 +81,86 @@ export function checkForwardArguments(
       batch,
       batchFirst,
       batched,
-      lengths: lengths == null ? null : checkLengths(lengths, steps, batch, batched),
+      lengths: lengths == null ? null : checkBatchLengths(lengths, steps, batch, batched),
     },
   }
 }
 
-/** Refuses an input or state whose dtype is not that of the weights. */
-export function checkDTypes(dtype: DType, input: Variable | null, hx: Variable | null): void {
+/**
+ * Checks what `nn.RNN`'s `forward` takes with a packed input. Each sequence has its own length there, and no options
+ * are left to give.
+ *
+ * @param dtype that of the weights.
+ */
+export function checkPackedArguments(
+  owner: string,
+  config: RnnConfig,
+  dtype: DType,
+  inputArgument: unknown,
+  hxArgument: unknown,
+  options: unknown,
+): ForwardArguments<PackedLayout> {
+  const { lengths } = checkOptions(owner, options, ['lengths'])
+  if (lengths != null) {
+    throw new TypeError(
+      `${owner}(): argument 'lengths' is for padded input, but got a PackedSequence`,
+    )
+  }
+  const { data: input, batchSizes, sortedIndices } = checkPackedSequence(owner, inputArgument)
+  const hx = hxArgument == null ? null : checkTensor(owner, 'hx', hxArgument)
+  checkDTypes('RNN', dtype, input, hx)
+  const rank = input.shape.length
+  if (rank !== 2) throw new RangeError(`input must have 2 dimensions, got ${rank}`)
+  checkInputSize(config, input)
+  checkHiddenSize(config, hx?.shape ?? null, batchSizes[0] ?? 0)
+  // A later call compares with these, and the caller may have rewritten theirs by then.
+  return {
+    input,
+    hx,
+    layout: { batchSizes: batchSizes.slice(), sortedIndices: sortedIndices?.slice() ?? null },
+  }
+}
+
+function checkInputSize(config: RnnConfig, input: Variable): void {
+  const size = input.shape.at(-1) ?? 0
+  if (size !== config.inputSize) {
+    throw new RangeError(
+      `input.size(-1) must be equal to input_size. Expected ${config.inputSize}, got ${size}`,
+    )
+  }
+}
+
+/**
+ * The dtypes of input and hx are that of the weights.
+ *
+ * @param module whose they are, as the message names it.
+ */
+export function checkDTypes(
+  module: string,
+  dtype: DType,
+  input: Variable | null,
+  hx: Variable | null,
+): void {
   for (const [name, variable] of [['input', input] as const, ['hx', hx] as const]) {
     if (variable === null || variable.dtype === dtype) continue
     throw new TypeError(
-      `RNN ${name} dtype (${variable.dtype}) does not match weight dtype (${dtype}). ` +
+      `${module} ${name} dtype (${variable.dtype}) does not match weight dtype (${dtype}). ` +
         `Convert ${name} to ${dtype}, or convert model: model.to('${variable.dtype}')`,
     )
   }
 }
 
 /** hx is exactly (L·D, B, H), also with batchFirst; nothing is broadcast. */
-function checkHiddenSize(config: RnnConfig, hx: Variable | null, batch: number): void {
-  if (hx === null) return
+function checkHiddenSize(config: RnnConfig, got: readonly number[] | null, batch: number): void {
   const expected = [layersTimesDirections(config), batch, config.hiddenSize]
-  const [layers = 0, ...rest] = hx.shape
-  const got = hx.shape.length === 2 ? [layers, 1, ...rest] : [layers, ...rest]
-  if (!sameShape(got, expected)) {
+  if (got !== null && !sameShape(got, expected)) {
     throw new RangeError(`Expected hidden size (${expected.join(', ')}), got ${formatShape(got)}`)
   }
+}
+
+/** (L·D, H) as (L·D, 1, H). */
+function withBatch([layers = 0, ...rest]: readonly number[]): number[] {
+  return [layers, 1, ...rest]
 }
 
 /** L·D: the first dimension of hx and hN. */
@@ -118,7 +168,7 @@ export function layersTimesDirections(config: RnnConfig): number {
   return config.numLayers * (config.bidirectional ? 2 : 1)
 }
 
-function checkLengths(
+function checkBatchLengths(
   lengths: unknown,
   steps: number,
   batch: number,
@@ -127,45 +177,5 @@ function checkLengths(
   if (!batched) {
     throw new RangeError('lengths need a batch: expected input to be 3D, got 2D tensor instead')
   }
-  const values = lengthList(lengths)
-  if (values.length !== batch) {
-    throw new RangeError(
-      `Expected \`len(lengths)\` to be equal to batch_size, but got ${values.length} (batch_size=${batch})`,
-    )
-  }
-  for (const length of values) {
-    if (length <= 0) {
-      throw new RangeError(
-        "Length of all samples has to be greater than 0, but found an element in 'lengths' that is <= 0",
-      )
-    }
-    if (length > steps) {
-      throw new RangeError(
-        `Expected every element of 'lengths' to be at most the sequence length ${steps}, got ${length}`,
-      )
-    }
-  }
-  return new Int32Array(values)
-}
-
-/** Lengths or batch sizes in any of the forms that they may come in, as integers. */
-export function lengthList(lengths: unknown): readonly number[] | Int32Array {
-  if (lengths instanceof IntTensor) {
-    if (lengths.shape.length !== 1) {
-      throw new RangeError(
-        `Expected 'lengths' to be 1D, got ${lengths.shape.length}D tensor instead`,
-      )
-    }
-    return intValues(lengths, 'lengths')
-  }
-  if (types.isInt32Array(lengths)) {
-    checkUnshared('lengths', lengths)
-    return lengths
-  }
-  if (!Array.isArray(lengths)) {
-    throw new TypeError(
-      `'lengths' should be an array of ints, an Int32Array or an IntTensor, got: ${describe(lengths)}`,
-    )
-  }
-  return checkIntegers('RNN', 'lengths', lengths)
+  return checkLengths('RNN', lengths, steps, batch)
 }

@@ -10,8 +10,8 @@ export type RNNParameterName =
   `${'weight_ih' | 'weight_hh' | 'bias_ih' | 'bias_hh'}_l${number}${'' | '_reverse'}`
 
 /** One parameter. */
-export interface ParameterSpec {
-  readonly name: RNNParameterName
+export interface ParameterSpec<Name extends string = RNNParameterName> {
+  readonly name: Name
   readonly shape: readonly number[]
 }
 
@@ -38,14 +38,19 @@ export function parameterGroups(config: RnnConfig): ParameterSpec[][] {
   return groups
 }
 
-/** Checks the parameters as a module's fields hold them now, since a caller may have put others there. */
+/**
+ * Checks the parameters as a module's fields hold them now, since a caller may have put others there.
+ *
+ * @param owner the module, as messages name it.
+ */
 export function checkParameters(
-  specs: readonly ParameterSpec[],
+  owner: string,
+  specs: readonly ParameterSpec<string>[],
   fields: readonly unknown[],
 ): Variable[] {
   const variables: Variable[] = []
   specs.forEach(({ name, shape }, place) => {
-    const variable = checkTensor('RNN', name, fields[place])
+    const variable = checkTensor(owner, name, fields[place])
     checkParameter(name, variable, shape, variables[0]?.dtype ?? variable.dtype)
     variables.push(variable)
   })

@@ -1,16 +1,18 @@
 /** The Elman network: a stack of recurrent layers over whole sequences. */
 
 import type { DType } from '../../dtype'
-import { type NativeRnnCore, native } from '../../native'
 import { type RnnCall, rnn } from '../../ops/rnn'
 import { generator } from '../../random'
 import { type Tensor, wrap } from '../../tensor/tensor'
 import { parameter, uniform } from '../init'
+import type { Lengths } from '../lengths'
 import { Module } from '../module'
+import { isPackedSequence, type PackedSequence, withData } from '../utils/rnn/packed-sequence'
 import {
   checkForwardArguments,
+  checkPackedArguments,
+  type ForwardArguments,
   type Layout,
-  type Lengths,
   layersTimesDirections,
 } from './arguments'
 import {
@@ -20,6 +22,7 @@ import {
   type RNNOptions,
   type RnnConfig,
 } from './config'
+import { Cores } from './cores'
 import {
   checkParameters,
   type ParameterSpec,
@@ -88,7 +91,7 @@ export class RNN extends Module {
   readonly #config: RnnConfig
   readonly #groups: readonly (readonly ParameterSpec[])[]
   readonly #sequences = new SequencesCache()
-  readonly #cores = new Map<DType, NativeRnnCore>()
+  readonly #cores: Cores
 
   /**
    * @param inputSize I: the number of features of x_t.
@@ -111,6 +114,7 @@ export class RNN extends Module {
     this.#config = checkRnnConfig(inputSize, hiddenSize, options)
     this.dropout = this.#config.dropout
     this.#groups = parameterGroups(this.#config)
+    this.#cores = new Cores(this.#config)
     for (const { name, shape } of this.#groups.flat()) {
       this[name] = parameter(shape, this.#config.dtype)
     }
@@ -175,11 +179,12 @@ export class RNN extends Module {
   /**
    * Runs the stack over the input.
    *
-   * @param input (T, B, I), (B, T, I) with `batchFirst`, or (T, I).
-   * @param hx h_0 of each layer and direction: (L·D, B, H), or (L·D, H). Default: zeros.
-   * @param options `lengths`: how long each sequence is, in any order. The output is 0 beyond a sequence's end, hN is
-   *   taken there, and the reverse half begins there.
-   * @returns `[output, hN]`.
+   * @param input (T, B, I), (B, T, I) with `batchFirst`, or (T, I); or packed sequences with `data` (N, I).
+   * @param hx h_0 of each layer and direction: (L·D, B, H), or (L·D, H). Default: zeros. With packed sequences, B is in
+   *   the order in which they were before they were packed.
+   * @param options `lengths`: how long each sequence of a padded input is, in any order. The output is 0 beyond a
+   *   sequence's end, hN is taken there, and the reverse half begins there.
+   * @returns `[output, hN]`; the output is packed if the input is. hN is in the order of hx.
    * @throws RangeError if a shape or length does not fit; TypeError if something is not a tensor, has another dtype
    *   than the weights, or an option does not exist.
    *
@@ -192,12 +197,26 @@ export class RNN extends Module {
    * console.log(output.shape, hN.shape) // [ 3, 6, 8 ] [ 1, 3, 8 ]
    * ```
    */
+  forward(input: PackedSequence, hx?: Tensor | null): [output: PackedSequence, hN: Tensor]
   forward(
     input: Tensor,
     hx?: Tensor | null,
     options?: RNNForwardOptions,
-  ): [output: Tensor, hN: Tensor] {
-    const [output, hN] = rnn(this.#call('RNN.forward', input, hx, options))
+  ): [output: Tensor, hN: Tensor]
+  forward(
+    input: Tensor | PackedSequence,
+    hx?: Tensor | null,
+    options?: RNNForwardOptions,
+  ): [output: Tensor | PackedSequence, hN: Tensor] {
+    const owner = 'RNN.forward'
+    if (isPackedSequence(input)) {
+      const call = this.#call((dtype) =>
+        checkPackedArguments(owner, this.#config, dtype, input, hx, options),
+      )
+      const [output, hN] = rnn(call)
+      return [withData(input, wrap(output)), wrap(hN)]
+    }
+    const [output, hN] = rnn(this.#paddedCall(owner, input, hx, options))
     return [wrap(output), wrap(hN)]
   }
 
@@ -224,7 +243,7 @@ export class RNN extends Module {
    */
   vjp(input: Tensor, hx?: Tensor | null, options?: RNNForwardOptions): RNNVjp {
     const names = this.#groups.flat().map(({ name }) => name)
-    return vjp(this.#call('RNN.vjp', input, hx, options), names)
+    return vjp(this.#paddedCall('RNN.vjp', input, hx, options), names)
   }
 
   /**
@@ -268,28 +287,36 @@ export class RNN extends Module {
     ].join(', ')
   }
 
-  /** Everything that one call works on, checked. Draws the seed of its dropout mask last. */
-  #call(owner: string, inputArgument: unknown, hxArgument: unknown, options: unknown): RnnCall {
-    const { core, dtype, parameters } = this.#parts()
-    const { input, hx, layout } = checkForwardArguments(
-      owner,
-      this.#config,
-      dtype,
-      inputArgument,
-      hxArgument,
-      options,
+  #paddedCall(owner: string, input: unknown, hx: unknown, options: unknown): RnnCall {
+    return this.#call((dtype) =>
+      checkForwardArguments(owner, this.#config, dtype, input, hx, options),
     )
+  }
+
+  /**
+   * Everything that one call works on, checked. The seed of its dropout mask is drawn when it is first asked for: after
+   * all that can fail, so that an error leaves the random numbers where they were.
+   *
+   * @param check checks the arguments for weights of a dtype.
+   */
+  #call(check: (dtype: DType) => ForwardArguments): RnnCall {
+    const { core, dtype, parameters } = this.#parts()
+    const { input, hx, layout } = check(dtype)
     const p = checkDropout(this.dropout)
     const dropout = this.training && this.numLayers > 1 ? p : 0
+    let seed: number | null = null
     return {
       core,
-      sequences: this.#sequences.padded(layout),
+      sequences: this.#sequences.of(layout),
       parameters,
       input,
       hx,
       dropout,
       ...this.#shapes(layout),
-      seed: dropout > 0 ? generator.seed53() : 0,
+      get seed() {
+        seed ??= dropout > 0 ? generator.seed53() : 0
+        return seed
+      },
     }
   }
 
@@ -297,39 +324,28 @@ export class RNN extends Module {
   #parts(): RNNParts {
     const specs = this.#groups.flat()
     const parameters = checkParameters(
+      'RNN',
       specs,
       specs.map(({ name }) => this[name]),
     )
     const dtype = parameters[0]?.dtype ?? this.#config.dtype
-    return { core: this.#core(dtype), config: this.#config, dtype, parameters }
+    return { core: this.#cores.of(dtype), config: this.#config, dtype, parameters }
   }
 
-  #shapes({ steps, batch, batchFirst, batched }: Layout): Pick<RnnCall, 'outputShape' | 'hNShape'> {
+  #shapes(layout: Layout): Pick<RnnCall, 'outputShape' | 'hNShape'> {
     const { hiddenSize, bidirectional } = this.#config
     const features = (bidirectional ? 2 : 1) * hiddenSize
     const layers = layersTimesDirections(this.#config)
+    if ('batchSizes' in layout) {
+      const rows = layout.batchSizes.reduce((sum, size) => sum + size, 0)
+      const [batch = 0] = layout.batchSizes
+      return { outputShape: [rows, features], hNShape: [layers, batch, hiddenSize] }
+    }
+    const { steps, batch, batchFirst, batched } = layout
     if (!batched) return { outputShape: [steps, features], hNShape: [layers, hiddenSize] }
     return {
       outputShape: batchFirst ? [batch, steps, features] : [steps, batch, features],
       hNShape: [layers, batch, hiddenSize],
     }
-  }
-
-  /** The native stack for a dtype: made when it is first needed, since `to` may change the dtype. */
-  #core(dtype: DType): NativeRnnCore {
-    const made = this.#cores.get(dtype)
-    if (made !== undefined) return made
-    const { inputSize, hiddenSize, numLayers, nonlinearity, bias, bidirectional } = this.#config
-    const core = new native.RnnCore(
-      inputSize,
-      hiddenSize,
-      numLayers,
-      nonlinearity,
-      bias,
-      bidirectional,
-      dtype,
-    )
-    this.#cores.set(dtype, core)
-    return core
   }
 }

@@ -7,29 +7,45 @@ import type { Layout } from './arguments'
 export class SequencesCache {
   #last: { readonly layout: Layout; readonly sequences: NativeSequences } | null = null
 
-  /** How the rows of a padded input of this layout lie. */
-  padded(layout: Layout): NativeSequences {
+  /** How the rows of an input of this layout lie. */
+  of(layout: Layout): NativeSequences {
     if (this.#last === null || !sameLayout(this.#last.layout, layout)) {
-      const { steps, batch, batchFirst, lengths } = layout
-      this.#last = {
-        layout,
-        sequences: native.Sequences.padded(steps, batch, batchFirst, lengths),
-      }
+      this.#last = { layout, sequences: make(layout) }
     }
     return this.#last.sequences
   }
 }
 
+function make(layout: Layout): NativeSequences {
+  if ('batchSizes' in layout) {
+    return native.Sequences.packed(layout.batchSizes, layout.sortedIndices)
+  }
+  const { steps, batch, batchFirst, lengths } = layout
+  return native.Sequences.padded(steps, batch, batchFirst, lengths)
+}
+
 function sameLayout(a: Layout, b: Layout): boolean {
+  if ('batchSizes' in a || 'batchSizes' in b) {
+    return (
+      'batchSizes' in a &&
+      'batchSizes' in b &&
+      sameIntegers(a.batchSizes, b.batchSizes) &&
+      sameIntegers(a.sortedIndices, b.sortedIndices)
+    )
+  }
   return (
     a.steps === b.steps &&
     a.batch === b.batch &&
     a.batchFirst === b.batchFirst &&
-    sameLengths(a.lengths, b.lengths)
+    sameIntegers(a.lengths, b.lengths)
   )
 }
 
-function sameLengths(a: Int32Array | null, b: Int32Array | null): boolean {
+function sameIntegers(a: Int32Array | null, b: Int32Array | null): boolean {
   if (a === null || b === null) return a === b
-  return a.length === b.length && a.every((length, row) => length === b[row])
+  if (a.length !== b.length) return false
+  for (let place = 0; place < a.length; place += 1) {
+    if (a[place] !== b[place]) return false
+  }
+  return true
 }

@@ -162,7 +162,7 @@ function checkState(
 ): Variable | null {
   if (argument == null) return null
   const hx = checkTensor('RNN.stream', 'hx', argument)
-  checkDTypes(dtype, null, hx)
+  checkDTypes('RNN', dtype, null, hx)
   const expected = [numLayers, batchSize, hiddenSize]
   if (!sameShape(hx.shape, expected)) {
     throw new RangeError(

@@ -1,3 +1,4 @@
 /** Helpers for training. */
 
 export { type ClipGradNormOptions, clipGradNorm_, clipGradValue_ } from './clip-grad'
+export * as rnn from './rnn/index'

@@ -16,7 +16,7 @@ use super::buffers::{Lent, Place, deliver_states, inner_rows, inner_states, matr
 use super::forward::{Layer, group};
 use super::{Dropout, Stack};
 use crate::cell::{Above, Below, Cell, Given};
-use crate::layout::Pass;
+use crate::pass::Pass;
 use crate::{Error, Layout};
 
 /// What a backward pass reads: the arguments and results of the forward pass, and the gradients from above.
@@ -147,8 +147,7 @@ impl<C> Stack<C> {
             match (l, dx) {
                 (0, Some(dx)) => {
                     if let Some(outer) = dinput.take() {
-                        let columns = self.input_size;
-                        layout.scatter_rows(matrix(&dx, columns), matrix_mut(outer, columns));
+                        layout.scatter_rows(ctx, self.input_size, &dx, T::zero(), outer);
                     }
                 }
                 (_, Some(mut dx)) => {

@@ -3,7 +3,7 @@
 use std::ops::{Deref, DerefMut};
 
 use elman_kernels::{Context, Scalar, Scratch};
-use ndarray::{Array2, ArrayView2, ArrayViewMut2};
+use ndarray::{ArrayView2, ArrayViewMut2};
 
 use crate::{Error, Layout};
 
@@ -74,7 +74,7 @@ pub(super) fn inner_rows<'a, T: Scalar>(
         return Ok(Lent::Theirs(outer));
     }
     let mut inner = ctx.scratch(layout.steps().rows() * columns)?;
-    layout.gather_rows(matrix(outer, columns), matrix_mut(&mut inner, columns));
+    layout.gather_rows(ctx, columns, outer, &mut inner);
     Ok(Lent::Ours(inner))
 }
 
@@ -92,7 +92,7 @@ pub(super) fn inner_states<'a, T: Scalar>(
         Some(outer) => {
             let mut inner = ctx.scratch(count * len)?;
             for (from, to) in outer.chunks(len.max(1)).zip(inner.chunks_mut(len.max(1))) {
-                layout.gather_states(matrix(from, size), matrix_mut(to, size));
+                layout.gather_states(size, from, to);
             }
             Ok(Lent::Ours(inner))
         }
@@ -111,7 +111,7 @@ pub(super) fn deliver_states<T: Scalar>(layout: &Layout, states: &mut [T], size:
         return;
     }
     for part in states.chunks_mut(len) {
-        let inner: Array2<T> = matrix(part, size).to_owned();
-        layout.scatter_states(inner.view(), matrix_mut(part, size));
+        let inner = part.to_vec();
+        layout.scatter_states(size, &inner, part);
     }
 }

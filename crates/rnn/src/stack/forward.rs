@@ -6,7 +6,7 @@ use ndarray::{ArrayView2, Axis};
 use super::buffers::{Place, deliver_states, inner_rows, inner_states, matrix, matrix_mut};
 use super::{Dropout, Stack};
 use crate::cell::{Cell, Given, Made};
-use crate::layout::Pass;
+use crate::pass::Pass;
 use crate::{Error, Layout};
 
 /// A forward pass: what it reads and where it writes.
@@ -105,7 +105,7 @@ impl<C> Stack<C> {
             self.forward_layer(ctx, &layer, &mut y, &mut cells, &mut states_n, &sizes)?;
             if let Some(output) = output.take_if(|_| last) {
                 // The output was not written in place.
-                layout.scatter_rows(matrix(&y, self.width()), matrix_mut(output, self.width()));
+                layout.scatter_rows(ctx, self.width(), &y, T::zero(), output);
             }
             below = Some(y);
         }

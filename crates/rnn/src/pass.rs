@@ -1,0 +1,125 @@
+//! One direction's way over the rows of a batch: where each sequence begins and ends, and what comes before
+//! each row.
+
+use elman_kernels::{Pick, Scalar, Steps};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis};
+
+use crate::Error;
+
+/// The rows of a direction's pass, and its order in time.
+#[derive(Clone, Copy, Debug)]
+pub struct Pass<'a> {
+    /// The rows.
+    pub steps: &'a Steps,
+    /// From the last step to the first, as the reverse direction goes.
+    pub reverse: bool,
+}
+
+impl Pass<'_> {
+    /// The row of sequence `b` that this pass computes first.
+    fn first_row(&self, b: usize) -> usize {
+        if self.reverse { self.steps.last_row(b) } else { b }
+    }
+
+    /// The row of sequence `b` that this pass computes last: where its final state is.
+    pub fn final_row(&self, b: usize) -> usize {
+        if self.reverse { b } else { self.steps.last_row(b) }
+    }
+
+    /// Where the first rows of all sequences start, if they follow each other.
+    fn first_rows(&self) -> Option<usize> {
+        let steps = self.steps;
+        let uniform = steps.is_empty() || steps.size(steps.len() - 1) == steps.batch();
+        match self.reverse {
+            false => Some(0),
+            true => uniform.then(|| steps.rows() - steps.batch()),
+        }
+    }
+
+    /// Calls `body` with the rows (B, F) of `matrix` (N, F) where each sequence begins.
+    pub fn with_first_rows<T: Scalar, R>(
+        &self,
+        matrix: ArrayView2<'_, T>,
+        body: impl FnOnce(ArrayView2<'_, T>) -> R,
+    ) -> R {
+        match self.first_rows() {
+            Some(start) => body(matrix.slice_axis(Axis(0), (start..start + self.steps.batch()).into())),
+            None => {
+                let picked = Array2::from_shape_fn((self.steps.batch(), matrix.ncols()), |(b, j)| {
+                    matrix[[self.first_row(b), j]]
+                });
+                body(picked.view())
+            }
+        }
+    }
+
+    /// states (B, F) = the rows of `matrix` (N, F) where each sequence ends.
+    pub fn final_rows<T: Scalar>(&self, matrix: ArrayView2<'_, T>, mut states: ArrayViewMut2<'_, T>) {
+        for b in 0..self.steps.batch() {
+            states.row_mut(b).assign(&matrix.row(self.final_row(b)));
+        }
+    }
+
+    /// For each row, where the state before it is: in the outputs ([`Pick::First`]) or, where the sequence
+    /// begins, among the initial states ([`Pick::Second`]).
+    ///
+    /// # Errors
+    ///
+    /// If there is not enough memory.
+    pub fn previous(&self) -> Result<Vec<Pick>, Error> {
+        let steps = self.steps;
+        let mut picks = list(steps.rows(), [])?;
+        // Without rows there may be more steps than one would like to count.
+        for t in 0..if steps.rows() == 0 { 0 } else { steps.len() } {
+            picks.extend((0..steps.size(t)).map(|b| {
+                let before = if self.reverse { t + 1 } else { t.wrapping_sub(1) };
+                if before < steps.len() && b < steps.size(before) {
+                    Pick::First(steps.offset(before) + b)
+                } else {
+                    Pick::Second(b)
+                }
+            }));
+        }
+        Ok(picks)
+    }
+}
+
+/// The items in a vector with room for `len`.
+fn list<T>(len: usize, items: impl IntoIterator<Item = T>) -> Result<Vec<T>, Error> {
+    let mut list = Vec::new();
+    list.try_reserve_exact(len)
+        .map_err(|_| elman_kernels::AllocError { bytes: len.saturating_mul(size_of::<T>()) })?;
+    list.extend(items);
+    Ok(list)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn column(values: &[f64]) -> Array2<f64> {
+        Array2::from_shape_vec((values.len(), 1), values.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn no_sequences_of_any_length_take_no_time() {
+        let steps = Steps::uniform(1 << 52, 0).unwrap();
+        assert_eq!(Pass { steps: &steps, reverse: false }.previous().unwrap(), []);
+    }
+
+    #[test]
+    fn previous_rows_of_both_directions() {
+        use Pick::{First, Second};
+        let steps = Steps::new([2, 1]).unwrap();
+        let forward = Pass { steps: &steps, reverse: false };
+        assert_eq!(forward.previous().unwrap(), [Second(0), Second(1), First(0)]);
+        let reverse = Pass { steps: &steps, reverse: true };
+        assert_eq!(reverse.previous().unwrap(), [First(2), Second(1), Second(0)]);
+        let matrix = column(&[1., 2., 3.]);
+        reverse.with_first_rows(matrix.view(), |rows| assert_eq!(rows, column(&[3., 2.])));
+        forward.with_first_rows(matrix.view(), |rows| assert_eq!(rows, column(&[1., 2.])));
+        let mut ends = Array2::zeros((2, 1));
+        forward.final_rows(matrix.view(), ends.view_mut());
+        assert_eq!(ends, column(&[3., 2.]));
+    }
+}

@@ -1,0 +1,15 @@
+/** Sequences of different lengths. */
+
+export {
+  type PackPaddedSequenceOptions,
+  type PackSequenceOptions,
+  packPaddedSequence,
+  packSequence,
+} from './pack'
+export { PackedSequence } from './packed-sequence'
+export {
+  type PadPackedSequenceOptions,
+  type PadSequenceOptions,
+  padPackedSequence,
+  padSequence,
+} from './pad'

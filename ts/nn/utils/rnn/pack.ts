@@ -1,0 +1,129 @@
+/** Into a {@link PackedSequence}. */
+
+import { checkBoolean, checkOptions } from '../../../check'
+import { native } from '../../../native'
+import { pack } from '../../../ops/sequences'
+import { intTensor } from '../../../tensor/int-tensor'
+import { checkTensor, type Tensor, wrap } from '../../../tensor/tensor'
+import { checkLengths, type Lengths } from '../../lengths'
+import { invertPermutation, PackedSequence } from './packed-sequence'
+import { padSequence } from './pad'
+
+/** Options of {@link packPaddedSequence}. */
+export interface PackPaddedSequenceOptions {
+  /** Whether the input is (B, T, …) instead of (T, B, …). Default: false. */
+  batchFirst?: boolean | undefined
+  /** Whether the lengths must not increase; otherwise the sequences are sorted. Default: true. */
+  enforceSorted?: boolean | undefined
+}
+
+/** Options of {@link packSequence}. */
+export interface PackSequenceOptions {
+  /** Whether the lengths must not increase; otherwise the sequences are sorted. Default: true. */
+  enforceSorted?: boolean | undefined
+}
+
+/**
+ * Packs a padded batch of sequences of different lengths: what lies in the padding is left out.
+ *
+ * @param input (T, B, …), or (B, T, …) with `batchFirst`.
+ * @param lengths how long each sequence is.
+ * @param options `batchFirst`: default false; `enforceSorted`: whether the lengths must not increase, default true. If
+ *   not, the sequences are sorted by falling length, equal ones in the given order, and `sortedIndices` and
+ *   `unsortedIndices` say how.
+ * @returns the packed sequences, with `data` (N, …), N the sum of the lengths.
+ * @throws RangeError if there is not one length for each sequence, one is below 1 or above T, they increase although
+ *   `enforceSorted`, or the input is empty or has fewer than 2 dimensions; TypeError if something is of another kind.
+ *
+ * @example
+ * ```ts
+ * import { nn, tensor } from '@elman/rnn'
+ *
+ * const { packPaddedSequence } = nn.utils.rnn
+ * const input = tensor([[1, 2, 0], [3, 0, 0], [4, 5, 6]])
+ * const packed = packPaddedSequence(input, [2, 1, 3], { batchFirst: true, enforceSorted: false })
+ * console.log(packed.data.toArray()) // [ 4, 1, 3, 5, 2, 6 ]
+ * console.log(packed.sortedIndices?.toArray()) // [ 2, 0, 1 ]
+ * ```
+ *
+ * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.rnn.pack_padded_sequence.html
+ */
+export function packPaddedSequence(
+  input: Tensor,
+  lengths: Lengths,
+  options?: PackPaddedSequenceOptions,
+): PackedSequence {
+  const owner = 'packPaddedSequence'
+  const given = checkOptions(owner, options, ['batchFirst', 'enforceSorted'])
+  const batchFirst = checkBoolean('batch_first', given.batchFirst ?? false)
+  const enforceSorted = checkBoolean('enforce_sorted', given.enforceSorted ?? true)
+  const x = checkTensor(owner, 'input', input)
+  const rank = x.shape.length
+  if (rank < 2) {
+    throw new RangeError(`Expected input to be at least 2D, got ${rank}D tensor instead`)
+  }
+  if (x.numel === 0) throw new RangeError('Cannot pack empty tensors.')
+  const [first = 0, second = 0] = x.shape
+  const [steps, batch] = batchFirst ? [second, first] : [first, second]
+  const checked = checkLengths(owner, lengths, steps, batch, enforceSorted)
+
+  const sortedIndices = enforceSorted ? null : sortedByLength(checked)
+  const batchSizes = batchSizesOf(sortedIndices?.map((b) => checked[b] ?? 0) ?? checked)
+  const sequences = native.Sequences.packed(batchSizes, sortedIndices)
+  const rows = checked.reduce((sum, length) => sum + length, 0)
+  const data = pack(x, { sequences, steps, batchFirst }, rows)
+  return new PackedSequence(
+    wrap(data),
+    intTensor(batchSizes, [batchSizes.length]),
+    sortedIndices === null ? null : intTensor(sortedIndices, [batch]),
+    sortedIndices === null ? null : intTensor(invertPermutation(sortedIndices), [batch]),
+  )
+}
+
+/**
+ * Packs a list of sequences: {@link padSequence}, then {@link packPaddedSequence}.
+ *
+ * @param sequences (T_b, …) each, with the same sizes behind T_b.
+ * @param options `enforceSorted`: whether the lengths must not increase. Default: true.
+ * @throws as those two.
+ *
+ * @example
+ * ```ts
+ * import { nn, tensor } from '@elman/rnn'
+ *
+ * const { packSequence } = nn.utils.rnn
+ * const [a, b, c] = [tensor([1, 2, 3]), tensor([4, 5]), tensor([6])]
+ * const packed = packSequence([b, c, a], { enforceSorted: false })
+ * console.log(packed.data.toArray()) // [ 1, 4, 6, 2, 5, 3 ]
+ * console.log(packed.unsortedIndices?.toArray()) // [ 1, 2, 0 ]
+ * ```
+ *
+ * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.rnn.pack_sequence.html
+ */
+export function packSequence(
+  sequences: readonly Tensor[],
+  options?: PackSequenceOptions,
+): PackedSequence {
+  const { enforceSorted } = checkOptions('packSequence', options, ['enforceSorted'])
+  const sorted = checkBoolean('enforce_sorted', enforceSorted ?? true)
+  const padded = padSequence(sequences)
+  const lengths = sequences.map(({ shape: [length = 0] }) => length)
+  return packPaddedSequence(padded, lengths, { enforceSorted: sorted })
+}
+
+/** The sequences by falling length; equal ones keep their order. */
+function sortedByLength(lengths: Int32Array): Int32Array {
+  const order = Array.from(lengths, (_, b) => b)
+  return Int32Array.from(order.sort((a, b) => (lengths[b] ?? 0) - (lengths[a] ?? 0)))
+}
+
+/** How many of the sequences, whose lengths do not increase, are longer than each step. */
+function batchSizesOf(lengths: Int32Array): Int32Array {
+  const sizes = new Int32Array(lengths[0] ?? 0)
+  let running = lengths.length
+  sizes.forEach((_, step) => {
+    while (running > 0 && (lengths[running - 1] ?? 0) <= step) running -= 1
+    sizes[step] = running
+  })
+  return sizes
+}
