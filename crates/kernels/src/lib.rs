@@ -12,6 +12,7 @@
 //! | [`column_sums`] | Σ over rows, the gradient of a bias |
 //! | [`map`], [`zip`] | activations and their derivatives |
 //! | [`dropout()`] | inverted dropout with a mask computed from a seed |
+//! | [`fingerprint()`] | a hash of some arrays, by which a change is noticed |
 //!
 //! # Symbols
 //!
@@ -33,6 +34,7 @@ mod affine;
 mod chain;
 mod context;
 mod dropout;
+mod fingerprint;
 mod gram;
 mod isa;
 mod pack;
@@ -48,6 +50,7 @@ pub use affine::{Init, affine};
 pub use chain::{Chain, ChainBase, Epilogue, Order, Start, chain};
 pub use context::Context;
 pub use dropout::{dropout, dropout_in_place};
+pub use fingerprint::fingerprint;
 pub use gram::{Pick, Rows, gram};
 pub use isa::{Isa, Simd, Task};
 pub use pack::Packed;
