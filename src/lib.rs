@@ -1,22 +1,29 @@
 //! The Node-API binding of `@elman/rnn`: JavaScript values to slices and back, no maths.
 //!
 //! One file per exported thing. Every export checks its sizes and array lengths, writes only into arrays
-//! that JavaScript has allocated, and holds nothing when it returns. Errors are thrown as `RangeError` for a
-//! value or a shape and `TypeError` for a kind; a panic becomes an `Error`.
+//! that JavaScript has allocated, and holds nothing when it returns; a task of the background holds copies.
+//! Errors are thrown as `RangeError` for a value or a shape and `TypeError` for a kind; a panic becomes an
+//! `Error`.
 
 #![cfg_attr(test, allow(dead_code))] // napi-rs registers no exports in a test build
 
+mod block;
 mod bytes;
 mod dropout;
 mod elementwise;
 mod embedding;
 mod error;
 mod files;
+mod fingerprint;
 mod linear;
 mod loss;
 mod optim;
+mod queue;
 mod random;
+mod returned;
 mod rnn;
 mod runtime;
 mod sequences;
 mod slice;
+mod task;
+mod work;

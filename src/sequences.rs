@@ -1,6 +1,6 @@
 //! The geometry of a batch of sequences.
 
-use std::borrow::Cow;
+use std::sync::Arc;
 
 use elman_rnn::Layout;
 use napi::bindgen_prelude::*;
@@ -17,7 +17,7 @@ use crate::slice::{Ints, size};
 pub struct Sequences {
     form: Form,
     /// The layout, if it takes no memory to speak of.
-    plain: Option<Layout>,
+    plain: Option<Arc<Layout>>,
 }
 
 /// What a layout is made from.
@@ -44,14 +44,14 @@ impl Sequences {
     fn new(form: Form) -> Checked<Self> {
         let layout = form.layout()?;
         let plain = layout.rows_in_place() && layout.states_in_place();
-        Ok(Self { form, plain: plain.then_some(layout) })
+        Ok(Self { form, plain: plain.then(|| Arc::new(layout)) })
     }
 
     /// The layout for one call.
-    pub(crate) fn layout(&self) -> Checked<Cow<'_, Layout>> {
+    pub(crate) fn layout(&self) -> Checked<Arc<Layout>> {
         match &self.plain {
-            Some(layout) => Ok(Cow::Borrowed(layout)),
-            None => self.form.layout().map(Cow::Owned),
+            Some(layout) => Ok(Arc::clone(layout)),
+            None => self.form.layout().map(Arc::new),
         }
     }
 }
@@ -69,7 +69,7 @@ impl Sequences {
     ) -> Result<Self> {
         export(env, || {
             let (steps, batch) = (size(steps, "the sequence length")?, size(batch, "the batch size")?);
-            let lengths = lengths.map(|lengths| lengths.get().to_vec());
+            let lengths = lengths.map(|lengths| lengths.get()).transpose()?.map(<[i32]>::to_vec);
             Self::new(Form::Padded { steps, batch, batch_first, lengths })
         })
     }
@@ -82,8 +82,9 @@ impl Sequences {
         #[napi(ts_arg_type = "Int32Array | null")] sorted_indices: Option<Ints<'_>>,
     ) -> Result<Self> {
         export(env, || {
-            let sorted_indices = sorted_indices.map(|indices| indices.get().to_vec());
-            Self::new(Form::Packed { batch_sizes: batch_sizes.get().to_vec(), sorted_indices })
+            let sorted_indices =
+                sorted_indices.map(|indices| indices.get()).transpose()?.map(<[i32]>::to_vec);
+            Self::new(Form::Packed { batch_sizes: batch_sizes.get()?.to_vec(), sorted_indices })
         })
     }
 }

@@ -1,8 +1,10 @@
 /** The Elman network: a stack of recurrent layers over whole sequences. */
 
+import { checkSignal } from '../../background'
+import { checkOptions } from '../../check'
 import type { DType } from '../../dtype'
 import { type NativeRnnCore, native } from '../../native'
-import { type RnnCall, rnn } from '../../ops/rnn'
+import { type RnnCall, rnn, rnnAsync } from '../../ops/rnn'
 import { generator } from '../../random'
 import { type Tensor, wrap } from '../../tensor/tensor'
 import { parameter, uniform } from '../init'
@@ -36,6 +38,12 @@ export interface RNNForwardOptions {
    * matter. Default: all are as long as the input.
    */
   lengths?: Lengths | null | undefined
+}
+
+/** Options of `forwardAsync`. */
+export interface RNNForwardAsyncOptions extends RNNForwardOptions {
+  /** Gives the call up when it is aborted. */
+  signal?: AbortSignal | null | undefined
 }
 
 /**
@@ -189,6 +197,43 @@ export class RNN extends Module {
     options?: RNNForwardOptions,
   ): [output: Tensor, hN: Tensor] {
     const [output, hN] = rnn(this.#call('RNN.forward', input, hx, options))
+    return [wrap(output), wrap(hN)]
+  }
+
+  /**
+   * {@link forward} off the event loop: timers, requests and files have their turn meanwhile.
+   *
+   * Everything is taken as it is when this is called: input, hx and parameters are copied, the seed of dropout is
+   * drawn, and whether the tape records is decided. So calls may overlap, and parameters and input may be changed as
+   * soon as this has returned. (A backward pass through the call is an error then, as after `forward`.) At most two
+   * tasks of a process run at a time, the others wait in their order; a worker thread that ends cancels its own.
+   *
+   * @param input as for `forward`.
+   * @param hx as for `forward`.
+   * @param options `lengths` as for `forward`; `signal`: gives the call up, at the latest a few milliseconds later.
+   * @returns a promise of `[output, hN]`. It is rejected with what `forward` throws, or with `signal.reason`.
+   *
+   * @example
+   * ```ts
+   * import { nn, randn } from '@elman/rnn'
+   *
+   * const rnn = new nn.RNN(4, 8)
+   * const [output, hN] = await rnn.forwardAsync(randn([6, 2, 4]), null, {
+   *   signal: AbortSignal.timeout(10_000),
+   * })
+   * console.log(output.shape, hN.shape) // [ 6, 2, 8 ] [ 1, 2, 8 ]
+   * ```
+   */
+  async forwardAsync(
+    input: Tensor,
+    hx?: Tensor | null,
+    options?: RNNForwardAsyncOptions,
+  ): Promise<[output: Tensor, hN: Tensor]> {
+    const owner = 'RNN.forwardAsync'
+    const { signal, ...rest } = checkOptions(owner, options, ['lengths', 'signal'])
+    const checked = checkSignal(owner, signal)
+    checked?.throwIfAborted()
+    const [output, hN] = await rnnAsync(this.#call(owner, input, hx, rest), checked)
     return [wrap(output), wrap(hN)]
   }
 
