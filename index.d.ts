@@ -38,10 +38,16 @@ export declare class RnnCore {
   constructor(inputSize: number, hiddenSize: number, numLayers: number, nonlinearity: string, bias: boolean, bidirectional: boolean, dtype: string)
   /** Elements that forward leaves for backward beside the output. */
   savedLength(sequences: Sequences): number
-  /** Writes `output` and `hN`, and `saved` if a backward pass will follow. */
-  forward(sequences: Sequences, parameters: (Float32Array | Float64Array)[], input: Float32Array | Float64Array, hx: Float32Array | Float64Array | null, dropout: number, seed: number, output: Float32Array | Float64Array, hN: Float32Array | Float64Array, saved?: Float32Array | Float64Array | null): void
-  /** Backpropagation through time: writes the gradients that are wanted. */
-  backward(sequences: Sequences, parameters: (Float32Array | Float64Array)[], input: Float32Array | Float64Array, hx: Float32Array | Float64Array | null, dropout: number, seed: number, output: Float32Array | Float64Array, saved: Float32Array | Float64Array, gradOutput?: Float32Array | Float64Array | null, gradHN?: Float32Array | Float64Array | null, gradInput?: Float32Array | Float64Array | null, gradHx?: Float32Array | Float64Array | null, gradParameters?: (Float32Array | Float64Array)[] | null): void
+  /**
+   * Writes `output` and `hN`, and `saved` if a backward pass will follow; then it returns a fingerprint of what
+   * that will read.
+   */
+  forward(sequences: Sequences, parameters: (Float32Array | Float64Array)[], input: Float32Array | Float64Array, hx: Float32Array | Float64Array | null, dropout: number, seed: number, output: Float32Array | Float64Array, hN: Float32Array | Float64Array, saved?: Float32Array | Float64Array | null): number
+  /**
+   * Backpropagation through time: writes the gradients that are wanted. Throws unless what it reads has still
+   * the `fingerprint` that forward returned (null: not checked).
+   */
+  backward(sequences: Sequences, parameters: (Float32Array | Float64Array)[], input: Float32Array | Float64Array, hx: Float32Array | Float64Array | null, dropout: number, seed: number, output: Float32Array | Float64Array, saved: Float32Array | Float64Array, gradOutput?: Float32Array | Float64Array | null, gradHN?: Float32Array | Float64Array | null, gradInput?: Float32Array | Float64Array | null, gradHx?: Float32Array | Float64Array | null, gradParameters?: (Float32Array | Float64Array)[] | null, fingerprint?: number | undefined | null): number
   /** Elements of the memory that a stream of `batchSize` sequences works in. */
   streamLength(batchSize: number): number
   /**
@@ -70,9 +76,34 @@ export declare class Sequences {
    * Writes the rows of these packed sequences, taken from `padded` of shape (T, B, F), or (B, T, F) if
    * `batchFirst`, with T = `steps` and F = `features`.
    */
-  pack(steps: number, batchFirst: boolean, features: number, padded: Float32Array | Float64Array, packed: Float32Array | Float64Array): void
+  pack(steps: number, batchFirst: boolean, features: number, padded: Float32Array | Float64Array, packed: Float32Array | Float64Array): number
   /** The other way: writes `padded`, with `paddingValue` beyond each sequence's end. */
-  pad(steps: number, batchFirst: boolean, features: number, packed: Float32Array | Float64Array, paddingValue: number, padded: Float32Array | Float64Array): void
+  pad(steps: number, batchFirst: boolean, features: number, packed: Float32Array | Float64Array, paddingValue: number, padded: Float32Array | Float64Array): number
+}
+
+/** Calls that are noted, and then run on another thread; see `src/task.rs`. */
+export declare class Task {
+  /** A task that does nothing yet. */
+  constructor()
+  /** Copies `count` elements of an array that the calls will read, from `from` on; the first part begins at 0. */
+  copy(array: Float32Array | Float64Array, from: number, count: number): void
+  /** From now on, calls are noted and not run. */
+  begin(): void
+  /** Calls run at once again. False if one was called that cannot be noted: it threw, and the task is of no use. */
+  end(): boolean
+  /** Queues the task; the promise is resolved when it has run or was cancelled. */
+  start(): Promise<void>
+  /** The result is no longer wanted: the task ends at its next cancellation point. */
+  cancel(): void
+  /** What the last call returned; throws what went wrong. */
+  finish(): number
+  /**
+   * Copies what the calls have written to an array into it: `count` elements from `from` on. False if they have
+   * not written to it.
+   */
+  deliver(array: Float32Array | Float64Array, from: number, count: number): boolean
+  /** Lets go of all memory. */
+  release(): void
 }
 
 /** target ← target + source. */
@@ -105,8 +136,11 @@ export declare function add(a: Float32Array | Float64Array, b: Float32Array | Fl
 /** out = a + value. */
 export declare function addScalar(a: Float32Array | Float64Array, value: number, out: Float32Array | Float64Array): void
 
-/** Adds the row-major array `source` to a strided view of `target`: the adjoint of `copyStrided`. */
-export declare function addStrided(target: Float32Array | Float64Array, offset: number, shape: Array<number>, strides: Array<number>, source: Float32Array | Float64Array): void
+/**
+ * Adds the row-major array `source` to a strided view of `target`: the adjoint of `copyStrided`. In the background
+ * the target begins with zeros.
+ */
+export declare function addStrided(target: Float32Array | Float64Array, offset: number, shape: Array<number>, strides: Array<number>, source: Float32Array | Float64Array): number
 
 /** What the arithmetic runs on. */
 export declare function backendInfo(): BackendInfo
@@ -130,7 +164,7 @@ export declare function clip(values: Float32Array | Float64Array, limit: number)
 export declare function copyStrided(source: Float32Array | Float64Array, offset: number, shape: Array<number>, strides: Array<number>, out: Float32Array | Float64Array): void
 
 /** Writes the gradient of the logits. */
-export declare function crossEntropyBackward(logits: Float32Array | Float64Array, targets: Int32Array, rows: number, classes: number, ignoreIndex: number, reduction: string, gradOut: Float32Array | Float64Array, gradLogits: Float32Array | Float64Array): void
+export declare function crossEntropyBackward(logits: Float32Array | Float64Array, targets: Int32Array, rows: number, classes: number, ignoreIndex: number, reduction: string, gradOut: Float32Array | Float64Array, gradLogits: Float32Array | Float64Array): number
 
 /** Writes `-log softmax(logits)[target]` of each row, its mean or its sum into `out`. */
 export declare function crossEntropyForward(logits: Float32Array | Float64Array, targets: Int32Array, rows: number, classes: number, ignoreIndex: number, reduction: string, out: Float32Array | Float64Array): void
@@ -142,10 +176,10 @@ export declare function deserializeSafetensors(bytes: Uint8Array): FileContents
  * Zeroes elements with probability `p` and scales the others by 1 / (1 - p). The mask is a function of the
  * seed and the elements' positions, so the same call computes the gradient from that of the output.
  */
-export declare function dropout(x: Float32Array | Float64Array, p: number, seed: number, out: Float32Array | Float64Array): void
+export declare function dropout(x: Float32Array | Float64Array, p: number, seed: number, out: Float32Array | Float64Array): number
 
 /** Writes the gradient of the table; the row `paddingIdx` gets none (-1: every row gets one). */
-export declare function embeddingBackward(gradOut: Float32Array | Float64Array, indices: Int32Array, numEmbeddings: number, embeddingDim: number, paddingIdx: number, gradWeight: Float32Array | Float64Array): void
+export declare function embeddingBackward(gradOut: Float32Array | Float64Array, indices: Int32Array, numEmbeddings: number, embeddingDim: number, paddingIdx: number, gradWeight: Float32Array | Float64Array): number
 
 /** Writes the rows that `indices` name into `out`. */
 export declare function embeddingForward(weight: Float32Array | Float64Array, indices: Int32Array, numEmbeddings: number, embeddingDim: number, out: Float32Array | Float64Array): void
@@ -170,6 +204,12 @@ export interface FileEntry {
   data: Float32Array | Float64Array | Int32Array
 }
 
+/** Every element becomes `value`. */
+export declare function fill(out: Float32Array | Float64Array, value: number): number
+
+/** A number that tells (with probability 1 - 2⁻⁵³) whether any of the arrays has changed. */
+export declare function fingerprint(arrays: (Float32Array | Float64Array)[]): number
+
 /** The most threads that a call uses, its own included. */
 export declare function getNumThreads(): number
 
@@ -177,19 +217,19 @@ export declare function getNumThreads(): number
 export declare function gradNorm(grads: (Float32Array | Float64Array)[], normType: number): number
 
 /** Writes the gradients that are wanted. */
-export declare function linearBackward(x: Float32Array | Float64Array, weight: Float32Array | Float64Array, gradOut: Float32Array | Float64Array, rows: number, inFeatures: number, outFeatures: number, gradX?: Float32Array | Float64Array | null, gradWeight?: Float32Array | Float64Array | null, gradBias?: Float32Array | Float64Array | null): void
+export declare function linearBackward(x: Float32Array | Float64Array, weight: Float32Array | Float64Array, gradOut: Float32Array | Float64Array, rows: number, inFeatures: number, outFeatures: number, gradX?: Float32Array | Float64Array | null, gradWeight?: Float32Array | Float64Array | null, gradBias?: Float32Array | Float64Array | null): number
 
 /** Writes y = x Wᵀ + b into `out`. */
 export declare function linearForward(x: Float32Array | Float64Array, weight: Float32Array | Float64Array, bias: Float32Array | Float64Array | null, rows: number, inFeatures: number, outFeatures: number, out: Float32Array | Float64Array): void
 
 /** out = a · b. */
-export declare function mul(a: Float32Array | Float64Array, b: Float32Array | Float64Array, out: Float32Array | Float64Array): void
+export declare function mul(a: Float32Array | Float64Array, b: Float32Array | Float64Array, out: Float32Array | Float64Array): number
 
 /** out = a · value; `out` may be `a` itself. */
-export declare function mulScalar(a: Float32Array | Float64Array, value: number, out: Float32Array | Float64Array): void
+export declare function mulScalar(a: Float32Array | Float64Array, value: number, out: Float32Array | Float64Array): number
 
 /** Writes the gradients that are wanted. */
-export declare function pointwiseBackward(loss: string, input: Float32Array | Float64Array, target: Float32Array | Float64Array, reduction: string, gradOut: Float32Array | Float64Array, gradInput?: Float32Array | Float64Array | null, gradTarget?: Float32Array | Float64Array | null): void
+export declare function pointwiseBackward(loss: string, input: Float32Array | Float64Array, target: Float32Array | Float64Array, reduction: string, gradOut: Float32Array | Float64Array, gradInput?: Float32Array | Float64Array | null, gradTarget?: Float32Array | Float64Array | null): number
 
 /**
  * Writes the loss of each element against its target, their mean or their sum into `out`. `loss` is `squared`,
@@ -201,7 +241,7 @@ export declare function pointwiseForward(loss: string, input: Float32Array | Flo
 export declare function relu(x: Float32Array | Float64Array, out: Float32Array | Float64Array): void
 
 /** dx = dy where y > 0, else 0, for y = max(x, 0). */
-export declare function reluBackward(y: Float32Array | Float64Array, dy: Float32Array | Float64Array, dx: Float32Array | Float64Array): void
+export declare function reluBackward(y: Float32Array | Float64Array, dy: Float32Array | Float64Array, dx: Float32Array | Float64Array): number
 
 /** Updates `param` and the averages; `gradAvg` makes the step a centered one, `momentumBuffer` is for momentum. */
 export declare function rmspropStep(param: Float32Array | Float64Array, grad: Float32Array | Float64Array, squareAvg: Float32Array | Float64Array, gradAvg: Float32Array | Float64Array | null, momentumBuffer: Float32Array | Float64Array | null, options: RmspropStepOptions): void
@@ -251,7 +291,7 @@ export interface SgdStepOptions {
 export declare function sigmoid(x: Float32Array | Float64Array, out: Float32Array | Float64Array): void
 
 /** dx = dy y (1 - y) for y = 1 / (1 + e^-x). */
-export declare function sigmoidBackward(y: Float32Array | Float64Array, dy: Float32Array | Float64Array, dx: Float32Array | Float64Array): void
+export declare function sigmoidBackward(y: Float32Array | Float64Array, dy: Float32Array | Float64Array, dx: Float32Array | Float64Array): number
 
 /** Σ x. */
 export declare function sum(x: Float32Array | Float64Array): number
@@ -260,4 +300,7 @@ export declare function sum(x: Float32Array | Float64Array): number
 export declare function tanh(x: Float32Array | Float64Array, out: Float32Array | Float64Array): void
 
 /** dx = dy (1 - y²) for y = tanh x. */
-export declare function tanhBackward(y: Float32Array | Float64Array, dy: Float32Array | Float64Array, dx: Float32Array | Float64Array): void
+export declare function tanhBackward(y: Float32Array | Float64Array, dy: Float32Array | Float64Array, dx: Float32Array | Float64Array): number
+
+/** Throws unless the arrays' fingerprint is `expected`; `owner` is the operation that has kept them. */
+export declare function verify(arrays: (Float32Array | Float64Array)[], expected: number, owner: string): number

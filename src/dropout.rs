@@ -1,11 +1,12 @@
 //! Inverted dropout.
 
-use elman_kernels::dropout as mask;
+use elman_kernels::{Context, dropout as mask};
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
-use crate::error::{Checked, Failure, export};
+use crate::error::{Checked, Failure};
 use crate::slice::{Floats, FloatsMut, disjoint, for_dtype, integer};
+use crate::work::{self, Portable, done};
 
 /// Zeroes elements with probability `p` and scales the others by 1 / (1 - p). The mask is a function of the
 /// seed and the elements' positions, so the same call computes the gradient from that of the output.
@@ -16,8 +17,8 @@ pub fn dropout(
     p: f64,
     seed: f64,
     #[napi(ts_arg_type = "Float32Array | Float64Array")] out: FloatsMut<'_>,
-) -> Result<()> {
-    export(env, || {
+) -> Result<f64> {
+    work::run(env, || {
         disjoint(&[&out], &[&x])?;
         if !(0.0..=1.0).contains(&p) {
             return Err(Failure::Range(format!(
@@ -25,11 +26,15 @@ pub fn dropout(
             )));
         }
         let seed = integer(seed, "the seed of dropout")?.cast_unsigned();
-        for_dtype!(x.dtype(), T => {
-            let (x, out) = (x.get::<T>()?, out.get()?);
-            same_length("out", x.len(), out.len())?;
-            mask(x, p, seed, 0, out);
-            Ok(())
+        let dtype = x.dtype()?;
+        let (x, mut out) = (x.take()?, out.take()?);
+        Ok(move |_: &Context| {
+            done(for_dtype!(dtype, T => {
+                let (x, out) = (x.get::<T>()?, out.get()?);
+                same_length("out", x.len(), out.len())?;
+                mask(x, p, seed, 0, out);
+                Ok(())
+            }))
         })
     })
 }

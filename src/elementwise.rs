@@ -1,12 +1,14 @@
 //! Arithmetic of the tensor type, and its strided views.
 
+use elman_kernels::{Context, Scalar};
 use elman_train::{elementwise, strided::View};
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
 use crate::error::{Checked, export};
 use crate::runtime::context;
-use crate::slice::{Floats, FloatsMut, disjoint, for_dtype, size};
+use crate::slice::{Array, Floats, FloatsMut, disjoint, for_dtype, size};
+use crate::work::{self, Portable, done};
 
 /// out = a + b.
 #[napi(catch_unwind)]
@@ -43,10 +45,14 @@ pub fn mul(
     #[napi(ts_arg_type = "Float32Array | Float64Array")] a: Floats<'_>,
     #[napi(ts_arg_type = "Float32Array | Float64Array")] b: Floats<'_>,
     #[napi(ts_arg_type = "Float32Array | Float64Array")] out: FloatsMut<'_>,
-) -> Result<()> {
-    export(env, || {
+) -> Result<f64> {
+    work::run(env, || {
         disjoint(&[&out], &[&a, &b])?;
-        for_dtype!(a.dtype(), T => Ok(elementwise::mul::<T>(&context()?, a.get()?, b.get()?, out.get()?)?))
+        let dtype = a.dtype()?;
+        let (a, b, mut out) = (a.take()?, b.take()?, out.take()?);
+        Ok(move |ctx: &Context| {
+            done(for_dtype!(dtype, T => Ok(elementwise::mul::<T>(ctx, a.get()?, b.get()?, out.get()?)?)))
+        })
     })
 }
 
@@ -57,19 +63,22 @@ pub fn mul_scalar(
     #[napi(ts_arg_type = "Float32Array | Float64Array")] a: Floats<'_>,
     value: f64,
     #[napi(ts_arg_type = "Float32Array | Float64Array")] out: FloatsMut<'_>,
-) -> Result<()> {
-    export(env, || {
-        for_dtype!(a.dtype(), T => match disjoint(&[&out], &[&a]) {
-            Ok(()) => Ok(elementwise::mul_scalar::<T>(&context()?, a.get()?, value, out.get()?)?),
-            Err(overlap) => {
-                let place = a.get::<T>()?.as_ptr_range();
-                let out = out.get::<T>()?;
-                if out.as_ptr_range() != place {
-                    return Err(overlap);
-                }
-                elementwise::scale(&context()?, out, value);
-                Ok(())
-            }
+) -> Result<f64> {
+    let same = a.memory().is_ok_and(|place| out.memory().is_ok_and(|memory| memory == place));
+    if same {
+        return export(env, || {
+            for_dtype!(a.dtype(), T => {
+                elementwise::scale(&context()?, out.get::<T>()?, value);
+                Ok(0.0)
+            })
+        });
+    }
+    work::run(env, || {
+        disjoint(&[&out], &[&a])?;
+        let dtype = a.dtype()?;
+        let (a, mut out) = (a.take()?, out.take()?);
+        Ok(move |ctx: &Context| {
+            done(for_dtype!(dtype, T => Ok(elementwise::mul_scalar::<T>(ctx, a.get()?, value, out.get()?)?)))
         })
     })
 }
@@ -148,11 +157,15 @@ pub fn tanh_backward(
     #[napi(ts_arg_type = "Float32Array | Float64Array")] y: Floats<'_>,
     #[napi(ts_arg_type = "Float32Array | Float64Array")] dy: Floats<'_>,
     #[napi(ts_arg_type = "Float32Array | Float64Array")] dx: FloatsMut<'_>,
-) -> Result<()> {
-    export(env, || {
+) -> Result<f64> {
+    work::run(env, || {
         disjoint(&[&dx], &[&y, &dy])?;
-        for_dtype!(y.dtype(), T => {
-            Ok(elementwise::tanh_backward::<T>(&context()?, y.get()?, dy.get()?, dx.get()?)?)
+        let dtype = y.dtype()?;
+        let (y, dy, mut dx) = (y.take()?, dy.take()?, dx.take()?);
+        Ok(move |ctx: &Context| {
+            done(
+                for_dtype!(dtype, T => Ok(elementwise::tanh_backward::<T>(ctx, y.get()?, dy.get()?, dx.get()?)?)),
+            )
         })
     })
 }
@@ -164,11 +177,15 @@ pub fn relu_backward(
     #[napi(ts_arg_type = "Float32Array | Float64Array")] y: Floats<'_>,
     #[napi(ts_arg_type = "Float32Array | Float64Array")] dy: Floats<'_>,
     #[napi(ts_arg_type = "Float32Array | Float64Array")] dx: FloatsMut<'_>,
-) -> Result<()> {
-    export(env, || {
+) -> Result<f64> {
+    work::run(env, || {
         disjoint(&[&dx], &[&y, &dy])?;
-        for_dtype!(y.dtype(), T => {
-            Ok(elementwise::relu_backward::<T>(&context()?, y.get()?, dy.get()?, dx.get()?)?)
+        let dtype = y.dtype()?;
+        let (y, dy, mut dx) = (y.take()?, dy.take()?, dx.take()?);
+        Ok(move |ctx: &Context| {
+            done(
+                for_dtype!(dtype, T => Ok(elementwise::relu_backward::<T>(ctx, y.get()?, dy.get()?, dx.get()?)?)),
+            )
         })
     })
 }
@@ -180,10 +197,35 @@ pub fn sigmoid_backward(
     #[napi(ts_arg_type = "Float32Array | Float64Array")] y: Floats<'_>,
     #[napi(ts_arg_type = "Float32Array | Float64Array")] dy: Floats<'_>,
     #[napi(ts_arg_type = "Float32Array | Float64Array")] dx: FloatsMut<'_>,
-) -> Result<()> {
-    export(env, || {
+) -> Result<f64> {
+    work::run(env, || {
         disjoint(&[&dx], &[&y, &dy])?;
-        for_dtype!(y.dtype(), T => Ok(elementwise::sigmoid_backward::<T>(&context()?, y.get()?, dy.get()?, dx.get()?)?))
+        let dtype = y.dtype()?;
+        let (y, dy, mut dx) = (y.take()?, dy.take()?, dx.take()?);
+        Ok(move |ctx: &Context| {
+            done(
+                for_dtype!(dtype, T => Ok(elementwise::sigmoid_backward::<T>(ctx, y.get()?, dy.get()?, dx.get()?)?)),
+            )
+        })
+    })
+}
+
+/// Every element becomes `value`.
+#[napi(catch_unwind)]
+pub fn fill(
+    env: Env,
+    #[napi(ts_arg_type = "Float32Array | Float64Array")] out: FloatsMut<'_>,
+    value: f64,
+) -> Result<f64> {
+    work::run(env, || {
+        let dtype = out.dtype()?;
+        let mut out = out.take()?;
+        Ok(move |_: &Context| {
+            done(for_dtype!(dtype, T => {
+                out.get::<T>()?.fill(T::from_f64(value));
+                Ok(())
+            }))
+        })
     })
 }
 
@@ -211,7 +253,8 @@ pub fn copy_strided(
     })
 }
 
-/// Adds the row-major array `source` to a strided view of `target`: the adjoint of `copyStrided`.
+/// Adds the row-major array `source` to a strided view of `target`: the adjoint of `copyStrided`. In the background
+/// the target begins with zeros.
 #[napi(catch_unwind)]
 pub fn add_strided(
     env: Env,
@@ -220,12 +263,19 @@ pub fn add_strided(
     shape: Vec<f64>,
     strides: Vec<f64>,
     #[napi(ts_arg_type = "Float32Array | Float64Array")] source: Floats<'_>,
-) -> Result<()> {
-    export(env, || {
+) -> Result<f64> {
+    work::run(env, || {
         disjoint(&[&target], &[&source])?;
         let (offset, shape, strides) = (size(offset, "offset")?, sizes(&shape)?, sizes(&strides)?);
-        let view = View { offset, shape: &shape, strides: &strides };
-        for_dtype!(source.dtype(), T => Ok(view.add::<T>(target.get()?, source.get()?)?))
+        let dtype = source.dtype()?;
+        let (mut target, source) = (target.take()?, source.take()?);
+        Ok(move |_: &Context| {
+            let view = View { offset, shape: &shape, strides: &strides };
+            done(for_dtype!(dtype, T => {
+            target.begin_with_zeros::<T>()?;
+            Ok(view.add::<T>(target.get()?, source.get()?)?)
+            }))
+        })
     })
 }
 

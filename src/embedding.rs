@@ -1,11 +1,13 @@
 //! An embedding: rows of a table.
 
+use elman_kernels::Context;
 use elman_train::embedding::Embedding;
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
 use crate::error::{Checked, export};
 use crate::slice::{Floats, FloatsMut, Ints, disjoint, for_dtype, integer, size};
+use crate::work::{self, Portable, done};
 
 fn table(num_embeddings: f64, embedding_dim: f64) -> Checked<Embedding> {
     Ok(Embedding {
@@ -27,7 +29,7 @@ pub fn embedding_forward(
     export(env, || {
         disjoint(&[&out], &[&weight, &indices])?;
         let table = table(num_embeddings, embedding_dim)?;
-        for_dtype!(weight.dtype(), T => Ok(table.forward::<T>(weight.get()?, indices.get(), out.get()?)?))
+        for_dtype!(weight.dtype(), T => Ok(table.forward::<T>(weight.get()?, indices.get()?, out.get()?)?))
     })
 }
 
@@ -41,14 +43,18 @@ pub fn embedding_backward(
     embedding_dim: f64,
     padding_idx: f64,
     #[napi(ts_arg_type = "Float32Array | Float64Array")] grad_weight: FloatsMut<'_>,
-) -> Result<()> {
-    export(env, || {
+) -> Result<f64> {
+    work::run(env, || {
         disjoint(&[&grad_weight], &[&grad_out, &indices])?;
         let table = table(num_embeddings, embedding_dim)?;
         // A row beyond the numbers of an index is named by none.
         let padding = i32::try_from(integer(padding_idx, "padding_idx")?).ok();
-        for_dtype!(grad_out.dtype(), T => {
-            Ok(table.backward::<T>(grad_out.get()?, indices.get(), padding, grad_weight.get()?)?)
+        let dtype = grad_out.dtype()?;
+        let (grad_out, indices, mut grad_weight) = (grad_out.take()?, indices.take()?, grad_weight.take()?);
+        Ok(move |_: &Context| {
+            done(for_dtype!(dtype, T => {
+                Ok(table.backward::<T>(grad_out.get()?, indices.get()?, padding, grad_weight.get()?)?)
+            }))
         })
     })
 }

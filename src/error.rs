@@ -4,7 +4,9 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use napi::bindgen_prelude::*;
-use napi::{JsError, JsRangeError, JsTypeError};
+use napi::{JsError, JsRangeError, JsTypeError, JsValue};
+
+use crate::work::refuse_while_recording;
 
 /// Why a call failed, by the kind of JavaScript error that it becomes.
 #[derive(Debug)]
@@ -13,6 +15,10 @@ pub(crate) enum Failure {
     Range(String),
     /// A kind of value: `TypeError`.
     Kind(String),
+    /// A value that must not have changed has: `Error`.
+    Changed(String),
+    /// The result is no longer wanted: `Error`.
+    Cancelled,
     /// A bug of ours, caught as a panic: `Error`.
     Internal(String),
 }
@@ -63,6 +69,8 @@ impl Failure {
             Self::Range(message) => unsafe { JsRangeError::from(error(message)).throw_into(env) },
             // SAFETY: as above.
             Self::Kind(message) => unsafe { JsTypeError::from(error(message)).throw_into(env) },
+            Self::Changed(message) => return Error::new(Status::GenericFailure, message),
+            Self::Cancelled => return Error::new(Status::Cancelled, "the task was cancelled".to_owned()),
             Self::Internal(message) => {
                 return Error::new(Status::GenericFailure, format!("internal error: {message}"));
             }
@@ -71,9 +79,38 @@ impl Failure {
     }
 }
 
-/// Runs the body of an export. A failure is thrown as the JavaScript error of its kind.
+/// Runs the body of an export, which cannot be kept for later as [`crate::work::run`] can. A failure is thrown as
+/// the JavaScript error of its kind.
 pub(crate) fn export<R>(env: Env, body: impl FnOnce() -> Checked<R>) -> Result<R> {
-    caught(body).map_err(|failure| failure.throw(env.raw()))
+    let checked = || refuse_while_recording().and_then(|()| body());
+    caught(checked).map_err(|failure| failure.throw(env.raw()))
+}
+
+/// Refuses a constructor's receiver that is no new object of its class: the class was called without `new`.
+pub(crate) fn constructed(env: Env, this: &This<'_>, class: &'static str) -> Result<()> {
+    export(env, || {
+        let is = class_of(env, class).is_some_and(|class| {
+            let mut is = false;
+            // SAFETY: values of this environment, and a pointer to a local.
+            let status = unsafe { sys::napi_instanceof(env.raw(), this.raw(), class, &raw mut is) };
+            status == sys::Status::napi_ok && is
+        });
+        let name = class.trim_end_matches('\0');
+        if is {
+            Ok(())
+        } else {
+            Err(Failure::Kind(format!("Class constructor {name} cannot be invoked without 'new'")))
+        }
+    })
+}
+
+/// The class that is registered as `name`, which ends with a zero.
+fn class_of(env: Env, name: &'static str) -> Option<sys::napi_value> {
+    let reference = get_class_constructor(name)?;
+    let mut class = std::ptr::null_mut();
+    // SAFETY: a reference that napi-rs keeps as long as the environment, and a pointer to a local.
+    let status = unsafe { sys::napi_get_reference_value(env.raw(), reference, &raw mut class) };
+    (status == sys::Status::napi_ok && !class.is_null()).then_some(class)
 }
 
 /// Runs the body of a function that Node calls without napi-rs in between; a failure, and a panic too, is
@@ -96,7 +133,7 @@ pub(crate) fn export_raw(env: sys::napi_env, body: impl FnOnce() -> Checked<()>)
 }
 
 /// Runs `body`; a panic becomes a failure, so that it never reaches the C frames of Node.
-fn caught<R>(body: impl FnOnce() -> Checked<R>) -> Checked<R> {
+pub(crate) fn caught<R>(body: impl FnOnce() -> Checked<R>) -> Checked<R> {
     catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|panic| Err(Failure::Internal(text(&*panic).into())))
 }
 

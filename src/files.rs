@@ -9,7 +9,8 @@ use napi_derive::napi;
 
 use crate::bytes::Bytes;
 use crate::error::{Checked, Failure, export};
-use crate::slice::{Dtype, Floats, Ints, new_array, size};
+use crate::returned::new_array;
+use crate::slice::{Dtype, Floats, Ints, size};
 
 /// The largest dimension that JavaScript can name.
 const MAX_DIMENSION: usize = (1 << 53) - 1;
@@ -39,7 +40,7 @@ struct Entry<'a> {
 }
 
 enum Data<'a> {
-    Floats(Floats<'a>),
+    Floats(Dtype, Floats<'a>),
     Ints(Ints<'a>),
 }
 
@@ -57,19 +58,26 @@ impl Entry<'_> {
             Data::Ints(entry.get("data")?.ok_or_else(|| missing("data"))?)
         } else {
             let floats: Floats<'_> = entry.get("data")?.ok_or_else(|| missing("data"))?;
-            export(env, || match Dtype::by_name(&dtype)? {
-                expected if expected == floats.dtype() => Ok(Data::Floats(floats)),
-                _ => Err(Failure::Kind(format!("{name}: expected an array of {dtype}, got another one"))),
-            })?
+            // Its memory is looked at when all entries have been read: reading may run a getter.
+            export(env, || Ok(Data::Floats(Dtype::by_name(&dtype)?, floats)))?
         };
         Ok(Self { name, shape, data })
     }
 
     fn tensor(&self) -> Checked<Tensor<'_>> {
         let elements = match &self.data {
-            Data::Ints(ints) => Elements::Int32(ints.get()),
-            Data::Floats(floats) if floats.dtype() == Dtype::F32 => Elements::Float32(floats.get()?),
-            Data::Floats(floats) => Elements::Float64(floats.get()?),
+            Data::Ints(ints) => Elements::Int32(ints.get()?),
+            Data::Floats(expected, floats) => match floats.dtype()? {
+                dtype if dtype != *expected => {
+                    let (name, expected) = (&self.name, expected.array());
+                    return Err(Failure::Kind(format!(
+                        "{name}: expected a {expected}, got a {}",
+                        dtype.array()
+                    )));
+                }
+                Dtype::F32 => Elements::Float32(floats.get()?),
+                _ => Elements::Float64(floats.get()?),
+            },
         };
         Ok(Tensor { name: &self.name, shape: &self.shape, elements })
     }

@@ -15,7 +15,7 @@ use std::ptr;
 use napi::bindgen_prelude::*;
 
 use crate::error::{Checked, Failure, export_raw};
-use crate::slice::{Element, FloatsMut, Region, Regions};
+use crate::slice::{Array, Element, FloatsMut, Memory};
 
 /// An array to keep, as an argument of an export: `Float32Array` or `Float64Array`.
 pub struct ToKeep<'a> {
@@ -54,9 +54,9 @@ impl FromNapiValue for ToKeep<'_> {
     }
 }
 
-impl Region for ToKeep<'_> {
-    fn list(&self, into: &mut Regions) {
-        self.floats.list(into);
+impl Array for ToKeep<'_> {
+    fn memory(&self) -> Checked<Memory> {
+        self.floats.memory()
     }
 }
 

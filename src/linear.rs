@@ -1,5 +1,6 @@
 //! A linear layer: y = x Wᵀ + b.
 
+use elman_kernels::Context;
 use elman_train::linear::{Gradients, Linear};
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
@@ -7,6 +8,7 @@ use napi_derive::napi;
 use crate::error::{Checked, export};
 use crate::runtime::context;
 use crate::slice::{Floats, FloatsMut, disjoint, for_dtype, size};
+use crate::work::{self, Portable, done, optional_mut};
 
 fn shape(rows: f64, in_features: f64, out_features: f64) -> Checked<Linear> {
     Ok(Linear {
@@ -53,17 +55,23 @@ pub fn linear_backward(
     #[napi(ts_arg_type = "Float32Array | Float64Array | null")] grad_x: Option<FloatsMut<'_>>,
     #[napi(ts_arg_type = "Float32Array | Float64Array | null")] grad_weight: Option<FloatsMut<'_>>,
     #[napi(ts_arg_type = "Float32Array | Float64Array | null")] grad_bias: Option<FloatsMut<'_>>,
-) -> Result<()> {
-    export(env, || {
+) -> Result<f64> {
+    work::run(env, || {
         disjoint(&[&grad_x, &grad_weight, &grad_bias], &[&x, &weight, &grad_out])?;
         let linear = shape(rows, in_features, out_features)?;
-        for_dtype!(x.dtype(), T => {
-            let gradients = Gradients::<T> {
-                input: grad_x.map(FloatsMut::get).transpose()?,
-                weight: grad_weight.map(FloatsMut::get).transpose()?,
-                bias: grad_bias.map(FloatsMut::get).transpose()?,
-            };
-            Ok(linear.backward(&context()?, x.get()?, weight.get()?, grad_out.get()?, gradients)?)
+        let dtype = x.dtype()?;
+        let (x, weight, grad_out) = (x.take()?, weight.take()?, grad_out.take()?);
+        let (mut grad_x, mut grad_weight, mut grad_bias) =
+            (grad_x.take()?, grad_weight.take()?, grad_bias.take()?);
+        Ok(move |ctx: &Context| {
+            done(for_dtype!(dtype, T => {
+                let gradients = Gradients::<T> {
+                    input: optional_mut(grad_x.as_mut())?,
+                    weight: optional_mut(grad_weight.as_mut())?,
+                    bias: optional_mut(grad_bias.as_mut())?,
+                };
+                Ok(linear.backward(ctx, x.get()?, weight.get()?, grad_out.get()?, gradients)?)
+            }))
         })
     })
 }

@@ -1,5 +1,6 @@
 //! Losses.
 
+use elman_kernels::Context;
 use elman_train::Reduction;
 use elman_train::cross_entropy::CrossEntropy;
 use elman_train::pointwise::{self, Absolute, LogisticCrossEntropy, Squared};
@@ -9,6 +10,7 @@ use napi_derive::napi;
 use crate::error::{Checked, Failure, export};
 use crate::runtime::context;
 use crate::slice::{Floats, FloatsMut, Ints, disjoint, for_dtype, integer, size};
+use crate::work::{self, Portable, done, optional_mut};
 
 fn reduction(name: &str) -> Checked<Reduction> {
     match name {
@@ -44,7 +46,7 @@ pub fn cross_entropy_forward(
     export(env, || {
         disjoint(&[&out], &[&logits, &targets])?;
         let loss = cross_entropy(rows, classes, ignore_index, &reduction)?;
-        for_dtype!(logits.dtype(), T => Ok(loss.forward::<T>(&context()?, logits.get()?, targets.get(), out.get()?)?))
+        for_dtype!(logits.dtype()?, T => Ok(loss.forward::<T>(&context()?, logits.get()?, targets.get()?, out.get()?)?))
     })
 }
 
@@ -61,12 +63,17 @@ pub fn cross_entropy_backward(
     reduction: String,
     #[napi(ts_arg_type = "Float32Array | Float64Array")] grad_out: Floats<'_>,
     #[napi(ts_arg_type = "Float32Array | Float64Array")] grad_logits: FloatsMut<'_>,
-) -> Result<()> {
-    export(env, || {
+) -> Result<f64> {
+    work::run(env, || {
         disjoint(&[&grad_logits], &[&logits, &targets, &grad_out])?;
         let loss = cross_entropy(rows, classes, ignore_index, &reduction)?;
-        for_dtype!(logits.dtype(), T => {
-            Ok(loss.backward::<T>(&context()?, logits.get()?, targets.get(), grad_out.get()?, grad_logits.get()?)?)
+        let dtype = logits.dtype()?;
+        let (logits, targets) = (logits.take()?, targets.take()?);
+        let (grad_out, mut grad_logits) = (grad_out.take()?, grad_logits.take()?);
+        Ok(move |ctx: &Context| {
+            done(for_dtype!(dtype, T => {
+                Ok(loss.backward::<T>(ctx, logits.get()?, targets.get()?, grad_out.get()?, grad_logits.get()?)?)
+            }))
         })
     })
 }
@@ -125,16 +132,20 @@ pub fn pointwise_backward(
     #[napi(ts_arg_type = "Float32Array | Float64Array")] grad_out: Floats<'_>,
     #[napi(ts_arg_type = "Float32Array | Float64Array | null")] grad_input: Option<FloatsMut<'_>>,
     #[napi(ts_arg_type = "Float32Array | Float64Array | null")] grad_target: Option<FloatsMut<'_>>,
-) -> Result<()> {
-    export(env, || {
+) -> Result<f64> {
+    work::run(env, || {
         disjoint(&[&grad_input, &grad_target], &[&input, &target, &grad_out])?;
         let reduction = self::reduction(&reduction)?;
-        for_loss!(loss.as_str(), loss => for_dtype!(input.dtype(), T => {
-            let grad_input = grad_input.map(FloatsMut::get).transpose()?;
-            let grad_target = grad_target.map(FloatsMut::get).transpose()?;
-            let (input, target, grad_out) = (input.get::<T>()?, target.get()?, grad_out.get()?);
-            let ctx = context()?;
-            Ok(pointwise::backward(&ctx, loss, input, target, reduction, grad_out, grad_input, grad_target)?)
-        }))
+        let dtype = input.dtype()?;
+        let (input, target, grad_out) = (input.take()?, target.take()?, grad_out.take()?);
+        let (mut grad_input, mut grad_target) = (grad_input.take()?, grad_target.take()?);
+        Ok(move |ctx: &Context| {
+            done(for_loss!(loss.as_str(), loss => for_dtype!(dtype, T => {
+                let grad_input = optional_mut(grad_input.as_mut())?;
+                let grad_target = optional_mut(grad_target.as_mut())?;
+                let (input, target, grad_out) = (input.get::<T>()?, target.get()?, grad_out.get()?);
+                Ok(pointwise::backward(ctx, loss, input, target, reduction, grad_out, grad_input, grad_target)?)
+            })))
+        })
     })
 }

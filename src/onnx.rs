@@ -6,8 +6,9 @@ use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
 use crate::error::{Checked, export};
+use crate::returned::new_array;
 use crate::rnn::RnnCore;
-use crate::slice::{Floats, new_array};
+use crate::slice::Floats;
 
 #[napi]
 impl RnnCore {

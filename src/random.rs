@@ -5,7 +5,7 @@ use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
 use crate::bytes::Bytes;
-use crate::error::{Failure, export};
+use crate::error::{Failure, constructed, export};
 use crate::slice::{FloatsMut, for_dtype};
 
 /// PyTorch's generator: the same seed and the same calls give the same numbers.
@@ -19,8 +19,9 @@ pub struct Generator {
 impl Generator {
     /// A generator with PyTorch's default seed.
     #[napi(constructor, catch_unwind)]
-    pub fn new() -> Self {
-        Self::default()
+    pub fn new(env: Env, this: This<'_>) -> Result<Self> {
+        constructed(env, &this, "Generator\0")?;
+        Ok(Self::default())
     }
 
     /// Starts anew from an integer from -2⁶³ to 2⁶⁴ - 1; a negative one is its two's complement.

@@ -1,14 +1,17 @@
 //! The stack of Elman layers.
 
-use elman_kernels::Scalar;
-use elman_rnn::{Backward, Dropout, Elman, Forward, Gradients, Nonlinearity, Stack};
+use std::sync::Arc;
+
+use elman_kernels::{Context, Scalar, fingerprint};
+use elman_rnn::{Backward, Dropout, Elman, Forward, Gradients, Layout, Nonlinearity, Stack};
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
-use crate::error::{Checked, Failure, export};
-use crate::runtime::context;
+use crate::error::{Checked, Failure, constructed, export};
+use crate::fingerprint::{changed, number};
 use crate::sequences::Sequences;
 use crate::slice::{Dtype, Element, Floats, FloatsMut, disjoint, for_dtype, integer, size};
+use crate::work::{self, Portable, Source, Target, optional, optional_mut};
 
 /// The configuration of an RNN. It holds no parameters: each call reads them where JavaScript keeps them.
 #[napi]
@@ -18,26 +21,57 @@ pub struct RnnCore {
 }
 
 /// What forward and backward have in common.
-struct Call<'a, T> {
-    parameters: Vec<&'a [T]>,
-    input: &'a [T],
-    states: [Option<&'a [T]>; 1],
+struct Call {
+    stack: Stack<Elman>,
+    layout: Arc<Layout>,
+    parameters: Vec<Source>,
+    input: Source,
+    hx: Option<Source>,
     dropout: Dropout,
 }
 
-impl<'a, T: Scalar + Element> Call<'a, T> {
-    fn new(
-        parameters: &[Floats<'a>],
-        input: Floats<'a>,
-        hx: Option<Floats<'a>>,
+/// The arrays of a call.
+struct Arrays<'a, T> {
+    parameters: Vec<&'a [T]>,
+    input: &'a [T],
+    states: [Option<&'a [T]>; 1],
+}
+
+impl Call {
+    fn arrays<T: Element>(&self) -> Checked<Arrays<'_, T>> {
+        Ok(Arrays {
+            parameters: self.parameters.iter().map(Source::get).collect::<Checked<_>>()?,
+            input: self.input.get()?,
+            states: [optional(self.hx.as_ref())?],
+        })
+    }
+}
+
+impl<T: Scalar> Arrays<'_, T> {
+    /// The fingerprint of all that the backward pass will read and others can write.
+    fn fingerprint(&self, ctx: &Context, output: &[T]) -> f64 {
+        let all = self.parameters.iter().copied().chain([self.input]).chain(self.states[0]).chain([output]);
+        number(fingerprint(ctx, all))
+    }
+}
+
+impl RnnCore {
+    fn call(
+        &self,
+        sequences: &Sequences,
+        parameters: Vec<Floats<'_>>,
+        input: Floats<'_>,
+        hx: Option<Floats<'_>>,
         dropout: f64,
         seed: f64,
-    ) -> Checked<Self> {
+    ) -> Checked<Call> {
         let seed = integer(seed, "the seed of dropout")?;
-        Ok(Self {
-            parameters: parameters.iter().map(Floats::get).collect::<Checked<_>>()?,
-            input: input.get()?,
-            states: [hx.map(|hx| hx.get()).transpose()?],
+        Ok(Call {
+            stack: self.stack.clone(),
+            layout: sequences.layout()?,
+            parameters: parameters.take()?,
+            input: input.take()?,
+            hx: hx.take()?,
             dropout: Dropout { p: dropout, seed: seed.cast_unsigned() },
         })
     }
@@ -51,6 +85,7 @@ impl RnnCore {
     #[allow(clippy::too_many_arguments)] // torch's own list; a struct would be read property by property
     pub fn new(
         env: Env,
+        this: This<'_>,
         input_size: f64,
         hidden_size: f64,
         num_layers: f64,
@@ -59,6 +94,7 @@ impl RnnCore {
         bidirectional: bool,
         dtype: String,
     ) -> Result<Self> {
+        constructed(env, &this, "RnnCore\0")?;
         export(env, || {
             let nonlinearity = match &*nonlinearity {
                 "tanh" => Nonlinearity::Tanh,
@@ -90,7 +126,8 @@ impl RnnCore {
         })
     }
 
-    /// Writes `output` and `hN`, and `saved` if a backward pass will follow.
+    /// Writes `output` and `hN`, and `saved` if a backward pass will follow; then it returns a fingerprint of what
+    /// that will read.
     #[napi(catch_unwind)]
     #[allow(clippy::too_many_arguments)]
     pub fn forward(
@@ -105,28 +142,36 @@ impl RnnCore {
         #[napi(ts_arg_type = "Float32Array | Float64Array")] output: FloatsMut<'_>,
         #[napi(ts_arg_type = "Float32Array | Float64Array")] h_n: FloatsMut<'_>,
         #[napi(ts_arg_type = "Float32Array | Float64Array | null")] saved: Option<FloatsMut<'_>>,
-    ) -> Result<()> {
-        export(env, || {
+    ) -> Result<f64> {
+        work::run(env, || {
             disjoint(&[&output, &h_n, &saved], &[&parameters, &input, &hx])?;
-            for_dtype!(self.dtype, T => {
-                let layout = sequences.layout()?;
-                let call = Call::<T>::new(&parameters, input, hx, dropout, seed)?;
-                let forward = Forward {
-                    layout: &layout,
-                    parameters: &call.parameters,
-                    input: call.input,
-                    states: &call.states,
-                    dropout: call.dropout,
-                    output: output.get()?,
-                    states_n: vec![h_n.get()?],
-                    saved: saved.map(FloatsMut::get).transpose()?,
-                };
-                self.stack.forward(&context()?, forward).map_err(Failure::from)
+            let call = self.call(sequences, parameters, input, hx, dropout, seed)?;
+            let (mut output, mut h_n, mut saved) = (output.take()?, h_n.take()?, saved.take()?);
+            let dtype = self.dtype;
+            Ok(move |ctx: &Context| {
+                for_dtype!(dtype, T => {
+                    let arrays = call.arrays::<T>()?;
+                    let saved = optional_mut(saved.as_mut())?;
+                    let keeps = saved.is_some();
+                    let forward = Forward {
+                        layout: &call.layout,
+                        parameters: &arrays.parameters,
+                        input: arrays.input,
+                        states: &arrays.states,
+                        dropout: call.dropout,
+                        output: output.get()?,
+                        states_n: vec![h_n.get()?],
+                        saved,
+                    };
+                    call.stack.forward(ctx, forward)?;
+                    Ok(if keeps { arrays.fingerprint(ctx, output.get()?) } else { 0.0 })
+                })
             })
         })
     }
 
-    /// Backpropagation through time: writes the gradients that are wanted.
+    /// Backpropagation through time: writes the gradients that are wanted. Throws unless what it reads has still
+    /// the `fingerprint` that forward returned (null: not checked).
     #[napi(catch_unwind)]
     #[allow(clippy::too_many_arguments)]
     pub fn backward(
@@ -147,34 +192,47 @@ impl RnnCore {
         #[napi(ts_arg_type = "(Float32Array | Float64Array)[] | null")] grad_parameters: Option<
             Vec<FloatsMut<'_>>,
         >,
-    ) -> Result<()> {
-        export(env, || {
+        fingerprint: Option<f64>,
+    ) -> Result<f64> {
+        work::run(env, || {
             disjoint(
                 &[&grad_input, &grad_hx, &grad_parameters],
                 &[&parameters, &input, &hx, &output, &saved, &grad_output, &grad_h_n],
             )?;
-            for_dtype!(self.dtype, T => {
-                let layout = sequences.layout()?;
-                let call = Call::<T>::new(&parameters, input, hx, dropout, seed)?;
-                let backward = Backward {
-                    layout: &layout,
-                    parameters: &call.parameters,
-                    input: call.input,
-                    states: &call.states,
-                    dropout: call.dropout,
-                    output: output.get()?,
-                    saved: saved.get()?,
-                    doutput: grad_output.map(|g| g.get()).transpose()?,
-                    dstates_n: &[grad_h_n.map(|g| g.get()).transpose()?],
-                };
-                let gradients = Gradients {
-                    dinput: grad_input.map(FloatsMut::get).transpose()?,
-                    dstates: vec![grad_hx.map(FloatsMut::get).transpose()?],
-                    dparameters: grad_parameters
-                        .map(|all| all.into_iter().map(FloatsMut::get).collect::<Checked<_>>())
-                        .transpose()?,
-                };
-                self.stack.backward(&context()?, &backward, gradients).map_err(Failure::from)
+            let call = self.call(sequences, parameters, input, hx, dropout, seed)?;
+            let (output, saved) = (output.take()?, saved.take()?);
+            let (grad_output, grad_h_n) = (grad_output.take()?, grad_h_n.take()?);
+            let (mut grad_input, mut grad_hx) = (grad_input.take()?, grad_hx.take()?);
+            let mut grad_parameters = grad_parameters.take()?;
+            let dtype = self.dtype;
+            Ok(move |ctx: &Context| {
+                for_dtype!(dtype, T => {
+                    let arrays = call.arrays::<T>()?;
+                    let backward = Backward {
+                        layout: &call.layout,
+                        parameters: &arrays.parameters,
+                        input: arrays.input,
+                        states: &arrays.states,
+                        dropout: call.dropout,
+                        output: output.get()?,
+                        saved: saved.get()?,
+                        doutput: optional(grad_output.as_ref())?,
+                        dstates_n: &[optional(grad_h_n.as_ref())?],
+                    };
+                    if fingerprint.is_some_and(|expected| expected != arrays.fingerprint(ctx, backward.output)) {
+                        return Err(changed("RnnBackward0"));
+                    }
+                    let gradients = Gradients {
+                        dinput: optional_mut(grad_input.as_mut())?,
+                        dstates: vec![optional_mut(grad_hx.as_mut())?],
+                        dparameters: grad_parameters
+                            .as_mut()
+                            .map(|all| all.iter_mut().map(Target::get).collect::<Checked<_>>())
+                            .transpose()?,
+                    };
+                    call.stack.backward(ctx, &backward, gradients)?;
+                    Ok(0.0)
+                })
             })
         })
     }

@@ -1,7 +1,7 @@
 //! Instruction set and threads.
 //!
 //! All environments of the process (its worker threads) share one context. It is made by the first and
-//! dropped, its threads joined, when the last one ends.
+//! dropped, its threads joined, when the last one ends. Before an environment ends, its tasks are cancelled.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -12,6 +12,7 @@ use napi_derive::napi;
 
 use crate::error::{Checked, Failure, export};
 use crate::slice::size;
+use crate::{block, queue};
 
 /// The context, and how many environments use it.
 struct Shared {
@@ -70,13 +71,19 @@ fn threads_from_environment() -> Checked<usize> {
 #[napi(module_exports)]
 pub fn init(_exports: Object, env: Env) -> Result<()> {
     shared().environments += 1;
-    env.add_env_cleanup_hook((), |()| {
+    env.add_env_cleanup_hook(env.raw() as usize, |environment| {
+        queue::end(environment);
         let ended = {
             let mut shared = shared();
             shared.environments -= 1;
-            if shared.environments == 0 { shared.context.take() } else { None }
+            (shared.environments == 0).then(|| shared.context.take())
         };
-        drop(ended); // joins the threads, with the lock released
+        // With the lock released: the threads of the tasks hold the context too.
+        if let Some(context) = ended {
+            queue::join();
+            block::forget();
+            drop(context); // joins the threads of its pool
+        }
     })?;
     Ok(())
 }

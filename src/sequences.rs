@@ -4,13 +4,14 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use elman_kernels::Context;
 use elman_rnn::Layout;
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
 use crate::error::{Checked, Failure, export};
-use crate::runtime::context;
 use crate::slice::{Floats, FloatsMut, Ints, disjoint, for_dtype, size};
+use crate::work::{self, Portable, done};
 
 /// How the rows of a batch of sequences lie; made once for a shape and set of lengths.
 ///
@@ -103,7 +104,7 @@ impl Sequences {
     ) -> Result<Self> {
         export(env, || {
             let (steps, batch) = (size(steps, "the sequence length")?, size(batch, "the batch size")?);
-            Self::new(match lengths.as_ref().map(Ints::get) {
+            Self::new(match lengths.as_ref().map(Ints::get).transpose()? {
                 None => Form::Uniform(Arc::new(Layout::padded(steps, batch, batch_first, None)?)),
                 Some(lengths) if lengths.len() == batch => {
                     Form::Lengths { steps, batch_first, lengths: lengths.to_vec() }
@@ -124,8 +125,10 @@ impl Sequences {
     ) -> Result<Self> {
         export(env, || {
             Self::new(Form::Packed {
-                batch_sizes: batch_sizes.get().to_vec(),
-                sorted_indices: sorted_indices.map(|indices| indices.get().to_vec()),
+                batch_sizes: batch_sizes.get()?.to_vec(),
+                sorted_indices: sorted_indices
+                    .map(|indices| indices.get().map(<[i32]>::to_vec))
+                    .transpose()?,
             })
         })
     }
@@ -141,16 +144,20 @@ impl Sequences {
         features: f64,
         #[napi(ts_arg_type = "Float32Array | Float64Array")] padded: Floats<'_>,
         #[napi(ts_arg_type = "Float32Array | Float64Array")] packed: FloatsMut<'_>,
-    ) -> Result<()> {
-        export(env, || {
+    ) -> Result<f64> {
+        work::run(env, || {
             disjoint(&[&packed], &[&padded])?;
             let (layout, features) = self.padding(steps, batch_first, features)?;
-            for_dtype!(padded.dtype(), T => {
-                let (from, to) = (padded.get::<T>()?, packed.get::<T>()?);
-                Self::check_len("the padded array", layout.outer_rows(), features, from.len())?;
-                Self::check_len("the packed array", layout.steps().rows(), features, to.len())?;
-                layout.gather_rows(&context()?, features, from, to);
-                Ok(())
+            let dtype = padded.dtype()?;
+            let (padded, mut packed) = (padded.take()?, packed.take()?);
+            Ok(move |ctx: &Context| {
+                done(for_dtype!(dtype, T => {
+                    let (from, to) = (padded.get::<T>()?, packed.get::<T>()?);
+                    Self::check_len("the padded array", layout.outer_rows(), features, from.len())?;
+                    Self::check_len("the packed array", layout.steps().rows(), features, to.len())?;
+                    layout.gather_rows(ctx, features, from, to);
+                    Ok(())
+                }))
             })
         })
     }
@@ -167,16 +174,20 @@ impl Sequences {
         #[napi(ts_arg_type = "Float32Array | Float64Array")] packed: Floats<'_>,
         padding_value: f64,
         #[napi(ts_arg_type = "Float32Array | Float64Array")] padded: FloatsMut<'_>,
-    ) -> Result<()> {
-        export(env, || {
+    ) -> Result<f64> {
+        work::run(env, || {
             disjoint(&[&padded], &[&packed])?;
             let (layout, features) = self.padding(steps, batch_first, features)?;
-            for_dtype!(packed.dtype(), T => {
-                let (from, to) = (packed.get::<T>()?, padded.get::<T>()?);
-                Self::check_len("the packed array", layout.steps().rows(), features, from.len())?;
-                Self::check_len("the padded array", layout.outer_rows(), features, to.len())?;
-                layout.scatter_rows(&context()?, features, from, padding_value as T, to);
-                Ok(())
+            let dtype = packed.dtype()?;
+            let (packed, mut padded) = (packed.take()?, padded.take()?);
+            Ok(move |ctx: &Context| {
+                done(for_dtype!(dtype, T => {
+                    let (from, to) = (packed.get::<T>()?, padded.get::<T>()?);
+                    Self::check_len("the packed array", layout.steps().rows(), features, from.len())?;
+                    Self::check_len("the padded array", layout.outer_rows(), features, to.len())?;
+                    layout.scatter_rows(ctx, features, from, padding_value as T, to);
+                    Ok(())
+                }))
             })
         })
     }

@@ -1,13 +1,13 @@
 //! Typed arrays and numbers of JavaScript as checked slices and sizes.
 //!
-//! [`Floats`], [`FloatsMut`] and [`Ints`] are arguments of exports. Making one checks the kind of the array
-//! and that its memory is there: an `ArrayBuffer` (a `SharedArrayBuffer` could change under our feet) that is
-//! not detached. They live as long as the call: JavaScript does not run meanwhile, so the memory stays where
-//! it is. (One way around that is known, `test/hazards-views.test.ts`: a getter in a list or an object of the
-//! addon's own arguments may resize a buffer while the arguments are converted. The TypeScript side passes
-//! plain lists and objects only.) What an export writes must not overlap anything else that it uses: [`disjoint`] checks that.
+//! [`Floats`], [`FloatsMut`] and [`Ints`] are arguments of exports. Making one only notes the value: converting
+//! the arguments after it may run JavaScript (a getter in a list or an object), which may take its memory away.
+//! The body of the export, during which no JavaScript runs, looks at it: the kind of the array, and that its
+//! memory is there, an `ArrayBuffer` (a `SharedArrayBuffer` could change under our feet) that is not detached.
+//! Until the body ends it stays where it is. What an export writes must not overlap anything else that it uses:
+//! [`disjoint`] checks that.
 
-use std::ffi::CStr;
+use std::cell::OnceCell;
 use std::marker::PhantomData;
 use std::ptr;
 
@@ -40,7 +40,7 @@ impl Dtype {
         }
     }
 
-    fn array(self) -> &'static str {
+    pub(crate) fn array(self) -> &'static str {
         match self {
             Self::F32 => "Float32Array",
             Self::F64 => "Float64Array",
@@ -48,17 +48,19 @@ impl Dtype {
         }
     }
 
-    fn size(self) -> usize {
+    /// Bytes of an element.
+    pub(crate) fn size(self) -> usize {
         if self == Self::F64 { 8 } else { 4 }
     }
 }
 
 /// The memory of a typed array.
-#[derive(Clone, Copy, Debug)]
-struct Memory {
-    dtype: Dtype,
-    data: *mut u8,
-    len: usize,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Memory {
+    pub(crate) dtype: Dtype,
+    pub(crate) data: *mut u8,
+    /// In elements.
+    pub(crate) len: usize,
 }
 
 impl Memory {
@@ -114,13 +116,26 @@ impl Memory {
     }
 
     fn overlaps(&self, other: &Self) -> bool {
-        let range = |m: &Self| (m.data as usize, m.data as usize + m.len * m.dtype.size());
+        let range = |m: &Self| (m.data as usize, m.data as usize + m.bytes());
         let ((a, a_end), (b, b_end)) = (range(self), range(other));
         a < b_end && b < a_end && self.len > 0 && other.len > 0
     }
 
+    /// Checks that the elements `from..from + count` are there.
+    pub(crate) fn check_range(&self, from: usize, count: usize) -> Checked<()> {
+        if from <= self.len && count <= self.len - from {
+            return Ok(());
+        }
+        Err(Failure::Range(format!("{count} elements from {from} on are not within {}", self.len)))
+    }
+
+    /// Bytes of all elements.
+    pub(crate) fn bytes(&self) -> usize {
+        self.len * self.dtype.size()
+    }
+
     /// Checks that the array holds elements of `dtype`.
-    fn expect(&self, dtype: Dtype) -> Checked<()> {
+    pub(crate) fn expect(&self, dtype: Dtype) -> Checked<()> {
         if self.dtype == dtype {
             return Ok(());
         }
@@ -142,101 +157,138 @@ impl Element for f64 {
     const DTYPE: Dtype = Dtype::F64;
 }
 
+impl Element for i32 {
+    const DTYPE: Dtype = Dtype::I32;
+}
+
+/// A value that should be a typed array of one of `kinds`, looked at once.
+#[derive(Clone)]
+struct Argument {
+    env: sys::napi_env,
+    value: sys::napi_value,
+    memory: OnceCell<Memory>,
+}
+
+impl Argument {
+    /// The memory; to be called in the body of the export only.
+    fn memory(&self, kinds: &[Dtype], what: &str) -> Checked<Memory> {
+        if let Some(&memory) = self.memory.get() {
+            return Ok(memory);
+        }
+        let memory = Memory::of(self.env, self.value)?;
+        if !kinds.contains(&memory.dtype) {
+            return Err(Failure::Kind(format!("expected a {what}, got a {}", memory.dtype.array())));
+        }
+        Ok(*self.memory.get_or_init(|| memory))
+    }
+}
+
 /// An array to read: `Float32Array` or `Float64Array`.
-#[derive(Clone, Copy)]
-pub struct Floats<'a>(Memory, PhantomData<&'a ()>);
+#[derive(Clone)]
+pub struct Floats<'a>(Argument, PhantomData<&'a ()>);
 
 /// An array to write: `Float32Array` or `Float64Array`.
-pub struct FloatsMut<'a>(Memory, PhantomData<&'a mut ()>);
+pub struct FloatsMut<'a>(Argument, PhantomData<&'a mut ()>);
 
 /// An `Int32Array` to read.
-#[derive(Clone, Copy)]
-pub struct Ints<'a>(Memory, PhantomData<&'a ()>);
+#[derive(Clone)]
+pub struct Ints<'a>(Argument, PhantomData<&'a ()>);
 
 impl<'a> Floats<'a> {
     /// The kind of its elements.
-    pub(crate) fn dtype(&self) -> Dtype {
-        self.0.dtype
+    pub(crate) fn dtype(&self) -> Checked<Dtype> {
+        Ok(self.memory()?.dtype)
     }
 
     /// Its elements, of type `T`.
     pub(crate) fn get<T: Element>(&self) -> Checked<&'a [T]> {
-        self.0.expect(T::DTYPE)?;
+        let memory = self.memory()?;
+        memory.expect(T::DTYPE)?;
         // SAFETY: the memory is a typed array's of this element type (so it is aligned), in use by nobody
         // else during the call; what may be written is disjoint from it, see `disjoint`.
-        Ok(unsafe { std::slice::from_raw_parts(self.0.data.cast(), self.0.len) })
+        Ok(unsafe { std::slice::from_raw_parts(memory.data.cast(), memory.len) })
     }
 }
 
 impl<'a> FloatsMut<'a> {
     /// The kind of its elements.
-    pub(crate) fn dtype(&self) -> Dtype {
-        self.0.dtype
+    pub(crate) fn dtype(&self) -> Checked<Dtype> {
+        Ok(self.memory()?.dtype)
     }
 
     /// Where its elements of type `T` are, and how many.
     pub(crate) fn place<T: Element>(&self) -> Checked<(*mut T, usize)> {
-        self.0.expect(T::DTYPE)?;
-        Ok((self.0.data.cast(), self.0.len))
+        let memory = self.memory()?;
+        memory.expect(T::DTYPE)?;
+        Ok((memory.data.cast(), memory.len))
     }
 
     /// Its elements, of type `T`; consumes the handle, so there is one such slice only.
     pub(crate) fn get<T: Element>(self) -> Checked<&'a mut [T]> {
-        self.0.expect(T::DTYPE)?;
+        let memory = self.memory()?;
+        memory.expect(T::DTYPE)?;
         // SAFETY: as for `Floats::get`, and `disjoint` has shown that no other slice of the call overlaps.
-        Ok(unsafe { std::slice::from_raw_parts_mut(self.0.data.cast(), self.0.len) })
+        Ok(unsafe { std::slice::from_raw_parts_mut(memory.data.cast(), memory.len) })
     }
 }
 
 impl<'a> Ints<'a> {
     /// Its elements.
-    pub(crate) fn get(&self) -> &'a [i32] {
-        // SAFETY: as for `Floats::get`; the kind was checked when the handle was made.
-        unsafe { std::slice::from_raw_parts(self.0.data.cast(), self.0.len) }
+    pub(crate) fn get(&self) -> Checked<&'a [i32]> {
+        let memory = self.memory()?;
+        // SAFETY: as for `Floats::get`; the kind was checked with the memory.
+        Ok(unsafe { std::slice::from_raw_parts(memory.data.cast(), memory.len) })
     }
 }
 
 /// Anything with memory.
 pub(crate) trait Region {
     /// Appends the memory to a list.
-    fn list(&self, into: &mut Regions);
+    fn list(&self, into: &mut Regions) -> Checked<()>;
+}
+
+/// An array among the arguments of an export.
+pub(crate) trait Array {
+    /// Its memory, looked at when this is first called: in the body of the export.
+    fn memory(&self) -> Checked<Memory>;
 }
 
 /// Memory that a call uses.
 #[derive(Default)]
 pub(crate) struct Regions(Vec<Memory>);
 
-macro_rules! region {
-    ($($name:ident)*) => {$(
-        impl Region for $name<'_> {
-            fn list(&self, into: &mut Regions) {
-                into.0.push(self.0);
-            }
-        }
-    )*};
+impl<A: Array> Region for A {
+    fn list(&self, into: &mut Regions) -> Checked<()> {
+        into.0.push(self.memory()?);
+        Ok(())
+    }
 }
-region!(Floats FloatsMut Ints);
 
 impl<R: Region> Region for Option<R> {
-    fn list(&self, into: &mut Regions) {
-        self.iter().for_each(|region| region.list(into));
+    fn list(&self, into: &mut Regions) -> Checked<()> {
+        self.iter().try_for_each(|region| region.list(into))
     }
 }
 
 impl<R: Region> Region for Vec<R> {
-    fn list(&self, into: &mut Regions) {
-        self.iter().for_each(|region| region.list(into));
+    fn list(&self, into: &mut Regions) -> Checked<()> {
+        self.iter().try_for_each(|region| region.list(into))
     }
 }
 
 /// Checks that no array that is written overlaps another array of the call.
 pub(crate) fn disjoint(written: &[&dyn Region], read: &[&dyn Region]) -> Checked<()> {
     let mut all = Regions::default();
-    written.iter().for_each(|region| region.list(&mut all));
+    written.iter().try_for_each(|region| region.list(&mut all))?;
     let count = all.0.len();
-    read.iter().for_each(|region| region.list(&mut all));
-    for (i, a) in all.0[..count].iter().enumerate() {
-        if all.0[i + 1..].iter().any(|b| a.overlaps(b)) {
+    read.iter().try_for_each(|region| region.list(&mut all))?;
+    apart(&all.0, count)
+}
+
+/// Checks that none of the first `written` overlaps another one.
+fn apart(all: &[Memory], written: usize) -> Checked<()> {
+    for (i, a) in all[..written].iter().enumerate() {
+        if all[i + 1..].iter().any(|b| a.overlaps(b)) {
             return Err(Failure::Range("an array that is written overlaps another one of the call".into()));
         }
     }
@@ -244,7 +296,7 @@ pub(crate) fn disjoint(written: &[&dyn Region], read: &[&dyn Region]) -> Checked
 }
 
 macro_rules! argument {
-    ($($name:ident: $accepts:pat, $what:literal;)*) => {$(
+    ($($name:ident: $kinds:expr, $what:literal;)*) => {$(
         impl TypeName for $name<'_> {
             fn type_name() -> &'static str {
                 $what
@@ -258,95 +310,44 @@ macro_rules! argument {
 
         impl FromNapiValue for $name<'_> {
             unsafe fn from_napi_value(env: sys::napi_env, value: sys::napi_value) -> Result<Self> {
-                let memory = Memory::of(env, value).map_err(|failure| failure.throw(env))?;
-                match memory.dtype {
-                    $accepts => Ok(Self(memory, PhantomData)),
-                    other => {
-                        let message = format!("expected a {}, got a {}", $what, other.array());
-                        Err(Failure::Kind(message).throw(env))
-                    }
-                }
+                Ok(Self(Argument { env, value, memory: OnceCell::new() }, PhantomData))
+            }
+        }
+
+        impl Array for $name<'_> {
+            fn memory(&self) -> Checked<Memory> {
+                self.0.memory(&$kinds, $what)
             }
         }
     )*};
 }
 argument! {
-    Floats: Dtype::F32 | Dtype::F64, "Float32Array or Float64Array";
-    FloatsMut: Dtype::F32 | Dtype::F64, "Float32Array or Float64Array";
-    Ints: Dtype::I32, "Int32Array";
+    Floats: [Dtype::F32, Dtype::F64], "Float32Array or Float64Array";
+    FloatsMut: [Dtype::F32, Dtype::F64], "Float32Array or Float64Array";
+    Ints: [Dtype::I32], "Int32Array";
 }
 
-/// An element of an array that a call returns.
-pub(crate) trait Returned: Copy {
-    /// The name of its class.
-    const CLASS: &'static CStr;
+/// A dtype that is known, or why it is not.
+pub(crate) trait Known {
+    fn known(self) -> Checked<Dtype>;
 }
 
-macro_rules! returned {
-    ($($type:ty: $class:literal;)*) => {$(
-        impl Returned for $type {
-            const CLASS: &'static CStr = $class;
-        }
-    )*};
-}
-returned! {
-    f32: c"Float32Array";
-    f64: c"Float64Array";
-    i32: c"Int32Array";
-    u8: c"Uint8Array";
+impl Known for Dtype {
+    fn known(self) -> Checked<Dtype> {
+        Ok(self)
+    }
 }
 
-/// A new typed array that holds `data`. JavaScript's own constructor makes it, which throws a `RangeError`
-/// where there is not enough memory; Node-API's `napi_create_arraybuffer` would end the process.
-pub(crate) fn new_array<'env, T: Returned>(env: &'env Env, data: &[T]) -> Result<Unknown<'env>> {
-    let raw = env.raw();
-    let (mut global, mut class, mut len, mut array) =
-        (ptr::null_mut(), ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
-    // SAFETY: a live environment, and a pointer to a local.
-    napi::check_status!(unsafe { sys::napi_get_global(raw, &raw mut global) })?;
-    // SAFETY: as above; the name ends with a zero.
-    napi::check_status!(unsafe {
-        sys::napi_get_named_property(raw, global, T::CLASS.as_ptr(), &raw mut class)
-    })?;
-    // SAFETY: as above.
-    napi::check_status!(unsafe { sys::napi_create_double(raw, data.len() as f64, &raw mut len) })?;
-    // SAFETY: as above; one argument is there.
-    let status = unsafe { sys::napi_new_instance(raw, class, 1, &raw const len, &raw mut array) };
-    if status == sys::Status::napi_pending_exception {
-        return Err(Error::new(Status::PendingException, String::new()));
+impl Known for Checked<Dtype> {
+    fn known(self) -> Checked<Dtype> {
+        self
     }
-    napi::check_status!(status)?;
-    let (mut room, mut to) = (0, ptr::null_mut());
-    // SAFETY: as above; what is not wanted may be null.
-    napi::check_status!(unsafe {
-        sys::napi_get_typedarray_info(
-            raw,
-            array,
-            ptr::null_mut(),
-            &raw mut room,
-            &raw mut to,
-            ptr::null_mut(),
-            ptr::null_mut(),
-        )
-    })?;
-    if room != data.len() {
-        return Err(Error::new(
-            Status::GenericFailure,
-            "a typed array of another length was made".to_owned(),
-        ));
-    }
-    if room > 0 {
-        // SAFETY: the array is new and holds as many elements as `data`.
-        unsafe { ptr::copy_nonoverlapping(data.as_ptr(), to.cast(), room) };
-    }
-    // SAFETY: `array` is a value of this environment.
-    Ok(unsafe { Unknown::from_raw_unchecked(raw, array) })
 }
 
 /// Runs `$body` with `$T` the element type of `$dtype`.
 macro_rules! for_dtype {
     ($dtype:expr, $T:ident => $body:expr) => {
-        match $dtype {
+        match $crate::slice::Known::known($dtype)? {
             $crate::slice::Dtype::F32 => {
                 type $T = f32;
                 $body
@@ -400,12 +401,14 @@ mod tests {
             data: data[start..].as_ptr().cast_mut().cast(),
             len,
         };
-        let floats = |start, len| Floats(part(start, len), PhantomData);
-        let written = |start, len| FloatsMut(part(start, len), PhantomData);
-        assert!(disjoint(&[&written(0, 4)], &[&floats(4, 4)]).is_ok());
-        assert!(disjoint(&[&written(0, 5)], &[&floats(4, 4)]).is_err());
-        assert!(disjoint(&[&written(0, 4), &Some(written(3, 1))], &[]).is_err());
-        assert!(disjoint(&[], &[&floats(0, 8), &floats(0, 8)]).is_ok(), "reading twice is fine");
-        assert!(disjoint(&[&written(2, 0)], &[&floats(0, 8)]).is_ok(), "nothing is written");
+        let check = |written: &[(usize, usize)], read: &[(usize, usize)]| {
+            let all: Vec<_> = written.iter().chain(read).map(|&(start, len)| part(start, len)).collect();
+            apart(&all, written.len()).is_ok()
+        };
+        assert!(check(&[(0, 4)], &[(4, 4)]));
+        assert!(!check(&[(0, 5)], &[(4, 4)]));
+        assert!(!check(&[(0, 4), (3, 1)], &[]));
+        assert!(check(&[], &[(0, 8), (0, 8)]), "reading twice is fine");
+        assert!(check(&[(2, 0)], &[(0, 8)]), "nothing is written");
     }
 }

@@ -109,6 +109,152 @@ describe('workers', () => {
   })
 })
 
+describe('work in the background', () => {
+  /** Runs code that may use the module; `step()` is a training step of some time. */
+  const withModel = (code: string, threads = '2') =>
+    runModule(
+      `import { createRequire } from 'node:module'
+       import { Worker } from 'node:worker_threads'
+       const path = createRequire(process.cwd() + '/').resolve('@elman/rnn')
+       const source = \`
+         const { parentPort, workerData: { path, task } } = require('node:worker_threads')
+         const { manualSeed, nn, optim, randn } = require(path)
+         const train = async (steps) => {
+           manualSeed(1)
+           const rnn = new nn.RNN(16, 64, { numLayers: 2, dropout: 0.5 })
+           const optimizer = new optim.Adam(rnn.parameters())
+           const input = randn([200, 32, 16])
+           const losses = []
+           for (let i = 0; i < steps; i++) {
+             optimizer.zeroGrad()
+             const [output] = await rnn.forwardAsync(input)
+             const loss = output.mul(output).mean()
+             await loss.backwardAsync()
+             optimizer.step()
+             losses.push(loss.item())
+             if (i === 1) parentPort?.postMessage(losses.join())
+           }
+           return losses
+         }
+         if (task === 'exit') setTimeout(() => process.exit(5), 100)
+         if (task === 'throw') setTimeout(() => { throw new Error('of a worker') }, 100)
+         const steps = task === 'train' ? 3 : Infinity
+         train(steps)
+         if (steps === Infinity) for (let i = 0; i < 5; i++) train(steps) // more than can run
+       \`
+       const start = (task) => new Worker(source, { eval: true, execArgv: [], workerData: { path, task } })
+       const told = (worker) => new Promise((done) => worker.once('message', done))
+       const end = (worker) => new Promise((done) => worker.once('error', () => {}).once('exit', done))
+       const work = (task) => { const worker = start(task); return Promise.all([told(worker), end(worker)]) }
+       const print = (value) => console.log(JSON.stringify(value))
+       ${code}`,
+      { env: { ELMAN_NUM_THREADS: threads } },
+    )
+
+  it('trains in several workers at once, which end by themselves', () => {
+    const { status, stdout, stderr } = withModel(`
+      const results = await Promise.all(['train', 'train', 'train', 'train'].map(work))
+      for (let round = 0; round < 4; round++) results.push(await work('train'))
+      print(results)`)
+    expect([status, stderr]).toEqual([0, ''])
+    const results: [string, number][] = JSON.parse(stdout)
+    expect(results).toHaveLength(8)
+    expect(results[0][0]).toMatch(/^\d.*,\d/)
+    for (const result of results) expect(result).toEqual([results[0][0], 0])
+  })
+
+  it('ends with a worker that exits, throws or is terminated; others go on', () => {
+    const { status, stdout, stderr } = withModel(`
+      const ends = []
+      for (let round = 0; round < 3; round++) {
+        const forever = [start('forever'), start('forever')]
+        await Promise.all(forever.map(told))
+        ends.push(await end(start('exit')), await end(start('throw')))
+        for (const worker of forever) ends.push(await worker.terminate())
+      }
+      ends.push((await work('train'))[1])
+      print(ends)`)
+    expect([status, stderr]).toEqual([0, ''])
+    expect(JSON.parse(stdout)).toEqual([5, 1, 1, 1, 5, 1, 1, 1, 5, 1, 1, 1, 0])
+  })
+
+  it.each([0, 7])('process.exit(%i) of the main thread keeps its code', (code) => {
+    const inWorkers = withModel(`
+      await Promise.all([start('forever'), start('forever')].map(told))
+      process.exit(${code})`)
+    expect([inWorkers.status, inWorkers.signal, inWorkers.stderr]).toEqual([code, null, ''])
+    const begin = performance.now()
+    const own = runModule(
+      `import { nn, zeros } from '@elman/rnn'
+       const rnn = new nn.RNN(8, 512)
+       for (let i = 0; i < 5; i++) rnn.forwardAsync(zeros([100_000, 1, 8]))
+       setTimeout(() => process.exit(${code}), 100)`,
+      { env: { ELMAN_NUM_THREADS: '2' } },
+    )
+    expect([own.status, own.signal, own.stderr]).toEqual([code, null, ''])
+    expect(performance.now() - begin).toBeLessThan(5000) // the work would take longer
+  })
+
+  it('keeps the process alive until it is done', () => {
+    const { status, stdout } = runModule(`
+      import { nn, zeros } from '@elman/rnn'
+      new nn.RNN(8, 64).forwardAsync(zeros([1000, 4, 8])).then(([{ shape }]) => console.log(shape.join()))`)
+    expect([status, stdout]).toEqual([0, '1000,4,64\n'])
+  })
+
+  it('leaves timers and files their turn', () => {
+    // A step of about a second. What else the machine does makes a timer late too, so the best of some steps counts.
+    const { status, stdout, stderr } = runModule(
+      `import { readFile } from 'node:fs'
+       import { nn, optim, randn } from '@elman/rnn'
+       const rnn = new nn.RNN(128, 512, { numLayers: 2 })
+       const head = new nn.Linear(512, 10)
+       const optimizer = new optim.SGD([...rnn.parameters(), ...head.parameters()])
+       const input = randn([128, 64, 128])
+       let last = 0
+       let late = 0
+       const timer = setInterval(() => {
+         const now = performance.now()
+         late = Math.max(late, now - last - 10)
+         last = now
+       }, 10)
+       const turn = () => new Promise((resolve) => setTimeout(resolve, 25))
+       const steps = []
+       for (let i = 0; i < 8; i++) {
+         optimizer.zeroGrad()
+         await turn()
+         last = performance.now()
+         late = 0
+         const begin = last
+         const [, hN] = await rnn.forwardAsync(input)
+         const loss = head.forward(hN.select(0, 1)).mean()
+         const backward = loss.backwardAsync()
+         const asked = performance.now()
+         const file = new Promise((resolve) => {
+           readFile('package.json', () => resolve(performance.now() - asked))
+         })
+         await backward
+         const took = performance.now() - asked
+         await turn()
+         steps.push({ step: asked + took - begin, took, late, file: await file })
+         optimizer.step()
+       }
+       clearInterval(timer)
+       console.log(JSON.stringify(steps))`,
+      { env: { ELMAN_NUM_THREADS: '2' } },
+    )
+    expect([status, stderr]).toEqual([0, ''])
+    const steps: { step: number; took: number; late: number; file: number }[] = JSON.parse(stdout)
+    const least = (key: 'step' | 'late'): number => Math.min(...steps.map((step) => step[key]))
+    expect(least('step'), stdout).toBeGreaterThan(100) // or this shows nothing
+    expect(least('late'), stdout).toBeLessThan(20)
+    expect(
+      steps.some(({ took, file }) => file < took / 2),
+      stdout,
+    ).toBe(true)
+  })
+})
+
 describe('the main thread', () => {
   const train = `import { nn, randn } from '@elman/rnn'
     const rnn = new nn.RNN(64, 256)
@@ -170,6 +316,37 @@ describe('memory stays where it is', () => {
       }`)
     // The arrays of a step are 120 KB: kept, they would be 240 MiB.
     expect(grown).toBeLessThan(30)
+  })
+
+  it('over training steps and given-up calls in the background', () => {
+    const { status, stdout, stderr } = runModule(
+      `import { nn, optim, randn } from '@elman/rnn'
+       const rnn = new nn.RNN(16, 64, { numLayers: 2 })
+       const optimizer = new optim.SGD(rnn.parameters())
+       const input = randn([100, 32, 16])
+       const after = async (steps) => {
+         for (let i = 0; i < steps; i++) {
+           optimizer.zeroGrad()
+           const controller = new AbortController()
+           const { signal } = controller
+           const lost = rnn.forwardAsync(input, null, { signal }).catch(() => {})
+           const [output] = await rnn.forwardAsync(input)
+           if (i % 2) controller.abort()
+           await output.mean().backwardAsync()
+           await lost
+           optimizer.step()
+         }
+         gc()
+         gc()
+         return process.memoryUsage().rss
+       }
+       const before = await after(150)
+       console.log((await after(300) - before) / 2 ** 20)`,
+      { flags: ['--expose-gc'] },
+    )
+    expect([status, stderr]).toEqual([0, ''])
+    // What is copied for a step is 3 MB: kept, it would be 900 MiB.
+    expect(Number(stdout)).toBeLessThan(60)
   })
 
   it('over forward calls whose record is never used', () => {

@@ -70,7 +70,9 @@ describe('the addon, for each array of each call,', () => {
     }
   })
 
-  const alone = ['sum', 'clip', 'Generator#uniform', 'Generator#normal']
+  const alone = ['sum', 'clip', 'fill', 'fingerprint', 'Generator#uniform', 'Generator#normal']
+  // What a fingerprint was not taken of is another kind of error, and a task takes any array.
+  const others = ['verify', 'Task#copy', 'Task#deliver']
   it.each(withArrays)('%s: refuses what is no such array', (name, { args, run }) => {
     for (const place of arrayPlaces(args())) {
       const array = arrayAt(args(), place)
@@ -90,7 +92,8 @@ describe('the addon, for each array of each call,', () => {
         ['a number', 3],
       ]
       // An array that is alone in its call may be of either precision.
-      if (!alone.includes(name)) wrong.push(['another precision', new Float64Array(length)])
+      if (!alone.includes(name) && !others.includes(name))
+        wrong.push(['another precision', new Float64Array(length)])
       // A state or file that is gone has no bytes, which is a value that does not fit.
       const bytes = array instanceof Uint8Array
       if (!bytes) wrong.push(['detached memory', gone])
@@ -108,7 +111,10 @@ describe('the addon, for each array of each call,', () => {
   const strided = ['copyStrided', 'addStrided']
   it.each(withArrays)('%s: refuses another length', (name, { args, run }) => {
     // Any length is right for an array that is alone, and those of packed sequences are told by one another.
-    if ([...alone, 'gradNorm', 'deserializeSafetensors', 'Sequences.packed'].includes(name)) return
+    if (
+      [...alone, ...others, 'gradNorm', 'deserializeSafetensors', 'Sequences.packed'].includes(name)
+    )
+      return
     for (const place of arrayPlaces(args())) {
       const array = arrayAt(args(), place)
       const { byteLength, BYTES_PER_ELEMENT } = array
@@ -177,8 +183,7 @@ describe('the addon, for each array of each call,', () => {
       { get name() { buffer.resize(0); return 'b' }, dtype: 'float32', shape: [1], data: new Float32Array(1) },
     ])`,
   }
-  // Not so yet: the addon looks at the memory of an argument before it reads the next one.
-  it.fails.each(Object.entries(snatching))('reads memory after %s', (_, call) => {
+  it.each(Object.entries(snatching))('reads memory after %s', (_, call) => {
     const { status, signal, stdout } = runModule(`
       import { createRequire } from 'node:module'
       const addon = createRequire(process.cwd() + '/')('./index.js')

@@ -37,6 +37,8 @@ describe('tensors', () => {
     expectTypeOf(zeros([1]).item()).toBeNumber()
     expectTypeOf(zeros([1]).backward).toBeCallableWith(zeros([1]))
     expectTypeOf(zeros([1]).backward).toBeCallableWith(null)
+    expectTypeOf(zeros([1]).backwardAsync()).toEqualTypeOf<Promise<void>>()
+    expectTypeOf(zeros([1]).backwardAsync).toBeCallableWith(null, { signal: AbortSignal.abort() })
   })
 
   it('refuse what does not fit', () => {
@@ -77,6 +79,11 @@ describe('nn.RNN', () => {
 
   it('gives tuples and named gradients', () => {
     const result = rnn.forward(zeros([5, 2, 3]), null, { lengths: [5, 2] })
+    expectTypeOf(rnn.forwardAsync(zeros([5, 2, 3]))).toEqualTypeOf<Promise<typeof result>>()
+    expectTypeOf(rnn.forwardAsync).toBeCallableWith(zeros([5, 2, 3]), null, {
+      lengths: [5, 2],
+      signal: AbortSignal.abort(),
+    })
     expectTypeOf(result).toEqualTypeOf<[output: Tensor, hN: Tensor]>()
     const { pullback, hN } = rnn.vjp(zeros([5, 2, 3]))
     expectTypeOf(hN).toEqualTypeOf<Tensor>()

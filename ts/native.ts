@@ -3,7 +3,7 @@
  *
  * All arrays of one call have the same dtype, are row-major and exactly as long as their shapes say;
  * outputs are allocated on this side and written in place. The addon holds on to none of them, but for those of a
- * stream.
+ * stream; a task works on copies.
  */
 
 import addon = require('../index.js')
@@ -66,7 +66,7 @@ export interface NativeRnnCore {
     output: Floats,
     hN: Floats,
     saved: Floats | null,
-  ): void
+  ): number
   backward(
     sequences: NativeSequences,
     parameters: Floats[],
@@ -81,6 +81,8 @@ export interface NativeRnnCore {
     gradInput: Floats | null,
     gradHx: Floats | null,
     gradParameters: Floats[] | null,
+    /** What `forward` returned; throws if one of the arrays that it stands for has changed. */
+    fingerprint: number | null,
   ): void
 }
 
@@ -124,6 +126,20 @@ export interface FileEntry {
   data: Floats | Int32Array
 }
 
+/** Calls that are noted and run on another thread; `background.ts` is what uses it. */
+export interface NativeTask {
+  copy(array: Floats, from: number, count: number): void
+  begin(): void
+  /** False if something was called in between that cannot be run later. */
+  end(): boolean
+  start(): Promise<void>
+  cancel(): void
+  finish(): number
+  /** False if the calls have not written to the array. */
+  deliver(array: Floats, from: number, count: number): boolean
+  release(): void
+}
+
 /** The functions and classes of the addon that this package calls. */
 export interface Native {
   backendInfo(): { version: string; isa: string; isaAvailable: string[]; threads: number }
@@ -131,6 +147,12 @@ export interface Native {
   getNumThreads(): number
 
   Generator: new () => NativeGenerator
+  Task: new () => NativeTask
+
+  /** A number that is another one if any of the arrays has changed. */
+  fingerprint(arrays: Floats[]): number
+  /** Throws if the arrays have not this fingerprint. */
+  verify(arrays: Floats[], fingerprint: number, owner: string): void
 
   add(a: Floats, b: Floats, out: Floats): void
   addScalar(a: Floats, value: number, out: Floats): void
@@ -147,6 +169,7 @@ export interface Native {
   reluBackward(y: Floats, dy: Floats, dx: Floats): void
   sigmoidBackward(y: Floats, dy: Floats, dx: Floats): void
   sum(x: Floats): number
+  fill(out: Floats, value: number): void
   copyStrided(source: Floats, offset: number, shape: number[], strides: number[], out: Floats): void
   /** The adjoint of `copyStrided`: adds `source` to the strided places of `target`. */
   addStrided(

@@ -104,6 +104,14 @@ export const calls: readonly Call[] = [
   call('clip', () => [floats(5), 0.5], { written: [[0]] }),
   ...activations(),
   call('sum', () => [floats(5)]),
+  call('fill', () => [floats(5), 0.5], { written: [[0]] }),
+  call('fingerprint', () => [[floats(5), floats(3, 1)]]),
+  call('verify', () => {
+    const arrays = [floats(5), floats(3, 1)]
+    return [arrays, addon.fingerprint(arrays), 'a test']
+  }),
+  call('Task#copy', () => [floats(5), 0, 5], { on: () => new addon.Task(), sizes: [1, 2] }),
+  call('Task#deliver', () => [floats(5), 0, 5], { on: () => new addon.Task(), sizes: [1, 2] }),
   call('copyStrided', () => [floats(6), 1, [2, 2], [3, 1], floats(4)], {
     sizes: [1],
     written: [[4]],
@@ -145,7 +153,8 @@ export const calls: readonly Call[] = [
     () => {
       const call = [sequences, parameters(), floats(8), floats(12, 1), 0.5, 7]
       const kept = [floats(12), floats(saved, 2)]
-      return [...call, ...kept, floats(12), floats(12), floats(8), floats(12), parameters()]
+      const gradients = [floats(12), floats(12), floats(8), floats(12), parameters()]
+      return [...call, ...kept, ...gradients, null]
     },
     {
       on: () => core,

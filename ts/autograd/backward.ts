@@ -10,9 +10,14 @@
  * Nodes are numbered in the order of the forward pass, so "newest first" is an order in which every node comes after
  * all that depend on it. Nothing recurses: a graph may be as long as memory allows. Leaves are written to at the end
  * only, so after an error in between no gradient has changed.
+ *
+ * {@link runBackwardAsync} does the same in several turns of the event loop. What takes long is done on another thread,
+ * from copies; the fingerprint of what a node has saved is compared with that of its copy. So a change meanwhile is an
+ * error, or comes too late to matter, and the nodes are closed to other backward passes until the end.
  */
 
-import { converted, dtypeOf } from '../dtype'
+import { Background, NotInBackground, Turns } from '../background'
+import { allocate, converted, dtypeOf } from '../dtype'
 import { type Floats, native } from '../native'
 import type { Destination, GraphNode } from './node'
 import { Variable } from './variable'
@@ -23,39 +28,172 @@ interface Pending {
   owned: boolean
 }
 
+type Gradients = readonly (Floats | null)[]
+
+/** Work up to which a node runs on this thread, in a fraction of a millisecond: see `Operation.work`. */
+const SHORT = 2 ** 18
+
+/** How many elements are added up before others may have their turn. */
+const PART = 2 ** 20
+
+/** Something that is done element by element: for those from one place to another. */
+interface Elementwise {
+  readonly length: number
+  readonly run: (from: number, to: number) => void
+}
+
 /** Adds the gradients of `root` with respect to all leaves before it to theirs; `seed` is the gradient of `root` itself. */
 export function runBackward(root: Variable, seed: Floats): void {
-  const leaves = new Map<Variable, Pending>()
-  const outputs = new Map<GraphNode, (Pending | null)[]>()
+  const pass = new Pass(root, ({ length, run }) => run(0, length))
+  pass.begin(seed)
+  for (const node of pass.nodes) {
+    const gradients = pass.arrived(node)
+    if (gradients === null) continue
+    node.verify()
+    pass.deliver(node, gradients, node.run(gradients))
+  }
+  pass.finish()
+}
 
-  const deliver = (to: Destination, array: Floats, owned: boolean): void => {
-    if (to instanceof Variable) {
-      leaves.set(to, merged(leaves.get(to) ?? null, array, owned))
-      return
+/** The same off the event loop. What `root` depends on is checked, and closed to other passes, when this is called. */
+export async function runBackwardAsync(
+  root: Variable,
+  seed: Floats,
+  signal: AbortSignal | null,
+): Promise<void> {
+  signal?.throwIfAborted()
+  const sums: Elementwise[] = []
+  const pass = new Pass(root, (sum) => sums.push(sum))
+  const turns = new Turns()
+  for (const node of pass.nodes) node.claim()
+  try {
+    pass.begin(seed)
+    for (const node of pass.nodes) {
+      const gradients = pass.arrived(node)
+      if (gradients === null) continue
+      const results = await run(node, gradients, turns, signal)
+      pass.deliver(node, gradients, results)
+      for (const sum of sums.splice(0)) {
+        for (let from = 0; from < sum.length; from += PART) {
+          sum.run(from, Math.min(from + PART, sum.length))
+          await turns.pause()
+        }
+      }
+      signal?.throwIfAborted()
     }
-    const slots = outputs.get(to.node) ?? new Array<Pending | null>(to.node.outputs).fill(null)
-    slots[to.output] = merged(slots[to.output] ?? null, array, owned)
-    outputs.set(to.node, slots)
+    for (const node of pass.nodes) node.recheck()
+    pass.finish()
+  } finally {
+    for (const node of pass.nodes) node.leave()
+  }
+}
+
+/** The gradients of a node's inputs, on another thread if that takes long. */
+async function run(
+  node: GraphNode,
+  gradients: Gradients,
+  turns: Turns,
+  signal: AbortSignal | null,
+): Promise<Gradients> {
+  await turns.pause()
+  if (node.work >= SHORT) {
+    const background = new Background(turns)
+    try {
+      for (const array of [...node.reads(), ...gradients]) {
+        if (array !== null) await background.copy(array)
+      }
+      const results = background.note(() => {
+        node.verify()
+        return node.run(gradients)
+      })
+      await background.run(signal)
+      for (const array of results) {
+        if (array !== null && !gradients.includes(array)) await background.deliver(array)
+      }
+      return results
+    } catch (error) {
+      if (!(error instanceof NotInBackground)) throw error
+    } finally {
+      background.release()
+    }
+  }
+  node.recheck()
+  node.verify()
+  return node.run(gradients)
+}
+
+/** One way back over the tape. */
+class Pass {
+  /** Every node that the root depends on, the newest first. */
+  readonly nodes: readonly GraphNode[]
+  readonly #root: Variable
+  readonly #leaves = new Map<Variable, Pending>()
+  readonly #outputs = new Map<GraphNode, (Pending | null)[]>()
+
+  /** How sums of gradients are taken: before the next node runs. */
+  readonly #carryOut: (sum: Elementwise) => void
+
+  /** @throws Error unless every node can run. */
+  constructor(root: Variable, carryOut: (sum: Elementwise) => void) {
+    this.#root = root
+    this.#carryOut = carryOut
+    this.nodes = collect(root)
+    for (const node of this.nodes) node.check()
   }
 
-  const nodes = collect(root)
-  for (const node of nodes) node.check()
+  begin(seed: Floats): void {
+    this.#deliver(this.#root.origin ?? this.#root, seed, false)
+  }
 
-  deliver(root.origin ?? root, seed, false)
-  for (const node of nodes) {
-    const incoming = outputs.get(node)
-    outputs.delete(node)
-    if (incoming === undefined) continue
-    const gradients = incoming.map((pending) => pending?.array ?? null)
-    node.run(gradients).forEach((array, place) => {
+  /** The gradients of a node's outputs; null if there are none. No more can come. */
+  arrived(node: GraphNode): Gradients | null {
+    const incoming = this.#outputs.get(node)
+    this.#outputs.delete(node)
+    return incoming?.map((pending) => pending?.array ?? null) ?? null
+  }
+
+  /** Takes the gradients of a node's inputs to where they go. */
+  deliver(node: GraphNode, gradients: Gradients, results: Gradients): void {
+    results.forEach((array, place) => {
       const parent = node.parents[place]
-      if (array && parent) deliver(parent, array, !gradients.includes(array))
+      if (array && parent) this.#deliver(parent, array, !gradients.includes(array))
     })
   }
 
-  for (const leaf of leaves.keys()) leaf.grad?.values() // checked before the first is changed
-  for (const [leaf, { array, owned }] of leaves) accumulate(leaf, array, owned)
-  for (const node of nodes) node.release()
+  /** Adds what has arrived to the gradients of the leaves, and lets go of the nodes. */
+  finish(): void {
+    for (const leaf of this.#leaves.keys()) leaf.grad?.values() // checked before the first is changed
+    for (const [leaf, { array, owned }] of this.#leaves) accumulate(leaf, array, owned)
+    for (const node of this.nodes) node.release()
+  }
+
+  #deliver(to: Destination, array: Floats, owned: boolean): void {
+    if (to instanceof Variable) {
+      this.#leaves.set(to, this.#merged(this.#leaves.get(to) ?? null, array, owned))
+      return
+    }
+    const slots =
+      this.#outputs.get(to.node) ?? new Array<Pending | null>(to.node.outputs).fill(null)
+    slots[to.output] = this.#merged(slots[to.output] ?? null, array, owned)
+    this.#outputs.set(to.node, slots)
+  }
+
+  /** The sum of what has arrived so far and `array`. */
+  #merged(before: Pending | null, array: Floats, owned: boolean): Pending {
+    if (before === null) return { array, owned }
+    const { length } = array
+    let total = before.array
+    if (!before.owned) {
+      total = allocate(dtypeOf(array), length)
+      const run = (from: number, to: number): void =>
+        total.set(before.array.subarray(from, to), from)
+      this.#carryOut({ length, run })
+    }
+    const run = (from: number, to: number): void =>
+      native.accumulate(total.subarray(from, to), array.subarray(from, to))
+    this.#carryOut({ length, run })
+    return { array: total, owned: true }
+  }
 }
 
 /** Every node that `root` depends on, the newest first. */
@@ -70,18 +208,6 @@ function collect(root: Variable): GraphNode[] {
     }
   }
   return [...found].sort((a, b) => b.order - a.order)
-}
-
-/** The sum of what has arrived so far and `array`. */
-function merged(before: Pending | null, array: Floats, owned: boolean): Pending {
-  if (before === null) return { array, owned }
-  if (before.owned) {
-    native.accumulate(before.array, array)
-    return before
-  }
-  const total = before.array.slice()
-  native.accumulate(total, array)
-  return { array: total, owned: true }
 }
 
 /** Adds `array` to the gradient of a leaf; an existing gradient is changed in place. */

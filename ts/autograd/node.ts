@@ -27,6 +27,15 @@ export interface Operation {
   /** The inputs and outputs whose values `backward` reads. */
   readonly saves: readonly Variable[]
   readonly backward: Backward
+  /** Whether `backward` makes sure itself that nothing has been written into them. Default: false. */
+  readonly fingerprinted?: boolean
+  /** Large arrays that `backward` reads and nobody else has. Default: none. */
+  readonly holds?: readonly Floats[]
+  /**
+   * How long `backward` takes, in elements that an addition would have to go through; 0 if the addon has no part in
+   * it. Default: the elements of all inputs and outputs.
+   */
+  readonly work?: number
 }
 
 /** Where a gradient goes: an output of an earlier operation (whose values the graph need not keep), or a leaf. */
@@ -34,9 +43,13 @@ export type Destination = Origin | Variable
 
 /** What a node needs to run backward; dropped once that has happened. */
 interface Work {
-  readonly saved: readonly Saved[]
+  readonly saved: Saved
+  readonly holds: readonly Floats[]
   readonly backward: Backward
 }
+
+/** The multiply-adds of large products that take as long as an addition goes through one element of its arrays. */
+export const multiplyAddsOfAnElement = 32
 
 /** A recorded operation. */
 export class GraphNode {
@@ -48,7 +61,11 @@ export class GraphNode {
   readonly outputs: number
   /** Where the gradients of the inputs go; null where none is needed. Emptied by `release`. */
   parents: readonly (Destination | null)[]
+  /** How long it takes; see {@link Operation.work}. */
+  readonly work: number
   #work: Work | null
+  /** Whether a backward pass that takes several turns of the event loop is going through it. */
+  #claimed = false
 
   constructor(operation: Operation) {
     this.order = GraphNode.#count++
@@ -57,15 +74,51 @@ export class GraphNode {
     this.parents = operation.inputs.map((input) =>
       input.requiresGrad ? (input.origin ?? input) : null,
     )
+    this.work = operation.work ?? elementsOf(operation)
     this.#work = {
-      saved: operation.saves.map((variable) => new Saved(variable)),
+      saved: new Saved(operation.name, operation.saves, operation.fingerprinted ?? false),
+      holds: operation.holds ?? [],
       backward: operation.backward,
     }
   }
 
-  /** Throws unless everything that the backward pass reads is there and unchanged. */
+  /**
+   * Throws unless a backward pass can begin: everything that it reads is there, not changed by this package, and no
+   * other pass is going through here.
+   */
   check(): void {
-    for (const saved of this.#alive().saved) saved.check(this.name)
+    this.recheck()
+    if (this.#claimed) {
+      throw new Error(
+        'Trying to backward through the graph a second time while a backwardAsync() is going through it.',
+      )
+    }
+  }
+
+  /** Throws unless everything that the backward pass reads is there, and not changed by this package. */
+  recheck(): void {
+    this.#alive().saved.check()
+  }
+
+  /** Throws if anything has been written into what the backward pass reads. */
+  verify(): void {
+    this.#alive().saved.verify()
+  }
+
+  /** Everything that the backward pass reads beside the gradients. */
+  reads(): Floats[] {
+    const { saved, holds } = this.#alive()
+    return [...saved.values(), ...holds]
+  }
+
+  /** Keeps other backward passes away until {@link leave}. */
+  claim(): void {
+    this.#claimed = true
+  }
+
+  /** Ends a claim. */
+  leave(): void {
+    this.#claimed = false
   }
 
   /** The gradients of the inputs. */
@@ -93,6 +146,11 @@ export class GraphNode {
   }
 }
 
+/** The elements that the backward function of an operation has to do with. */
+function elementsOf({ inputs, outputs }: Operation): number {
+  return [...inputs, ...outputs].reduce((total, { numel }) => total + numel, 0)
+}
+
 /** Whether an operation on these inputs will be recorded: recording is on, and one of them needs a gradient. */
 export function willRecord(inputs: readonly Variable[]): boolean {
   return isRecording() && inputs.some((input) => input.requiresGrad)
@@ -115,10 +173,12 @@ export function apply(
   inputs: readonly Variable[],
   saves: readonly Variable[] | 'output',
   backward: (gradient: Floats, wanted: readonly boolean[]) => (Floats | null)[],
+  rest: Pick<Operation, 'work' | 'holds'> = {},
 ): Variable {
   const output = Variable.of(data, shape)
   const nothing = inputs.map(() => null)
   record({
+    ...rest,
     name,
     inputs,
     outputs: [output],

@@ -16,14 +16,16 @@ export function add(a: Variable, b: Variable): Variable {
   checkSamePair(a, b)
   const out = allocate(a.dtype, a.numel)
   native.add(a.values(), b.values(), out)
-  return apply('AddBackward0', out, a.shape, [a, b], [], (gradient) => [gradient, gradient])
+  return apply('AddBackward0', out, a.shape, [a, b], [], (gradient) => [gradient, gradient], {
+    work: 0,
+  })
 }
 
 /** `a + value`. */
 export function addScalar(a: Variable, value: number): Variable {
   const out = allocate(a.dtype, a.numel)
   native.addScalar(a.values(), value, out)
-  return apply('AddBackward0', out, a.shape, [a], [], (gradient) => [gradient])
+  return apply('AddBackward0', out, a.shape, [a], [], (gradient) => [gradient], { work: 0 })
 }
 
 /** `a · b`, element by element. */

@@ -81,11 +81,12 @@ function joined(
     outer,
     (whole, part) => whole.set(part),
   )
-  return apply(name, out, shape, list, [], (gradient, wanted) => {
+  const backward = (gradient: Floats, wanted: readonly boolean[]): (Floats | null)[] => {
     const parts = counts.map((count) => allocate(dtype, count))
     interleave(gradient, parts, outer, (whole, part) => part.set(whole))
     return parts.map((part, place) => (wanted[place] ? part : null))
-  })
+  }
+  return apply(name, out, shape, list, [], backward, { work: 0 })
 }
 
 /** Walks over `whole` and, run by run, over the parts that it is made of. */

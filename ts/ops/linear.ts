@@ -1,6 +1,6 @@
 /** y = x Wᵀ + b */
 
-import { apply } from '../autograd/node'
+import { apply, multiplyAddsOfAnElement } from '../autograd/node'
 import type { Variable } from '../autograd/variable'
 import { allocate } from '../dtype'
 import { native } from '../native'
@@ -52,5 +52,6 @@ export function linear(x: Variable, weight: Variable, bias: Variable | null): Va
       )
       return [gradX, gradWeight, gradBias]
     },
+    { work: (2 * rows * inFeatures * outFeatures) / multiplyAddsOfAnElement },
   )
 }

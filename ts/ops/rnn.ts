@@ -1,8 +1,9 @@
 /** A stack of recurrent layers as one operation: forward, and back-propagation through time. */
 
-import { record, willRecord } from '../autograd/node'
+import { multiplyAddsOfAnElement, record, willRecord } from '../autograd/node'
 import { Saved } from '../autograd/saved'
 import { Variable } from '../autograd/variable'
+import { Background, Turns } from '../background'
 import { elementCount } from '../check'
 import { allocate } from '../dtype'
 import type { Floats, NativeRnnCore, NativeSequences } from '../native'
@@ -32,18 +33,61 @@ interface Gradients {
   readonly parameters: Floats[] | null
 }
 
+/** What a call makes. */
+interface Made {
+  readonly output: Variable
+  readonly hN: Variable
+  /** What the native forward leaves for the native backward, beside the output; null if that will not run. */
+  readonly saved: Floats | null
+  /** That of parameters, input, hx and output as the forward pass has seen and left them. */
+  fingerprint: number
+}
+
 /** The output and last hidden states of a call, on the tape if a gradient is needed. */
 export function rnn(call: RnnCall): [output: Variable, hN: Variable] {
   const inputs = inputsOf(call)
-  if (!willRecord(inputs)) return forward(call, null)
-  const saved = allocateSaved(call)
-  const [output, hN] = forward(call, saved)
+  const made = makeRoom(call, willRecord(inputs) ? allocateSaved(call) : null)
+  made.fingerprint = forward(call, made)
+  recordCall(call, inputs, made)
+  return [made.output, made.hN]
+}
+
+/** The same off the event loop, from arguments and parameters as they are now. */
+export async function rnnAsync(
+  call: RnnCall,
+  signal: AbortSignal | null,
+): Promise<[output: Variable, hN: Variable]> {
+  signal?.throwIfAborted()
+  const inputs = inputsOf(call)
+  const made = makeRoom(call, willRecord(inputs) ? allocateSaved(call) : null)
+  const background = new Background(new Turns())
+  try {
+    background.note(() => forward(call, made))
+    recordCall(call, inputs, made) // now, since what needs a gradient may be something else later
+    made.fingerprint = await background.run(signal)
+    for (const array of [made.output.values(), made.hN.values(), made.saved]) {
+      if (array !== null) await background.deliver(array)
+    }
+    signal?.throwIfAborted()
+  } finally {
+    background.release()
+  }
+  return [made.output, made.hN]
+}
+
+/** Puts a call on the tape, if it has to be. */
+function recordCall(call: RnnCall, inputs: readonly Variable[], made: Made): void {
+  const { output, hN, saved } = made
+  if (saved === null) return
   const { hx } = call
   record({
     name: 'RnnBackward0',
     inputs,
     outputs: [output, hN],
     saves: [...inputs, output],
+    fingerprinted: true,
+    holds: [saved],
+    work: workOf(call),
     backward: ([gradOutput = null, gradHN = null], wanted) => {
       const [toInput = false, ...toRest] = wanted
       const toHx = hx !== null && (toRest.shift() ?? false)
@@ -52,12 +96,18 @@ export function rnn(call: RnnCall): [output: Variable, hN: Variable] {
         hx: toHx ? zerosLike(hx) : null,
         parameters: toRest.includes(true) ? call.parameters.map(zerosLike) : null,
       }
-      backward(call, output, saved, gradOutput, gradHN, gradients)
+      backward(call, made, saved, gradOutput, gradHN, gradients)
       const parts = gradients.parameters ?? toRest.map(() => null)
       return hx === null ? [gradients.input, ...parts] : [gradients.input, gradients.hx, ...parts]
     },
   })
-  return [output, hN]
+}
+
+/** How long the backward pass takes: each row meets each weight twice. */
+function workOf({ input, parameters }: RnnCall): number {
+  const rows = input.numel / (input.shape.at(-1) ?? 1)
+  const weights = parameters.reduce((total, { numel }) => total + numel, 0)
+  return (2 * rows * weights) / multiplyAddsOfAnElement
 }
 
 /** The gradients that the pullback of {@link rnnVjp} gives. */
@@ -75,16 +125,18 @@ export function rnnVjp(call: RnnCall): {
   pullback: (gradOutput: Floats | null, gradHN: Floats | null) => Cotangents
 } {
   const saved = allocateSaved(call)
-  const [output, hN] = forward(call, saved)
-  const kept = [...inputsOf(call), output].map((variable) => new Saved(variable))
+  const made = makeRoom(call, saved)
+  made.fingerprint = forward(call, made)
+  const { output, hN } = made
+  const kept = new Saved('vjp', [...inputsOf(call), output], true)
   const pullback = (gradOutput: Floats | null, gradHN: Floats | null): Cotangents => {
-    for (const one of kept) one.check('vjp')
+    kept.check()
     const gradients = {
       input: zerosLike(call.input),
       hx: zerosLike(hN),
       parameters: call.parameters.map(zerosLike),
     }
-    backward(call, output, saved, gradOutput, gradHN, gradients)
+    backward(call, made, saved, gradOutput, gradHN, gradients)
     return {
       input: Variable.of(gradients.input, call.input.shape),
       hx: Variable.of(gradients.hx, hN.shape),
@@ -106,27 +158,34 @@ function allocateSaved({ core, sequences, input }: RnnCall): Floats {
   return allocate(input.dtype, core.savedLength(sequences))
 }
 
-function forward(call: RnnCall, saved: Floats | null): [output: Variable, hN: Variable] {
-  const { dtype } = call.input
-  const output = allocate(dtype, elementCount(call.outputShape))
-  const hN = allocate(dtype, elementCount(call.hNShape))
-  call.core.forward(
+/** Room for the results. */
+function makeRoom({ input: { dtype }, outputShape, hNShape }: RnnCall, saved: Floats | null): Made {
+  return {
+    output: Variable.of(allocate(dtype, elementCount(outputShape)), outputShape),
+    hN: Variable.of(allocate(dtype, elementCount(hNShape)), hNShape),
+    saved,
+    fingerprint: 0,
+  }
+}
+
+/** Fills the results; returns the fingerprint. */
+function forward(call: RnnCall, { output, hN, saved }: Made): number {
+  return call.core.forward(
     call.sequences,
     call.parameters.map((parameter) => parameter.values()),
     call.input.values(),
     call.hx?.values() ?? null,
     call.dropout,
     call.seed,
-    output,
-    hN,
+    output.values(),
+    hN.values(),
     saved,
   )
-  return [Variable.of(output, call.outputShape), Variable.of(hN, call.hNShape)]
 }
 
 function backward(
   call: RnnCall,
-  output: Variable,
+  { output, fingerprint }: Made,
   saved: Floats,
   gradOutput: Floats | null,
   gradHN: Floats | null,
@@ -146,6 +205,7 @@ function backward(
     gradients.input,
     gradients.hx,
     gradients.parameters,
+    fingerprint,
   )
 }
 

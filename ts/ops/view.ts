@@ -20,6 +20,7 @@ export function reshape(x: Variable, shape: unknown): Variable {
     outputs: [output],
     saves: [],
     backward: ([gradient]) => [gradient ?? null],
+    work: 0,
   })
   return output
 }

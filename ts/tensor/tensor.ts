@@ -1,8 +1,16 @@
 /** The public face of a variable: values with a shape, and a node of the tape. */
 
-import { runBackward } from '../autograd/backward'
+import { runBackward, runBackwardAsync } from '../autograd/backward'
 import type { Variable } from '../autograd/variable'
-import { checkBoolean, checkSameDType, describe, formatShape, sameShape } from '../check'
+import { checkSignal } from '../background'
+import {
+  checkBoolean,
+  checkOptions,
+  checkSameDType,
+  describe,
+  formatShape,
+  sameShape,
+} from '../check'
 import { allocate, converted, type DType } from '../dtype'
 import { showAsText } from '../inspect'
 import type { Floats } from '../native'
@@ -174,10 +182,40 @@ export class Tensor {
    */
   backward(gradient?: Tensor | null): void {
     const root = this.#variable
-    if (!root.requiresGrad) {
-      throw new Error('element 0 of tensors does not require grad and does not have a grad_fn')
-    }
     runBackward(root, seedOf(root, gradient))
+  }
+
+  /**
+   * {@link backward} off the event loop: timers, requests and files have their turn meanwhile.
+   *
+   * The graph is checked when this is called, and closed to other backward passes until the promise is settled. The
+   * gradients are added to the leaves at the end, all in one turn. Until then a saved value must not be changed (by
+   * `optimizer.step()`, by writing into `data`): that is an error. At most two tasks of a process run at a time, the
+   * others wait in their order; a worker thread that ends cancels its own.
+   *
+   * @param gradient as for `backward`; copied.
+   * @param options `signal`: gives the pass up, at the latest a few milliseconds later.
+   * @returns a promise that is fulfilled when the gradients are there. It is rejected with what `backward` throws, or
+   *   with `signal.reason`; no gradient has changed then, and the graph can be used again.
+   *
+   * @example
+   * ```ts
+   * import { nn, randn } from '@elman/rnn'
+   *
+   * const rnn = new nn.RNN(4, 8)
+   * const [output] = await rnn.forwardAsync(randn([6, 2, 4]))
+   * await output.mean().backwardAsync()
+   * console.log(rnn.weight_hh_l0.grad?.shape) // [ 8, 8 ]
+   * ```
+   */
+  async backwardAsync(
+    gradient?: Tensor | null,
+    options?: { signal?: AbortSignal | null | undefined },
+  ): Promise<void> {
+    const { signal } = checkOptions('Tensor.backwardAsync', options, ['signal'])
+    const checked = checkSignal('Tensor.backwardAsync', signal)
+    const root = this.#variable
+    await runBackwardAsync(root, seedOf(root, gradient), checked)
   }
 
   /**
@@ -366,6 +404,9 @@ function operand(owner: string, value: unknown): Variable {
 
 /** The gradient that a backward pass starts from: in memory of its own, since the caller's may be a leaf's gradient. */
 function seedOf(root: Variable, gradient: unknown): Floats {
+  if (!root.requiresGrad) {
+    throw new Error('element 0 of tensors does not require grad and does not have a grad_fn')
+  }
   if (gradient === undefined || gradient === null) {
     if (root.numel !== 1) {
       throw new RangeError('grad can be implicitly created only for scalar outputs')

@@ -10,7 +10,7 @@ use std::hint::black_box;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use elman_kernels::{
     Binary, Chain, ChainBase, Context, Epilogue, Init, Isa, Order, Packed, Rows, Stacked, Start, Step, Steps,
-    Unary, affine, chain, gram, map, step, zip,
+    Unary, affine, chain, fingerprint, gram, map, step, zip,
 };
 use ndarray::Array2;
 
@@ -173,5 +173,27 @@ fn bench_tanh(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, bench_affine, bench_pack, bench_chain, bench_step, bench_gram, bench_tanh);
+/// The hash by which a change is noticed: the weights of a small layer, and arrays beyond the caches.
+fn bench_fingerprint(c: &mut Criterion) {
+    let ctx = context();
+    let mut group = c.benchmark_group("fingerprint");
+    for len in [64 * 64, 1 << 22] {
+        let (a, b) = (numbers(1, len), numbers(1, len));
+        let arrays = [a.as_slice().unwrap_or_default(), b.as_slice().unwrap_or_default()];
+        group.throughput(Throughput::Elements(2 * len as u64));
+        group.bench_function(format!("2x{len}"), |b| b.iter(|| fingerprint(&ctx, black_box(arrays))));
+    }
+    group.finish();
+}
+
+criterion_group!(
+    benches,
+    bench_affine,
+    bench_pack,
+    bench_chain,
+    bench_step,
+    bench_gram,
+    bench_tanh,
+    bench_fingerprint
+);
 criterion_main!(benches);

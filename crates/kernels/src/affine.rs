@@ -83,6 +83,9 @@ pub fn affine<T: Scalar>(
     let panel_parts = whole.range.end.div_ceil(panels_of_part);
     let shared = Shared(whole);
     team.share(rows.div_ceil(rows_of_part) * panel_parts, |part| {
+        if ctx.cancelled() {
+            return;
+        }
         let row = part / panel_parts * rows_of_part;
         let panel = part % panel_parts * panels_of_part;
         T::affine(

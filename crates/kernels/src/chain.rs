@@ -175,13 +175,13 @@ pub fn chain<T: Scalar>(ctx: &Context, chain: &Chain<'_, '_, T>, mut y: ArrayVie
             let batch = bounds[part]..bounds[part + 1];
             T::chain(
                 ctx.isa(),
-                Run { plan: &plan, batch, panels: 0..plan.block.panels.count(), barrier: None },
+                Run { ctx, plan: &plan, batch, panels: 0..plan.block.panels.count(), barrier: None },
             );
         });
     } else {
         team.run(|member| {
             let panels = member.share(plan.block.panels.count(), 1);
-            T::chain(ctx.isa(), Run { plan: &plan, batch: 0..batch, panels, barrier: Some(member) });
+            T::chain(ctx.isa(), Run { ctx, plan: &plan, batch: 0..batch, panels, barrier: Some(member) });
         });
     }
 }
@@ -223,6 +223,7 @@ unsafe impl<T: Scalar> Sync for Plan<'_, T> {}
 
 /// One thread's part of a chain.
 pub struct Run<'a, T> {
+    ctx: &'a Context,
     plan: &'a Plan<'a, T>,
     batch: Range<usize>,
     panels: Range<usize>,
@@ -237,6 +238,12 @@ impl<T: Scalar> Task<T> for Run<'_, T> {
         let steps = self.plan.steps;
         let last = steps.len() - 1;
         for i in 0..steps.len() {
+            if self.ctx.cancelled() || self.barrier.is_some_and(|member| member.stopped()) {
+                if let Some(member) = &self.barrier {
+                    member.stop();
+                }
+                return;
+            }
             let (t, before) = match self.plan.order {
                 Order::Ascending => (i, i.checked_sub(1)),
                 Order::Descending => (last - i, (i > 0).then(|| last - i + 1)),
@@ -447,6 +454,42 @@ mod tests {
         check::<f32>(&[3; 40], 130, 1); // shares out the batch
         check::<f32>(&[40, 3, 2, 2, 2, 2, 2, 2, 2, 2, 1, 1, 1], 200, 2); // of very unequal lengths
         check::<f64>(&[4, 4], 400, 3); // shares out the columns
+    }
+
+    #[test]
+    fn a_cancelled_recurrence_ends() {
+        use std::sync::Arc;
+        use std::sync::atomic::{AtomicBool, Ordering};
+        for (t, b, h) in [(2000, 1, 512), (2000, 16, 128)] {
+            let steps = Steps::uniform(t, b).unwrap();
+            for threads in [1, 2, 3] {
+                let flag = Arc::new(AtomicBool::new(false));
+                let ctx = Context::new(crate::Isa::detect(), threads).cancellable(Arc::clone(&flag));
+                let w = random::<f32>((h, h), 1).mapv(|v| v / h as f32);
+                let packed = Packed::new(&ctx, w.view()).unwrap();
+                let state = Array2::zeros((b, h));
+                let run = || {
+                    let mut y = random::<f32>((t * b, h), 2);
+                    let last = y.clone();
+                    let chained = Chain {
+                        steps: &steps,
+                        order: Order::Ascending,
+                        weights: &packed,
+                        start: Start::State(state.view()),
+                        base: ChainBase::InPlace,
+                        epilogue: Epilogue::Tanh,
+                    };
+                    chain(&ctx, &chained, y.view_mut());
+                    y.row(t * b - 1) != last.row(t * b - 1)
+                };
+                assert!(run(), "it runs to its end");
+                std::thread::scope(|scope| {
+                    scope.spawn(|| flag.store(true, Ordering::Relaxed));
+                    run(); // to whatever step
+                });
+                assert!(!run(), "the last step is not reached");
+            }
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What a kernel call works with: instruction set, threads and scratch memory.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::affine::WORTH_A_TEAM;
@@ -16,6 +16,8 @@ pub struct Context {
     shared: Arc<Shared>,
     /// Whether calls stay on their own thread.
     alone: bool,
+    /// Set by another thread when the results are no longer wanted.
+    cancel: Option<Arc<AtomicBool>>,
 }
 
 #[derive(Debug)]
@@ -31,13 +33,25 @@ impl Context {
     pub fn new(isa: Isa, threads: usize) -> Self {
         let threads = AtomicUsize::new(threads.clamp(1, MAX_THREADS));
         let shared = Shared { isa, threads, pool: Pool::default(), arena: Arena::default() };
-        Self { shared: Arc::new(shared), alone: false }
+        Self { shared: Arc::new(shared), alone: false, cancel: None }
     }
 
     /// The same context for calls that must stay on their own thread.
     #[must_use]
     pub fn single(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared), alone: true }
+        Self { alone: true, ..self.clone() }
+    }
+
+    /// The same context for calls that end early once `flag` is set: every kernel looks at it after each
+    /// step, block of rows or chunk, and leaves what it has not written yet as it is.
+    #[must_use]
+    pub fn cancellable(&self, flag: Arc<AtomicBool>) -> Self {
+        Self { cancel: Some(flag), ..self.clone() }
+    }
+
+    /// Whether results are no longer wanted: those of kernels that have run since are unspecified.
+    pub fn cancelled(&self) -> bool {
+        self.cancel.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed))
     }
 
     /// The instruction set.
@@ -50,7 +64,8 @@ impl Context {
         if self.alone { 1 } else { self.shared.threads.load(Ordering::Relaxed) }
     }
 
-    /// Sets the number of threads (at least 1) for all clones; surplus ones are joined.
+    /// Sets the number of threads (at least 1) for all clones; surplus ones are joined, at once or when the
+    /// call that uses them ends.
     pub fn set_threads(&self, threads: usize) {
         let threads = threads.clamp(1, MAX_THREADS);
         self.shared.threads.store(threads, Ordering::Relaxed);

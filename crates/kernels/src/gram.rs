@@ -170,7 +170,7 @@ fn product<T: Scalar>(
     team.run(|member| {
         let mut scratch = scratch[member.index].lock().unwrap_or_else(PoisonError::into_inner);
         let (left, right) = &mut *scratch;
-        T::gram(ctx.isa(), Gram { plan: &plan, member, left, right });
+        T::gram(ctx.isa(), Gram { ctx, plan: &plan, member, left, right });
     });
     Ok(())
 }
@@ -192,6 +192,7 @@ unsafe impl<T: Scalar> Sync for Plan<'_, T> {}
 
 /// One thread's part, with scratch for its packed operands.
 pub struct Gram<'a, 's, T: Scalar> {
+    ctx: &'a Context,
     plan: &'a Plan<'a, T>,
     member: Member<'a>,
     left: &'a mut Scratch<'s, T>,
@@ -214,6 +215,9 @@ impl<T: Scalar> Task<T> for Gram<'_, '_, T> {
         }
         let columns = plan.panels.columns(panels.start).start..plan.panels.columns(panels.end - 1).end;
         for start in (0..plan.k).step_by(CHUNK) {
+            if self.ctx.cancelled() {
+                return;
+            }
             let chunk = (plan.k - start).min(CHUNK);
             let packed = Panels { k: chunk, ..plan.panels };
             let (width, offset) = (packed.width(), packed.offset(panels.start));

@@ -14,6 +14,7 @@
 //! | [`map`], [`zip`] | activations and their derivatives |
 //! | [`dropout()`] | inverted dropout with a mask computed from a seed |
 //! | [`wide!`] | a plain loop of the caller's, with the machine's widest vectors |
+//! | [`fingerprint()`] | a hash of some arrays, by which a change is noticed |
 //!
 //! # Symbols
 //!
@@ -35,6 +36,7 @@ mod affine;
 mod chain;
 mod context;
 mod dropout;
+mod fingerprint;
 mod gram;
 mod isa;
 mod pack;
@@ -52,6 +54,7 @@ pub use affine::{Init, affine};
 pub use chain::{Chain, ChainBase, Epilogue, Order, Start, chain};
 pub use context::Context;
 pub use dropout::{dropout, dropout_in_place};
+pub use fingerprint::fingerprint;
 pub use gram::{Pick, Rows, gram};
 pub use isa::{Isa, Simd, Task};
 pub use pack::Packed;

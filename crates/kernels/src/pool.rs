@@ -39,9 +39,16 @@ pub(crate) const MAX_THREADS: usize = (1 << MEMBER_BITS) - 1;
 type Job<'a> = &'a (dyn Fn(usize) + Sync);
 
 /// The worker threads, made when first needed.
-#[derive(Default)]
 pub(crate) struct Pool {
     workers: Mutex<Workers>,
+    /// The most threads that stay, the caller of a team counted as one.
+    limit: AtomicUsize,
+}
+
+impl Default for Pool {
+    fn default() -> Self {
+        Self { workers: Mutex::default(), limit: AtomicUsize::new(MAX_THREADS) }
+    }
 }
 
 #[derive(Default)]
@@ -77,27 +84,31 @@ impl Pool {
     pub(crate) fn team(&self, wanted: usize) -> Team<'_> {
         let wanted = wanted.min(MAX_THREADS);
         if wanted <= 1 {
-            return Team { workers: None, size: 1 };
+            return Team { workers: None, size: 1, limit: &self.limit };
         }
         let mut workers = match self.workers.try_lock() {
             Ok(guard) => guard,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return Team { workers: None, size: 1 },
+            Err(TryLockError::WouldBlock) => return Team { workers: None, size: 1, limit: &self.limit },
         };
+        workers.keep(self.limit.load(Ordering::Relaxed).max(wanted));
         while workers.threads.len() + 1 < wanted {
             if !workers.spawn() {
                 break;
             }
         }
         let size = wanted.min(workers.threads.len() + 1);
-        Team { workers: Some(workers), size }
+        Team { workers: Some(workers), size, limit: &self.limit }
     }
 
-    /// Ends the threads beyond `threads` (the caller counts as one).
+    /// Ends the threads beyond `threads` (the caller counts as one); those of a team that is at work when that
+    /// has ended, so nobody waits here.
     pub(crate) fn shrink(&self, threads: usize) {
-        let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
-        if workers.threads.len() + 1 > threads {
-            *workers = Workers::default(); // joins all; the next team makes what it needs
+        self.limit.store(threads, Ordering::Relaxed);
+        match self.workers.try_lock() {
+            Ok(mut workers) => workers.keep(threads),
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner().keep(threads),
+            Err(TryLockError::WouldBlock) => {}
         }
     }
 }
@@ -109,6 +120,13 @@ impl fmt::Debug for Pool {
 }
 
 impl Workers {
+    /// Ends all threads if they, and a caller, are more than `threads`; the next team makes what it needs.
+    fn keep(&mut self, threads: usize) {
+        if self.threads.len() + 1 > threads {
+            *self = Self::default();
+        }
+    }
+
     /// Adds a thread; false if the system has none.
     fn spawn(&mut self) -> bool {
         let index = self.threads.len() + 1;
@@ -205,6 +223,16 @@ fn work(shared: &Shared, asleep: &AtomicBool, index: usize, mut seen: usize) {
 pub struct Team<'a> {
     workers: Option<MutexGuard<'a, Workers>>,
     size: usize,
+    /// That of the pool.
+    limit: &'a AtomicUsize,
+}
+
+impl Drop for Team<'_> {
+    fn drop(&mut self) {
+        if let Some(workers) = &mut self.workers {
+            workers.keep(self.limit.load(Ordering::Relaxed));
+        }
+    }
 }
 
 /// One thread's place in a running team.
@@ -224,6 +252,16 @@ impl Member<'_> {
         if self.size > 1 {
             self.barrier.wait(self.size);
         }
+    }
+
+    /// Ends the run for all: those who wait, or will, go on at once.
+    pub(crate) fn stop(&self) {
+        self.barrier.stopped.store(true, Ordering::Release);
+    }
+
+    /// Whether a member has ended the run.
+    pub(crate) fn stopped(&self) -> bool {
+        self.barrier.stopped.load(Ordering::Acquire)
     }
 
     /// This member's share of `0..len`, in multiples of `grain`: whole, disjoint, in order, and as even as
@@ -335,6 +373,8 @@ struct Barrier {
     round: AtomicUsize,
     /// A member has panicked and will not come.
     broken: AtomicBool,
+    /// A member has ended the run and will not come.
+    stopped: AtomicBool,
 }
 
 impl Barrier {
@@ -345,8 +385,12 @@ impl Barrier {
             self.round.store(round.wrapping_add(1), Ordering::Release);
             return;
         }
-        spin_until(|| self.round.load(Ordering::Acquire) != round || self.broken.load(Ordering::Acquire));
-        assert!(self.round.load(Ordering::Acquire) != round, "another thread of the team panicked");
+        let gone = || self.broken.load(Ordering::Acquire) || self.stopped.load(Ordering::Acquire);
+        spin_until(|| self.round.load(Ordering::Acquire) != round || gone());
+        assert!(
+            self.round.load(Ordering::Acquire) != round || self.stopped.load(Ordering::Acquire),
+            "another thread of the team panicked"
+        );
     }
 }
 
@@ -375,6 +419,25 @@ mod tests {
                 assert_eq!(before.into_inner(), 5 * size);
                 assert_eq!(wrong.into_inner(), 0);
             }
+        }
+    }
+
+    #[test]
+    fn a_member_can_end_the_run_for_all() {
+        let pool = Pool::default();
+        for who in 0..3 {
+            let steps = AtomicUsize::new(0);
+            pool.team(3).run(|member| {
+                while !member.stopped() {
+                    steps.fetch_add(1, Ordering::SeqCst);
+                    if member.index == who && steps.load(Ordering::SeqCst) > 100 {
+                        member.stop();
+                        return;
+                    }
+                    member.wait();
+                }
+            });
+            assert!(steps.into_inner() > 100);
         }
     }
 
@@ -410,6 +473,21 @@ mod tests {
         assert_eq!((first.size(), pool.team(2).size()), (2, 1));
         drop(first);
         assert_eq!(pool.team(2).size(), 2);
+    }
+
+    #[test]
+    fn a_busy_pool_shrinks_when_its_team_has_ended() {
+        let pool = Pool::default();
+        let threads = |pool: &Pool| pool.workers.lock().unwrap().threads.len();
+        let team = pool.team(4);
+        pool.shrink(2); // does not wait for the team
+        assert_eq!(team.size(), 4);
+        drop(team);
+        assert_eq!(threads(&pool), 0);
+        drop(pool.team(2));
+        assert_eq!(threads(&pool), 1);
+        pool.shrink(1);
+        assert_eq!(threads(&pool), 0);
     }
 
     #[test]

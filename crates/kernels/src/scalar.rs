@@ -14,6 +14,7 @@ pub(crate) mod compiled {
     use crate::activation::{Map, Zip};
     use crate::affine::Affine;
     use crate::chain::Run;
+    use crate::fingerprint::Pieces;
     use crate::gram::Gram;
     use crate::isa::{Isa, dispatch_to};
     use crate::pack::{Lanes, Pack};
@@ -73,6 +74,16 @@ pub(crate) mod compiled {
             }
         };
     }
+    /// `fingerprint` looks at bits only, which are f32s to it.
+    pub trait Bits {
+        fn fingerprint(isa: Isa, task: Pieces<'_>) -> u64;
+    }
+    impl Bits for f32 {
+        fn fingerprint(isa: Isa, task: Pieces<'_>) -> u64 {
+            dispatch_to!(isa, task)
+        }
+    }
+
     kernels!(f32, crate::activation::TANH_F32);
     kernels!(f64, crate::activation::TANH_F64);
 }

@@ -130,6 +130,7 @@ pub fn step<T: Scalar>(ctx: &Context, step: &Step<'_, T>, mut y: ArrayViewMut2<'
             Unary::Tanh => Finish::Tanh,
             Unary::Relu => Finish::Relu,
         },
+        ahead: None,
     });
     let descending = step.descending;
     let panels = shared.0.range.clone();
@@ -152,12 +153,12 @@ pub fn step<T: Scalar>(ctx: &Context, step: &Step<'_, T>, mut y: ArrayViewMut2<'
 }
 
 /// A block that the threads of a team share: they compute disjoint parts of C.
-struct Shared<T>(Block<T, false>);
+struct Shared<T: 'static>(Block<'static, T, false>);
 // SAFETY: threads write disjoint rows or columns of C and only read the rest.
 unsafe impl<T: Scalar> Sync for Shared<T> {}
 
 /// One thread's part of a step.
-pub struct Part<'a, T> {
+pub struct Part<'a, T: 'static> {
     shared: &'a Shared<T>,
     rows: Range<usize>,
     panels: Range<usize>,

@@ -1,7 +1,10 @@
 /** The Elman network: a stack of recurrent layers over whole sequences. */
 
+import type { Variable } from '../../autograd/variable'
+import { checkSignal } from '../../background'
+import { checkOptions } from '../../check'
 import type { DType } from '../../dtype'
-import { type RnnCall, rnn } from '../../ops/rnn'
+import { type RnnCall, rnn, rnnAsync } from '../../ops/rnn'
 import { generator } from '../../random'
 import { type Tensor, wrap } from '../../tensor/tensor'
 import { parameter, uniform } from '../init'
@@ -44,6 +47,11 @@ export interface RNNForwardOptions {
 
 /** What a module is made of, for those who do more with it than the class itself; null if it is no {@link RNN}. */
 export let partsOf: (rnn: unknown) => RNNParts | null
+/** Options of `forwardAsync`. */
+export interface RNNForwardAsyncOptions extends RNNForwardOptions {
+  /** Gives the call up when it is aborted. */
+  signal?: AbortSignal | null | undefined
+}
 
 /**
  * A stack of Elman layers over whole sequences, as `torch.nn.RNN`.
@@ -208,16 +216,55 @@ export class RNN extends Module {
     hx?: Tensor | null,
     options?: RNNForwardOptions,
   ): [output: Tensor | PackedSequence, hN: Tensor] {
-    const owner = 'RNN.forward'
-    if (isPackedSequence(input)) {
-      const call = this.#call((dtype) =>
-        checkPackedArguments(owner, this.#config, dtype, input, hx, options),
-      )
-      const [output, hN] = rnn(call)
-      return [withData(input, wrap(output)), wrap(hN)]
-    }
-    const [output, hN] = rnn(this.#paddedCall(owner, input, hx, options))
-    return [wrap(output), wrap(hN)]
+    const [output, hN] = rnn(this.#anyCall('RNN.forward', input, hx, options))
+    return [likeInput(input, output), wrap(hN)]
+  }
+
+  /**
+   * {@link forward} off the event loop: timers, requests and files have their turn meanwhile.
+   *
+   * Everything is taken as it is when this is called: input, hx and parameters are copied, the seed of dropout is
+   * drawn, and whether the tape records is decided. So calls may overlap, and parameters and input may be changed as
+   * soon as this has returned. (A backward pass through the call is an error then, as after `forward`.) At most two
+   * tasks of a process run at a time, the others wait in their order; a worker thread that ends cancels its own.
+   *
+   * @param input as for `forward`.
+   * @param hx as for `forward`.
+   * @param options `lengths` as for `forward`; `signal`: gives the call up, at the latest a few milliseconds later.
+   * @returns a promise of `[output, hN]`. It is rejected with what `forward` throws, or with `signal.reason`.
+   *
+   * @example
+   * ```ts
+   * import { nn, randn } from '@elman/rnn'
+   *
+   * const rnn = new nn.RNN(4, 8)
+   * const [output, hN] = await rnn.forwardAsync(randn([6, 2, 4]), null, {
+   *   signal: AbortSignal.timeout(10_000),
+   * })
+   * console.log(output.shape, hN.shape) // [ 6, 2, 8 ] [ 1, 2, 8 ]
+   * ```
+   */
+  async forwardAsync(
+    input: PackedSequence,
+    hx?: Tensor | null,
+    options?: { signal?: AbortSignal | null | undefined },
+  ): Promise<[output: PackedSequence, hN: Tensor]>
+  async forwardAsync(
+    input: Tensor,
+    hx?: Tensor | null,
+    options?: RNNForwardAsyncOptions,
+  ): Promise<[output: Tensor, hN: Tensor]>
+  async forwardAsync(
+    input: Tensor | PackedSequence,
+    hx?: Tensor | null,
+    options?: RNNForwardAsyncOptions,
+  ): Promise<[output: Tensor | PackedSequence, hN: Tensor]> {
+    const owner = 'RNN.forwardAsync'
+    const { signal, ...rest } = checkOptions(owner, options, ['lengths', 'signal'])
+    const checked = checkSignal(owner, signal)
+    checked?.throwIfAborted()
+    const [output, hN] = await rnnAsync(this.#anyCall(owner, input, hx, rest), checked)
+    return [likeInput(input, output), wrap(hN)]
   }
 
   /**
@@ -287,6 +334,13 @@ export class RNN extends Module {
     ].join(', ')
   }
 
+  #anyCall(owner: string, input: unknown, hx: unknown, options: unknown): RnnCall {
+    if (!isPackedSequence(input)) return this.#paddedCall(owner, input, hx, options)
+    return this.#call((dtype) =>
+      checkPackedArguments(owner, this.#config, dtype, input, hx, options),
+    )
+  }
+
   #paddedCall(owner: string, input: unknown, hx: unknown, options: unknown): RnnCall {
     return this.#call((dtype) =>
       checkForwardArguments(owner, this.#config, dtype, input, hx, options),
@@ -348,4 +402,9 @@ export class RNN extends Module {
       hNShape: [layers, batch, hiddenSize],
     }
   }
+}
+
+/** An output in the form of the input. */
+function likeInput(input: Tensor | PackedSequence, output: Variable): Tensor | PackedSequence {
+  return isPackedSequence(input) ? withData(input, wrap(output)) : wrap(output)
 }

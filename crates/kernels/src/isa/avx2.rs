@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::x86::{op, simd};
+use super::x86::{mingle, op, simd};
 use super::{Simd, Task};
 
 /// Proof that the processor has AVX2 and FMA.
@@ -71,6 +71,8 @@ simd! {
         masked!(f32, __m256, first_f32, _mm256_maskload_ps, _mm256_maskstore_ps, _mm256_cmp_ps,
             _mm256_blendv_ps, _mm256_set1_ps, _mm256_add_ps, _mm256_castps_si256, _mm256_castsi256_ps,
             _mm256_slli_epi32, 23, _mm256_add_epi32, 12_582_912.0);
+        mingle!(__m256, _mm256_castps_si256, _mm256_castsi256_ps, _mm256_xor_si256, _mm256_srli_epi64,
+            _mm256_mul_epu32, _mm256_add_epi64);
     }
 }
 
@@ -86,5 +88,7 @@ simd! {
         masked!(f64, __m256d, first_f64, _mm256_maskload_pd, _mm256_maskstore_pd, _mm256_cmp_pd,
             _mm256_blendv_pd, _mm256_set1_pd, _mm256_add_pd, _mm256_castpd_si256, _mm256_castsi256_pd,
             _mm256_slli_epi64, 52, _mm256_add_epi64, 6_755_399_441_055_744.0);
+        mingle!(__m256d, _mm256_castpd_si256, _mm256_castsi256_pd, _mm256_xor_si256, _mm256_srli_epi64,
+            _mm256_mul_epu32, _mm256_add_epi64);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::x86::{op, simd};
+use super::x86::{mingle, op, simd};
 use super::{Simd, Task};
 
 /// Proof that the processor has AVX-512 F, VL, DQ and BW, and FMA.
@@ -52,6 +52,8 @@ simd! {
     rest {
         masked!(f32, __m512, __mmask16, _mm512_maskz_loadu_ps, _mm512_mask_storeu_ps,
             _mm512_cmp_ps_mask, _mm512_mask_blend_ps, _mm512_set1_ps, _mm512_scalef_ps);
+        mingle!(__m512, _mm512_castps_si512, _mm512_castsi512_ps, _mm512_xor_si512, _mm512_srli_epi64,
+            _mm512_mul_epu32, _mm512_add_epi64);
     }
 }
 
@@ -65,5 +67,7 @@ simd! {
     rest {
         masked!(f64, __m512d, __mmask8, _mm512_maskz_loadu_pd, _mm512_mask_storeu_pd,
             _mm512_cmp_pd_mask, _mm512_mask_blend_pd, _mm512_set1_pd, _mm512_scalef_pd);
+        mingle!(__m512d, _mm512_castpd_si512, _mm512_castsi512_pd, _mm512_xor_si512, _mm512_srli_epi64,
+            _mm512_mul_epu32, _mm512_add_epi64);
     }
 }

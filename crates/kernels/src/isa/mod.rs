@@ -106,6 +106,9 @@ pub unsafe trait Simd<T: Scalar>: Copy + Send + Sync + 'static {
     fn le(self, a: Self::V, b: Self::V) -> Self::Mask;
     /// `yes` where the mask is true, `no` elsewhere.
     fn select(self, mask: Self::Mask, yes: Self::V, no: Self::V) -> Self::V;
+    /// sum + v + lo(v ⊕ key) · hi(v ⊕ key) for each 64 bits of the vectors, taken as integers with the halves lo
+    /// and hi of 32 bits; modulo 2⁶⁴.
+    fn mingle(self, sum: Self::V, v: Self::V, key: Self::V) -> Self::V;
 }
 
 /// Bytes in a cache line.

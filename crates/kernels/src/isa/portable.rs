@@ -110,4 +110,19 @@ unsafe impl<T: Scalar, const N: usize> Simd<T> for Portable<N> {
     fn select(self, mask: [bool; N], yes: [T; N], no: [T; N]) -> [T; N] {
         lanes(|i| if mask[i] { yes[i] } else { no[i] })
     }
+    #[inline(always)]
+    fn mingle(self, mut sum: [T; N], v: [T; N], key: [T; N]) -> [T; N] {
+        let word = |of: &[T; N], i: usize| {
+            // SAFETY: within the array, as far as it has whole words; every bit pattern is a number.
+            unsafe { of.as_ptr().cast::<u64>().wrapping_add(i).read_unaligned() }
+        };
+        for i in 0..size_of::<[T; N]>() / size_of::<u64>() {
+            let v = word(&v, i);
+            let x = v ^ word(&key, i);
+            let mingled = word(&sum, i).wrapping_add(v).wrapping_add((x & 0xffff_ffff) * (x >> 32));
+            // SAFETY: as above; every bit pattern is a value of T.
+            unsafe { sum.as_mut_ptr().cast::<u64>().wrapping_add(i).write_unaligned(mingled) };
+        }
+        sum
+    }
 }

@@ -69,3 +69,20 @@ macro_rules! simd {
     };
 }
 pub(super) use simd;
+
+/// `mingle` in the integer intrinsics of one width.
+macro_rules! mingle {
+    ($v:ty, $to_bits:ident, $from_bits:ident, $xor:ident, $srli:ident, $mul:ident, $add:ident) => {
+        #[inline(always)]
+        #[allow(clippy::multiple_unsafe_ops_per_block)] // one operation of the trait, on registers alone
+        fn mingle(self, sum: $v, v: $v, key: $v) -> $v {
+            // SAFETY: the token proves the target features; these intrinsics touch registers only.
+            unsafe {
+                let (sum, v) = ($to_bits(sum), $to_bits(v));
+                let x = $xor(v, $to_bits(key));
+                $from_bits($add($add(sum, v), $mul(x, $srli::<32>(x))))
+            }
+        }
+    };
+}
+pub(super) use mingle;

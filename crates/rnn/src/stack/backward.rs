@@ -54,7 +54,7 @@ pub struct Gradients<'a, T: Scalar> {
 }
 
 impl<C> Stack<C> {
-    /// Runs a backward pass.
+    /// Runs a backward pass; what it writes is unspecified if the context is cancelled meanwhile.
     ///
     /// # Errors
     ///
@@ -101,6 +101,9 @@ impl<C> Stack<C> {
         let mut dinput = dinput;
         let mut from_above: Option<Place<'_, T>> = None;
         for l in (0..self.layers).rev() {
+            if ctx.cancelled() {
+                return Ok(());
+            }
             let kept = |l: usize| &kept_layers[l * of_layer..][..of_layer];
             let mut dropped = None;
             let x = match l.checked_sub(1).map(kept) {

@@ -31,7 +31,7 @@ pub struct Forward<'a, T: Scalar> {
 }
 
 impl<C> Stack<C> {
-    /// Runs a forward pass.
+    /// Runs a forward pass; what it writes is unspecified if the context is cancelled meanwhile.
     ///
     /// # Errors
     ///
@@ -68,6 +68,9 @@ impl<C> Stack<C> {
         let mut below: Option<Place<'_, T>> = None;
 
         for l in 0..self.layers {
+            if ctx.cancelled() {
+                return Ok(());
+            }
             let last = l + 1 == self.layers;
             let mut dropped = None;
             let x = match &below {

@@ -1,0 +1,251 @@
+//! A hash of the bits of some arrays, at the speed at which they are read.
+//!
+//! It is compared with one that was taken before in the same process, to see whether anything has been written in
+//! between; it is no protection from somebody who looks for a collision. Memory is taken in stripes of 1 KB. Each
+//! 64 bits v of a stripe are added up, with a key k for their place in the stripe,
+//!
+//! ```text
+//! a ← a + v + lo(v ⊕ k) · hi(v ⊕ k)      lo, hi: the 32-bit halves
+//! ```
+//!
+//! (the form of XXH3 and of UMAC's NH: the product makes any change of v change a by what depends on the place,
+//! and v is added for where the other factor is zero). After each stripe the sums go through the same step
+//! themselves, so that the order of stripes counts. Pieces of 64 KB are hashed apart, each from its own number, and
+//! added up: threads share them out, and the result does not depend on their number. It does depend on the
+//! instruction set, whose vectors have more or fewer sums.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::affine::WORTH_A_TEAM;
+use crate::isa::{Simd, Task};
+use crate::scalar::compiled::Bits;
+use crate::tile::load;
+use crate::{Context, Scalar};
+
+/// Numbers of 32 bits in a stripe.
+const STRIPE: usize = 256;
+/// Numbers of 32 bits in a piece.
+const PIECE: usize = 64 * STRIPE;
+/// Sums beside each other: a step must not wait for the one before.
+const SUMS: usize = 4;
+/// 64-bit words of the widest vector.
+const WORDS: usize = 8;
+/// How many multiply-adds take as long as hashing one number.
+const MULTIPLY_ADDS_OF_A_NUMBER: usize = 16;
+
+/// 2⁶⁴ divided by the golden ratio: an odd number without a pattern.
+const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// A hash of the contents and lengths of `arrays`.
+pub fn fingerprint<'a, T: Scalar>(ctx: &Context, arrays: impl IntoIterator<Item = &'a [T]>) -> u64 {
+    arrays.into_iter().fold(GOLDEN, |before, array| {
+        let data = words(array);
+        let pieces = data.len().div_ceil(PIECE);
+        let worth = data.len().saturating_mul(MULTIPLY_ADDS_OF_A_NUMBER) >= WORTH_A_TEAM;
+        let mut team = ctx.team(if worth { pieces } else { 1 });
+        let hash = if team.size() == 1 {
+            f32::fingerprint(ctx.isa(), Pieces { data, first: 0 })
+        } else {
+            let sum = AtomicU64::new(0);
+            team.share(pieces, |piece| {
+                let start = piece * PIECE;
+                let data = &data[start..data.len().min(start + PIECE)];
+                sum.fetch_add(f32::fingerprint(ctx.isa(), Pieces { data, first: piece }), Ordering::Relaxed);
+            });
+            sum.into_inner()
+        };
+        joined(joined(before, hash), data.len() as u64)
+    })
+}
+
+/// The memory of `data`; its bits are looked at in units of 32, whatever they mean.
+fn words<T: Scalar>(data: &[T]) -> &[f32] {
+    let len = size_of_val(data) / size_of::<f32>();
+    // SAFETY: the same memory; f64 is twice as large and no less aligned, and all bit patterns are f32s.
+    unsafe { std::slice::from_raw_parts(data.as_ptr().cast(), len) }
+}
+
+/// Neighbouring pieces, the first of which is number `first`.
+#[derive(Debug)]
+pub struct Pieces<'a> {
+    data: &'a [f32],
+    first: usize,
+}
+
+impl Task<f32> for Pieces<'_> {
+    type Output = u64;
+
+    #[inline(always)]
+    fn run<S: Simd<f32>>(self, s: S) -> u64 {
+        let mut sum = 0u64;
+        for (number, piece) in self.data.chunks(PIECE).enumerate() {
+            sum = sum.wrapping_add(hash_piece(s, piece, (self.first + number) as u64));
+        }
+        sum
+    }
+}
+
+/// A key for each 64 bits of a stripe: the numbers of `SplitMix64`.
+static KEYS: [u64; STRIPE / 2] = {
+    let mut keys = [0; STRIPE / 2];
+    let mut i = 0;
+    while i < keys.len() {
+        keys[i] = stir(GOLDEN.wrapping_mul(i as u64 + 1));
+        i += 1;
+    }
+    keys
+};
+
+/// Where the keys of the vector at `place` of a stripe are.
+#[inline(always)]
+fn key<S: Simd<f32>>(s: S, place: usize) -> S::V {
+    debug_assert!(place + S::LANES <= STRIPE);
+    let keys: *const f32 = KEYS.as_ptr().cast();
+    // SAFETY: the keys are as long as a stripe.
+    unsafe { s.load(keys.wrapping_add(place)) }
+}
+
+#[inline(always)]
+fn hash_piece<S: Simd<f32>>(s: S, piece: &[f32], number: u64) -> u64 {
+    let mut sums = [s.splat(0.0); SUMS];
+    for stripe in piece.chunks(STRIPE) {
+        add_stripe(s, &mut sums, stripe);
+    }
+    let [a, b, c, d] = sums;
+    let sum = s.mingle(s.mingle(a, b, key(s, 0)), s.mingle(c, d, key(s, 64)), key(s, 128));
+    let mut words = [0u64; WORDS];
+    // SAFETY: the words have room for the widest vector.
+    unsafe { s.store(words.as_mut_ptr().cast(), sum) };
+    words[..S::LANES / 2].iter().fold(number, |hash, &word| joined(hash, word))
+}
+
+/// Adds at most a stripe.
+#[inline(always)]
+fn add_stripe<S: Simd<f32>>(s: S, sums: &mut [S::V; SUMS], stripe: &[f32]) {
+    let from = stripe.as_ptr();
+    let mut place = 0;
+    while place + SUMS * S::LANES <= stripe.len() {
+        for sum in sums.iter_mut() {
+            // SAFETY: the stripe has whole vectors for all sums here.
+            let v = unsafe { s.load(from.wrapping_add(place)) };
+            *sum = s.mingle(*sum, v, key(s, place));
+            place += S::LANES;
+        }
+    }
+    if place < stripe.len() {
+        for sum in sums.iter_mut() {
+            let count = (stripe.len() - place).min(S::LANES);
+            if count == 0 {
+                break;
+            }
+            // SAFETY: the stripe has that many more. Zeros behind: the length goes into the hash too.
+            let v = unsafe { load(s, from.wrapping_add(place), count) };
+            *sum = s.mingle(*sum, v, key(s, place));
+            place += count;
+        }
+    }
+    // The sums go through a step themselves, so that the order of stripes counts.
+    for (j, sum) in sums.iter_mut().enumerate() {
+        *sum = s.mingle(key(s, j * S::LANES), *sum, key(s, (j + SUMS) * S::LANES % STRIPE));
+    }
+}
+
+/// A hash of what came before and of one more word.
+#[inline(always)]
+fn joined(before: u64, word: u64) -> u64 {
+    let x = (before.rotate_left(23) ^ word).wrapping_mul(GOLDEN);
+    x ^ (x >> 32)
+}
+
+/// A bijection in which every bit depends on every other one: the finish of `SplitMix64`.
+const fn stir(x: u64) -> u64 {
+    let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::testing::random;
+
+    fn one<T: Scalar>(data: &[T]) -> u64 {
+        fingerprint(&Context::new(crate::Isa::detect(), 1), [data])
+    }
+
+    fn values<T: Scalar>(len: usize) -> Vec<T> {
+        random::<T>((1, len), 7).into_raw_vec_and_offset().0
+    }
+
+    #[test]
+    fn does_not_depend_on_threads() {
+        for len in [0, 1, 2, 15, 255, 256, 257, 20_000, 70_001] {
+            let (a, b) = (values::<f32>(len), values::<f64>(len));
+            for isa in crate::Isa::testable() {
+                let with = |threads| {
+                    let ctx = Context::new(isa, threads);
+                    (fingerprint(&ctx, [&a[..], &a]), fingerprint(&ctx, [&b[..]]))
+                };
+                assert_eq!(with(1), with(3), "{len} elements, {isa:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn any_bit_of_any_element_counts() {
+        let mut data = values::<f32>(600);
+        let mut seen = HashSet::from([one(&data)]);
+        for i in 0..data.len() {
+            let before = data[i];
+            for bit in 0..32 {
+                data[i] = f32::from_bits(before.to_bits() ^ 1 << bit);
+                assert!(seen.insert(one(&data)), "bit {bit} of element {i}");
+            }
+            data[i] = before;
+        }
+    }
+
+    fn changes<T: Scalar>(len: usize) {
+        let data = values::<T>(len);
+        let zeros = vec![T::zero(); len];
+        let map = |f: &dyn Fn(T) -> T| data.iter().map(|&x| f(x)).collect::<Vec<_>>();
+        let mut all = vec![data.clone(), zeros.clone(), zeros[1..].to_vec(), data[1..].to_vec()];
+        all.push(map(&|x| -x));
+        all.push(map(&|x| x + x));
+        all.push(map(&|x| x / (T::one() + T::one())));
+        all.push(map(&|_| T::one()));
+        all.push(map(&|_| -T::one()));
+        all.push(zeros.iter().map(|&x| -x).collect());
+        for distance in [1, 2, 8, 16, 128, 256, 4096, 16_384] {
+            if distance < len {
+                let mut moved = data.clone();
+                moved.rotate_left(distance);
+                all.push(moved);
+                let mut swapped = data.clone();
+                swapped.swap(0, distance);
+                all.push(swapped);
+            }
+        }
+        let hashes: HashSet<_> = all.iter().map(|data| one(data)).collect();
+        assert_eq!(hashes.len(), all.len(), "{len} elements");
+    }
+
+    #[test]
+    fn changes_of_all_elements_and_of_their_order_count() {
+        for len in [64, 4096, 40_000] {
+            changes::<f32>(len);
+            changes::<f64>(len);
+        }
+    }
+
+    #[test]
+    fn where_one_array_ends_counts() {
+        let ctx = Context::new(crate::Isa::detect(), 1);
+        let data = values::<f32>(8);
+        let cut = |i: usize| fingerprint(&ctx, [&data[..i], &data[i..]]);
+        let all: HashSet<_> = (0..=8).map(cut).chain([one(&data)]).collect();
+        assert_eq!(all.len(), 10);
+    }
+}
