@@ -70,7 +70,10 @@ class Runner {
     do {
       const times = await this.#sample(1)
       // Getting ready has computed once; so slow a contender is warm by that, and its time is dear.
-      if (this.estimate > slowMilliseconds) this.#note(times)
+      if (this.estimate > slowMilliseconds) {
+        this.#note(times)
+        return
+      }
       if (this.estimate * this.calls < rowMilliseconds) this.calls *= 2
     } while (performance.now() < end)
   }

@@ -137,9 +137,6 @@ pub struct Pack<'a, T> {
     data: &'a mut [T],
 }
 
-/// Rows and columns that are transposed together, so that both sides are read and written in short runs.
-const BLOCK: usize = 8;
-
 impl<T: Scalar> Task<T> for Pack<'_, T> {
     type Output = ();
     #[inline(always)]
@@ -164,13 +161,13 @@ impl<T: Scalar> Task<T> for Pack<'_, T> {
                 if columns.len() < stored {
                     self.data.fill(T::zero());
                 }
-                for j in (0..columns.len()).step_by(BLOCK) {
-                    for i in (0..k).step_by(BLOCK) {
-                        let (rows, width) = (BLOCK.min(k - i), BLOCK.min(columns.len() - j));
+                for j in (0..columns.len()).step_by(S::LANES) {
+                    for i in (0..k).step_by(S::LANES) {
+                        let (rows, width) = (S::LANES.min(k - i), S::LANES.min(columns.len() - j));
                         let from = w.at(columns.start + j, i);
                         let to = self.data[i * stored + j..].as_mut_ptr();
                         // SAFETY: Wᵀ has these columns of W as rows of K elements; the panel has K rows.
-                        unsafe { transpose(from, w.stride, to, stored, rows, width) };
+                        unsafe { transpose(s, from, w.stride, to, stored, rows, width) };
                     }
                 }
             }
@@ -178,13 +175,15 @@ impl<T: Scalar> Task<T> for Pack<'_, T> {
     }
 }
 
-/// to[i, j] = from[j, i] for i < rows, j < width.
+/// to[i, j] = from[j, i] for i < rows, j < width, both at most LANES.
 ///
 /// # Safety
 ///
-/// - `from` is readable for `width` rows of `rows` elements, `to` writable for `rows` rows of `width`.
+/// - `from` is readable for `width` rows of `rows` elements, `to` writable for `rows` rows of `width`, and they
+///   do not overlap.
 #[inline(always)]
-unsafe fn transpose<T: Scalar>(
+unsafe fn transpose<T: Scalar, S: Simd<T>>(
+    s: S,
     from: *const T,
     from_stride: usize,
     to: *mut T,
@@ -192,17 +191,9 @@ unsafe fn transpose<T: Scalar>(
     rows: usize,
     width: usize,
 ) {
-    if rows == BLOCK && width == BLOCK {
-        let mut block = [[T::zero(); BLOCK]; BLOCK];
-        for (j, row) in block.iter_mut().enumerate() {
-            // SAFETY: a row of BLOCK elements; arrays need no more alignment than their elements.
-            *row = unsafe { from.wrapping_add(j * from_stride).cast::<[T; BLOCK]>().read() };
-        }
-        let turned: [[T; BLOCK]; BLOCK] = std::array::from_fn(|i| std::array::from_fn(|j| block[j][i]));
-        for (i, row) in turned.into_iter().enumerate() {
-            // SAFETY: a row of BLOCK elements.
-            unsafe { to.wrapping_add(i * to_stride).cast::<[T; BLOCK]>().write(row) };
-        }
+    if rows == S::LANES && width == S::LANES {
+        // SAFETY: the caller vouches for the rows of both.
+        unsafe { s.transpose(from, from_stride, to, to_stride) };
         return;
     }
     for i in 0..rows {

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::x86::{mingle, op, simd};
+use super::x86::{mingle, op, simd, transpose};
 use super::{Simd, Task};
 
 /// Proof that the processor has AVX2 and FMA.
@@ -13,6 +13,51 @@ impl Avx2 {
     /// The token, if processor and operating system have what it stands for.
     pub(crate) fn detect() -> Option<Self> {
         (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(Self(()))
+    }
+}
+
+impl Avx2 {
+    /// Pairs of rows are interleaved, then pairs of pairs, then 128-bit lanes are put in a row.
+    #[inline(always)]
+    #[allow(clippy::multiple_unsafe_ops_per_block)] // on registers alone
+    fn turn_f32(self, rows: [__m256; 8]) -> [__m256; 8] {
+        let (mut quads, mut out) = (rows, rows);
+        // SAFETY: the token proves the target features; these intrinsics touch registers only.
+        unsafe {
+            for (quad, rows) in quads.chunks_exact_mut(4).zip(rows.chunks_exact(4)) {
+                let low = _mm256_castps_pd(_mm256_unpacklo_ps(rows[0], rows[1]));
+                let high = _mm256_castps_pd(_mm256_unpackhi_ps(rows[0], rows[1]));
+                let low_below = _mm256_castps_pd(_mm256_unpacklo_ps(rows[2], rows[3]));
+                let high_below = _mm256_castps_pd(_mm256_unpackhi_ps(rows[2], rows[3]));
+                quad[0] = _mm256_castpd_ps(_mm256_unpacklo_pd(low, low_below));
+                quad[1] = _mm256_castpd_ps(_mm256_unpackhi_pd(low, low_below));
+                quad[2] = _mm256_castpd_ps(_mm256_unpacklo_pd(high, high_below));
+                quad[3] = _mm256_castpd_ps(_mm256_unpackhi_pd(high, high_below));
+            }
+            for c in 0..4 {
+                out[c] = _mm256_permute2f128_ps::<0x20>(quads[c], quads[4 + c]);
+                out[4 + c] = _mm256_permute2f128_ps::<0x31>(quads[c], quads[4 + c]);
+            }
+        }
+        out
+    }
+
+    /// As for `f32`, with one interleaving less.
+    #[inline(always)]
+    #[allow(clippy::multiple_unsafe_ops_per_block)] // on registers alone
+    fn turn_f64(self, rows: [__m256d; 4]) -> [__m256d; 4] {
+        // SAFETY: the token proves the target features; these intrinsics touch registers only.
+        unsafe {
+            let (low, high) = (_mm256_unpacklo_pd(rows[0], rows[1]), _mm256_unpackhi_pd(rows[0], rows[1]));
+            let low_below = _mm256_unpacklo_pd(rows[2], rows[3]);
+            let high_below = _mm256_unpackhi_pd(rows[2], rows[3]);
+            [
+                _mm256_permute2f128_pd::<0x20>(low, low_below),
+                _mm256_permute2f128_pd::<0x20>(high, high_below),
+                _mm256_permute2f128_pd::<0x31>(low, low_below),
+                _mm256_permute2f128_pd::<0x31>(high, high_below),
+            ]
+        }
     }
 }
 
@@ -71,6 +116,7 @@ simd! {
         masked!(f32, __m256, first_f32, _mm256_maskload_ps, _mm256_maskstore_ps, _mm256_cmp_ps,
             _mm256_blendv_ps, _mm256_set1_ps, _mm256_add_ps, _mm256_castps_si256, _mm256_castsi256_ps,
             _mm256_slli_epi32, 23, _mm256_add_epi32, 12_582_912.0);
+        transpose!(f32, 8, turn_f32);
         mingle!(__m256, _mm256_castps_si256, _mm256_castsi256_ps, _mm256_xor_si256, _mm256_srli_epi64,
             _mm256_mul_epu32, _mm256_add_epi64);
     }
@@ -88,6 +134,7 @@ simd! {
         masked!(f64, __m256d, first_f64, _mm256_maskload_pd, _mm256_maskstore_pd, _mm256_cmp_pd,
             _mm256_blendv_pd, _mm256_set1_pd, _mm256_add_pd, _mm256_castpd_si256, _mm256_castsi256_pd,
             _mm256_slli_epi64, 52, _mm256_add_epi64, 6_755_399_441_055_744.0);
+        transpose!(f64, 4, turn_f64);
         mingle!(__m256d, _mm256_castpd_si256, _mm256_castsi256_pd, _mm256_xor_si256, _mm256_srli_epi64,
             _mm256_mul_epu32, _mm256_add_epi64);
     }

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::x86::{mingle, op, simd};
+use super::x86::{mingle, op, simd, transpose};
 use super::{Simd, Task};
 
 /// Proof that the processor has AVX-512 F, VL, DQ and BW, and FMA.
@@ -18,6 +18,73 @@ impl Avx512 {
             && is_x86_feature_detected!("avx512bw")
             && is_x86_feature_detected!("fma"))
         .then_some(Self(()))
+    }
+}
+
+/// out[l], in which lane l of a, b, c, d stand in a row, for the 128-bit lanes of four vectors: the last step of a
+/// transposition, the same for both element types.
+macro_rules! gather_lanes {
+    ($shuffle:ident, $a:expr, $b:expr, $c:expr, $d:expr) => {{
+        let (even, odd) = ($shuffle::<0x88>($a, $b), $shuffle::<0xdd>($a, $b));
+        let (even_below, odd_below) = ($shuffle::<0x88>($c, $d), $shuffle::<0xdd>($c, $d));
+        [
+            $shuffle::<0x88>(even, even_below),
+            $shuffle::<0x88>(odd, odd_below),
+            $shuffle::<0xdd>(even, even_below),
+            $shuffle::<0xdd>(odd, odd_below),
+        ]
+    }};
+}
+
+impl Avx512 {
+    /// Pairs of rows are interleaved, then pairs of pairs, then 128-bit lanes are put in a row.
+    #[inline(always)]
+    #[allow(clippy::multiple_unsafe_ops_per_block)] // on registers alone
+    fn turn_f32(self, rows: [__m512; 16]) -> [__m512; 16] {
+        let (mut quads, mut out) = (rows, rows);
+        // SAFETY: the token proves the target features; these intrinsics touch registers only.
+        unsafe {
+            for (quad, rows) in quads.chunks_exact_mut(4).zip(rows.chunks_exact(4)) {
+                let low = _mm512_castps_pd(_mm512_unpacklo_ps(rows[0], rows[1]));
+                let high = _mm512_castps_pd(_mm512_unpackhi_ps(rows[0], rows[1]));
+                let low_below = _mm512_castps_pd(_mm512_unpacklo_ps(rows[2], rows[3]));
+                let high_below = _mm512_castps_pd(_mm512_unpackhi_ps(rows[2], rows[3]));
+                quad[0] = _mm512_castpd_ps(_mm512_unpacklo_pd(low, low_below));
+                quad[1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low, low_below));
+                quad[2] = _mm512_castpd_ps(_mm512_unpacklo_pd(high, high_below));
+                quad[3] = _mm512_castpd_ps(_mm512_unpackhi_pd(high, high_below));
+            }
+            for c in 0..4 {
+                let lanes =
+                    gather_lanes!(_mm512_shuffle_f32x4, quads[c], quads[4 + c], quads[8 + c], quads[12 + c]);
+                for (lane, row) in lanes.into_iter().enumerate() {
+                    out[4 * lane + c] = row;
+                }
+            }
+        }
+        out
+    }
+
+    /// As for `f32`, with one interleaving less.
+    #[inline(always)]
+    #[allow(clippy::multiple_unsafe_ops_per_block)] // on registers alone
+    fn turn_f64(self, rows: [__m512d; 8]) -> [__m512d; 8] {
+        let (mut pairs, mut out) = (rows, rows);
+        // SAFETY: the token proves the target features; these intrinsics touch registers only.
+        unsafe {
+            for (pair, rows) in pairs.chunks_exact_mut(2).zip(rows.chunks_exact(2)) {
+                pair[0] = _mm512_unpacklo_pd(rows[0], rows[1]);
+                pair[1] = _mm512_unpackhi_pd(rows[0], rows[1]);
+            }
+            for c in 0..2 {
+                let lanes =
+                    gather_lanes!(_mm512_shuffle_f64x2, pairs[c], pairs[2 + c], pairs[4 + c], pairs[6 + c]);
+                for (lane, row) in lanes.into_iter().enumerate() {
+                    out[2 * lane + c] = row;
+                }
+            }
+        }
+        out
     }
 }
 
@@ -52,6 +119,7 @@ simd! {
     rest {
         masked!(f32, __m512, __mmask16, _mm512_maskz_loadu_ps, _mm512_mask_storeu_ps,
             _mm512_cmp_ps_mask, _mm512_mask_blend_ps, _mm512_set1_ps, _mm512_scalef_ps);
+        transpose!(f32, 16, turn_f32);
         mingle!(__m512, _mm512_castps_si512, _mm512_castsi512_ps, _mm512_xor_si512, _mm512_srli_epi64,
             _mm512_mul_epu32, _mm512_add_epi64);
     }
@@ -67,6 +135,7 @@ simd! {
     rest {
         masked!(f64, __m512d, __mmask8, _mm512_maskz_loadu_pd, _mm512_mask_storeu_pd,
             _mm512_cmp_pd_mask, _mm512_mask_blend_pd, _mm512_set1_pd, _mm512_scalef_pd);
+        transpose!(f64, 8, turn_f64);
         mingle!(__m512d, _mm512_castpd_si512, _mm512_castsi512_pd, _mm512_xor_si512, _mm512_srli_epi64,
             _mm512_mul_epu32, _mm512_add_epi64);
     }

@@ -79,6 +79,14 @@ pub unsafe trait Simd<T: Scalar>: Copy + Send + Sync + 'static {
     /// - `to` is writable for `count` elements.
     unsafe fn store_first(self, to: *mut T, v: Self::V, count: usize);
 
+    /// Transposes a block of LANES × LANES elements: to[i, j] = from[j, i].
+    ///
+    /// # Safety
+    ///
+    /// - `from` is readable for LANES rows of LANES elements, `from_stride` apart;
+    /// - `to` is writable for LANES rows of LANES elements, `to_stride` apart, and overlaps nothing of `from`.
+    unsafe fn transpose(self, from: *const T, from_stride: usize, to: *mut T, to_stride: usize);
+
     /// a + b.
     fn add(self, a: Self::V, b: Self::V) -> Self::V;
     /// a - b.

@@ -59,6 +59,15 @@ unsafe impl<T: Scalar, const N: usize> Simd<T> for Portable<N> {
         unsafe { std::ptr::copy_nonoverlapping(v.as_ptr(), to, count) }
     }
     #[inline(always)]
+    unsafe fn transpose(self, from: *const T, from_stride: usize, to: *mut T, to_stride: usize) {
+        // SAFETY: the caller vouches for LANES rows of LANES elements.
+        let rows: [[T; N]; N] = lanes(|i| unsafe { self.load(from.wrapping_add(i * from_stride)) });
+        for i in 0..N {
+            // SAFETY: as above.
+            unsafe { self.store(to.wrapping_add(i * to_stride), lanes(|j| rows[j][i])) };
+        }
+    }
+    #[inline(always)]
     fn add(self, a: [T; N], b: [T; N]) -> [T; N] {
         lanes(|i| a[i] + b[i])
     }

@@ -14,6 +14,23 @@ macro_rules! op {
 }
 pub(super) use op;
 
+/// Transposes a square of vectors by `$turn`, which takes and gives an array of its rows.
+macro_rules! transpose {
+    ($type:ty, $lanes:literal, $turn:ident) => {
+        #[inline(always)]
+        unsafe fn transpose(self, from: *const $type, from_stride: usize, to: *mut $type, to_stride: usize) {
+            // SAFETY: the caller vouches for LANES rows of LANES elements.
+            let row = |i: usize| unsafe { Simd::<$type>::load(self, from.wrapping_add(i * from_stride)) };
+            let turned = self.$turn(std::array::from_fn::<_, $lanes, _>(row));
+            for (i, row) in turned.into_iter().enumerate() {
+                // SAFETY: as above.
+                unsafe { Simd::<$type>::store(self, to.wrapping_add(i * to_stride), row) };
+            }
+        }
+    };
+}
+pub(super) use transpose;
+
 /// Implements `Simd<$type>` for `$token`; `$rest` are the operations whose form differs between
 /// instruction sets: partial loads and stores, powers of two, masks.
 macro_rules! simd {
