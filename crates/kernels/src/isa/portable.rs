@@ -62,9 +62,10 @@ unsafe impl<T: Scalar, const N: usize> Simd<T> for Portable<N> {
     unsafe fn transpose(self, from: *const T, from_stride: usize, to: *mut T, to_stride: usize) {
         // SAFETY: the caller vouches for LANES rows of LANES elements.
         let rows: [[T; N]; N] = lanes(|i| unsafe { self.load(from.wrapping_add(i * from_stride)) });
-        for i in 0..N {
+        let turned: [[T; N]; N] = lanes(|i| lanes(|j| rows[j][i]));
+        for (i, row) in turned.into_iter().enumerate() {
             // SAFETY: as above.
-            unsafe { self.store(to.wrapping_add(i * to_stride), lanes(|j| rows[j][i])) };
+            unsafe { self.store(to.wrapping_add(i * to_stride), row) };
         }
     }
     #[inline(always)]
