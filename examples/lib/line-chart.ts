@@ -2,6 +2,7 @@
 
 import { type ScaleLinear, scaleLinear } from 'd3-scale'
 import { line } from 'd3-shape'
+import { at, colours, document, faint, ink, text } from './svg'
 
 /** One line of the chart. */
 export interface Series {
@@ -28,10 +29,6 @@ export interface LineChart {
 const width = 860
 const height = 480
 const margin = { top: 84, right: 32, bottom: 56, left: 72 }
-// Dark enough on white, and told apart by people who do not see red and green.
-const colours = ['#4477aa', '#cc3311', '#228833', '#aa3377', '#997700']
-const ink = '#222222'
-const faint = '#666666'
 
 /** The picture, as the text of an SVG file. */
 export function lineChart(chart: LineChart): string {
@@ -45,19 +42,14 @@ export function lineChart(chart: LineChart): string {
     points.map(([, value]) => Math.min(value, yMost)),
     [height - margin.bottom, margin.top],
   )
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}"`,
-    `  font-family="system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif" font-size="13" fill="${ink}" role="img">`,
-    `<title>${escaped(chart.title)}</title>`,
-    `<rect width="${width}" height="${height}" fill="#ffffff"/>`,
+  return document(width, height, chart.title, [
     text(margin.left, 30, chart.title, 'font-size="18" font-weight="600"'),
     chart.subtitle === undefined ? '' : text(margin.left, 51, chart.subtitle, `fill="${faint}"`),
     ...frame(chart, x, y),
     `<clipPath id="plot"><rect x="${margin.left}" y="${margin.top - 4}" width="${width - margin.left - margin.right + 8}" height="${height - margin.top - margin.bottom + 4}"/></clipPath>`,
     ...chart.series.map((series, index) => drawn(series, colour(index), x, y)),
     ...legend(chart.series),
-    '</svg>\n',
-  ].join('\n')
+  ])
 }
 
 type Scale = ScaleLinear<number, number>
@@ -141,23 +133,10 @@ function legend(series: readonly Series[]): string[] {
   })
 }
 
-function text(x: number, y: number, content: string, attributes = ''): string {
-  return `<text x="${at(x)}" y="${at(y)}" ${attributes}>${escaped(content)}</text>`
-}
-
 function colour(index: number): string {
   return colours[index % colours.length] ?? ink
 }
 
-/** A coordinate, to a tenth of a pixel. */
-function at(value: number): string {
-  return String(Math.round(value * 10) / 10)
-}
-
 function isFinitePoint([x, y]: readonly [number, number]): boolean {
   return Number.isFinite(x) && Number.isFinite(y)
-}
-
-function escaped(content: string): string {
-  return content.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`)
 }
