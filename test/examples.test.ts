@@ -38,3 +38,15 @@ test('worked-example: h = 2, 6, 16 and y = 4, 12, 32, whichever way they are com
   expect(printed).toContain('→   [8, 8]   [20, 20]   [44, 44]')
   expect(picture('worked-example', 'steps.svg').match(/<rect/g)).toHaveLength(1 + 27)
 })
+
+test('weather: forecasts 2015 at most 2.80 °C off, where persistence is 2.91 °C off', () => {
+  const printed = run('weather')
+  const [persistence, network] = ['as today \\(persistence\\)', 'network'].map((name) =>
+    Number(printed.match(new RegExp(`^${name} +([\\d.]+) °C$`, 'm'))?.[1]),
+  )
+  expect(persistence).toBe(2.91)
+  expect(network).toBeLessThanOrEqual(2.8)
+  // 365 days in each of three lines
+  const lines = picture('weather', 'forecast.svg').match(/<path d="[^"]*" fill="none"/g)
+  expect(lines?.map((line) => line.match(/[ML]/g)?.length)).toEqual([365, 365, 365])
+})

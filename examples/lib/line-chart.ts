@@ -14,6 +14,9 @@ export interface Series {
   dots?: boolean
   /** draw the line broken: for a baseline */
   dashed?: boolean
+  /** instead of the next colour of the row, and of 2 pixels */
+  colour?: string
+  width?: number
 }
 
 export interface LineChart {
@@ -47,7 +50,7 @@ export function lineChart(chart: LineChart): string {
     chart.subtitle === undefined ? '' : text(margin.left, 51, chart.subtitle, `fill="${faint}"`),
     ...frame(chart, x, y),
     `<clipPath id="plot"><rect x="${margin.left}" y="${margin.top - 4}" width="${width - margin.left - margin.right + 8}" height="${height - margin.top - margin.bottom + 4}"/></clipPath>`,
-    ...chart.series.map((series, index) => drawn(series, colour(index), x, y)),
+    ...chart.series.map((series, index) => drawn(series, colour(series, index), x, y)),
     ...legend(chart.series),
   ])
 }
@@ -113,7 +116,7 @@ function drawn(series: Series, stroke: string, x: Scale, y: Scale): string {
     ])
   return [
     '<g clip-path="url(#plot)">',
-    `<path d="${path ?? ''}" fill="none" stroke="${stroke}" stroke-width="2" stroke-linejoin="round"${dash}/>`,
+    `<path d="${path ?? ''}" fill="none" stroke="${stroke}" stroke-width="${series.width ?? 2}" stroke-linejoin="round"${dash}/>`,
     '</g>',
     ...dots,
   ].join('\n')
@@ -122,19 +125,20 @@ function drawn(series: Series, stroke: string, x: Scale, y: Scale): string {
 /** One entry a series, from left to right under the title. */
 function legend(series: readonly Series[]): string[] {
   let left = margin.left
-  return series.flatMap(({ name, dots, dashed }, index) => {
+  return series.flatMap((one, index) => {
+    const { name, dots, dashed } = one
     const start = left
     left += 52 + name.length * 7.2
     return [
-      `<path d="M${start} 68h26" stroke="${colour(index)}" stroke-width="2.5"${dashed ? ' stroke-dasharray="6 5"' : ''}/>`,
-      dots ? `<circle cx="${start + 13}" cy="68" r="4" fill="${colour(index)}"/>` : '',
+      `<path d="M${start} 68h26" stroke="${colour(one, index)}" stroke-width="${(one.width ?? 2) + 0.5}"${dashed ? ' stroke-dasharray="6 5"' : ''}/>`,
+      dots ? `<circle cx="${start + 13}" cy="68" r="4" fill="${colour(one, index)}"/>` : '',
       text(start + 33, 72.5, name),
     ]
   })
 }
 
-function colour(index: number): string {
-  return colours[index % colours.length] ?? ink
+function colour(series: Series, index: number): string {
+  return series.colour ?? colours[index % colours.length] ?? ink
 }
 
 function isFinitePoint([x, y]: readonly [number, number]): boolean {
