@@ -12,6 +12,8 @@ export interface Series {
   points: readonly (readonly [number, number])[]
   /** draw a dot at each point, with its value above */
   dots?: boolean
+  /** words at the points, on white, in place of dots */
+  labels?: readonly string[]
   /** draw the line broken: for a baseline */
   dashed?: boolean
   /** instead of the next colour of the row, and of 2 pixels */
@@ -114,11 +116,20 @@ function drawn(series: Series, stroke: string, x: Scale, y: Scale): string {
         `text-anchor="middle" font-size="12" font-weight="600" fill="${stroke}"`,
       ),
     ])
+  const labels = (series.labels ?? []).flatMap((label, index) => {
+    const [px, py] = series.points[index] ?? [Number.NaN, Number.NaN]
+    if (!isFinitePoint([px, py])) return []
+    return [
+      `<circle cx="${at(x(px))}" cy="${at(y(py))}" r="9" fill="#ffffff" stroke="${stroke}"/>`,
+      text(x(px), y(py) + 4.5, label, `text-anchor="middle" font-weight="600" fill="${stroke}"`),
+    ]
+  })
   return [
     '<g clip-path="url(#plot)">',
     `<path d="${path ?? ''}" fill="none" stroke="${stroke}" stroke-width="${series.width ?? 2}" stroke-linejoin="round"${dash}/>`,
     '</g>',
     ...dots,
+    ...labels,
   ].join('\n')
 }
 
