@@ -27,6 +27,10 @@ function picture(name: string, file: string): string {
   return svg
 }
 
+/** Reads a line of a table of percentages. */
+const percent = (printed: string) => (name: string) =>
+  Number(printed.match(new RegExp(`^${name} +([\\d.]+) %$`, 'm'))?.[1])
+
 test('worked-example: h = 2, 6, 16 and y = 4, 12, 32, whichever way they are computed', () => {
   const printed = run('worked-example')
   expect(printed).toMatch(/^1 +\[1, 1\] +\[2, 2\] +\[0, 0\] +\[2, 2\] +\[4, 4\]$/m)
@@ -49,4 +53,55 @@ test('weather: forecasts 2015 at most 2.80 °C off, where persistence is 2.91 °
   // 365 days in each of three lines
   const lines = picture('weather', 'forecast.svg').match(/<path d="[^"]*" fill="none"/g)
   expect(lines?.map((line) => line.match(/[ML]/g)?.length)).toEqual([365, 365, 365])
+})
+
+test('sentence: gradients by hand and by backward() are equal to 1e-12', () => {
+  const printed = run('sentence')
+  const apart = [...printed.matchAll(/^sum and backward\(\) are (\S+) apart$/gm)].map(
+    ([, difference]) => Number(difference),
+  )
+  expect(apart).toHaveLength(2)
+  for (const difference of apart) expect(difference).toBeLessThan(1e-12)
+  const words = 4
+  // 8 elements of U, 4 of W, 8 and 4 of V
+  const rows = [...printed.matchAll(/^[UVW]\[\d\]\[\d\] (.*)$/gm)].map(([, row]) =>
+    (row ?? '').trim().split(/ +/).map(Number),
+  )
+  expect(rows).toHaveLength(20 + 16)
+  for (const row of rows) {
+    expect(row).toHaveLength(words + 2)
+    expect(row.at(-2)).toBe(row.at(-1))
+    const added = row.slice(0, words).reduce((a, b) => a + b)
+    expect(Math.abs(added - (row.at(-1) ?? Number.NaN))).toBeLessThan(3e-6) // they are printed to six places
+  }
+  expect(rows.flat().filter((value) => Math.abs(value) > 0.01).length).toBeGreaterThan(60)
+  picture('sentence', 'gradients.svg')
+})
+
+test('names: better than by the last letter, after two epochs', () => {
+  const printed = run('names', '--epochs', '2')
+  expect(printed).toMatch(/^8003 names, 1601 of them held out$/m)
+  expect(printed).toMatch(/^Epoch 2\/2 /m)
+  const [same, lastLetter, network] = ['always the same', 'by the last letter', 'network'].map(
+    percent(printed),
+  )
+  expect(same).toBeGreaterThan(50)
+  expect(lastLetter).toBeGreaterThan(same ?? 0)
+  expect(network).toBeGreaterThan(lastLetter ?? 0)
+  // a letter of each of five names at every point
+  expect(picture('names', 'letters.svg').match(/r="9"/g)).toHaveLength(
+    'ChristopherChristinaAlexandraJoshuaGabriel'.length,
+  )
+})
+
+test('image-to-word: at least 92 % of the held-out digits are spelt exactly', () => {
+  const printed = run('image-to-word')
+  expect(printed).toMatch(/^10000 digits, 2000 of them held out$/m)
+  const [mean, network] = ['nearest mean picture', 'network'].map(percent(printed))
+  expect(mean).toBeGreaterThan(70)
+  expect(network).toBeGreaterThanOrEqual(92)
+  const svg = picture('image-to-word', 'words.svg')
+  expect(
+    svg.match(/>(zero|one|two|three|four|five|six|seven|eight|nine)<\/text>/g)?.length,
+  ).toBeGreaterThan(16)
 })
