@@ -1,6 +1,7 @@
 /** Reading a text and writing results, with errors that say in one line what is wrong. */
 
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { UserError } from './program'
 
 /** What the system's error codes mean to a person. */
@@ -47,4 +48,11 @@ export function writeText(path: string, text: string): void {
     writeFileSync(`${path}.new`, text)
     renameSync(`${path}.new`, path)
   })
+}
+
+/** Reads a file of an npm package, whether the package exports it or not. */
+export function readPackageFile(name: string, path: string): string {
+  const folder = join('node_modules', ...name.split('/'))
+  const main = require.resolve(name)
+  return readText(join(main.slice(0, main.lastIndexOf(folder)), folder, path))
 }

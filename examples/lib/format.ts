@@ -15,3 +15,18 @@ export function duration(seconds: number): string {
     ? `${minutes}:${rest}`
     : `${Math.floor(minutes / 60)}:${two(minutes % 60)}:${rest}`
 }
+
+/** Rows of cells as lines of text, each column as wide as its widest cell; the first row is the head. */
+export function table(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, column) =>
+    Math.max(...rows.map((row) => [...(row[column] ?? '')].length)),
+  )
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => cell + ' '.repeat((widths[column] ?? 0) - [...cell].length))
+        .join('   ')
+        .trimEnd(),
+    )
+    .join('\n')
+}

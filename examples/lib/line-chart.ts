@@ -2,6 +2,7 @@
 
 import { type ScaleLinear, scaleLinear } from 'd3-scale'
 import { line } from 'd3-shape'
+import { at, colours, document, faint, ink, text } from './svg'
 
 /** One line of the chart. */
 export interface Series {
@@ -11,8 +12,13 @@ export interface Series {
   points: readonly (readonly [number, number])[]
   /** draw a dot at each point, with its value above */
   dots?: boolean
+  /** words at the points, on white, in place of dots */
+  labels?: readonly string[]
   /** draw the line broken: for a baseline */
   dashed?: boolean
+  /** instead of the next colour of the row, and of 2 pixels */
+  colour?: string
+  width?: number
 }
 
 export interface LineChart {
@@ -28,10 +34,6 @@ export interface LineChart {
 const width = 860
 const height = 480
 const margin = { top: 84, right: 32, bottom: 56, left: 72 }
-// Dark enough on white, and told apart by people who do not see red and green.
-const colours = ['#4477aa', '#cc3311', '#228833', '#aa3377', '#997700']
-const ink = '#222222'
-const faint = '#666666'
 
 /** The picture, as the text of an SVG file. */
 export function lineChart(chart: LineChart): string {
@@ -45,19 +47,14 @@ export function lineChart(chart: LineChart): string {
     points.map(([, value]) => Math.min(value, yMost)),
     [height - margin.bottom, margin.top],
   )
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}"`,
-    `  font-family="system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif" font-size="13" fill="${ink}" role="img">`,
-    `<title>${escaped(chart.title)}</title>`,
-    `<rect width="${width}" height="${height}" fill="#ffffff"/>`,
+  return document(width, height, chart.title, [
     text(margin.left, 30, chart.title, 'font-size="18" font-weight="600"'),
     chart.subtitle === undefined ? '' : text(margin.left, 51, chart.subtitle, `fill="${faint}"`),
     ...frame(chart, x, y),
     `<clipPath id="plot"><rect x="${margin.left}" y="${margin.top - 4}" width="${width - margin.left - margin.right + 8}" height="${height - margin.top - margin.bottom + 4}"/></clipPath>`,
-    ...chart.series.map((series, index) => drawn(series, colour(index), x, y)),
+    ...chart.series.map((series, index) => drawn(series, colour(series, index), x, y)),
     ...legend(chart.series),
-    '</svg>\n',
-  ].join('\n')
+  ])
 }
 
 type Scale = ScaleLinear<number, number>
@@ -119,45 +116,42 @@ function drawn(series: Series, stroke: string, x: Scale, y: Scale): string {
         `text-anchor="middle" font-size="12" font-weight="600" fill="${stroke}"`,
       ),
     ])
+  const labels = (series.labels ?? []).flatMap((label, index) => {
+    const [px, py] = series.points[index] ?? [Number.NaN, Number.NaN]
+    if (!isFinitePoint([px, py])) return []
+    return [
+      `<circle cx="${at(x(px))}" cy="${at(y(py))}" r="9" fill="#ffffff" stroke="${stroke}"/>`,
+      text(x(px), y(py) + 4.5, label, `text-anchor="middle" font-weight="600" fill="${stroke}"`),
+    ]
+  })
   return [
     '<g clip-path="url(#plot)">',
-    `<path d="${path ?? ''}" fill="none" stroke="${stroke}" stroke-width="2" stroke-linejoin="round"${dash}/>`,
+    `<path d="${path ?? ''}" fill="none" stroke="${stroke}" stroke-width="${series.width ?? 2}" stroke-linejoin="round"${dash}/>`,
     '</g>',
     ...dots,
+    ...labels,
   ].join('\n')
 }
 
 /** One entry a series, from left to right under the title. */
 function legend(series: readonly Series[]): string[] {
   let left = margin.left
-  return series.flatMap(({ name, dots, dashed }, index) => {
+  return series.flatMap((one, index) => {
+    const { name, dots, dashed } = one
     const start = left
     left += 52 + name.length * 7.2
     return [
-      `<path d="M${start} 68h26" stroke="${colour(index)}" stroke-width="2.5"${dashed ? ' stroke-dasharray="6 5"' : ''}/>`,
-      dots ? `<circle cx="${start + 13}" cy="68" r="4" fill="${colour(index)}"/>` : '',
+      `<path d="M${start} 68h26" stroke="${colour(one, index)}" stroke-width="${(one.width ?? 2) + 0.5}"${dashed ? ' stroke-dasharray="6 5"' : ''}/>`,
+      dots ? `<circle cx="${start + 13}" cy="68" r="4" fill="${colour(one, index)}"/>` : '',
       text(start + 33, 72.5, name),
     ]
   })
 }
 
-function text(x: number, y: number, content: string, attributes = ''): string {
-  return `<text x="${at(x)}" y="${at(y)}" ${attributes}>${escaped(content)}</text>`
-}
-
-function colour(index: number): string {
-  return colours[index % colours.length] ?? ink
-}
-
-/** A coordinate, to a tenth of a pixel. */
-function at(value: number): string {
-  return String(Math.round(value * 10) / 10)
+function colour(series: Series, index: number): string {
+  return series.colour ?? colours[index % colours.length] ?? ink
 }
 
 function isFinitePoint([x, y]: readonly [number, number]): boolean {
   return Number.isFinite(x) && Number.isFinite(y)
-}
-
-function escaped(content: string): string {
-  return content.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`)
 }

@@ -4,7 +4,9 @@
  * Exit codes: 0 done, 1 something is wrong with the input, 2 the command line makes no sense.
  */
 
+import { manualSeed, setNumThreads } from '@elman/rnn'
 import { Command, InvalidArgumentError } from 'commander'
+import { makeFolder } from './files'
 
 /** An error that the user can put right: told in one line, without a stack. */
 export class UserError extends Error {}
@@ -16,6 +18,42 @@ export function commandLine(name: string, description: string): Command {
     .helpOption('--help', 'show this and leave')
     .showHelpAfterError('(--help lists the options)')
     .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
+}
+
+/** What a small example is told. */
+export interface ExampleOptions {
+  /** the folder that its results go to; it exists */
+  output: string
+  epochs: number
+}
+
+/**
+ * Reads the command line that the small examples share, makes the output folder, and sets threads and
+ * seed as it says.
+ *
+ * @param epochs how often an example that learns goes through its data, if nothing else is said
+ */
+export function exampleOptions(
+  name: string,
+  description: string,
+  { epochs }: { epochs?: number } = {},
+): ExampleOptions {
+  const command = commandLine(`npm run example -- ${name}`, description).option(
+    '--output <folder>',
+    'where the results go',
+    `out/${name}`,
+  )
+  if (epochs !== undefined) {
+    command
+      .option('--epochs <n>', 'how often it goes through its data', wholeNumber(1), epochs)
+      .option('--seed <n>', 'seed of the random numbers', wholeNumber(0), 0)
+      .option('--threads <n>', 'threads to compute with (default: all cores)', wholeNumber(1, 1024))
+  }
+  const options = command.parse().opts<ExampleOptions & { seed?: number; threads?: number }>()
+  if (options.threads !== undefined) setNumThreads(options.threads)
+  if (options.seed !== undefined) manualSeed(options.seed)
+  makeFolder(options.output)
+  return options
 }
 
 /** Reads a whole number of an option, from `least` to `most`. */
