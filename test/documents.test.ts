@@ -48,14 +48,17 @@ test('the example of docs/bptt.md prints what its comments say', () => {
   expect(run(code).trim().split('\n')).toEqual(promised)
 })
 
-test.each(['README.md', 'CONTRIBUTING.md', 'docs/architecture.md', 'docs/bptt.md'])(
-  'the links of %s lead somewhere',
-  (file) => {
-    const targets = [...readFileSync(file, 'utf8').matchAll(/\]\(([^)#]+)[^)]*\)/g)].map(
-      ([, target]) => target ?? '',
-    )
-    const local = targets.filter((target) => !target.startsWith('https:'))
-    expect(targets.length).toBeGreaterThan(0)
-    expect(local.filter((target) => !existsSync(join(dirname(file), target)))).toEqual([])
-  },
-)
+test.each([
+  'README.md',
+  'CONTRIBUTING.md',
+  'docs/architecture.md',
+  'docs/bptt.md',
+  'examples/README.md',
+])('the links of %s lead somewhere', (file) => {
+  const targets = [...readFileSync(file, 'utf8').matchAll(/\]\(([^)#]+)[^)]*\)/g)].map(
+    ([, target]) => target ?? '',
+  )
+  const local = targets.filter((target) => !target.startsWith('https:'))
+  expect(targets.length).toBeGreaterThan(0)
+  expect(local.filter((target) => !existsSync(join(dirname(file), target)))).toEqual([])
+})

@@ -119,7 +119,7 @@ async function main(): Promise<number> {
     schedule.step()
     const seconds = (performance.now() - start) / 1000
     console.log(
-      `Epoch ${epoch}/${epochs}  right while learning ${score(train).toFixed(1)} %  (${seconds.toFixed(2)} s)`,
+      `Epoch ${epoch}/${epochs}  of the learned names right: ${score(train).toFixed(1)} %  (${seconds.toFixed(2)} s)`,
     )
   }
 
