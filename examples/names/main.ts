@@ -6,8 +6,8 @@
  * both directions, joined, go through one output layer to a score, whose sigmoid is the probability of
  * "female". Dropout keeps 8,003 names from being learned by heart.
  *
- * A fifth of the names is held out and never learned from. (The sizes, dropout and number of epochs were chosen
- * on a fifth of the other names.)
+ * A fifth of the names is held out and never learned from. The settings, though, were compared on names drawn from
+ * all of them, so the score is slightly optimistic (examples/README.md).
  *
  *     npm run example -- names
  */
