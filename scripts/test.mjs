@@ -7,7 +7,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fail, root, runNode, Stop } from './lib/run.mjs'
-import { addon, checkTools, packages, runCargo, typescript } from './lib/setup.mjs'
+import { addon, apiPages, checkTools, packages, runCargo, typescript } from './lib/setup.mjs'
 
 const tool = (path) => join(root, 'node_modules', path)
 const tests = { passed: 0, failed: 0 }
@@ -98,6 +98,16 @@ async function demo() {
   }
 }
 
+/** All pages, since some warnings come only when they are written. */
+async function checkApiPages() {
+  const folder = mkdtempSync(join(tmpdir(), 'elman-test-'))
+  try {
+    await apiPages(folder)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
 const deny = '-D warnings'
 
 const steps = [
@@ -124,6 +134,7 @@ const steps = [
   ['types of the examples', () => runNode(tool('typescript/bin/tsc'), ['-p', 'examples'])],
   // The peers of bench/ are installed by `npm run bench` alone, and their types come with them.
   ['types of the benchmark', tscOfBench],
+  ['API pages', checkApiPages],
   ['the demo command', demo],
   ['vitest', vitest],
 ]

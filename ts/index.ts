@@ -1,7 +1,7 @@
 /**
  * Recurrent neural networks for Node.js, with the semantics of `torch.nn.RNN`, trained and run in Rust.
  *
- * @packageDocumentation
+ * @module @elman/rnn
  */
 
 export { noGrad } from './autograd/grad-mode'

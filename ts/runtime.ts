@@ -57,6 +57,13 @@ export function setNumThreads(threads: number): void {
 /**
  * Among how many threads a large call is shared.
  *
+ * @example
+ * ```ts
+ * import { getNumThreads } from '@elman/rnn'
+ *
+ * console.log(getNumThreads() >= 1) // true
+ * ```
+ *
  * @see https://docs.pytorch.org/docs/stable/generated/torch.get_num_threads.html
  */
 export function getNumThreads(): number {

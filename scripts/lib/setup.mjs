@@ -112,6 +112,11 @@ export const typescript = {
   },
 }
 
+/** Writes the API pages into a folder; typedoc.json says from what, and makes each warning an error. */
+export function apiPages(folder) {
+  return runNode(inRoot('node_modules/typedoc/bin/typedoc'), ['--out', folder])
+}
+
 /** Runs cargo, with a message of our own where there is none. */
 export function runCargo(args, options) {
   checkCargo()

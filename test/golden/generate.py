@@ -926,6 +926,13 @@ def file_files():
     return files
 
 
+def guide_files():
+    """The file that docs/from-pytorch.md brings over."""
+    torch.manual_seed(7)
+    rnn = torch.nn.RNN(3, 4, num_layers=2, bidirectional=True)
+    return {"guide.safetensors": save(rnn.state_dict())}
+
+
 def numbers(tensor):
     """A flat list; what JSON lacks becomes a text."""
     values = tensor.flatten().tolist()
@@ -948,7 +955,7 @@ def main():
     torch.use_deterministic_algorithms(True)
     torch.backends.mkldnn.enabled = False
 
-    files = rnn_files() | cell_files() | init_files() | trajectory_files() | schedule_files() | operation_files() | file_files()
+    files = rnn_files() | cell_files() | init_files() | trajectory_files() | schedule_files() | operation_files() | file_files() | guide_files()
     stale = []
     for name, content in files.items():
         path = HERE / name

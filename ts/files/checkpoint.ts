@@ -25,8 +25,11 @@ export type { Json } from './json'
 
 /** What a checkpoint is made of. */
 export interface CheckpointSources {
+  /** Whose parameters are kept. */
   model: Module
+  /** Whose state and options are kept. Default: none. */
   optimizer?: Optimizer<object> | undefined
+  /** The schedule whose state is kept. Default: none. */
   scheduler?: LRScheduler<object> | undefined
   /** Any JSON value: the epoch, the best loss. Default: null. */
   extra?: Json | undefined
@@ -34,8 +37,11 @@ export interface CheckpointSources {
 
 /** What a checkpoint is loaded into. */
 export interface CheckpointTargets {
+  /** A module with the same parameters. */
   model: Module
+  /** An optimizer of the same class over the same parameters. Default: none, and what the file holds is left out. */
   optimizer?: Optimizer<object> | undefined
+  /** A schedule of the same class. Default: none, and what the file holds is left out. */
   scheduler?: LRScheduler<object> | undefined
 }
 
@@ -116,7 +122,24 @@ export function saveCheckpoint(sources: CheckpointSources, path: string): void {
  *   parameters.
  * @returns the caller's value, `extra`.
  * @throws RangeError if the file is malformed, is no checkpoint, or does not fit the model, the optimizer or the
- *   schedule; TypeError if something is of the wrong kind; an `Error` of Node if the file cannot be read. Nothing has changed then.
+ *   schedule; TypeError if something is of the wrong kind; an `Error` of Node if the file cannot be read. Nothing has
+ *   changed then.
+ *
+ * @example
+ * ```ts
+ * import { loadCheckpoint, nn, rand, saveCheckpoint } from '@elman/rnn'
+ * import { tmpdir } from 'node:os'
+ * import { join } from 'node:path'
+ *
+ * const model = new nn.RNN(3, 4)
+ * const file = join(tmpdir(), 'random-numbers.safetensors')
+ * saveCheckpoint({ model }, file)
+ * const first = rand([1]).item()
+ * loadCheckpoint(file, { model })
+ * console.log(rand([1]).item() === first) // true
+ * ```
+ *
+ * @see https://docs.pytorch.org/tutorials/beginner/saving_loading_models.html
  */
 export function loadCheckpoint(path: string, targets: CheckpointTargets): Json {
   const given = checkOptions('loadCheckpoint', targets, ['model', 'optimizer', 'scheduler'])

@@ -56,6 +56,20 @@ export function saveSafetensors(
  * @param path the file.
  * @throws RangeError if the file is malformed, or an integer does not fit into 32 bits; an error that names tensor and
  *   kind for any other kind; an `Error` of Node if the file cannot be read.
+ *
+ * @example
+ * ```ts
+ * import { loadSafetensors, saveSafetensors, tensor } from '@elman/rnn'
+ * import { tmpdir } from 'node:os'
+ * import { join } from 'node:path'
+ *
+ * const file = join(tmpdir(), 'one-tensor.safetensors')
+ * saveSafetensors(new Map([['x', tensor([[1, 2]])]]), file)
+ * for (const [name, { shape, dtype }] of loadSafetensors(file)) {
+ *   console.log(name, shape, dtype) // x [ 1, 2 ] float32
+ * }
+ * ```
+ *
  * @see https://huggingface.co/docs/safetensors/api/torch
  */
 export function loadSafetensors(path: string): Map<string, Tensor | IntTensor> {
@@ -67,6 +81,7 @@ export function loadSafetensors(path: string): Map<string, Tensor | IntTensor> {
  *
  * @param tensors by name.
  * @param options `metadata`: texts by name that are carried along. Default: none.
+ * @returns a whole file.
  * @throws TypeError if something is not a `Map`, a tensor or a string.
  *
  * @example
@@ -91,7 +106,17 @@ export function serializeSafetensors(
  * What {@link loadSafetensors} reads, from bytes.
  *
  * @param bytes a whole file; they are copied.
+ * @returns the tensors by name, in the order in which they lie in the file.
  * @throws TypeError if it is not a `Uint8Array`; else as {@link loadSafetensors}.
+ *
+ * @example
+ * ```ts
+ * import { deserializeSafetensors, nn, serializeSafetensors } from '@elman/rnn'
+ *
+ * const bytes = serializeSafetensors(new nn.Linear(2, 1).stateDict())
+ * console.log([...deserializeSafetensors(bytes).keys()]) // [ 'weight', 'bias' ]
+ * ```
+ *
  * @see https://huggingface.co/docs/safetensors/api/torch
  */
 export function deserializeSafetensors(bytes: Uint8Array): Map<string, Tensor | IntTensor> {

@@ -98,6 +98,13 @@ export class Module {
    * The parameters by name, in torch's order. The tensors are detached and share their `data` with the parameters.
    *
    * A parameter that is in several places is there under each of its names.
+   *
+   * @example
+   * ```ts
+   * import { nn } from '@elman/rnn'
+   *
+   * console.log([...new nn.RNN(3, 4).stateDict().keys()].join(' ')) // weight_ih_l0 weight_hh_l0 bias_ih_l0 bias_hh_l0
+   * ```
    */
   stateDict(): Map<string, Tensor> {
     return new Map(parametersOf(this).map(([name, parameter]) => [name, parameter.detach()]))
@@ -111,6 +118,16 @@ export class Module {
    * @returns the names that only one side has.
    * @throws RangeError that lists all names which are missing (strict), unexpected (strict) or of another shape;
    *   TypeError if `map` is not a `Map`. Nothing has changed then.
+   *
+   * @example
+   * ```ts
+   * import { nn } from '@elman/rnn'
+   *
+   * const small = new nn.RNN(3, 4)
+   * const deep = new nn.RNN(3, 4, { numLayers: 2 })
+   * const { missingKeys } = deep.loadStateDict(small.stateDict(), { strict: false })
+   * console.log(missingKeys.length) // 4
+   * ```
    */
   loadStateDict(
     map: ReadonlyMap<string, Tensor | IntTensor>,
@@ -135,6 +152,13 @@ export class Module {
    * @param dtype `'float32'` or `'float64'`.
    * @returns this module.
    * @throws TypeError for another dtype.
+   *
+   * @example
+   * ```ts
+   * import { nn } from '@elman/rnn'
+   *
+   * console.log(new nn.Linear(2, 1).to('float64').weight.dtype) // float64
+   * ```
    */
   to(dtype: DType): this {
     const wanted = checkDType(dtype)

@@ -6,6 +6,7 @@ import { nonNegative } from './rule'
 
 /** Parameters that are treated alike: the options, which may be changed between steps, and `params`. */
 export type ParamGroup<Options> = Options & {
+  /** The parameters of the group. */
   params: Tensor[]
   /** The learning rate from which a schedule starts; set by the first schedule of the optimizer. */
   initialLr?: number | undefined
@@ -19,7 +20,9 @@ export type OptimizerParameters<Options> =
   | Iterable<Tensor>
   | Iterable<
       PartialOptions<Options> & {
+        /** The parameters of the group. */
         params: Iterable<Tensor> | Tensor
+        /** The learning rate from which a schedule starts. Default: the group's, when the schedule is made. */
         initialLr?: number | undefined
       }
     >

@@ -18,7 +18,12 @@ export interface OptimizerStateDict<Options> {
   /** What is remembered of each parameter that has been stepped: arrays of its shape, and counts. */
   state: Map<number, Record<string, Tensor | number>>
   /** The groups, with the places of their parameters. */
-  paramGroups: (Options & { params: number[]; initialLr?: number | undefined })[]
+  paramGroups: (Options & {
+    /** The places of the group's parameters. */
+    params: number[]
+    /** The learning rate from which a schedule started, if there is one. */
+    initialLr?: number | undefined
+  })[]
 }
 
 /** A load that has been checked. */

@@ -34,6 +34,7 @@ export interface TensorOptions extends FillOptions {
 
 /** Options of {@link tensor} for class indices. */
 export interface IntTensorOptions {
+  /** Asks for an {@link IntTensor}. */
   dtype: 'int32'
   /** Default: that of the nested arrays; one dimension for a flat or typed array. */
   shape?: readonly number[] | undefined

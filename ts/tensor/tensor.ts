@@ -73,7 +73,7 @@ export class Tensor {
    *
    * An optimizer and `loadStateDict` write to it too; `module.to(dtype)` replaces it.
    */
-  get data(): Floats {
+  get data(): Float32Array | Float64Array {
     return this.#variable.storage.data
   }
 
@@ -102,6 +102,7 @@ export class Tensor {
     return this.#variable.requiresGrad
   }
 
+  /** Of a leaf; of the result of a recorded operation only to true, which it is already. */
   set requiresGrad(wanted: boolean) {
     checkBoolean('requires_grad', wanted)
     if (this.#variable.origin === null) this.#variable.requiresGrad = wanted
@@ -125,6 +126,7 @@ export class Tensor {
     return this.#grad
   }
 
+  /** To null, or to a tensor of the same shape and dtype. */
   set grad(value: Tensor | null) {
     if (value === null) {
       this.#variable.grad = null
@@ -224,6 +226,14 @@ export class Tensor {
    * @param shape the new sizes; one of them may be -1 and stands for whatever is left.
    * @returns a tensor that shares `data` with this one.
    * @throws RangeError if the number of elements does not fit.
+   *
+   * @example
+   * ```ts
+   * import { ones } from '@elman/rnn'
+   *
+   * console.log(ones([2, 3, 4]).reshape([6, -1]).shape) // [ 6, 4 ]
+   * ```
+   *
    * @see https://docs.pytorch.org/docs/stable/generated/torch.reshape.html
    */
   reshape(shape: readonly number[]): Tensor {
@@ -236,6 +246,14 @@ export class Tensor {
    * @param dim0 a dimension, counted from the end if negative.
    * @param dim1 the other one.
    * @throws RangeError if there is no such dimension.
+   *
+   * @example
+   * ```ts
+   * import { ones } from '@elman/rnn'
+   *
+   * console.log(ones([2, 3, 4]).transpose(0, -1).shape) // [ 4, 3, 2 ]
+   * ```
+   *
    * @see https://docs.pytorch.org/docs/stable/generated/torch.transpose.html
    */
   transpose(dim0: number, dim1: number): Tensor {
@@ -248,6 +266,14 @@ export class Tensor {
    * @param dim the dimension, counted from the end if negative.
    * @param index the place in it, counted from the end if negative.
    * @throws RangeError if there is no such dimension or place.
+   *
+   * @example
+   * ```ts
+   * import { tensor } from '@elman/rnn'
+   *
+   * console.log(tensor([[1, 2], [3, 4]]).select(0, -1).toArray()) // [ 3, 4 ]
+   * ```
+   *
    * @see https://docs.pytorch.org/docs/stable/generated/torch.select.html
    */
   select(dim: number, index: number): Tensor {
@@ -261,6 +287,14 @@ export class Tensor {
    * @param start where the part begins, counted from the end if negative.
    * @param length how long it is.
    * @throws RangeError if the part reaches beyond the dimension.
+   *
+   * @example
+   * ```ts
+   * import { tensor } from '@elman/rnn'
+   *
+   * console.log(tensor([1, 2, 3, 4]).narrow(0, 1, 2).toArray()) // [ 2, 3 ]
+   * ```
+   *
    * @see https://docs.pytorch.org/docs/stable/generated/torch.narrow.html
    */
   narrow(dim: number, start: number, length: number): Tensor {

@@ -185,6 +185,28 @@ export class RNN extends Module {
   }
 
   /**
+   * Runs the stack over packed sequences.
+   *
+   * @param input packed sequences with `data` (N, I), N the sum of their lengths.
+   * @param hx h_0 of each layer and direction: (L·D, B, H), B in the order in which the sequences were before they were
+   *   packed. Default: zeros.
+   * @returns `[output, hN]`; the output is packed as the input is, with `data` (N, D·H), and hN is in the order of hx.
+   * @throws RangeError if a shape does not fit; TypeError if something is of another kind, or of another dtype than the
+   *   weights.
+   *
+   * @example
+   * ```ts
+   * import { nn, randn } from '@elman/rnn'
+   *
+   * const rnn = new nn.RNN(4, 8)
+   * const packed = nn.utils.rnn.packSequence([randn([5, 4]), randn([2, 4])])
+   * const [output, hN] = rnn.forward(packed)
+   * console.log(output.data.shape, hN.shape) // [ 7, 8 ] [ 1, 2, 8 ]
+   * ```
+   */
+  forward(input: PackedSequence, hx?: Tensor | null): [output: PackedSequence, hN: Tensor]
+
+  /**
    * Runs the stack over the input.
    *
    * @param input (T, B, I), (B, T, I) with `batchFirst`, or (T, I); or packed sequences with `data` (N, I).
@@ -205,7 +227,6 @@ export class RNN extends Module {
    * console.log(output.shape, hN.shape) // [ 3, 6, 8 ] [ 1, 3, 8 ]
    * ```
    */
-  forward(input: PackedSequence, hx?: Tensor | null): [output: PackedSequence, hN: Tensor]
   forward(
     input: Tensor,
     hx?: Tensor | null,

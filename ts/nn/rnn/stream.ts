@@ -92,12 +92,12 @@ export class RNNStream {
   }
 
   /** x_t, (B, I): to be written before each step. Zeros at first. */
-  get input(): Floats {
+  get input(): Float32Array | Float64Array {
     return this.#input
   }
 
   /** The last layer's h_t, (B, H): written by each step. Zeros before the first one; `reset` leaves it as it is. */
-  get output(): Floats {
+  get output(): Float32Array | Float64Array {
     return this.#output
   }
 

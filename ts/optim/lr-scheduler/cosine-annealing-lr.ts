@@ -13,12 +13,15 @@ export interface CosineAnnealingLROptions {
   lastEpoch?: number | undefined
 }
 
-interface Settings {
+/** What {@link CosineAnnealingLR} was made with. */
+export interface CosineAnnealingLRSettings {
+  /** After how many epochs the learning rates are at `etaMin`. */
   tMax: number
+  /** The smallest learning rate. */
   etaMin: number
 }
 
-const rule: EpochRule<Settings> = {
+const rule: EpochRule<CosineAnnealingLRSettings> = {
   name: 'CosineAnnealingLR',
   options: ['tMax', 'etaMin'],
   checks: { tMax: checkPositiveInteger, etaMin: nonNegative },
@@ -61,7 +64,7 @@ const rule: EpochRule<Settings> = {
  *
  * @see https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.CosineAnnealingLR.html
  */
-export class CosineAnnealingLR extends EpochScheduler<Settings> {
+export class CosineAnnealingLR extends EpochScheduler<CosineAnnealingLRSettings> {
   /**
    * @param optimizer whose learning rates are changed.
    * @param tMax after how many epochs they are at `etaMin`.

@@ -1,11 +1,15 @@
 /** Schedules: they change the learning rates of an optimizer over the epochs. */
 
-export { CosineAnnealingLR, type CosineAnnealingLROptions } from './cosine-annealing-lr'
+export {
+  CosineAnnealingLR,
+  type CosineAnnealingLROptions,
+  type CosineAnnealingLRSettings,
+} from './cosine-annealing-lr'
 export type { EpochScheduler, EpochState } from './epoch-scheduler'
 export {
   type PlateauState,
   ReduceLROnPlateau,
   type ReduceLROnPlateauOptions,
 } from './reduce-lr-on-plateau'
-export type { LRScheduler } from './scheduler'
-export { StepLR, type StepLROptions } from './step-lr'
+export type { AnyOptimizer, LRScheduler } from './scheduler'
+export { StepLR, type StepLROptions, type StepLRSettings } from './step-lr'

@@ -34,13 +34,21 @@ export interface ReduceLROnPlateauOptions {
 
 /** What {@link ReduceLROnPlateau} remembers. */
 export interface PlateauState {
+  /** Whether a smaller or a larger metric is better. */
   mode: 'min' | 'max'
+  /** The factor by which the learning rates fall. */
   factor: number
+  /** How many epochs without progress are put up with. */
   patience: number
+  /** How much better than the best a metric has to be to count as progress. */
   threshold: number
+  /** Whether the threshold is a share of the best metric, or a difference from it. */
   thresholdMode: 'rel' | 'abs'
+  /** How many epochs after a fall do not count. */
   cooldown: number
+  /** The smallest learning rate of each group. */
   minLrs: number[]
+  /** A fall that is not larger than this is left out. */
   eps: number
   /** How many epochs have ended. */
   lastEpoch: number

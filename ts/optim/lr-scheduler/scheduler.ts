@@ -5,7 +5,10 @@ import { Optimizer } from '../optimizer'
 import { nonNegative } from '../rule'
 
 /** Any optimizer: all of them have a learning rate. */
-export type AnyOptimizer = Optimizer<{ lr: number }>
+export type AnyOptimizer = Optimizer<{
+  /** The learning rate. */
+  lr: number
+}>
 
 /** How each value of a state is checked when it is loaded. */
 export type StateChecks<State> = {

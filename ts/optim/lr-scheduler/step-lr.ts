@@ -13,12 +13,15 @@ export interface StepLROptions {
   lastEpoch?: number | undefined
 }
 
-interface Settings {
+/** What {@link StepLR} was made with. */
+export interface StepLRSettings {
+  /** After how many epochs the learning rates fall. */
   stepSize: number
+  /** The factor by which they fall. */
   gamma: number
 }
 
-const rule: EpochRule<Settings> = {
+const rule: EpochRule<StepLRSettings> = {
   name: 'StepLR',
   options: ['stepSize', 'gamma'],
   checks: { stepSize: checkPositiveInteger, gamma: nonNegative },
@@ -49,7 +52,7 @@ const rule: EpochRule<Settings> = {
  *
  * @see https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.StepLR.html
  */
-export class StepLR extends EpochScheduler<Settings> {
+export class StepLR extends EpochScheduler<StepLRSettings> {
   /**
    * @param optimizer whose learning rates are changed.
    * @param stepSize after how many epochs they fall.
