@@ -8,7 +8,6 @@ import { type RnnCall, rnn, rnnAsync } from '../../ops/rnn'
 import { generator } from '../../random'
 import { type Tensor, wrap } from '../../tensor/tensor'
 import { parameter, uniform } from '../init'
-import type { Lengths } from '../lengths'
 import { Module } from '../module'
 import { isPackedSequence, type PackedSequence, withData } from '../utils/rnn/packed-sequence'
 import {
@@ -27,6 +26,11 @@ import {
 } from './config'
 import { Cores } from './cores'
 import {
+  forwardOptions,
+  type RNNForwardAsyncOptions,
+  type RNNForwardOptions,
+} from './forward-options'
+import {
   checkParameters,
   type ParameterSpec,
   parameterGroups,
@@ -36,35 +40,8 @@ import { SequencesCache } from './sequences'
 import { type RNNParts, type RNNStream, type RNNStreamOptions, streamOf } from './stream'
 import { type RNNVjp, vjp } from './vjp'
 
-/** Options of `forward`; `vjp` takes `lengths`. */
-export interface RNNForwardOptions {
-  /**
-   * How long each sequence of the batch is, in any order; what lies beyond in the input is padding and does not
-   * matter. Default: all are as long as the input.
-   */
-  lengths?: Lengths | null | undefined
-  /**
-   * n: keeps only every n-th hidden state of the layers below the last for the backward pass, which computes the others
-   * again. Gradients are the same, to the last bit.
-   *
-   * For long sequences: between forward and backward about 1/n of (L-1)·T·B·H numbers is held, and a training step
-   * costs up to one forward pass more. n about √T is a good choice; a small n holds more and takes longer, since each
-   * segment of n steps is a pass of its own. The backward pass itself needs as much memory as without, and gives it
-   * back to the system. With one layer, or where the tape does not record, there is nothing to keep. Not for
-   * bidirectional modules. Default: all are kept.
-   */
-  checkpointEvery?: number | null | undefined
-}
-
-const forwardOptions = ['lengths', 'checkpointEvery']
-
 /** What a module is made of, for those who do more with it than the class itself; null if it is no {@link RNN}. */
 export let partsOf: (rnn: unknown) => RNNParts | null
-/** Options of `forwardAsync`. */
-export interface RNNForwardAsyncOptions extends RNNForwardOptions {
-  /** Gives the call up when it is aborted. */
-  signal?: AbortSignal | null | undefined
-}
 
 /**
  * A stack of Elman layers over whole sequences, as `torch.nn.RNN`.
