@@ -231,7 +231,8 @@ export class RNN extends Module {
    *
    * @param input as for `forward`.
    * @param hx as for `forward`.
-   * @param options `lengths` and `checkpointEvery` as for `forward`; `signal`: gives the call up, at the latest a few milliseconds later.
+   * @param options `lengths` and `checkpointEvery` as for `forward`; `signal`: gives the call up, at the latest a few
+   *   milliseconds later.
    * @returns a promise of `[output, hN]`. It is rejected with what `forward` throws, or with `signal.reason`.
    *
    * @example
