@@ -36,18 +36,21 @@ export declare class RnnCore {
    * `bidirectional`.
    */
   constructor(inputSize: number, hiddenSize: number, numLayers: number, nonlinearity: string, bias: boolean, bidirectional: boolean, dtype: string)
-  /** Elements that forward leaves for backward beside the output. */
-  savedLength(sequences: Sequences): number
+  /**
+   * Elements that forward leaves for backward beside the output; with `checkpointEvery`, which forward and
+   * backward are then called with too, the states before each segment of so many steps.
+   */
+  savedLength(sequences: Sequences, checkpointEvery?: number | undefined | null): number
   /**
    * Writes `output` and `hN`, and `saved` if a backward pass will follow; then it returns a fingerprint of what
    * that will read.
    */
-  forward(sequences: Sequences, parameters: (Float32Array | Float64Array)[], input: Float32Array | Float64Array, hx: Float32Array | Float64Array | null, dropout: number, seed: number, output: Float32Array | Float64Array, hN: Float32Array | Float64Array, saved?: Float32Array | Float64Array | null): number
+  forward(sequences: Sequences, parameters: (Float32Array | Float64Array)[], input: Float32Array | Float64Array, hx: Float32Array | Float64Array | null, dropout: number, seed: number, output: Float32Array | Float64Array, hN: Float32Array | Float64Array, saved?: Float32Array | Float64Array | null, checkpointEvery?: number | undefined | null): number
   /**
    * Backpropagation through time: writes the gradients that are wanted. Throws unless what it reads has still
    * the `fingerprint` that forward returned (null: not checked).
    */
-  backward(sequences: Sequences, parameters: (Float32Array | Float64Array)[], input: Float32Array | Float64Array, hx: Float32Array | Float64Array | null, dropout: number, seed: number, output: Float32Array | Float64Array, saved: Float32Array | Float64Array, gradOutput?: Float32Array | Float64Array | null, gradHN?: Float32Array | Float64Array | null, gradInput?: Float32Array | Float64Array | null, gradHx?: Float32Array | Float64Array | null, gradParameters?: (Float32Array | Float64Array)[] | null, fingerprint?: number | undefined | null): number
+  backward(sequences: Sequences, parameters: (Float32Array | Float64Array)[], input: Float32Array | Float64Array, hx: Float32Array | Float64Array | null, dropout: number, seed: number, output: Float32Array | Float64Array, saved: Float32Array | Float64Array, gradOutput?: Float32Array | Float64Array | null, gradHN?: Float32Array | Float64Array | null, gradInput?: Float32Array | Float64Array | null, gradHx?: Float32Array | Float64Array | null, gradParameters?: (Float32Array | Float64Array)[] | null, fingerprint?: number | undefined | null, checkpointEvery?: number | undefined | null): number
   /** Elements of the memory that a stream of `batchSize` sequences works in. */
   streamLength(batchSize: number): number
   /**

@@ -1,5 +1,6 @@
 //! The stack of Elman layers.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use elman_kernels::{Context, Scalar, fingerprint};
@@ -28,6 +29,7 @@ struct Call {
     input: Source,
     hx: Option<Source>,
     dropout: Dropout,
+    checkpoint_every: Option<NonZeroUsize>,
 }
 
 /// The arrays of a call.
@@ -55,7 +57,15 @@ impl<T: Scalar> Arrays<'_, T> {
     }
 }
 
+/// Steps of a segment, if only the states at the segments' starts are kept.
+fn segment(checkpoint_every: Option<f64>) -> Checked<Option<NonZeroUsize>> {
+    let Some(every) = checkpoint_every else { return Ok(None) };
+    let every = NonZeroUsize::new(size(every, "checkpoint_every")?);
+    every.map(Some).ok_or_else(|| Failure::Range("checkpoint_every must be greater than zero".to_owned()))
+}
+
 impl RnnCore {
+    #[allow(clippy::too_many_arguments)]
     fn call(
         &self,
         sequences: &Sequences,
@@ -64,6 +74,7 @@ impl RnnCore {
         hx: Option<Floats<'_>>,
         dropout: f64,
         seed: f64,
+        checkpoint_every: Option<f64>,
     ) -> Checked<Call> {
         let seed = integer(seed, "the seed of dropout")?;
         Ok(Call {
@@ -73,6 +84,7 @@ impl RnnCore {
             input: input.take()?,
             hx: hx.take()?,
             dropout: Dropout { p: dropout, seed: seed.cast_unsigned() },
+            checkpoint_every: segment(checkpoint_every)?,
         })
     }
 }
@@ -115,12 +127,23 @@ impl RnnCore {
         })
     }
 
-    /// Elements that forward leaves for backward beside the output.
+    /// Elements that forward leaves for backward beside the output; with `checkpointEvery`, which forward and
+    /// backward are then called with too, the states before each segment of so many steps.
     #[napi(catch_unwind)]
-    pub fn saved_length(&self, env: Env, sequences: &Sequences) -> Result<f64> {
+    pub fn saved_length(
+        &self,
+        env: Env,
+        sequences: &Sequences,
+        checkpoint_every: Option<f64>,
+    ) -> Result<f64> {
         export(env, || {
+            let (layout, every) = (sequences.layout()?, segment(checkpoint_every)?);
             let len = for_dtype!(self.dtype, T => {
-                self.stack.saved_len::<T>(&*sequences.layout()?).map_err(Failure::from)
+                match every {
+                    Some(every) => self.stack.checkpoints_len::<T>(&layout, every),
+                    None => self.stack.saved_len::<T>(&layout),
+                }
+                .map_err(Failure::from)
             })?;
             Ok(len as f64)
         })
@@ -142,10 +165,11 @@ impl RnnCore {
         #[napi(ts_arg_type = "Float32Array | Float64Array")] output: FloatsMut<'_>,
         #[napi(ts_arg_type = "Float32Array | Float64Array")] h_n: FloatsMut<'_>,
         #[napi(ts_arg_type = "Float32Array | Float64Array | null")] saved: Option<FloatsMut<'_>>,
+        checkpoint_every: Option<f64>,
     ) -> Result<f64> {
         work::run(env, || {
             disjoint(&[&output, &h_n, &saved], &[&parameters, &input, &hx])?;
-            let call = self.call(sequences, parameters, input, hx, dropout, seed)?;
+            let call = self.call(sequences, parameters, input, hx, dropout, seed, checkpoint_every)?;
             let (mut output, mut h_n, mut saved) = (output.take()?, h_n.take()?, saved.take()?);
             let dtype = self.dtype;
             Ok(move |ctx: &Context| {
@@ -163,7 +187,10 @@ impl RnnCore {
                         states_n: vec![h_n.get()?],
                         saved,
                     };
-                    call.stack.forward(ctx, forward)?;
+                    match call.checkpoint_every {
+                        Some(every) => call.stack.forward_checkpointed(ctx, every, forward)?,
+                        None => call.stack.forward(ctx, forward)?,
+                    }
                     Ok(if keeps { arrays.fingerprint(ctx, output.get()?) } else { 0.0 })
                 })
             })
@@ -193,13 +220,14 @@ impl RnnCore {
             Vec<FloatsMut<'_>>,
         >,
         fingerprint: Option<f64>,
+        checkpoint_every: Option<f64>,
     ) -> Result<f64> {
         work::run(env, || {
             disjoint(
                 &[&grad_input, &grad_hx, &grad_parameters],
                 &[&parameters, &input, &hx, &output, &saved, &grad_output, &grad_h_n],
             )?;
-            let call = self.call(sequences, parameters, input, hx, dropout, seed)?;
+            let call = self.call(sequences, parameters, input, hx, dropout, seed, checkpoint_every)?;
             let (output, saved) = (output.take()?, saved.take()?);
             let (grad_output, grad_h_n) = (grad_output.take()?, grad_h_n.take()?);
             let (mut grad_input, mut grad_hx) = (grad_input.take()?, grad_hx.take()?);
@@ -230,7 +258,10 @@ impl RnnCore {
                             .map(|all| all.iter_mut().map(Target::get).collect::<Checked<_>>())
                             .transpose()?,
                     };
-                    call.stack.backward(ctx, &backward, gradients)?;
+                    match call.checkpoint_every {
+                        Some(every) => call.stack.backward_checkpointed(ctx, every, &backward, gradients)?,
+                        None => call.stack.backward(ctx, &backward, gradients)?,
+                    }
                     Ok(0.0)
                 })
             })

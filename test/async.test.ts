@@ -489,3 +489,40 @@ describe('while work runs in the background,', () => {
     },
   )
 })
+
+describe('packed sequences off the event loop', () => {
+  it('give the bits of forward and backward, with hx, dropout and checkpoints', async () => {
+    const rnn = new nn.RNN(3, 5, { numLayers: 2, dropout: 0.5 })
+    const sequences = [filled([2, 3], 1), filled([6, 3], 2), filled([4, 3], 3)]
+    const hx = filled([2, 3, 5], 4)
+    const run = async (later: boolean, options?: { checkpointEvery: number }) => {
+      manualSeed(1)
+      rnn.zeroGrad()
+      const packed = nn.utils.rnn.packSequence(sequences, { enforceSorted: false })
+      const [output, hN] = later
+        ? await rnn.forwardAsync(packed, hx, options)
+        : rnn.forward(packed, hx, options)
+      expect(output).toBeInstanceOf(nn.utils.rnn.PackedSequence)
+      expect([...output.batchSizes.data]).toEqual([3, 3, 2, 2, 1, 1])
+      expect(output.sortedIndices).toBe(packed.sortedIndices)
+      const loss = output.data.sum().add(hN.sum())
+      if (later) await loss.backwardAsync()
+      else loss.backward()
+      return [output.data, hN, ...rnn.parameters().map(({ grad }) => grad as Tensor)].map(bits)
+    }
+    const expected = await run(false)
+    expect(await run(true)).toEqual(expected)
+    expect(await run(true, { checkpointEvery: 2 })).toEqual(expected)
+  })
+
+  it('refuse lengths and leave the random numbers alone', async () => {
+    const rnn = new nn.RNN(3, 5, { numLayers: 2, dropout: 0.5 })
+    const packed = nn.utils.rnn.packSequence([filled([2, 3], 1)])
+    manualSeed(1)
+    const options = { lengths: [2] } as object
+    await expect(rnn.forwardAsync(packed, null, options)).rejects.toThrow(/lengths/)
+    const [output] = rnn.forward(packed)
+    manualSeed(1)
+    expect(bits(rnn.forward(packed)[0].data)).toEqual(bits(output.data))
+  })
+})

@@ -11,7 +11,7 @@ import { gridChart } from '../bench/report/grid-chart'
 import { gridTables } from '../bench/report/grid-tables'
 import { growthChart } from '../bench/report/growth-chart'
 import { otherTables } from '../bench/report/other-tables'
-import type { Results } from '../bench/report/results'
+import type { CheckpointsResult, Results } from '../bench/report/results'
 import { asMarkdown, asText, milliseconds, ratio } from '../bench/report/table'
 
 const small = shape(50, 16, 32, 64)
@@ -54,6 +54,13 @@ function results(parts: Partial<Results>): Results {
 
 /** A training step by the three forms of input. */
 const mixed = { task: 'step', threads: 2, padded: 10, lengths: 11, packed: 12 } as const
+
+const checkpoints: CheckpointsResult = {
+  ...{ shape: small, every: 100 },
+  plain: { buffers: 160, resident: 400 },
+  checkpointed: { buffers: 2, resident: 4 },
+  milliseconds: { plain: 800, checkpointed: 1000 },
+}
 
 const race = [
   measured('ours', 2),
@@ -138,6 +145,7 @@ describe('tables', () => {
         memory: {
           ...{ shape: small, small, arrays: 80, extra: 20, peak: 120, steps: 1000 },
           resident: { vjp: [60, 61, 60], tape: [60, 60, 75] },
+          checkpoints,
         },
         demo: [
           {
@@ -152,6 +160,7 @@ describe('tables', () => {
       ['(50, 16, 32, 64)', 'step', '2', '10.0', '11.0', '1.10', '12.0', '1.20'],
       ['80', '20', '120', '1.20'],
       ['vjp', '60.0', '61.0', '60.0'],
+      ['all states', '160.0', '400.0', '800'],
       ['1', '21,000', '10,000', '2.10', '2.500, 2.510'],
     ])
   })
@@ -209,11 +218,27 @@ describe('aims', () => {
     const memory = {
       ...{ shape: small, small, arrays: 80, extra: 20, peak: 120, steps: 1000 },
       resident: { vjp: [60, 61, 60], tape: [60, 60, 75] },
+      checkpoints,
     }
     expect(met({ memory }, 'memory of a step')).toBe('yes')
     expect(met({ memory: { ...memory, peak: 160 } }, 'memory of a step')).toBe('NO')
     expect(met({ memory }, 'no growth over 1000 steps, vjp')).toBe('yes')
     expect(met({ memory }, 'no growth over 1000 steps, tape')).toBe('NO')
+  })
+
+  test('of checkpoints: less is held, and a step is not much longer', () => {
+    const met = (changed: Partial<CheckpointsResult>) => {
+      const memory = {
+        ...{ shape: small, small, arrays: 80, extra: 20, peak: 120, steps: 1000 },
+        resident: { vjp: [60], tape: [60] },
+        checkpoints: { ...checkpoints, ...changed },
+      }
+      const { rows } = goalTable(results({ memory }))
+      return rows.filter(([, title]) => title?.startsWith('checkpointEvery')).map(([yes]) => yes)
+    }
+    expect(met({})).toEqual(['yes', 'yes'])
+    expect(met({ plain: { buffers: 19, resident: 400 } })).toEqual(['NO', 'yes'])
+    expect(met({ milliseconds: { plain: 800, checkpointed: 1200 } })).toEqual(['yes', 'NO'])
   })
 })
 

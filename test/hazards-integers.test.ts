@@ -89,6 +89,17 @@ describe('integers arrive in the addon as doubles', () => {
     refuse(call, call.integers, others, Error)
   })
 
+  it('steps between checkpoints, which may be left out', () => {
+    const core = new addon.RnnCore(2, 3, 2, 'tanh', false, false, 'float32')
+    const sequences = addon.Sequences.padded(7, 1, false, null)
+    for (const value of [...fractions, 0, -1, -(2 ** 40)]) {
+      expect(() => core.savedLength(sequences, value), String(value)).toThrow(RangeError)
+    }
+    expect(core.savedLength(sequences, 2)).toBe(9)
+    expect(core.savedLength(sequences, 2 ** 32 + 2)).toBe(0)
+    expect(core.savedLength(sequences, null)).toBe(21)
+  })
+
   it('2^32 + 5 is not 5', () => {
     const legal = ['Sequences.padded', 'RnnCore', 'RnnCore#streamLength', 'adamStep']
     for (const call of withSizes) {

@@ -85,6 +85,11 @@ describe('nn.RNN', () => {
       signal: AbortSignal.abort(),
     })
     expectTypeOf(result).toEqualTypeOf<[output: Tensor, hN: Tensor]>()
+    expectTypeOf(rnn.forward(zeros([5, 2, 3]), null, { checkpointEvery: 2 })).toEqualTypeOf<
+      typeof result
+    >()
+    // @ts-expect-error: a pullback may be called many times
+    rnn.vjp(zeros([5, 2, 3]), null, { checkpointEvery: 2 })
     const { pullback, hN } = rnn.vjp(zeros([5, 2, 3]))
     expectTypeOf(hN).toEqualTypeOf<Tensor>()
     const gradients = pullback(null, hN)
@@ -103,6 +108,7 @@ describe('nn.RNN', () => {
       [tensor: Tensor, lengths: IntTensor]
     >()
     new nn.utils.rnn.PackedSequence(packed.data, packed.batchSizes, [0], Int32Array.of(0))
+    expectTypeOf(rnn.forward).toBeCallableWith(packed, null, { checkpointEvery: 2 })
     // @ts-expect-error: each sequence has its own length
     rnn.forward(packed, null, { lengths: [2] })
     // @ts-expect-error: no pullback for packed sequences

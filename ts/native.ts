@@ -55,7 +55,11 @@ export interface NativeRnnCore {
   resetStream(batchSize: number, memory: Floats, hx: Floats | null): void
   /** float32 only. */
   serializeOnnx(parameters: Floats[], batchFirst: boolean): Uint8Array
-  savedLength(sequences: NativeSequences): number
+  /**
+   * With `checkpointEvery`, which `forward` and `backward` are then called with too, it counts the states before each
+   * segment of so many steps.
+   */
+  savedLength(sequences: NativeSequences, checkpointEvery?: number | null): number
   forward(
     sequences: NativeSequences,
     parameters: Floats[],
@@ -66,6 +70,7 @@ export interface NativeRnnCore {
     output: Floats,
     hN: Floats,
     saved: Floats | null,
+    checkpointEvery?: number | null,
   ): number
   backward(
     sequences: NativeSequences,
@@ -83,6 +88,7 @@ export interface NativeRnnCore {
     gradParameters: Floats[] | null,
     /** What `forward` returned; throws if one of the arrays that it stands for has changed. */
     fingerprint: number | null,
+    checkpointEvery?: number | null,
   ): void
 }
 

@@ -3,10 +3,18 @@
  *
  *     memory-child peak T B I H        → {"bytes": …}, the peak of one training step above the time before
  *     memory-child steady FORM STEPS T B I H  → {"resident": […]}, resident bytes after equal stretches of steps
+ *     memory-child held L N T B I H    → {"buffers": …, "resident": …}, bytes that lie between forward and backward
+ *                                        beside the results, with `checkpointEvery: N`, or without for N = all
+ *     memory-child cost L N PAIRS T B I H  → {"plain": …, "checkpointed": …}, milliseconds of a step, medians
  */
 
 import { readFileSync, writeFileSync } from 'node:fs'
-import { nn, ones, rand } from '@elman/rnn'
+import { setTimeout } from 'node:timers/promises'
+import { nn, ones, rand, type Tensor } from '@elman/rnn'
+import { median } from '../lib/statistics'
+
+/** T, B, I, H. */
+type Sizes = readonly [number, number, number, number]
 
 /** Stretches that the steps are divided into. */
 const stretches = 10
@@ -38,11 +46,7 @@ function measurePeak(T: number, B: number, I: number, H: number): { bytes: numbe
   return { bytes: peak() - before }
 }
 
-function measureSteady(
-  form: string,
-  steps: number,
-  [T, B, I, H]: readonly [number, number, number, number],
-): { resident: number[] } {
+function measureSteady(form: string, steps: number, [T, B, I, H]: Sizes): { resident: number[] } {
   const rnn = new nn.RNN(I, H)
   const input = rand([T, B, I], { requiresGrad: true })
   const gradient = ones([T, B, H])
@@ -64,12 +68,106 @@ function measureSteady(
   return { resident }
 }
 
-const [mode, ...args] = process.argv.slice(2)
-if (mode === 'peak') {
-  const [T = 1, B = 1, I = 1, H = 1] = args.map(Number)
-  console.log(JSON.stringify(measurePeak(T, B, I, H)))
-} else {
-  const [form = '', steps, ...sizes] = args
-  const [T = 1, B = 1, I = 1, H = 1] = sizes.map(Number)
-  console.log(JSON.stringify(measureSteady(form, Number(steps), [T, B, I, H])))
+/** Bytes of array buffers, and of memory that is resident. */
+interface Memory {
+  readonly buffers: number
+  readonly resident: number
 }
+
+/** Memory after everything has been collected. */
+async function collected(): Promise<Memory> {
+  for (let time = 0; time < 3; time += 1) {
+    globalThis.gc?.()
+    await setTimeout(20) // array buffers are freed on another thread
+  }
+  const { arrayBuffers, rss } = process.memoryUsage()
+  return { buffers: arrayBuffers, resident: rss }
+}
+
+/**
+ * A training step on the tape.
+ *
+ * @param between gets the results after forward.
+ */
+async function tapeStep(
+  rnn: nn.RNN,
+  [input, gradient]: readonly [Tensor, Tensor],
+  checkpointEvery: number | null,
+  between: (results: Tensor[]) => Promise<void> = async () => {},
+): Promise<void> {
+  rnn.zeroGrad()
+  input.grad = null
+  const [output, hN] = rnn.forward(input, null, { checkpointEvery })
+  await between([output, hN])
+  output.backward(gradient)
+}
+
+/** What a step reads: the input, and the gradient of the output. */
+function given([T, B, I, H]: Sizes): readonly [Tensor, Tensor] {
+  return [rand([T, B, I], { requiresGrad: true }), ones([T, B, H])]
+}
+
+/** The third step, since an addon may go on holding what it has worked in. */
+async function measureHeld(layers: number, every: number | null, sizes: Sizes): Promise<Memory> {
+  const [, B, I, H] = sizes
+  const rnn = new nn.RNN(I, H, { numLayers: layers })
+  await tapeStep(rnn, given([2, B, I, H]), every) // loads everything
+  const tensors = given(sizes)
+  rnn.zeroGrad()
+  const start = await collected()
+  for (let time = 0; time < 2; time += 1) await tapeStep(rnn, tensors, every)
+  const held = { buffers: 0, resident: 0 }
+  await tapeStep(rnn, tensors, every, async (results) => {
+    const now = await collected()
+    const bytes = results.reduce((sum, { data }) => sum + data.byteLength, 0)
+    held.buffers = now.buffers - start.buffers - bytes
+    held.resident = now.resident - start.resident - bytes
+  })
+  return held
+}
+
+async function measureCost(
+  layers: number,
+  every: number,
+  pairs: number,
+  sizes: Sizes,
+): Promise<{ plain: number; checkpointed: number }> {
+  const [, , I, H] = sizes
+  const rnn = new nn.RNN(I, H, { numLayers: layers })
+  const tensors = given(sizes)
+  const timed = async (n: number | null): Promise<number> => {
+    await collected()
+    const start = performance.now()
+    await tapeStep(rnn, tensors, n)
+    return performance.now() - start
+  }
+  for (const n of [null, every]) await timed(n)
+  const plain: number[] = []
+  const checkpointed: number[] = []
+  for (let pair = 0; pair < pairs; pair += 1) {
+    plain.push(await timed(null))
+    checkpointed.push(await timed(every))
+  }
+  return { plain: median(plain), checkpointed: median(checkpointed) }
+}
+
+async function main(mode: string, args: string[]): Promise<unknown> {
+  const [T = 1, B = 1, I = 1, H = 1] = args.slice(-4).map(Number)
+  const sizes: Sizes = [T, B, I, H]
+  const [first = '', second = '', third] = args
+  switch (mode) {
+    case 'peak':
+      return measurePeak(T, B, I, H)
+    case 'steady':
+      return measureSteady(first, Number(second), sizes)
+    case 'held':
+      return measureHeld(Number(first), second === 'all' ? null : Number(second), sizes)
+    case 'cost':
+      return measureCost(Number(first), Number(second), Number(third), sizes)
+    default:
+      throw new Error(`there is nothing to measure that is called ${mode}`)
+  }
+}
+
+const [mode = '', ...args] = process.argv.slice(2)
+main(mode, args).then((result) => console.log(JSON.stringify(result)))

@@ -1,13 +1,18 @@
-/** How much memory a training step takes, and whether many of them take more and more. */
+/**
+ * How much memory a training step takes, whether many of them take more and more, and what `checkpointEvery` saves and
+ * costs on a long sequence.
+ */
 
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { typescript } from '../lib/node'
 import { parameters, type Shape, shape } from '../lib/shape'
+import type { CheckpointsResult, Held } from '../report/results'
 import type { Bench } from './bench'
 
 const large = shape(1000, 64, 128, 256)
 const small = shape(20, 4, 8, 16)
+const long = shape(10_000, 8, 256, 256, 3)
 
 const megabyte = 2 ** 20
 
@@ -26,7 +31,22 @@ export function runMemory({ options, results }: Bench): void {
     small,
     steps,
     resident: { vjp: steady('vjp'), tape: steady('tape') },
+    checkpoints: runCheckpoints(options.quick ? 3 : 7),
   }
+}
+
+/** Measures `checkpointEvery` in so many pairs of steps. */
+function runCheckpoints(pairs: number): CheckpointsResult {
+  const every = Math.round(Math.sqrt(long.T))
+  const held = (n: number | null) => {
+    const { buffers, resident } = run<Held>(`held ${long.L} ${n ?? 'all'}`, long)
+    return { buffers: buffers / megabyte, resident: resident / megabyte }
+  }
+  const milliseconds = run<CheckpointsResult['milliseconds']>(
+    `cost ${long.L} ${every} ${pairs}`,
+    long,
+  )
+  return { shape: long, every, plain: held(null), checkpointed: held(every), milliseconds }
 }
 
 /** Bytes of a training step's inputs, outputs and gradients in float32; the gradient of the output is an input. */

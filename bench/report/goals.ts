@@ -197,6 +197,15 @@ function otherGoals({ stream = [], memory, demo = [] }: Results): Goal[] {
         met: grown <= Math.max(2, 0.02 * first),
       })
     }
+    const { plain, checkpointed, milliseconds } = memory.checkpoints
+    const held = plain.buffers / checkpointed.buffers
+    goals.push(atLeast('checkpointEvery: 10 × less held for the backward pass', held, 10))
+    const cost = milliseconds.checkpointed / milliseconds.plain
+    goals.push({
+      aim: 'checkpointEvery: a step at most 1.45 × as long',
+      measured: `${ratio(cost)} ×`,
+      met: cost <= 1.45,
+    })
   }
   for (const { threads, ours, torch } of demo) {
     const gain = median(ours) / median(torch)

@@ -2,7 +2,7 @@
 
 import { shapeName } from '../lib/shape'
 import { median } from '../lib/statistics'
-import type { Results } from './results'
+import type { CheckpointsResult, Held, Results } from './results'
 import { milliseconds, ratio, type Table } from './table'
 
 export function otherTables(results: Results): Table[] {
@@ -79,7 +79,32 @@ function memoryTables({ memory }: Results): Table[] {
         ...resident[form].map((value) => value.toFixed(1)),
       ]),
     },
+    checkpointsTable(memory.checkpoints),
   ]
+}
+
+function checkpointsTable(result: CheckpointsResult): Table {
+  const { shape, every, plain, checkpointed, milliseconds: time } = result
+  const row = (name: string, { buffers, resident }: Held, step: number) => [
+    name,
+    buffers.toFixed(1),
+    resident.toFixed(1),
+    step.toFixed(0),
+  ]
+  return {
+    title: `Held between forward and backward beside the results at ${shapeName(shape)}, megabytes, and a step's milliseconds`,
+    head: ['', 'array buffers', 'resident', 'step'],
+    rows: [
+      row('all states', plain, time.plain),
+      row(`checkpointEvery: ${every}`, checkpointed, time.checkpointed),
+      [
+        'quotient',
+        ratio(plain.buffers / checkpointed.buffers),
+        ratio(plain.resident / checkpointed.resident),
+        ratio(time.checkpointed / time.plain),
+      ],
+    ],
+  }
 }
 
 function demoTable({ demo }: Results): Table[] {

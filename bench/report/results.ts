@@ -30,6 +30,24 @@ export interface LengthsResult {
   readonly packed: number
 }
 
+/** What lies between forward and backward beside the results: array buffers, and memory that is resident. */
+export interface Held {
+  readonly buffers: number
+  readonly resident: number
+}
+
+/** What `checkpointEvery` saves and costs. */
+export interface CheckpointsResult {
+  readonly shape: Shape
+  /** steps between the states that are kept */
+  readonly every: number
+  /** megabytes, without it and with it */
+  readonly plain: Held
+  readonly checkpointed: Held
+  /** of a training step, in turns */
+  readonly milliseconds: { readonly plain: number; readonly checkpointed: number }
+}
+
 export interface MemoryResult {
   readonly shape: Shape
   /** megabytes of inputs, outputs and gradients, and of one array (T, B, H) */
@@ -41,6 +59,7 @@ export interface MemoryResult {
   readonly steps: number
   /** megabytes of resident memory after equal stretches of the small steps, in `vjp` and on the tape */
   readonly resident: Readonly<Record<'vjp' | 'tape', readonly number[]>>
+  readonly checkpoints: CheckpointsResult
 }
 
 export interface DemoResult {

@@ -56,6 +56,7 @@ const core = new addon.RnnCore(2, 3, 2, 'tanh', true, false, 'float32')
 const sequences = addon.Sequences.padded(2, 2, false, ints(2, 1))
 const packed = addon.Sequences.packed(ints(2, 1), ints(1, 0))
 const saved = core.savedLength(sequences)
+const checkpoints = core.savedLength(sequences, 1)
 const shapes = [6, 9, 3, 3, 9, 9, 3, 3]
 const parameters = (): Float32Array[] => shapes.map((count, place) => floats(count, place))
 
@@ -155,6 +156,30 @@ export const calls: readonly Call[] = [
       const kept = [floats(12), floats(saved, 2)]
       const gradients = [floats(12), floats(12), floats(8), floats(12), parameters()]
       return [...call, ...kept, ...gradients, null]
+    },
+    {
+      on: () => core,
+      integers: [5],
+      written: [[10], [11], ...shapes.map((_, place) => [12, place] as const)],
+    },
+  ),
+  call('RnnCore#savedLength', () => [sequences, 1], { on: () => core }),
+  call(
+    'RnnCore#forward',
+    () => {
+      const [input, hx, output] = [floats(8), floats(12, 1), floats(12)]
+      const kept = floats(checkpoints)
+      return [sequences, parameters(), input, hx, 0.5, 7, output, floats(12), kept, 1]
+    },
+    { on: () => core, integers: [5], written: [[6], [7], [8]] },
+  ),
+  call(
+    'RnnCore#backward',
+    () => {
+      const call = [sequences, parameters(), floats(8), floats(12, 1), 0.5, 7]
+      const kept = [floats(12), floats(checkpoints, 2)]
+      const gradients = [floats(12), floats(12), floats(8), floats(12), parameters()]
+      return [...call, ...kept, ...gradients, null, 1]
     },
     {
       on: () => core,

@@ -22,6 +22,8 @@ export interface RnnCall {
   readonly dropout: number
   /** Names the mask. */
   readonly seed: number
+  /** Steps of a segment, if only the states before each segment are kept for the backward pass; else null. */
+  readonly checkpointEvery: number | null
   readonly outputShape: readonly number[]
   readonly hNShape: readonly number[]
 }
@@ -103,11 +105,11 @@ function recordCall(call: RnnCall, inputs: readonly Variable[], made: Made): voi
   })
 }
 
-/** How long the backward pass takes: each row meets each weight twice. */
-function workOf({ input, parameters }: RnnCall): number {
+/** How long the backward pass takes: each row meets each weight twice, and once more if it is computed again. */
+function workOf({ input, parameters, checkpointEvery }: RnnCall): number {
   const rows = input.numel / (input.shape.at(-1) ?? 1)
   const weights = parameters.reduce((total, { numel }) => total + numel, 0)
-  return (2 * rows * weights) / multiplyAddsOfAnElement
+  return ((checkpointEvery === null ? 2 : 3) * rows * weights) / multiplyAddsOfAnElement
 }
 
 /** The gradients that the pullback of {@link rnnVjp} gives. */
@@ -154,8 +156,8 @@ function inputsOf({ input, hx, parameters }: RnnCall): Variable[] {
 }
 
 /** Room for what the native forward leaves for the native backward, beside the output. */
-function allocateSaved({ core, sequences, input }: RnnCall): Floats {
-  return allocate(input.dtype, core.savedLength(sequences))
+function allocateSaved({ core, sequences, input, checkpointEvery }: RnnCall): Floats {
+  return allocate(input.dtype, core.savedLength(sequences, checkpointEvery))
 }
 
 /** Room for the results. */
@@ -180,6 +182,7 @@ function forward(call: RnnCall, { output, hN, saved }: Made): number {
     output.values(),
     hN.values(),
     saved,
+    call.checkpointEvery,
   )
 }
 
@@ -206,6 +209,7 @@ function backward(
     gradients.hx,
     gradients.parameters,
     fingerprint,
+    call.checkpointEvery,
   )
 }
 

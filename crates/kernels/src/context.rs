@@ -81,6 +81,11 @@ impl Context {
         self.shared.arena.take(len)
     }
 
+    /// Gives scratch memory that is not in use back to the system, for calls that are to leave little behind.
+    pub fn free_scratch(&self) {
+        self.shared.arena.clear();
+    }
+
     /// A team for at most `parts` parts of work.
     pub fn team(&self, parts: usize) -> Team<'_> {
         self.shared.pool.team(parts.min(self.threads()))

@@ -62,6 +62,11 @@ impl Arena {
         Some(free.swap_remove(best))
     }
 
+    /// Gives the blocks that are not in use back to the system.
+    pub(crate) fn clear(&self) {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     fn give_back(&self, block: Block) {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         let kept: usize = free.iter().map(|b| b.len() * WORD).sum();
@@ -123,6 +128,18 @@ mod tests {
         let first = arena.take::<f32>(1000).unwrap().as_ptr() as usize;
         assert_eq!(arena.take::<f64>(500).unwrap().as_ptr() as usize, first);
         assert_eq!(arena.take::<f32>(10).unwrap().len(), 10);
+    }
+
+    #[test]
+    fn a_cleared_arena_holds_nothing_and_works_on() {
+        let arena = Arena::default();
+        let used = arena.take::<f32>(1000).unwrap();
+        drop(arena.take::<f32>(1000).unwrap());
+        arena.clear();
+        assert!(arena.free.lock().unwrap().is_empty());
+        assert_eq!(used.len(), 1000);
+        drop(used);
+        assert_eq!(arena.free.lock().unwrap().len(), 1);
     }
 
     #[test]

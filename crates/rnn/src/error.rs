@@ -72,4 +72,7 @@ pub enum Error {
     /// A layer that reads its input from the end cannot go on by one step.
     #[error("a stream goes forward in time, so a bidirectional RNN has none")]
     BidirectionalStream,
+    /// A layer that reads its input from the end cannot be run by segments.
+    #[error("checkpoints go forward in time, so a bidirectional RNN has none")]
+    BidirectionalCheckpoints,
 }

@@ -1,7 +1,7 @@
 /** The checks of what a recurrent module's forward takes, in torch's order and wording. */
 
 import type { Variable } from '../../autograd/variable'
-import { checkOptions, formatShape, sameShape } from '../../check'
+import { checkOptions, checkPositiveInteger, formatShape, sameShape } from '../../check'
 import type { DType } from '../../dtype'
 import { checkTensor } from '../../tensor/tensor'
 import { checkLengths } from '../lengths'
@@ -33,12 +33,15 @@ export interface ForwardArguments<L extends Layout = Layout> {
   readonly input: Variable
   readonly hx: Variable | null
   readonly layout: L
+  /** Steps between the hidden states that are kept for the backward pass; null if all are. */
+  readonly checkpointEvery: number | null
 }
 
 /**
  * Checks what `nn.RNN`'s `forward` and `vjp` take.
  *
  * @param dtype that of the weights.
+ * @param allowed the options that the function has.
  */
 export function checkForwardArguments(
   owner: string,
@@ -47,8 +50,9 @@ export function checkForwardArguments(
   inputArgument: unknown,
   hxArgument: unknown,
   options: unknown,
+  allowed: readonly string[],
 ): ForwardArguments<PaddedLayout> {
-  const { lengths } = checkOptions(owner, options, ['lengths'])
+  const { lengths, checkpointEvery } = checkOptions(owner, options, allowed)
   const input = checkTensor(owner, 'input', inputArgument)
   const hx = hxArgument == null ? null : checkTensor(owner, 'hx', hxArgument)
   const rank = input.shape.length
@@ -83,12 +87,13 @@ export function checkForwardArguments(
       batched,
       lengths: lengths == null ? null : checkBatchLengths(lengths, steps, batch, batched),
     },
+    checkpointEvery: checkCheckpointEvery(config, checkpointEvery),
   }
 }
 
 /**
- * Checks what `nn.RNN`'s `forward` takes with a packed input. Each sequence has its own length there, and no options
- * are left to give.
+ * Checks what `nn.RNN`'s `forward` takes with a packed input. Each sequence has its own length there, so that there
+ * are no `lengths` to give.
  *
  * @param dtype that of the weights.
  */
@@ -99,8 +104,9 @@ export function checkPackedArguments(
   inputArgument: unknown,
   hxArgument: unknown,
   options: unknown,
+  allowed: readonly string[],
 ): ForwardArguments<PackedLayout> {
-  const { lengths } = checkOptions(owner, options, ['lengths'])
+  const { lengths, checkpointEvery } = checkOptions(owner, options, allowed)
   if (lengths != null) {
     throw new TypeError(
       `${owner}(): argument 'lengths' is for padded input, but got a PackedSequence`,
@@ -118,7 +124,20 @@ export function checkPackedArguments(
     input,
     hx,
     layout: { batchSizes: batchSizes.slice(), sortedIndices: sortedIndices?.slice() ?? null },
+    checkpointEvery: checkCheckpointEvery(config, checkpointEvery),
   }
+}
+
+/** A number of steps, for a stack that goes forward in time. */
+function checkCheckpointEvery(config: RnnConfig, value: unknown): number | null {
+  if (value == null) return null
+  const every = checkPositiveInteger('checkpoint_every', value)
+  if (config.bidirectional) {
+    throw new RangeError(
+      'checkpointEvery goes forward in time: expected a module with bidirectional=false, got bidirectional=true, whose second half begins at the end of the sequence',
+    )
+  }
+  return every
 }
 
 function checkInputSize(config: RnnConfig, input: Variable): void {

@@ -156,6 +156,7 @@ export class RNNCell extends Module {
       hx: h,
       dropout: 0,
       seed: 0,
+      checkpointEvery: null,
       outputShape: shape,
       hNShape: shape,
     })

@@ -8,7 +8,6 @@ import { type RnnCall, rnn, rnnAsync } from '../../ops/rnn'
 import { generator } from '../../random'
 import { type Tensor, wrap } from '../../tensor/tensor'
 import { parameter, uniform } from '../init'
-import type { Lengths } from '../lengths'
 import { Module } from '../module'
 import { isPackedSequence, type PackedSequence, withData } from '../utils/rnn/packed-sequence'
 import {
@@ -27,6 +26,11 @@ import {
 } from './config'
 import { Cores } from './cores'
 import {
+  forwardOptions,
+  type RNNForwardAsyncOptions,
+  type RNNForwardOptions,
+} from './forward-options'
+import {
   checkParameters,
   type ParameterSpec,
   parameterGroups,
@@ -36,22 +40,8 @@ import { SequencesCache } from './sequences'
 import { type RNNParts, type RNNStream, type RNNStreamOptions, streamOf } from './stream'
 import { type RNNVjp, vjp } from './vjp'
 
-/** Options of `forward` and `vjp`. */
-export interface RNNForwardOptions {
-  /**
-   * How long each sequence of the batch is, in any order; what lies beyond in the input is padding and does not
-   * matter. Default: all are as long as the input.
-   */
-  lengths?: Lengths | null | undefined
-}
-
 /** What a module is made of, for those who do more with it than the class itself; null if it is no {@link RNN}. */
 export let partsOf: (rnn: unknown) => RNNParts | null
-/** Options of `forwardAsync`. */
-export interface RNNForwardAsyncOptions extends RNNForwardOptions {
-  /** Gives the call up when it is aborted. */
-  signal?: AbortSignal | null | undefined
-}
 
 /**
  * A stack of Elman layers over whole sequences, as `torch.nn.RNN`.
@@ -190,6 +180,7 @@ export class RNN extends Module {
    * @param input packed sequences with `data` (N, I), N the sum of their lengths.
    * @param hx h_0 of each layer and direction: (L·D, B, H), B in the order in which the sequences were before they were
    *   packed. Default: zeros.
+   * @param options `checkpointEvery`, as for padded input.
    * @returns `[output, hN]`; the output is packed as the input is, with `data` (N, D·H), and hN is in the order of hx.
    * @throws RangeError if a shape does not fit; TypeError if something is of another kind, or of another dtype than the
    *   weights.
@@ -204,7 +195,11 @@ export class RNN extends Module {
    * console.log(output.data.shape, hN.shape) // [ 7, 8 ] [ 1, 2, 8 ]
    * ```
    */
-  forward(input: PackedSequence, hx?: Tensor | null): [output: PackedSequence, hN: Tensor]
+  forward(
+    input: PackedSequence,
+    hx?: Tensor | null,
+    options?: Pick<RNNForwardOptions, 'checkpointEvery'>,
+  ): [output: PackedSequence, hN: Tensor]
 
   /**
    * Runs the stack over the input.
@@ -213,10 +208,13 @@ export class RNN extends Module {
    * @param hx h_0 of each layer and direction: (L·D, B, H), or (L·D, H). Default: zeros. With packed sequences, B is in
    *   the order in which they were before they were packed.
    * @param options `lengths`: how long each sequence of a padded input is, in any order. The output is 0 beyond a
-   *   sequence's end, hN is taken there, and the reverse half begins there.
+   *   sequence's end, hN is taken there, and the reverse half begins there. `checkpointEvery`: n, to keep only every
+   *   n-th hidden state of the lower layers for the backward pass, which computes the others again: less memory for
+   *   long sequences, the same bits; see {@link RNNForwardOptions}.
    * @returns `[output, hN]`; the output is packed if the input is. hN is in the order of hx.
-   * @throws RangeError if a shape or length does not fit; TypeError if something is not a tensor, has another dtype
-   *   than the weights, or an option does not exist.
+   * @throws RangeError if a shape or length does not fit, or `checkpointEvery` is below 1 or the module bidirectional;
+   *   TypeError if something is not a tensor, has another dtype than the weights, `checkpointEvery` is not an integer,
+   *   or an option does not exist.
    *
    * @example
    * ```ts
@@ -225,6 +223,10 @@ export class RNN extends Module {
    * const rnn = new nn.RNN(4, 8, { batchFirst: true })
    * const [output, hN] = rnn.forward(randn([3, 6, 4]), null, { lengths: [2, 6, 1] })
    * console.log(output.shape, hN.shape) // [ 3, 6, 8 ] [ 1, 3, 8 ]
+   *
+   * const deep = new nn.RNN(4, 8, { numLayers: 3 })
+   * const [long] = deep.forward(randn([400, 2, 4]), null, { checkpointEvery: 20 })
+   * long.sum().backward()
    * ```
    */
   forward(
@@ -251,7 +253,8 @@ export class RNN extends Module {
    *
    * @param input as for `forward`.
    * @param hx as for `forward`.
-   * @param options `lengths` as for `forward`; `signal`: gives the call up, at the latest a few milliseconds later.
+   * @param options `lengths` and `checkpointEvery` as for `forward`; `signal`: gives the call up, at the latest a few
+   *   milliseconds later.
    * @returns a promise of `[output, hN]`. It is rejected with what `forward` throws, or with `signal.reason`.
    *
    * @example
@@ -268,7 +271,7 @@ export class RNN extends Module {
   async forwardAsync(
     input: PackedSequence,
     hx?: Tensor | null,
-    options?: { signal?: AbortSignal | null | undefined },
+    options?: Omit<RNNForwardAsyncOptions, 'lengths'>,
   ): Promise<[output: PackedSequence, hN: Tensor]>
   async forwardAsync(
     input: Tensor,
@@ -281,7 +284,7 @@ export class RNN extends Module {
     options?: RNNForwardAsyncOptions,
   ): Promise<[output: Tensor | PackedSequence, hN: Tensor]> {
     const owner = 'RNN.forwardAsync'
-    const { signal, ...rest } = checkOptions(owner, options, ['lengths', 'signal'])
+    const { signal, ...rest } = checkOptions(owner, options, [...forwardOptions, 'signal'])
     const checked = checkSignal(owner, signal)
     checked?.throwIfAborted()
     const [output, hN] = await rnnAsync(this.#anyCall(owner, input, hx, rest), checked)
@@ -294,7 +297,7 @@ export class RNN extends Module {
    *
    * @param input as for `forward`.
    * @param hx as for `forward`.
-   * @param options as for `forward`.
+   * @param options `lengths` as for `forward`.
    * @returns `{ output, hN, pullback }`; `pullback(gradOutput, gradHN)` gives the gradients of input, hx and all
    *   parameters, and adds to no `grad`.
    * @throws as `forward`.
@@ -309,9 +312,9 @@ export class RNN extends Module {
    * console.log(parameters.get('weight_hh_l0')?.shape) // [ 8, 8 ]
    * ```
    */
-  vjp(input: Tensor, hx?: Tensor | null, options?: RNNForwardOptions): RNNVjp {
+  vjp(input: Tensor, hx?: Tensor | null, options?: Pick<RNNForwardOptions, 'lengths'>): RNNVjp {
     const names = this.#groups.flat().map(({ name }) => name)
-    return vjp(this.#paddedCall('RNN.vjp', input, hx, options), names)
+    return vjp(this.#paddedCall('RNN.vjp', input, hx, options, ['lengths']), names)
   }
 
   /**
@@ -356,15 +359,21 @@ export class RNN extends Module {
   }
 
   #anyCall(owner: string, input: unknown, hx: unknown, options: unknown): RnnCall {
-    if (!isPackedSequence(input)) return this.#paddedCall(owner, input, hx, options)
+    if (!isPackedSequence(input)) return this.#paddedCall(owner, input, hx, options, forwardOptions)
     return this.#call((dtype) =>
-      checkPackedArguments(owner, this.#config, dtype, input, hx, options),
+      checkPackedArguments(owner, this.#config, dtype, input, hx, options, forwardOptions),
     )
   }
 
-  #paddedCall(owner: string, input: unknown, hx: unknown, options: unknown): RnnCall {
+  #paddedCall(
+    owner: string,
+    input: unknown,
+    hx: unknown,
+    options: unknown,
+    allowed: readonly string[],
+  ): RnnCall {
     return this.#call((dtype) =>
-      checkForwardArguments(owner, this.#config, dtype, input, hx, options),
+      checkForwardArguments(owner, this.#config, dtype, input, hx, options, allowed),
     )
   }
 
@@ -376,7 +385,7 @@ export class RNN extends Module {
    */
   #call(check: (dtype: DType) => ForwardArguments): RnnCall {
     const { core, dtype, parameters } = this.#parts()
-    const { input, hx, layout } = check(dtype)
+    const { input, hx, layout, checkpointEvery } = check(dtype)
     const p = checkDropout(this.dropout)
     const dropout = this.training && this.numLayers > 1 ? p : 0
     let seed: number | null = null
@@ -387,6 +396,7 @@ export class RNN extends Module {
       input,
       hx,
       dropout,
+      checkpointEvery,
       ...this.#shapes(layout),
       get seed() {
         seed ??= dropout > 0 ? generator.seed53() : 0

@@ -1,5 +1,7 @@
 //! The stack agrees with the reference: every layout, instruction set and number of threads.
 
+use std::num::NonZeroUsize;
+
 use elman_kernels::{Context, Isa, Scalar};
 use proptest::prelude::*;
 
@@ -151,7 +153,7 @@ fn check<T: Scalar>(case: &Case, tolerance: f64) {
             let mut dinput = nan(input.len());
             let mut dhx = nan(h_n.len());
             let mut dparameters: Vec<Vec<T>> = parameters.iter().map(|p| nan(p.len())).collect();
-            let call = Backward {
+            let backward = Backward {
                 layout: &layout,
                 parameters: &parameters,
                 input: &input,
@@ -167,7 +169,7 @@ fn check<T: Scalar>(case: &Case, tolerance: f64) {
                 dstates: vec![Some(&mut dhx)],
                 dparameters: Some(dparameters.iter_mut().map(|d| &mut d[..]).collect()),
             };
-            stack.backward(&ctx, &call, gradients).unwrap();
+            stack.backward(&ctx, &backward, gradients).unwrap();
             let tolerance = 4.0 * tolerance;
             close(&format!("dinput, {what}"), &dinput, &lay(form, steps, net.i, &expected.dinput), tolerance);
             close(&format!("dhx, {what}"), &dhx, &flat(&expected.dhx), tolerance);
@@ -176,6 +178,35 @@ fn check<T: Scalar>(case: &Case, tolerance: f64) {
             {
                 let expected: Vec<T> = expected.iter().map(|&v| T::from_f64(v)).collect();
                 close(&format!("d{name}, {what}"), actual, &expected, tolerance);
+            }
+            if net.directions == 1 {
+                let plain =
+                    [vec![output.clone(), h_n.clone(), dinput.clone(), dhx.clone()], dparameters.clone()];
+                for every in [1, 2, 3, steps, steps + 1, usize::MAX].map(|n| NonZeroUsize::new(n).unwrap()) {
+                    let mut all = plain.concat();
+                    all.iter_mut().for_each(|array| array.fill(T::nan()));
+                    let [output, h_n, dinput, dhx, dparameters @ ..] = &mut all[..] else { unreachable!() };
+                    let mut kept = nan(stack.checkpoints_len::<T>(&layout, every).unwrap());
+                    let call = Forward {
+                        layout: &layout,
+                        parameters: &parameters,
+                        input: &input,
+                        states: &states,
+                        dropout: Dropout::default(),
+                        output,
+                        states_n: vec![h_n],
+                        saved: Some(&mut kept),
+                    };
+                    stack.forward_checkpointed(&ctx, every, call).unwrap();
+                    let call = Backward { output, saved: &kept, ..backward };
+                    let gradients = Gradients {
+                        dinput: Some(dinput),
+                        dstates: vec![Some(dhx)],
+                        dparameters: Some(dparameters.iter_mut().map(|d| &mut d[..]).collect()),
+                    };
+                    stack.backward_checkpointed(&ctx, every, &call, gradients).unwrap();
+                    assert_eq!(all, plain.concat(), "segments of {every}, {what}");
+                }
             }
             // Any number of threads and, with fused multiply-adds, any width of vectors: the same bits.
             let fused = isa.name().starts_with("avx") || cfg!(target_arch = "aarch64");

@@ -2,6 +2,7 @@
 //! The modules below hold the stack against it.
 
 mod agreement;
+mod checkpoints;
 mod dropout;
 mod errors;
 mod stream;

@@ -71,7 +71,7 @@ impl<C> Stack<C> {
     {
         let layout = call.layout;
         let parameters = self.views(call.parameters)?;
-        self.check_backward(call, &gradients)?;
+        self.check_backward(call, &gradients, self.saved_len(layout)?)?;
         let Gradients { dinput, mut dstates, dparameters } = gradients;
         let sizes = self.cell.state_sizes();
         let rows = layout.steps().rows();
@@ -129,7 +129,7 @@ impl<C> Stack<C> {
             let first_group = l * self.directions;
             let initial = initial.iter().zip(&sizes);
             let layer = Layer {
-                layout,
+                steps: layout.steps(),
                 x,
                 parameters: &parameters[first_group..][..self.directions],
                 initial: initial.map(|(s, &size)| (s.as_deref().unwrap_or_default(), size)).collect(),
@@ -182,14 +182,14 @@ impl<C> Stack<C> {
         C: Cell<T>,
     {
         let LayerBelow { mut dx, dstates, dparameters } = below;
-        let rows = layer.layout.steps().rows();
-        let batch = layer.layout.steps().batch();
+        let rows = layer.steps.rows();
+        let batch = layer.steps.batch();
         let sizes = self.cell.state_sizes();
         let gates = self.cell.gate_size();
         let mut dz = ctx.scratch(rows * gates * self.directions)?;
         let states: Vec<_> = (0..self.directions).map(|d| layer.states(d)).collect();
         let given = |d: usize| Given {
-            pass: Pass { steps: layer.layout.steps(), reverse: d == 1 },
+            pass: Pass { steps: layer.steps, reverse: d == 1 },
             parameters: &layer.parameters[d],
             x: layer.x,
             states: &states[d],
@@ -217,7 +217,7 @@ impl<C> Stack<C> {
                 .collect();
             directions.push((d, matrix_mut(dz, gates), wanted));
         }
-        ctx.each(self.recurrent_work(layer.layout), directions, |ctx, (d, dz, dstates)| {
+        ctx.each(self.recurrent_work(layer.steps), directions, |ctx, (d, dz, dstates)| {
             self.cell.recur_backward(ctx, &given(d), &of(d), dz, dstates)
         })?;
 
@@ -246,7 +246,7 @@ impl<C> Stack<C> {
     where
         C: Cell<T>,
     {
-        let batch = layer.layout.steps().batch();
+        let batch = layer.steps.batch();
         let size = self.cell.output_size();
         let half = |m: ArrayView2<'a, T>| m.split_at(Axis(1), d * size).1.split_at(Axis(1), size).0;
         let kept = self.cell.saved_size();
@@ -265,10 +265,12 @@ impl<C> Stack<C> {
         }
     }
 
-    fn check_backward<T: Scalar>(
+    /// Checks a backward pass for which `kept` elements were kept.
+    pub(super) fn check_backward<T: Scalar>(
         &self,
         call: &Backward<'_, T>,
         gradients: &Gradients<'_, T>,
+        kept: usize,
     ) -> Result<(), Error>
     where
         C: Cell<T>,
@@ -277,7 +279,7 @@ impl<C> Stack<C> {
         self.check_input(layout, call.input.len(), call.states)?;
         call.dropout.check()?;
         Self::check_len("output", call.output.len(), layout.outer_rows(), self.width())?;
-        Self::check_len("saved", call.saved.len(), self.saved_len(layout)?, 1)?;
+        Self::check_len("saved", call.saved.len(), kept, 1)?;
         if let Some(dy) = call.doutput {
             Self::check_len("gradient of the output", dy.len(), layout.outer_rows(), self.width())?;
         }

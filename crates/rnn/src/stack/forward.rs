@@ -1,6 +1,6 @@
 //! The forward pass of the stack.
 
-use elman_kernels::{Context, Scalar};
+use elman_kernels::{Context, Scalar, Steps};
 use ndarray::{ArrayView2, Axis};
 
 use super::buffers::{Place, deliver_states, inner_rows, inner_states, matrix, matrix_mut};
@@ -41,16 +41,10 @@ impl<C> Stack<C> {
     where
         C: Cell<T>,
     {
+        self.check_forward(&call, self.saved_len(call.layout)?)?;
         let Forward { layout, parameters, input, states, dropout, output, mut states_n, saved } = call;
         let parameters = self.views(parameters)?;
-        self.check_input(layout, input.len(), states)?;
-        dropout.check()?;
-        Self::check_len("output", output.len(), layout.outer_rows(), self.width())?;
         let sizes = self.cell.state_sizes();
-        self.check_states("final state", layout, states_n.iter().map(|s| Some(s.len())))?;
-        if let Some(saved) = &saved {
-            Self::check_len("saved", saved.len(), self.saved_len(layout)?, 1)?;
-        }
 
         let rows = layout.steps().rows();
         let (of_layer, of_cell) = self.kept_sizes(rows);
@@ -99,7 +93,7 @@ impl<C> Stack<C> {
                 Place::Ours(ctx.scratch(of_cell * self.directions)?)
             };
             let layer = Layer {
-                layout,
+                steps: layout.steps(),
                 x,
                 parameters: &parameters[l * self.directions..][..self.directions],
                 initial: initial.iter().zip(&sizes).map(|(s, &size)| (&**s, size)).collect(),
@@ -119,7 +113,7 @@ impl<C> Stack<C> {
     }
 
     /// Both directions of one layer.
-    fn forward_layer<T: Scalar>(
+    pub(super) fn forward_layer<T: Scalar>(
         &self,
         ctx: &Context,
         layer: &Layer<'_, T>,
@@ -131,11 +125,11 @@ impl<C> Stack<C> {
     where
         C: Cell<T>,
     {
-        let batch = layer.layout.steps().batch();
+        let batch = layer.steps.batch();
         let saved_size = self.cell.saved_size();
         let states: Vec<_> = (0..self.directions).map(|d| layer.states(d)).collect();
         let given = |d: usize| Given {
-            pass: Pass { steps: layer.layout.steps(), reverse: d == 1 },
+            pass: Pass { steps: layer.steps, reverse: d == 1 },
             parameters: &layer.parameters[d],
             x: layer.x,
             states: &states[d],
@@ -156,7 +150,7 @@ impl<C> Stack<C> {
             rest = other;
             let mut made = Made {
                 y: this,
-                saved: kept_matrix_mut(cells.next(), layer.layout.steps().rows(), saved_size),
+                saved: kept_matrix_mut(cells.next(), layer.steps.rows(), saved_size),
                 states_n: finals
                     .iter_mut()
                     .map(|(parts, size)| matrix_mut(parts.next().unwrap_or_default(), *size))
@@ -165,18 +159,34 @@ impl<C> Stack<C> {
             self.cell.project(ctx, &given(d), &mut made)?;
             directions.push((d, made));
         }
-        ctx.each(self.recurrent_work(layer.layout), directions, |ctx, (d, mut made)| {
+        ctx.each(self.recurrent_work(layer.steps), directions, |ctx, (d, mut made)| {
             self.cell.recur(ctx, &given(d), &mut made)
         })
     }
 
     /// Multiply-adds of the loops over time of one layer, as far as the stack can tell.
-    pub(super) fn recurrent_work<T: Scalar>(&self, layout: &Layout) -> usize
+    pub(super) fn recurrent_work<T: Scalar>(&self, steps: &Steps) -> usize
     where
         C: Cell<T>,
     {
         let width = self.cell.output_size();
-        layout.steps().rows().saturating_mul(width).saturating_mul(width * self.directions)
+        steps.rows().saturating_mul(width).saturating_mul(width * self.directions)
+    }
+
+    /// Checks a forward pass that keeps `kept` elements, if any.
+    pub(super) fn check_forward<T: Scalar>(&self, call: &Forward<'_, T>, kept: usize) -> Result<(), Error>
+    where
+        C: Cell<T>,
+    {
+        self.views(call.parameters)?;
+        self.check_input(call.layout, call.input.len(), call.states)?;
+        call.dropout.check()?;
+        Self::check_len("output", call.output.len(), call.layout.outer_rows(), self.width())?;
+        self.check_states("final state", call.layout, call.states_n.iter().map(|s| Some(s.len())))?;
+        match &call.saved {
+            Some(saved) => Self::check_len("saved", saved.len(), kept, 1),
+            None => Ok(()),
+        }
     }
 
     /// Checks what forward and backward both read.
@@ -215,7 +225,7 @@ impl<C> Stack<C> {
 
 /// What one layer's passes in both directions read.
 pub(super) struct Layer<'a, T: Scalar> {
-    pub(super) layout: &'a Layout,
+    pub(super) steps: &'a Steps,
     pub(super) x: ArrayView2<'a, T>,
     pub(super) parameters: &'a [Vec<ArrayView2<'a, T>>],
     /// The initial states of all layers and directions, and their columns.
@@ -227,7 +237,7 @@ pub(super) struct Layer<'a, T: Scalar> {
 impl<T: Scalar> Layer<'_, T> {
     /// The initial states of direction `d`.
     pub(super) fn states(&self, d: usize) -> Vec<ArrayView2<'_, T>> {
-        let batch = self.layout.steps().batch();
+        let batch = self.steps.batch();
         let group = |all, size| group(all, self.first_group + d, batch, size);
         self.initial.iter().map(|&(all, size)| group(all, size)).collect()
     }

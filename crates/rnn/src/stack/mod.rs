@@ -15,11 +15,13 @@
 //!
 //! The outputs of all layers but the last (whose output the caller has), and what each cell wants; both go
 //! into one array that the caller owns, of [`Stack::saved_len`] elements. Dropout keeps nothing: its mask is
-//! computed again from the seed.
+//! computed again from the seed. For long sequences there is a second form that keeps some states and runs the
+//! lower layers again ([`Stack::forward_checkpointed`]).
 
 mod backward;
 mod buffers;
 mod forward;
+mod segments;
 mod stream;
 
 use elman_kernels::Scalar;
