@@ -1,11 +1,12 @@
 /** The grid as a picture: how many times as long as ours each peer takes, for every shape. */
 
 import { scaleLog } from 'd3-scale'
+import { at, document, faint, text } from '../../examples/lib/svg'
 import { type ContenderName, contenderNames, isOurs, titles } from '../contenders/contender'
 import { shapeName, type Task } from '../lib/shape'
 import { type Comparison, compareAll } from './comparison'
 import type { Results } from './results'
-import { at, colours, dot, faint, legend, path, picture, rule, text } from './svg'
+import { colours, dot, legend, path, rule } from './svg'
 
 const labelWidth = 158
 const panelWidth = 400
@@ -40,7 +41,7 @@ export function gridChart(results: Results): string | undefined {
     Math.max(2, ...ratios.map(([, value]) => value * 1.3)),
   ]
   const title = 'How many times as long as @elman/rnn the others take'
-  return picture(width, height, title, [
+  return document(width, height, title, [
     text(24, 32, title, 'font-size="18" font-weight="600"'),
     text(
       24,

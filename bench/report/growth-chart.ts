@@ -2,10 +2,11 @@
 
 import { scaleLog } from 'd3-scale'
 import { line } from 'd3-shape'
+import { at, document, faint, text } from '../../examples/lib/svg'
 import { contenderNames, titles } from '../contenders/contender'
 import type { Task } from '../lib/shape'
 import type { GrowthPoint, Results } from './results'
-import { at, colours, dot, faint, legend, path, picture, rule, text } from './svg'
+import { colours, dot, legend, path, rule } from './svg'
 
 const panelWidth = 300
 const panelHeight = 250
@@ -30,7 +31,7 @@ export function growthChart({ growth, machine }: Results): string | undefined {
   const peers = contenderNames.filter((name) => growth.some((point) => point.contender === name))
   const { threads } = first
   const title = 'What a size costs that grows alone'
-  return picture(width, height, title, [
+  return document(width, height, title, [
     text(24, 32, title, 'font-size="18" font-weight="600"'),
     text(
       24,
