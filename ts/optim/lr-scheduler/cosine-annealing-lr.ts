@@ -23,7 +23,6 @@ export interface CosineAnnealingLRSettings {
 
 const rule: EpochRule<CosineAnnealingLRSettings> = {
   name: 'CosineAnnealingLR',
-  options: ['tMax', 'etaMin'],
   checks: { tMax: checkPositiveInteger, etaMin: nonNegative },
   next({ lr, baseLr, epoch, initial }, { tMax, etaMin }) {
     if (initial) return lr

@@ -4,6 +4,7 @@ import { checkInteger, checkOptions } from '../../check'
 import { hasStepped } from '../optimizer'
 import { nonNegative } from '../rule'
 import {
+  checkCount,
   checkOptimizer,
   LRScheduler,
   learningRates,
@@ -36,8 +37,7 @@ export interface Standing {
 export interface EpochRule<Options extends object> {
   /** The class's name. */
   readonly name: string
-  /** The names of the options beside those of all. */
-  readonly options: readonly (keyof Options & string)[]
+  /** The checks of its options beside those of all. */
   readonly checks: StateChecks<Options>
   /** The next learning rate of a group. */
   next(standing: Standing, options: Options): number
@@ -58,7 +58,7 @@ export class EpochScheduler<Options extends object> extends LRScheduler<Options 
     const given = checkOptions(rule.name, options, [...optional, 'lastEpoch'])
     const checked = checkOptimizer(optimizer)
     const own = { ...required }
-    for (const name of rule.options) {
+    for (const name of Object.keys(rule.checks) as (keyof Options & string)[]) {
       own[name] = rule.checks[name](name, given[name] ?? required[name])
     }
     const last = checkLastEpoch(given.lastEpoch ?? -1)
@@ -131,10 +131,4 @@ function checkLastEpoch(value: unknown): number {
   const epoch = checkInteger('last_epoch', value)
   if (epoch < -1) throw new RangeError(`last_epoch should be -1 or more, got: ${epoch}`)
   return epoch
-}
-
-function checkCount(name: string, value: unknown): number {
-  const count = checkInteger(name, value)
-  if (count < 0) throw new RangeError(`${name} must not be negative, got: ${count}`)
-  return count
 }

@@ -1,10 +1,11 @@
 /** Learning rates that fall when nothing gets better. */
 
-import { checkChoice, checkInteger, checkOptions, describe } from '../../check'
+import { checkChoice, checkOptions, describe } from '../../check'
 import { Tensor } from '../../tensor/tensor'
 import { finite, nonNegative } from '../rule'
 import {
   type AnyOptimizer,
+  checkCount,
   checkOptimizer,
   LRScheduler,
   learningRates,
@@ -65,12 +66,6 @@ export interface PlateauState {
 const optionNames = [
   ...['mode', 'factor', 'patience', 'threshold', 'thresholdMode', 'cooldown', 'minLr', 'eps'],
 ]
-
-function checkCount(name: string, value: unknown): number {
-  const count = checkInteger(name, value)
-  if (count < 0) throw new RangeError(`${name} must not be negative, got: ${count}`)
-  return count
-}
 
 function checkFactor(name: string, value: unknown): number {
   const factor = nonNegative(name, value)

@@ -1,6 +1,6 @@
 /** What all schedules share: the optimizer, and a state of plain values that can be saved and loaded. */
 
-import { describe } from '../../check'
+import { checkInteger, describe } from '../../check'
 import { Optimizer } from '../optimizer'
 import { nonNegative } from '../rule'
 
@@ -96,6 +96,13 @@ export abstract class LRScheduler<State extends object> {
 export function checkOptimizer(value: unknown): AnyOptimizer {
   if (value instanceof Optimizer) return value as AnyOptimizer
   throw new TypeError(`${describe(value)} is not an Optimizer`)
+}
+
+/** A number of something. */
+export function checkCount(name: string, value: unknown): number {
+  const count = checkInteger(name, value)
+  if (count < 0) throw new RangeError(`${name} must not be negative, got: ${count}`)
+  return count
 }
 
 /** The learning rates of the groups. */

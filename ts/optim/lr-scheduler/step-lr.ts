@@ -23,7 +23,6 @@ export interface StepLRSettings {
 
 const rule: EpochRule<StepLRSettings> = {
   name: 'StepLR',
-  options: ['stepSize', 'gamma'],
   checks: { stepSize: checkPositiveInteger, gamma: nonNegative },
   next: ({ lr, epoch }, { stepSize, gamma }) =>
     epoch === 0 || epoch % stepSize !== 0 ? lr : lr * gamma,
