@@ -132,12 +132,16 @@ export function checkPackedArguments(
 function checkCheckpointEvery(config: RnnConfig, value: unknown): number | null {
   if (value == null) return null
   const every = checkPositiveInteger('checkpoint_every', value)
-  if (config.bidirectional) {
-    throw new RangeError(
-      'checkpointEvery goes forward in time: expected a module with bidirectional=false, got bidirectional=true, whose second half begins at the end of the sequence',
-    )
-  }
+  checkOneDirection('checkpointEvery', config)
   return every
+}
+
+/** Refuses a bidirectional module for what begins with the first step. */
+export function checkOneDirection(what: string, { bidirectional }: RnnConfig): void {
+  if (!bidirectional) return
+  throw new RangeError(
+    `${what} goes forward in time: expected a module with bidirectional=false, got bidirectional=true, whose second half begins at the end of the sequence`,
+  )
 }
 
 function checkInputSize(config: RnnConfig, input: Variable): void {
@@ -170,7 +174,11 @@ export function checkDTypes(
 }
 
 /** hx is exactly (L·D, B, H), also with batchFirst; nothing is broadcast. */
-function checkHiddenSize(config: RnnConfig, got: readonly number[] | null, batch: number): void {
+export function checkHiddenSize(
+  config: RnnConfig,
+  got: readonly number[] | null,
+  batch: number,
+): void {
   const expected = [layersTimesDirections(config), batch, config.hiddenSize]
   if (got !== null && !sameShape(got, expected)) {
     throw new RangeError(`Expected hidden size (${expected.join(', ')}), got ${formatShape(got)}`)

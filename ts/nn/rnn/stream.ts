@@ -1,12 +1,12 @@
 /** One time step at a time, through weights that are laid out once. */
 
 import type { Variable } from '../../autograd/variable'
-import { checkOptions, checkPositiveInteger, formatShape, sameShape } from '../../check'
+import { checkOptions, checkPositiveInteger } from '../../check'
 import { allocate, type DType } from '../../dtype'
 import { showAsText } from '../../inspect'
 import type { Floats, NativeRnnCore } from '../../native'
 import { checkTensor, type Tensor } from '../../tensor/tensor'
-import { checkDTypes } from './arguments'
+import { checkDTypes, checkHiddenSize, checkOneDirection } from './arguments'
 import type { RnnConfig } from './config'
 
 /** Options of `stream`. */
@@ -142,20 +142,16 @@ export function streamOf(parts: RNNParts, optionsArgument: unknown): RNNStream {
   const { config, dtype } = parts
   const options = checkOptions('RNN.stream', optionsArgument, ['batchSize', 'hx'])
   const batchSize = checkPositiveInteger('batch_size', options.batchSize ?? 1)
-  if (config.bidirectional) {
-    throw new RangeError(
-      'stream goes forward in time: expected a module with bidirectional=false, got bidirectional=true, whose second half begins at the end of the sequence',
-    )
-  }
+  checkOneDirection('stream', config)
   const hx = checkState(config, dtype, batchSize, options.hx)
   const stream = make(parts, batchSize)
-  if (options.hx != null && hx !== null) stream.reset(options.hx as Tensor)
+  if (hx !== null) stream.reset(options.hx as Tensor)
   return stream
 }
 
 /** hx is exactly (L, B, H), as for batched input. */
 function checkState(
-  { numLayers, hiddenSize }: RnnConfig,
+  config: RnnConfig,
   dtype: DType,
   batchSize: number,
   argument: unknown,
@@ -163,11 +159,6 @@ function checkState(
   if (argument == null) return null
   const hx = checkTensor('RNN.stream', 'hx', argument)
   checkDTypes('RNN', dtype, null, hx)
-  const expected = [numLayers, batchSize, hiddenSize]
-  if (!sameShape(hx.shape, expected)) {
-    throw new RangeError(
-      `Expected hidden size (${expected.join(', ')}), got ${formatShape(hx.shape)}`,
-    )
-  }
+  checkHiddenSize(config, hx.shape, batchSize)
   return hx
 }

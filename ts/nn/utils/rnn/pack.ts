@@ -3,10 +3,9 @@
 import { checkBoolean, checkOptions } from '../../../check'
 import { native } from '../../../native'
 import { pack } from '../../../ops/sequences'
-import { intTensor } from '../../../tensor/int-tensor'
 import { checkTensor, type Tensor, wrap } from '../../../tensor/tensor'
 import { checkLengths, type Lengths } from '../../lengths'
-import { invertPermutation, PackedSequence } from './packed-sequence'
+import { PackedSequence } from './packed-sequence'
 import { padSequence } from './pad'
 
 /** Options of {@link packPaddedSequence}. */
@@ -72,12 +71,7 @@ export function packPaddedSequence(
   const sequences = native.Sequences.packed(batchSizes, sortedIndices)
   const rows = checked.reduce((sum, length) => sum + length, 0)
   const data = pack(x, { sequences, steps, batchFirst }, rows)
-  return new PackedSequence(
-    wrap(data),
-    intTensor(batchSizes, [batchSizes.length]),
-    sortedIndices === null ? null : intTensor(sortedIndices, [batch]),
-    sortedIndices === null ? null : intTensor(invertPermutation(sortedIndices), [batch]),
-  )
+  return new PackedSequence(wrap(data), batchSizes, sortedIndices)
 }
 
 /**

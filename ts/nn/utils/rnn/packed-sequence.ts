@@ -206,19 +206,15 @@ function checkPermutation(name: string, indices: Int32Array): void {
 }
 
 /** The permutation that undoes another one. */
-export function invertPermutation(permutation: Int32Array): Int32Array {
-  const inverted = new Int32Array(permutation.length)
-  permutation.forEach((index, place) => {
-    inverted[index] = place
-  })
-  return inverted
-}
-
 function inverse(name: string, permutation: IntTensor | null): IntTensor | null {
   if (permutation === null) return null
   const values = intValues(permutation, name)
   checkPermutation(name, values)
-  return intTensor(invertPermutation(values), [values.length])
+  const inverted = new Int32Array(values.length)
+  values.forEach((index, place) => {
+    inverted[index] = place
+  })
+  return intTensor(inverted, [values.length])
 }
 
 /** An argument as a tensor of one dimension: itself if it is one, else over a copy. */
