@@ -17,9 +17,13 @@ pub(crate) fn number(hash: u64) -> f64 {
     (hash >> (u64::BITS - BITS)) as f64
 }
 
-/// Adds the hash of another array to that of those before it.
-fn joined(before: u64, hash: u64) -> u64 {
-    (before.rotate_left(17) ^ hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+/// The hashes of several arrays, which may be of different kinds, as one number.
+fn together(hashes: impl Iterator<Item = Checked<u64>>) -> Checked<f64> {
+    let mut all = 0u64;
+    for hash in hashes {
+        all = (all.rotate_left(17) ^ hash?).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+    Ok(number(all))
 }
 
 /// The error of a graph whose saved values are not what they were.
@@ -38,11 +42,9 @@ pub fn fingerprint(
 ) -> Result<f64> {
     export(env, || {
         let ctx = context()?;
-        let mut all = 0;
-        for array in &arrays {
-            all = joined(all, for_dtype!(array.dtype(), T => Ok(hash::<T>(&ctx, [array.get()?])))?);
-        }
-        Ok(number(all))
+        together(
+            arrays.iter().map(|array| for_dtype!(array.dtype(), T => Ok(hash::<T>(&ctx, [array.get()?])))),
+        )
     })
 }
 
@@ -58,11 +60,11 @@ pub fn verify(
         let dtypes = arrays.iter().map(Floats::dtype).collect::<Checked<Vec<_>>>()?;
         let arrays: Vec<Source> = arrays.take()?;
         Ok(move |ctx: &Context| {
-            let mut all = 0;
-            for (array, dtype) in arrays.iter().zip(dtypes) {
-                all = joined(all, for_dtype!(dtype, T => Ok(hash::<T>(ctx, [array.get()?])))?);
-            }
-            if number(all) == expected || ctx.cancelled() { Ok(0.0) } else { Err(changed(&owner)) }
+            let pairs = arrays.iter().zip(dtypes);
+            let all = together(
+                pairs.map(|(array, dtype)| for_dtype!(dtype, T => Ok(hash::<T>(ctx, [array.get()?])))),
+            )?;
+            if all == expected || ctx.cancelled() { Ok(0.0) } else { Err(changed(&owner)) }
         })
     })
 }

@@ -43,7 +43,7 @@ pub fn linear_forward(
 
 /// Writes the gradients that are wanted.
 #[napi(catch_unwind)]
-#[allow(clippy::too_many_arguments)]
+#[allow(clippy::too_many_arguments)] // as `linear_forward`, and the gradients
 pub fn linear_backward(
     env: Env,
     #[napi(ts_arg_type = "Float32Array | Float64Array")] x: Floats<'_>,

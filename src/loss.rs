@@ -52,7 +52,7 @@ pub fn cross_entropy_forward(
 
 /// Writes the gradient of the logits.
 #[napi(catch_unwind)]
-#[allow(clippy::too_many_arguments)]
+#[allow(clippy::too_many_arguments)] // the arrays, their sizes and the options of the loss
 pub fn cross_entropy_backward(
     env: Env,
     #[napi(ts_arg_type = "Float32Array | Float64Array")] logits: Floats<'_>,
@@ -122,7 +122,7 @@ pub fn pointwise_forward(
 
 /// Writes the gradients that are wanted.
 #[napi(catch_unwind)]
-#[allow(clippy::too_many_arguments)]
+#[allow(clippy::too_many_arguments)] // two arrays, their gradients and the options of the loss
 pub fn pointwise_backward(
     env: Env,
     loss: String,

@@ -65,7 +65,7 @@ fn segment(checkpoint_every: Option<f64>) -> Checked<Option<NonZeroUsize>> {
 }
 
 impl RnnCore {
-    #[allow(clippy::too_many_arguments)]
+    #[allow(clippy::too_many_arguments)] // what forward and backward are both given
     fn call(
         &self,
         sequences: &Sequences,
@@ -152,7 +152,7 @@ impl RnnCore {
     /// Writes `output` and `hN`, and `saved` if a backward pass will follow; then it returns a fingerprint of what
     /// that will read.
     #[napi(catch_unwind)]
-    #[allow(clippy::too_many_arguments)]
+    #[allow(clippy::too_many_arguments)] // an options object would be read property by property
     pub fn forward(
         &self,
         env: Env,
@@ -200,7 +200,7 @@ impl RnnCore {
     /// Backpropagation through time: writes the gradients that are wanted. Throws unless what it reads has still
     /// the `fingerprint` that forward returned (null: not checked).
     #[napi(catch_unwind)]
-    #[allow(clippy::too_many_arguments)]
+    #[allow(clippy::too_many_arguments)] // as forward
     pub fn backward(
         &self,
         env: Env,
