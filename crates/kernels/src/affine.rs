@@ -100,7 +100,7 @@ pub fn affine<T: Scalar>(
 }
 
 /// A block that the threads of a team share: they compute disjoint parts of C.
-struct Shared<T: 'static>(Block<'static, T, false>);
+pub(crate) struct Shared<T: 'static>(pub(crate) Block<'static, T, false>);
 // SAFETY: threads write disjoint rows or columns of C and only read the rest.
 unsafe impl<T: Scalar> Sync for Shared<T> {}
 

@@ -20,7 +20,7 @@ use std::ops::Range;
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use crate::affine::{WORTH_A_TEAM, matrix, row_stride};
-use crate::isa::{Simd, Task};
+use crate::isa::{FAR, Simd, Task};
 use crate::pack::Packed;
 use crate::pool::Member;
 use crate::tile::{Ahead, Base, Block, Finish, Matrix};
@@ -31,9 +31,6 @@ const WORTH_A_BARRIER: usize = 1 << 15;
 
 /// Sequences that a thread must have to share out the batch: a tile of fewer rows is slower.
 const ROWS_OF_A_THREAD: usize = 4;
-
-/// From so many bytes on, what lies beside the products comes from memory rather than from a cache.
-const FAR: usize = 8 << 20;
 
 /// The order in which the steps are computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

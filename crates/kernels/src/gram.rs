@@ -13,7 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use crate::affine::{WORTH_A_TEAM, matrix, row_stride};
-use crate::isa::{CACHE_LINE, Simd, Task, prefetch_far};
+use crate::isa::{CACHE_LINE, FAR, Simd, Task, prefetch_far};
 use crate::pack::Panels;
 use crate::pool::Member;
 use crate::tile::{Base, Block, Finish, Matrix, load, store};
@@ -22,10 +22,6 @@ use crate::{AllocError, Context, Scalar, Scratch};
 /// Rows in a chunk: a panel of 32 floats by 252 rows is 32 KB, the first cache. No power of two: the tiles
 /// that a row is packed into would be multiples of 4 KB apart and push each other out of the first cache.
 const CHUNK: usize = 252;
-
-/// Bytes of both operands from which they come from beyond the second cache, so that it pays to ask early
-/// (`benches/kernels.rs`, gram: 2 to 9 % there, -2 to -5 % below).
-const FAR: usize = 8 << 20;
 
 /// K rows of N elements.
 #[derive(Clone, Copy, Debug)]

@@ -56,7 +56,7 @@ pub use context::Context;
 pub use dropout::{dropout, dropout_in_place};
 pub use fingerprint::fingerprint;
 pub use gram::{Pick, Rows, gram};
-pub use isa::{Isa, Simd, Task};
+pub use isa::{CACHE_LINE, Isa, Simd, Task};
 pub use pack::Packed;
 pub use pool::Team;
 pub use reduce::column_sums;

@@ -21,7 +21,7 @@ use std::ops::Range;
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use crate::affine::{WORTH_A_TEAM, matrix, row_stride};
+use crate::affine::{Shared, WORTH_A_TEAM, matrix, row_stride};
 use crate::isa::{Simd, Task};
 use crate::pack::{Packed, Panels};
 use crate::tile::{Base, Block, Finish, Matrix};
@@ -151,11 +151,6 @@ pub fn step<T: Scalar>(ctx: &Context, step: &Step<'_, T>, mut y: ArrayViewMut2<'
         team.share(size, |i| part(0..rows, share(panels.end, GROUP, i)));
     }
 }
-
-/// A block that the threads of a team share: they compute disjoint parts of C.
-struct Shared<T: 'static>(Block<'static, T, false>);
-// SAFETY: threads write disjoint rows or columns of C and only read the rest.
-unsafe impl<T: Scalar> Sync for Shared<T> {}
 
 /// One thread's part of a step.
 pub struct Part<'a, T: 'static> {

@@ -278,12 +278,10 @@ impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
             }
         }
     }
-}
 
-impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
-    /// acc = f(acc, h) for the accumulators of a product.
+    /// acc = f(acc, h) for the accumulators of a product: a derivative is short enough to be compiled into each form.
     #[inline(always)]
-    #[allow(clippy::too_many_arguments)]
+    #[allow(clippy::too_many_arguments)] // the place of a product, and what is done there
     fn finish_product<S: Simd<T>, const R: usize, const P: usize, const V: usize>(
         &self,
         s: S,

@@ -16,7 +16,7 @@
 //!
 //! The stack never looks into parameters, saved values or dz: how many gates a cell has is its own affair.
 
-use elman_kernels::{Context, Scalar};
+use elman_kernels::{CACHE_LINE, Context, Scalar};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use crate::Error;
@@ -153,9 +153,6 @@ pub trait Cell<T: Scalar>: Sync {
         below: Below<'_, T>,
     ) -> Result<(), Error>;
 }
-
-/// Bytes in a cache line.
-pub(crate) const CACHE_LINE: usize = 64;
 
 /// A cell that can go on by one step at a time, for [`crate::Stream`].
 ///

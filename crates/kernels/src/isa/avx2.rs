@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::x86::{mingle, op, simd, transpose};
+use super::x86::{interleaved, mingle, op, simd, transpose};
 use super::{Simd, Task};
 
 /// Proof that the processor has AVX2 and FMA.
@@ -21,19 +21,18 @@ impl Avx2 {
     #[inline(always)]
     #[allow(clippy::multiple_unsafe_ops_per_block)] // on registers alone
     fn turn_f32(self, rows: [__m256; 8]) -> [__m256; 8] {
-        let (mut quads, mut out) = (rows, rows);
+        let mut out = rows;
         // SAFETY: the token proves the target features; these intrinsics touch registers only.
         unsafe {
-            for (quad, rows) in quads.chunks_exact_mut(4).zip(rows.chunks_exact(4)) {
-                let low = _mm256_castps_pd(_mm256_unpacklo_ps(rows[0], rows[1]));
-                let high = _mm256_castps_pd(_mm256_unpackhi_ps(rows[0], rows[1]));
-                let low_below = _mm256_castps_pd(_mm256_unpacklo_ps(rows[2], rows[3]));
-                let high_below = _mm256_castps_pd(_mm256_unpackhi_ps(rows[2], rows[3]));
-                quad[0] = _mm256_castpd_ps(_mm256_unpacklo_pd(low, low_below));
-                quad[1] = _mm256_castpd_ps(_mm256_unpackhi_pd(low, low_below));
-                quad[2] = _mm256_castpd_ps(_mm256_unpacklo_pd(high, high_below));
-                quad[3] = _mm256_castpd_ps(_mm256_unpackhi_pd(high, high_below));
-            }
+            let quads = interleaved!(
+                rows,
+                _mm256_unpacklo_ps,
+                _mm256_unpackhi_ps,
+                _mm256_unpacklo_pd,
+                _mm256_unpackhi_pd,
+                _mm256_castps_pd,
+                _mm256_castpd_ps
+            );
             for c in 0..4 {
                 out[c] = _mm256_permute2f128_ps::<0x20>(quads[c], quads[4 + c]);
                 out[4 + c] = _mm256_permute2f128_ps::<0x31>(quads[c], quads[4 + c]);

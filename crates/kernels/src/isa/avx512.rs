@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::x86::{mingle, op, simd, transpose};
+use super::x86::{interleaved, mingle, op, simd, transpose};
 use super::{Simd, Task};
 
 /// Proof that the processor has AVX-512 F, VL, DQ and BW, and FMA.
@@ -41,19 +41,18 @@ impl Avx512 {
     #[inline(always)]
     #[allow(clippy::multiple_unsafe_ops_per_block)] // on registers alone
     fn turn_f32(self, rows: [__m512; 16]) -> [__m512; 16] {
-        let (mut quads, mut out) = (rows, rows);
+        let mut out = rows;
         // SAFETY: the token proves the target features; these intrinsics touch registers only.
         unsafe {
-            for (quad, rows) in quads.chunks_exact_mut(4).zip(rows.chunks_exact(4)) {
-                let low = _mm512_castps_pd(_mm512_unpacklo_ps(rows[0], rows[1]));
-                let high = _mm512_castps_pd(_mm512_unpackhi_ps(rows[0], rows[1]));
-                let low_below = _mm512_castps_pd(_mm512_unpacklo_ps(rows[2], rows[3]));
-                let high_below = _mm512_castps_pd(_mm512_unpackhi_ps(rows[2], rows[3]));
-                quad[0] = _mm512_castpd_ps(_mm512_unpacklo_pd(low, low_below));
-                quad[1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low, low_below));
-                quad[2] = _mm512_castpd_ps(_mm512_unpacklo_pd(high, high_below));
-                quad[3] = _mm512_castpd_ps(_mm512_unpackhi_pd(high, high_below));
-            }
+            let quads = interleaved!(
+                rows,
+                _mm512_unpacklo_ps,
+                _mm512_unpackhi_ps,
+                _mm512_unpacklo_pd,
+                _mm512_unpackhi_pd,
+                _mm512_castps_pd,
+                _mm512_castpd_ps
+            );
             for c in 0..4 {
                 let lanes =
                     gather_lanes!(_mm512_shuffle_f32x4, quads[c], quads[4 + c], quads[8 + c], quads[12 + c]);

@@ -14,6 +14,24 @@ macro_rules! op {
 }
 pub(super) use op;
 
+/// Rows in groups of four, interleaved by pairs and then by pairs of pairs: 128-bit lane l of row c of a group then
+/// holds column 4l + c of the group's four rows. For 32-bit elements.
+macro_rules! interleaved {
+    ($rows:expr, $low:ident, $high:ident, $low_pairs:ident, $high_pairs:ident, $to_pairs:ident, $from_pairs:ident) => {{
+        let mut groups = $rows;
+        for group in groups.chunks_exact_mut(4) {
+            let [a, b] = [$to_pairs($low(group[0], group[1])), $to_pairs($high(group[0], group[1]))];
+            let [c, d] = [$to_pairs($low(group[2], group[3])), $to_pairs($high(group[2], group[3]))];
+            group[0] = $from_pairs($low_pairs(a, c));
+            group[1] = $from_pairs($high_pairs(a, c));
+            group[2] = $from_pairs($low_pairs(b, d));
+            group[3] = $from_pairs($high_pairs(b, d));
+        }
+        groups
+    }};
+}
+pub(super) use interleaved;
+
 /// Transposes a square of vectors by `$turn`, which takes and gives an array of its rows.
 macro_rules! transpose {
     ($type:ty, $lanes:literal, $turn:ident) => {

@@ -14,13 +14,13 @@
 //! There is no dropout: a stream answers, it does not train. A layer that reads its input from the end has no
 //! step, so a stack in two directions has no stream.
 
-use elman_kernels::{Context, Scalar};
+use elman_kernels::{CACHE_LINE, Context, Scalar};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use super::Stack;
 use super::buffers::matrix;
 use crate::Error;
-use crate::cell::{CACHE_LINE, StepCell, StepLayer, aligned};
+use crate::cell::{StepCell, StepLayer, aligned};
 
 /// A stack that goes on by one step of B sequences at a time.
 #[derive(Clone, Debug)]
