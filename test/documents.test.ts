@@ -31,16 +31,20 @@ test('the example of the README runs, and prints what the README says', () => {
   expect(run(example('README.md')).match(/\d+\.\d+/g)).toEqual(promised)
 })
 
-describe('docs/from-pytorch.md', () => {
-  const examples = examplesOf('docs/from-pytorch.md')
+describe.each([
+  // the second figure: examples that there are at least
+  ['docs/guide.md', 15],
+  ['docs/from-pytorch.md', 16],
+] as const)('%s', (file, atLeast) => {
+  const examples = examplesOf(file)
   const folder = userFolder()
   afterAll(() => {
     rmSync(folder, { recursive: true, force: true })
   })
 
   test('its examples run, and print what their comments say', () => {
-    expect(examples.length).toBeGreaterThan(15)
-    // What its Python example writes.
+    expect(examples.length).toBeGreaterThanOrEqual(atLeast)
+    // What the Python example of from-pytorch.md writes.
     copyFileSync('test/golden/guide.safetensors', join(folder, 'from-torch.safetensors'))
     const outcomes = runExamples(folder, examples)
     examples.forEach(({ where, printed }, place) => {
@@ -51,19 +55,29 @@ describe('docs/from-pytorch.md', () => {
   test('its examples fit the types', () => {
     expect(typeErrors(folder, examples)).toEqual([])
   })
+})
 
-  test('its links within the page lead to its headings', () => {
-    const text = readFileSync('docs/from-pytorch.md', 'utf8')
-    const anchors = [...text.matchAll(/^#+ (.*)$/gm)].map(([, title = '']) =>
-      title
-        .toLowerCase()
-        .replace(/[^a-z0-9 -]/g, '')
-        .replaceAll(' ', '-'),
-    )
-    const links = [...text.matchAll(/\]\(#([^)]+)\)/g)].map(([, anchor]) => anchor)
-    expect(links.length).toBeGreaterThan(10)
-    expect(links.filter((link) => !anchors.includes(link ?? ''))).toEqual([])
+/** The anchors of a document's headings. */
+const anchorsOf = (file: string) =>
+  [...readFileSync(file, 'utf8').matchAll(/^#+ (.*)$/gm)].map(([, title = '']) =>
+    title
+      .toLowerCase()
+      .replace(/[^a-z0-9 -]/g, '')
+      .replaceAll(' ', '-'),
+  )
+
+test.each([
+  ['docs/guide.md', 15],
+  ['docs/from-pytorch.md', 11],
+  ['docs/bptt.md', 1],
+] as const)('the links of %s to headings lead to headings', (file, atLeast) => {
+  const links = [...readFileSync(file, 'utf8').matchAll(/\]\(([\w./-]+\.md)?#([^)]+)\)/g)]
+  expect(links.length).toBeGreaterThanOrEqual(atLeast)
+  const lost = links.filter(([, page, anchor = '']) => {
+    const target = page === undefined ? file : join(dirname(file), page)
+    return !anchorsOf(target).includes(anchor)
   })
+  expect(lost.map(([link]) => link)).toEqual([])
 })
 
 test('the example of docs/bptt.md prints what its comments say', () => {
@@ -79,6 +93,7 @@ test.each([
   'docs/architecture.md',
   'docs/bptt.md',
   'docs/from-pytorch.md',
+  'docs/guide.md',
   'docs/performance.md',
   'examples/README.md',
 ])('the links of %s lead somewhere', (file) => {

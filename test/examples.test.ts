@@ -105,3 +105,50 @@ test('image-to-word: at least 92 % of the held-out digits are spelt exactly', ()
     svg.match(/>(zero|one|two|three|four|five|six|seven|eight|nine)<\/text>/g)?.length,
   ).toBeGreaterThan(16)
 })
+
+test('gradient-flow: vanishing, exploding and trained; clipping keeps the direction, cutting loses', () => {
+  const printed = run('gradient-flow')
+  const networks = ['untrained', 'trained', 'relu, W_hh = identity', 'relu, W_hh × 2.5']
+  /** The numbers of a network's row of the table below a title. */
+  const row = (title: string, name: string) => {
+    const part = printed.slice(printed.indexOf(title)).split('\n')
+    const line = part.find((one) => one.startsWith(`${name}   `)) ?? ''
+    return (
+      line
+        .slice(name.length)
+        .match(/[\d.]+(e[+-]\d+)?/g)
+        ?.map(Number) ?? []
+    )
+  }
+  const sizes = networks.map((name) => row('The size of', name).at(-1) ?? Number.NaN) // 50 steps back
+  expect(sizes[0]).toBeLessThan(1e-9)
+  expect(sizes[1]).toBeGreaterThan(0.1)
+  expect(sizes[2]).toBeGreaterThan(0.5)
+  expect(sizes[3]).toBeGreaterThan(1e5)
+
+  const clipped = [...printed.matchAll(/ ([\d.]+) +clipGradNorm_\(…, 1\) +([\d.]+) +([\d.]+)$/gm)]
+  expect(clipped).toHaveLength(4)
+  for (const [, before, after, cosine] of clipped) {
+    expect(Number(after)).toBe(Math.min(1, Number(before)))
+    expect(Number(cosine)).toBe(1)
+  }
+  const byValue = printed.match(/^relu, W_hh × 2.5 .* clipGradValue_.* ([\d.]+)$/m)
+  expect(Number(byValue?.[1])).toBeLessThan(0.6)
+
+  const [untrained = [], trained = []] = networks.map((name) => row('is missing', name))
+  expect(untrained[3]).toBeLessThan(1) // percent, cut after 10 steps
+  expect(trained[3]).toBeGreaterThan(50)
+  expect([untrained.at(-1), trained.at(-1)]).toEqual([0, 0]) // not cut
+  // docs/bptt.md shows these very figures.
+  const guide = readFileSync('docs/bptt.md', 'utf8')
+  const documented = guide.slice(guide.indexOf('## Vanishing and exploding, measured'))
+  for (const value of untrained.slice(0, 5).concat(trained.slice(0, 5))) {
+    expect(documented).toContain(` ${value.toFixed(1)} % |`)
+  }
+  for (const [, before, after, cosine] of clipped) {
+    expect(documented).toContain(`| ${before} | ${after}, ${cosine} |`)
+  }
+  // 50 points in each of four lines
+  const lines = picture('gradient-flow', 'gradients.svg').match(/<path d="[^"]*" fill="none"/g)
+  expect(lines?.map((line) => line.match(/[ML]/g)?.length)).toEqual([50, 50, 50, 50])
+})

@@ -83,3 +83,24 @@ test('baselines are dashed, and dots carry their values', () => {
   expect(svg).toContain('>1.25</text>')
   expect(svg).toContain('>2.50</text>')
 })
+
+test('with yLog, powers of ten are at equal distances, and what is not positive breaks the line', () => {
+  const points: [number, number][] = [
+    [0, 1e-4],
+    [1, 1],
+    [2, 1e4],
+    [3, 0],
+    [4, -1],
+    [5, 1],
+  ]
+  const svg = lineChart({ ...labels, yLog: true, series: [{ name: 'one', points }] })
+  expect(svg.match(/<path d="([^"]*)" fill="none"/)?.[1]).toBe(
+    'M72,424L223.2,254L374.4,84M828,254Z',
+  )
+  for (const label of ['10⁻⁴', '10⁰', '10⁴']) expect(svg).toContain(`>${label}</text>`)
+  expect(svg).not.toMatch(/NaN|Infinity|undefined/)
+  for (const few of [[], [[3, 4]], [[3, 0]]] as [number, number][][]) {
+    const small = lineChart({ ...labels, yLog: true, series: [{ name: 'one', points: few }] })
+    expect(small).not.toMatch(/NaN|Infinity|undefined/)
+  }
+})

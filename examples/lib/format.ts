@@ -16,6 +16,11 @@ export function duration(seconds: number): string {
     : `${Math.floor(minutes / 60)}:${two(minutes % 60)}:${rest}`
 }
 
+/** 0.867 → "86.7 %". */
+export function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`
+}
+
 /** Rows of cells as lines of text, each column as wide as its widest cell; the first row is the head. */
 export function table(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) =>

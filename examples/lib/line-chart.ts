@@ -1,6 +1,6 @@
 /** A line chart as an SVG picture, for the learning curves and forecasts of the examples. */
 
-import { type ScaleLinear, scaleLinear } from 'd3-scale'
+import { type ScaleLinear, type ScaleLogarithmic, scaleLinear, scaleLog } from 'd3-scale'
 import { line } from 'd3-shape'
 import { at, colours, document, faint, ink, text } from './svg'
 
@@ -29,6 +29,8 @@ export interface LineChart {
   series: readonly Series[]
   /** the y axis ends here, and lines that go beyond are cut off */
   yMost?: number
+  /** powers of ten at equal distances; values that are not positive break the line */
+  yLog?: boolean
 }
 
 const width = 860
@@ -36,7 +38,8 @@ const height = 480
 const margin = { top: 84, right: 32, bottom: 56, left: 72 }
 
 /** The picture, as the text of an SVG file. */
-export function lineChart(chart: LineChart): string {
+export function lineChart(given: LineChart): string {
+  const chart = given.yLog ? withoutLogarithmOfZero(given) : given
   const yMost = chart.yMost ?? Number.POSITIVE_INFINITY
   const points = chart.series.flatMap((series) => series.points.filter(isFinitePoint))
   const x = axis(
@@ -46,6 +49,7 @@ export function lineChart(chart: LineChart): string {
   const y = axis(
     points.map(([, value]) => Math.min(value, yMost)),
     [height - margin.bottom, margin.top],
+    chart.yLog,
   )
   return document(width, height, chart.title, [
     text(margin.left, 30, chart.title, 'font-size="18" font-weight="600"'),
@@ -57,21 +61,30 @@ export function lineChart(chart: LineChart): string {
   ])
 }
 
-type Scale = ScaleLinear<number, number>
+type Scale = ScaleLinear<number, number> | ScaleLogarithmic<number, number>
 
-function axis(values: number[], range: [number, number]): Scale {
+function axis(values: number[], range: [number, number], logarithmic = false): Scale {
   const least = values.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY)
   const most = values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY)
+  const [few, many] = logarithmic ? [least / 10, most * 10] : [least - 1, most + 1]
   const domain =
-    values.length === 0 ? [0, 1] : least === most ? [least - 1, most + 1] : [least, most]
-  return scaleLinear().domain(domain).nice(8).range(range)
+    values.length === 0
+      ? logarithmic
+        ? [1, 10]
+        : [0, 1]
+      : least === most
+        ? [few, many]
+        : [least, most]
+  return logarithmic
+    ? scaleLog().domain(domain).nice().range(range)
+    : scaleLinear().domain(domain).nice(8).range(range)
 }
 
 /** Grid, tick labels and the names of the axes. */
 function frame(chart: LineChart, x: Scale, y: Scale): string[] {
   const bottom = height - margin.bottom
   const right = width - margin.right
-  const yFormat = y.tickFormat(6)
+  const yFormat = chart.yLog ? power : y.tickFormat(6)
   const xFormat = x.tickFormat(8)
   return [
     ...y
@@ -95,6 +108,20 @@ function frame(chart: LineChart, x: Scale, y: Scale): string[] {
       `text-anchor="middle" transform="translate(22 ${(margin.top + bottom) / 2}) rotate(-90)"`,
     ),
   ]
+}
+
+function withoutLogarithmOfZero(chart: LineChart): LineChart {
+  const series = chart.series.map((one) => ({
+    ...one,
+    points: one.points.map(([x, y]) => [x, y > 0 ? y : Number.NaN] as const),
+  }))
+  return { ...chart, series }
+}
+
+/** 0.001 → "10⁻³". */
+function power(value: number): string {
+  const exponent = String(Math.round(Math.log10(value)))
+  return `10${exponent.replace(/./g, (sign) => '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'['-0123456789'.indexOf(sign)] ?? '')}`
 }
 
 /** The line itself, with its dots. */

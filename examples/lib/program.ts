@@ -20,40 +20,51 @@ export function commandLine(name: string, description: string): Command {
     .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
 }
 
-/** What a small example is told. */
-export interface ExampleOptions {
-  /** the folder that its results go to; it exists */
-  output: string
-  epochs: number
-}
+/** What the small examples can be told about learning: words of `--help`, and how the number is read. */
+const settingsOf = {
+  epochs: ['how often it goes through its data', wholeNumber(1)],
+  batch: ['examples of a batch', wholeNumber(1)],
+  hidden: ['hidden units of a layer and direction', wholeNumber(1)],
+  dropout: ['probability that a value is dropped', positiveNumber({ zero: true })],
+  rate: ['learning rate', positiveNumber()],
+} as const
+
+/** Some of them, with their defaults. */
+export type Settings = Partial<Record<keyof typeof settingsOf, number>>
 
 /**
  * Reads the command line that the small examples share, makes the output folder, and sets threads and
  * seed as it says.
  *
- * @param epochs how often an example that learns goes through its data, if nothing else is said
+ * @param settings what an example that learns can be told, with defaults
+ * @param flags what else can be switched on, with the words of `--help`
  */
-export function exampleOptions(
+export function exampleOptions<S extends Settings, F extends string = never>(
   name: string,
   description: string,
-  { epochs }: { epochs?: number } = {},
-): ExampleOptions {
+  settings?: S,
+  flags?: Readonly<Record<F, string>>,
+): { output: string } & Record<keyof S, number> & Partial<Record<F, true>> {
   const command = commandLine(`npm run example -- ${name}`, description).option(
     '--output <folder>',
     'where the results go',
     `out/${name}`,
   )
-  if (epochs !== undefined) {
+  for (const [setting, value] of Object.entries(settings ?? {})) {
+    const [help, read] = settingsOf[setting as keyof Settings]
+    command.option(`--${setting} <n>`, help, read, value)
+  }
+  for (const [flag, help] of Object.entries<string>(flags ?? {})) command.option(`--${flag}`, help)
+  if (settings !== undefined) {
     command
-      .option('--epochs <n>', 'how often it goes through its data', wholeNumber(1), epochs)
       .option('--seed <n>', 'seed of the random numbers', wholeNumber(0), 0)
       .option('--threads <n>', 'threads to compute with (default: all cores)', wholeNumber(1, 1024))
   }
-  const options = command.parse().opts<ExampleOptions & { seed?: number; threads?: number }>()
+  const options = command.parse().opts()
   if (options.threads !== undefined) setNumThreads(options.threads)
   if (options.seed !== undefined) manualSeed(options.seed)
   makeFolder(options.output)
-  return options
+  return options as ReturnType<typeof exampleOptions<S, F>>
 }
 
 /** Reads a whole number of an option, from `least` to `most`. */
