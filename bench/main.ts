@@ -5,6 +5,7 @@
  *     npm run bench -- --python venv/bin/python    with PyTorch and JAX
  *     npm run bench -- grid --only ours --quick    a short look at this package alone
  *     npm run bench -- demo --python …             the demo beside the same program in PyTorch
+ *     npm run bench -- names --python …            and the example names
  */
 
 import { backendInfo } from '@elman/rnn'
@@ -19,6 +20,7 @@ import { runGrid } from './modes/grid'
 import { runGrowth } from './modes/growth'
 import { runLengths } from './modes/lengths'
 import { runMemory } from './modes/memory'
+import { runNames } from './modes/names'
 import { runStream } from './modes/stream'
 import { type Mode, readOptions } from './options'
 import { heading, printReport, writeReport } from './report/write'
@@ -38,7 +40,11 @@ const parts: [Mode, (bench: Bench) => void | Promise<void>][] = [
   ['growth', runGrowth],
   ['memory', runMemory],
   ['demo', runDemo],
+  ['names', runNames],
 ]
+
+/** Whole programs beside the same ones in PyTorch. */
+const programs: readonly Mode[] = ['demo', 'names']
 
 /** Runs the benchmark that the command line asks for; what the user can put right is told in one line. */
 export async function main(workshop: Workshop): Promise<void> {
@@ -54,11 +60,11 @@ export async function main(workshop: Workshop): Promise<void> {
 async function run(workshop: Workshop): Promise<void> {
   const options = readOptions()
   const { mode, only, python, patience } = options
-  const runs = parts.filter(([name]) => (mode === 'all' ? name !== 'demo' : name === mode))
+  const runs = parts.filter(([name]) => (mode === 'all' ? !programs.includes(name) : name === mode))
 
   makeFolder(options.output) // no measurement is lost if it cannot be made
-  // Memory and the demo are measured in processes of their own, lengths against this package itself.
-  const races = runs.some(([name]) => !['lengths', 'memory', 'demo'].includes(name))
+  // Memory and programs are measured in processes of their own, lengths against this package itself.
+  const races = runs.some(([name]) => !['lengths', 'memory', ...programs].includes(name))
   const names = races ? only : []
   if (names.some((name) => fromPackages.includes(name))) await workshop.installPeers()
   const meter = new PeakMeter(await workshop.buildPeak())

@@ -7,8 +7,17 @@ import { commandLine, positiveNumber, wholeNumber } from '../examples/lib/progra
 import { type ContenderName, contenderNames } from './contenders/contender'
 import { grid, parseShape, type Shape } from './lib/shape'
 
-/** What is measured; `all` is everything but the demo, which takes long. */
-export const modes = ['all', 'grid', 'growth', 'stream', 'lengths', 'memory', 'demo'] as const
+/** What is measured; `all` is everything but `demo` and `names`, which are programs that need a Python beside them. */
+export const modes = [
+  'all',
+  'grid',
+  'growth',
+  'stream',
+  'lengths',
+  'memory',
+  'demo',
+  'names',
+] as const
 
 export type Mode = (typeof modes)[number]
 
@@ -45,7 +54,7 @@ export function readOptions(): Options {
     'Measures this package beside onnxruntime-node and tfjs, and beside PyTorch and JAX where a Python has them.',
   )
     .addArgument(
-      new Argument('[mode]', 'what to measure; all is everything but the demo')
+      new Argument('[mode]', 'what to measure; all is everything but demo and names')
         .choices(modes)
         .default('all'),
     )
@@ -67,7 +76,7 @@ export function readOptions(): Options {
     )
     .option('--seconds <s>', 'how long each is measured (default: 2)', positiveNumber())
     .option('--patience <s>', 'what takes longer is left out (default: 20)', positiveNumber())
-    .option('--repeats <n>', 'how often the demo runs', wholeNumber(1, 100), 3)
+    .option('--repeats <n>', 'how often the programs of demo and names run', wholeNumber(1, 100), 3)
     .option('--quick', 'a short look: small shapes, small sizes, a tenth of the time', false)
     .option('--output <folder>', 'where bench.json and the charts go', 'out/bench')
     .option('--json <file>', 'the results as JSON (default: bench.json in the output folder)')
@@ -89,8 +98,10 @@ export function readOptions(): Options {
   }>()
   const { quick } = given
   const [mode] = command.processedArgs as [Mode]
-  if (mode === 'demo' && given.python === undefined) {
-    command.error('error: the demo needs --python, for the program that it is compared with')
+  if (['demo', 'names'].includes(mode) && given.python === undefined) {
+    command.error(
+      `error: the ${mode} mode needs --python, for the program that it is compared with`,
+    )
   }
   return {
     mode,

@@ -92,8 +92,12 @@ describe('npm run bench', { timeout: 120_000 }, () => {
     for (const [args, message] of [
       [['--shapes', '12'], 'Expected numbers from 1 to 9, or sizes as 50x16x32x64.'],
       [['--only', 'theirs'], 'Expected some of ours, ort, tfjs, torch, jax.'],
-      [['demo'], 'the demo needs --python'],
-      [['everything'], 'Allowed choices are all, grid, growth, stream, lengths, memory, demo.'],
+      [['demo'], 'the demo mode needs --python'],
+      [['names'], 'the names mode needs --python'],
+      [
+        ['everything'],
+        'Allowed choices are all, grid, growth, stream, lengths, memory, demo, names.',
+      ],
     ] as const) {
       const { exitCode, stderr } = await bench(...args)
       expect(stderr).toContain(message)

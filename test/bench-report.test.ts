@@ -138,7 +138,7 @@ describe('tables', () => {
     )
   })
 
-  test('of lengths, of the demo and of memory', () => {
+  test('of lengths, of programs and of memory', () => {
     const tables = otherTables(
       results({
         lengths: [{ ...mixed, shape: small }],
@@ -154,6 +154,7 @@ describe('tables', () => {
             bits: { ours: 2.5, torch: 2.51 },
           },
         ],
+        names: [{ threads: 2, version: 'PyTorch 2', ours: [0.1, 0.3, 0.2], torch: [1.2, 1, 1.1] }],
       }),
     )
     expect(tables.map(({ rows }) => rows[0])).toEqual([
@@ -162,6 +163,7 @@ describe('tables', () => {
       ['vjp', '60.0', '61.0', '60.0'],
       ['all states', '160.0', '400.0', '800'],
       ['1', '21,000', '10,000', '2.10', '2.500, 2.510'],
+      ['2', '200', '1100', '5.50'],
     ])
   })
 })
@@ -203,6 +205,14 @@ describe('aims', () => {
     expect(met({ grid: at(0.8, 0.7) }, aim)).toBe('NO')
     expect(met({ grid: at(0.89, 0.8) }, 'step, 1 thr.: 88 % of peak')).toBe('yes')
     expect(met({ grid: at(0.86, 0.8) }, 'step, 1 thr.: 88 % of peak')).toBe('NO')
+  })
+
+  test('of the example names: five epochs in the time of one', () => {
+    const names = [{ threads: 1, version: 'PyTorch 2', ours: [0.2], torch: [1.1] }]
+    expect(met({ names }, 'names, 1 thr.')).toBe('yes')
+    expect(met({ names: names.map((one) => ({ ...one, torch: [0.9] })) }, 'names, 1 thr.')).toBe(
+      'NO',
+    )
   })
 
   test('of sequences of different lengths: little more than a full batch', () => {

@@ -1,11 +1,10 @@
 /** The demo (examples/char-model) beside the same program in PyTorch: an epoch each, in turns. */
 
-import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { titles } from '../contenders/contender'
-import { typescript } from '../lib/node'
+import { runProgram, typescript } from '../lib/node'
 import type { DemoResult } from '../report/results'
 import type { Bench } from './bench'
 
@@ -16,8 +15,6 @@ interface Epoch {
   readonly speed: number
   readonly bits: number
 }
-
-const root = join(__dirname, '../..')
 
 /** Characters that a short look is content with. */
 const quickLength = 60_000
@@ -39,11 +36,11 @@ export function runDemo({ options, results }: Bench): void {
       for (let repeat = 0; repeat < repeats; repeat += 1) {
         ours.push(
           run(process.execPath, [
-            ...[...typescript, join(root, 'examples/char-model/main.ts')],
+            ...[...typescript, 'examples/char-model/main.ts'],
             ...[...args, '--output', folder, '--sample', '0'],
           ]),
         )
-        torch.push(run(python, [join(root, 'bench/peers/char_model.py'), ...args]))
+        torch.push(run(python, ['bench/peers/char_model.py', ...args]))
         console.log(
           `demo, ${count} thr.: ${titles.ours} ${ours.at(-1)?.speed}, ${titles.torch} ${torch.at(-1)?.speed} characters per second`,
         )
@@ -63,7 +60,7 @@ export function runDemo({ options, results }: Bench): void {
 
 /** Both programs end an epoch with the same line. */
 function run(command: string, args: readonly string[]): Epoch {
-  const output = execFileSync(command, args, { encoding: 'utf8', cwd: root })
+  const output = runProgram(command, args)
   const line = output.match(
     /^Epoch 1\/1 {2}bits\/char: .* learning, ([\d.]+) held out {2}\(([\d,]+) chars\/s\)$/m,
   )

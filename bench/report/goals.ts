@@ -167,7 +167,7 @@ function lengthsGoals({ lengths = [] }: Results): Goal[] {
   })
 }
 
-function otherGoals({ stream = [], memory, demo = [] }: Results): Goal[] {
+function otherGoals({ stream = [], memory, demo = [], names = [] }: Results): Goal[] {
   const goals: Goal[] = []
   const rate = (name: string) => stream.find((one) => one.name.startsWith(name))
   const [ours, ort] = [rate('stream.step'), rate('onnxruntime')]
@@ -212,6 +212,10 @@ function otherGoals({ stream = [], memory, demo = [] }: Results): Goal[] {
     goals.push(
       atLeast(`demo, ${threads} thr.: 1.8 × the characters per second of PyTorch`, gain, 1.8),
     )
+  }
+  for (const { threads, ours, torch } of names) {
+    const gain = median(torch) / median(ours)
+    goals.push(atLeast(`names, ${threads} thr.: 5 × the epochs of PyTorch`, gain, 5))
   }
   return goals
 }

@@ -1,4 +1,4 @@
-/** The tables of what is no race on the grid: single steps, memory, the demo. */
+/** The tables of what is no race on the grid: single steps, memory, whole programs. */
 
 import { shapeName } from '../lib/shape'
 import { median } from '../lib/statistics'
@@ -11,6 +11,7 @@ export function otherTables(results: Results): Table[] {
     ...lengthsTable(results),
     ...memoryTables(results),
     ...demoTable(results),
+    ...namesTable(results),
   ]
 }
 
@@ -118,6 +119,21 @@ function demoTable({ demo }: Results): Table[] {
         ...[ours, torch].map((speeds) => Math.round(median(speeds)).toLocaleString('en-US')),
         ratio(median(ours) / median(torch)),
         `${bits.ours.toFixed(3)}, ${bits.torch.toFixed(3)}`,
+      ]),
+    },
+  ]
+}
+
+function namesTable({ names }: Results): Table[] {
+  if (names === undefined) return []
+  return [
+    {
+      title: `The example names beside ${names[0]?.version}: milliseconds an epoch, medians`,
+      head: ['threads', '@elman/rnn', 'PyTorch', 'times as fast'],
+      rows: names.map(({ threads, ours, torch }) => [
+        String(threads),
+        ...[ours, torch].map((seconds) => milliseconds(1000 * median(seconds))),
+        ratio(median(torch) / median(ours)),
       ]),
     },
   ]

@@ -72,6 +72,15 @@ export interface DemoResult {
   readonly bits: Readonly<Record<'ours' | 'torch', number>>
 }
 
+export interface NamesResult {
+  readonly threads: number
+  /** PyTorch's own name and version */
+  readonly version: string
+  /** seconds of each epoch */
+  readonly ours: readonly number[]
+  readonly torch: readonly number[]
+}
+
 export interface Results {
   readonly command: string
   readonly machine: Machine
@@ -84,6 +93,7 @@ export interface Results {
   lengths?: readonly LengthsResult[]
   memory?: MemoryResult
   demo?: DemoResult[]
+  names?: NamesResult[]
 }
 
 /** Finds the time of a contender on the grid, in milliseconds. */
