@@ -88,9 +88,9 @@ test('names: better than by the last letter, after two epochs', () => {
   expect(same).toBeGreaterThan(50)
   expect(lastLetter).toBeGreaterThan(same ?? 0)
   expect(network).toBeGreaterThan(lastLetter ?? 0)
-  // a letter of each of five names at every point
-  expect(picture('names', 'letters.svg').match(/r="9"/g)).toHaveLength(
-    'ChristopherChristinaAlexandraJoshuaGabriel'.length,
+  // a square for each letter of seven names, on white
+  expect(picture('names', 'letters.svg').match(/<rect/g)).toHaveLength(
+    1 + 'ElizabethBernadetteFredericaDanielaNicholasPatrickRobert'.length,
   )
 })
 

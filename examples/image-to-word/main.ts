@@ -16,7 +16,7 @@ import { join } from 'node:path'
 import { type IntTensor, nn, noGrad, optim, type Tensor, tensor } from '@elman/rnn'
 import { batches, shuffled } from '../lib/batches'
 import { readPackageFile, writeText } from '../lib/files'
-import { table } from '../lib/format'
+import { percent, table } from '../lib/format'
 import { imageGrid } from '../lib/image-grid'
 import { exampleOptions, runProgram } from '../lib/program'
 
@@ -70,8 +70,8 @@ class Speller extends nn.Module {
       let written = letters.map(() => '')
       for (let t = 0; t < steps; t++) {
         const [scores, next] = this.decode(tensor([letters], { dtype: 'int32' }), state)
-        letters =
-          (scores.toArray() as number[][][])[0]?.map((row) => row.indexOf(Math.max(...row))) ?? []
+        const rows = scores.select(0, 0).toArray() as number[][] // (B, alphabet)
+        letters = rows.map((row) => row.indexOf(Math.max(...row)))
         written = written.map((word, i) => word + alphabet[letters[i] ?? 0])
         state = next
       }
@@ -140,7 +140,7 @@ async function main(): Promise<number> {
   const spelt = model.spell(imagesOf(heldOut))
   const nearest = nearestMean(train)
   const right = (guess: (digit: Digit, i: number) => string) =>
-    `${((100 * heldOut.filter((digit, i) => guess(digit, i) === digit.word).length) / heldOut.length).toFixed(1)} %`
+    percent(heldOut.filter((digit, i) => guess(digit, i) === digit.word).length / heldOut.length)
   console.log(
     `\n${table([
       ['held-out digits', 'spelt exactly'],
@@ -150,23 +150,16 @@ async function main(): Promise<number> {
   )
 
   // Some that it spells right and, last, some that it does not.
-  const outcomes = heldOut.map(({ image, word }, i) => ({
-    image,
-    word: spelt[i] ?? '',
-    right: spelt[i] === word,
-  }))
+  const outcomes = heldOut.map(({ image, word }, i) => {
+    const caption = spelt[i] ?? ''
+    return { image, caption, wrong: caption !== word }
+  })
   const shown = [
-    ...outcomes.filter((one) => one.right).slice(0, 16),
-    ...outcomes.filter((one) => !one.right).slice(0, 8),
+    ...outcomes.filter(({ wrong }) => !wrong).slice(0, 16),
+    ...outcomes.filter(({ wrong }) => wrong).slice(0, 8),
   ]
-  writeText(
-    join(output, 'words.svg'),
-    imageGrid(
-      'Digits and the words spelt',
-      'held-out digits; the last row is wrong',
-      shown.map(({ image, word, right: ok }) => ({ image, caption: word, wrong: !ok })),
-    ),
-  )
+  const subtitle = 'held-out digits; the last row is wrong'
+  writeText(join(output, 'words.svg'), imageGrid('Digits and the words spelt', subtitle, shown))
   console.log(`\nWritten to ${output}: words.svg`)
   return 0
 }

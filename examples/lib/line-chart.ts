@@ -12,8 +12,6 @@ export interface Series {
   points: readonly (readonly [number, number])[]
   /** draw a dot at each point, with its value above */
   dots?: boolean
-  /** words at the points, on white, in place of dots */
-  labels?: readonly string[]
   /** draw the line broken: for a baseline */
   dashed?: boolean
   /** instead of the next colour of the row, and of 2 pixels */
@@ -42,14 +40,13 @@ export function lineChart(given: LineChart): string {
   const chart = given.yLog ? withoutLogarithmOfZero(given) : given
   const yMost = chart.yMost ?? Number.POSITIVE_INFINITY
   const points = chart.series.flatMap((series) => series.points.filter(isFinitePoint))
-  const x = axis(
+  const x = exactAxis(
     points.map(([value]) => value),
     [margin.left, width - margin.right],
   )
-  const y = axis(
+  const y = (chart.yLog ? powersAxis : roundAxis)(
     points.map(([, value]) => Math.min(value, yMost)),
     [height - margin.bottom, margin.top],
-    chart.yLog,
   )
   return document(width, height, chart.title, [
     text(margin.left, 30, chart.title, 'font-size="18" font-weight="600"'),
@@ -63,21 +60,30 @@ export function lineChart(given: LineChart): string {
 
 type Scale = ScaleLinear<number, number> | ScaleLogarithmic<number, number>
 
-function axis(values: number[], range: [number, number], logarithmic = false): Scale {
-  const least = values.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY)
-  const most = values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY)
-  const [few, many] = logarithmic ? [least / 10, most * 10] : [least - 1, most + 1]
-  const domain =
-    values.length === 0
-      ? logarithmic
-        ? [1, 10]
-        : [0, 1]
-      : least === most
-        ? [few, many]
-        : [least, most]
-  return logarithmic
-    ? scaleLog().domain(domain).nice().range(range)
-    : scaleLinear().domain(domain).nice(8).range(range)
+/** The least and the greatest of some values. */
+function extent(values: number[]): [number, number] | undefined {
+  return values.length === 0
+    ? undefined
+    : [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))]
+}
+
+/** Exactly as far as the values go. */
+function exactAxis(values: number[], range: [number, number]): ScaleLinear<number, number> {
+  const [least, most] = extent(values) ?? [0, 1]
+  const domain = least === most ? [least - 1, most + 1] : [least, most]
+  return scaleLinear().domain(domain).range(range)
+}
+
+/** As far as the values go, to the next round number. */
+function roundAxis(values: number[], range: [number, number]): Scale {
+  return exactAxis(values, range).nice(8)
+}
+
+/** The same, to the next power of ten. */
+function powersAxis(values: number[], range: [number, number]): Scale {
+  const [least, most] = extent(values) ?? [1, 10]
+  const domain = least === most ? [least / 10, most * 10] : [least, most]
+  return scaleLog().domain(domain).nice().range(range)
 }
 
 /** Grid, tick labels and the names of the axes. */
@@ -143,20 +149,11 @@ function drawn(series: Series, stroke: string, x: Scale, y: Scale): string {
         `text-anchor="middle" font-size="12" font-weight="600" fill="${stroke}"`,
       ),
     ])
-  const labels = (series.labels ?? []).flatMap((label, index) => {
-    const [px, py] = series.points[index] ?? [Number.NaN, Number.NaN]
-    if (!isFinitePoint([px, py])) return []
-    return [
-      `<circle cx="${at(x(px))}" cy="${at(y(py))}" r="9" fill="#ffffff" stroke="${stroke}"/>`,
-      text(x(px), y(py) + 4.5, label, `text-anchor="middle" font-weight="600" fill="${stroke}"`),
-    ]
-  })
   return [
     '<g clip-path="url(#plot)">',
     `<path d="${path ?? ''}" fill="none" stroke="${stroke}" stroke-width="${series.width ?? 2}" stroke-linejoin="round"${dash}/>`,
     '</g>',
     ...dots,
-    ...labels,
   ].join('\n')
 }
 

@@ -18,7 +18,7 @@ import { cat, nn, noGrad, optim, type Tensor, tensor } from '@elman/rnn'
 import { batches } from '../lib/batches'
 import { readPackageFile, writeText } from '../lib/files'
 import { percent, table } from '../lib/format'
-import { lineChart } from '../lib/line-chart'
+import { letterRows } from '../lib/letter-rows'
 import { exampleOptions, runProgram } from '../lib/program'
 
 const alphabet = '-abcdefghijklmnopqrstuvwxyz'
@@ -145,21 +145,15 @@ async function main(): Promise<number> {
   const scores = [...baselines(train, heldOut), ['network', score(model, heldOut)]]
   console.log(`\n${table([['held-out names', 'right'], ...scores])}`)
 
-  // What the network thinks of a name as it grows letter by letter.
-  const shown = ['Christopher', 'Christina', 'Alexandra', 'Joshua', 'Gabriel']
-  const prefixes = (name: string) => [...name].map((_, i) => name.slice(0, i + 1))
-  const chart = lineChart({
-    title: 'Female or male, letter by letter',
-    subtitle: 'what the network says when it has read only the first letters of a name',
-    xLabel: 'letters read',
-    yLabel: 'probability of female',
-    series: shown.map((name) => ({
-      name,
-      points: model.probabilities(prefixes(name)).map((female, i) => [i + 1, female]),
-      labels: [...name],
-    })),
+  // What the network thinks of a name as it grows letter by letter; these are held-out names.
+  const shown = ['Elizabeth', 'Bernadette', 'Frederica', 'Daniela', 'Nicholas', 'Patrick', 'Robert']
+  const rows = shown.map((word) => {
+    const beginnings = [...word].map((_, i) => word.slice(0, i + 1))
+    return { word, probabilities: model.probabilities(beginnings) }
   })
-  writeText(join(output, 'letters.svg'), chart)
+  const title = 'The probability of “female” after each letter'
+  const picture = letterRows(title, 'of held-out names that are read so far and no further', rows)
+  writeText(join(output, 'letters.svg'), picture)
   console.log(`\nWritten to ${output}: letters.svg`)
   return 0
 }

@@ -50,14 +50,15 @@ class Network extends nn.Module {
     this.head = new nn.Linear(2, outputs, { bias: false, dtype: 'float64' })
   }
 
-  /** U (H, I), W (H, H) and V (O, H), or their gradients. */
-  matrices(of: (weight: Tensor) => Tensor | null): Gradients {
-    const read = (weight?: Tensor) => (weight && of(weight)?.toArray()) as Matrix
-    return {
-      U: read(this.rnn.weight_ih_l0),
-      W: read(this.rnn.weight_hh_l0),
-      V: read(this.head.weight),
-    }
+  /** U (H, I), W (H, H) and V (O, H). */
+  weights(of = (weight: Tensor): Tensor | null => weight): Gradients {
+    const [U, W, V] = this.parameters().map((weight) => of(weight)?.toArray() as Matrix)
+    return { U, W, V } as Gradients
+  }
+
+  /** What backward() gave for them. */
+  gradients(): Gradients {
+    return this.weights(({ grad }) => grad)
   }
 }
 
@@ -119,10 +120,7 @@ function compare(
 }
 
 async function main(): Promise<number> {
-  const { output } = exampleOptions(
-    'sentence',
-    'Shows what flows back from the losses of a sentence.',
-  )
+  const { output } = exampleOptions('sentence', 'What flows back from the losses of a sentence.')
   manualSeed(1)
   const input = tensor(oneHot, { dtype: 'float64' })
   const criterion = new nn.CrossEntropyLoss({ reduction: 'sum' })
@@ -133,54 +131,30 @@ async function main(): Promise<number> {
   console.log('Gradient of the loss of each step:\n')
   const tagger = new Network(kinds.length)
   const [states] = tagger.rnn.forward(input) // (T, H)
-  const targets = tensor(
-    words.map((_, t) => t),
-    { dtype: 'int32' },
-  )
+  const targets = tensor([0, 1, 2, 3], { dtype: 'int32' })
   criterion.forward(tagger.head.forward(states), targets).backward()
   const losses = words.map((_, t) => {
-    const { U, W, V } = byHand(
-      tagger.matrices((weight) => weight),
-      t,
-      t,
-    )
+    const { U, W, V } = byHand(tagger.weights(), t, t)
     return { U: sum(U), W: sum(W), V }
   })
-  const grids = compare(
-    words,
-    losses,
-    tagger.matrices(({ grad }) => grad),
-  )
+  const tagged = compare(words, losses, tagger.gradients())
 
   console.log(`Classification: ${opinions.join(' or ')}, a loss at the last step only.`)
   console.log('Its gradient, word by word: what flows back to each step through time:\n')
   const judge = new Network(opinions.length)
   const [, hN] = judge.rnn.forward(input) // (1, H)
   criterion.forward(judge.head.forward(hN), tensor([0], { dtype: 'int32' })).backward()
-  const { U, W, V } = byHand(
-    judge.matrices((weight) => weight),
-    words.length - 1,
-    0,
-  )
+  const last = words.length - 1
+  const { U, W, V } = byHand(judge.weights(), last, 0)
   const nothing = V.map((row) => row.map(() => 0))
-  const parts = words.map((_, k) => ({
-    U: U[k] ?? [],
-    W: W[k] ?? [],
-    V: k === words.length - 1 ? V : nothing,
-  }))
-  const judged = compare(
-    words,
-    parts,
-    judge.matrices(({ grad }) => grad),
-  )
+  const parts = words.map((_, k) => ({ U: U[k] ?? [], W: W[k] ?? [], V: k === last ? V : nothing }))
+  const judged = compare(words, parts, judge.gradients())
 
-  writeText(
-    join(output, 'gradients.svg'),
-    matrixGrid('What flows back from “This movie is great”', [
-      { title: 'a loss at every step: the gradient of each', columns: grids },
-      { title: 'one loss at the end: what it sends back to each word', columns: judged },
-    ]),
-  )
+  const picture = matrixGrid('What flows back from “This movie is great”', [
+    { title: 'a loss at every step: the gradient of each', columns: tagged },
+    { title: 'one loss at the end: what it sends back to each word', columns: judged },
+  ])
+  writeText(join(output, 'gradients.svg'), picture)
   console.log(`Written to ${output}: gradients.svg`)
   return 0
 }

@@ -124,55 +124,49 @@ async function main(): Promise<number> {
   const [validation, test] = [daysOf(2014), daysOf(2015)]
   const errors: number[] = []
   await learn('2012–2013', daysOf(2012, 2013), epochs, (model) => {
-    const latest = error(validation, forecast(model, validation))
-    errors.push(latest)
-    if (errors.length % 10 === 0) {
-      console.log(
-        `2012–2013, epoch ${errors.length}/${epochs}: 2014 forecast to within ${latest.toFixed(2)} °C`,
-      )
-    }
+    const now = errors.push(error(validation, forecast(model, validation)))
+    if (now % 10 > 0) return
+    console.log(`Epoch ${now}/${epochs}: 2014 forecast to within ${errors.at(-1)?.toFixed(2)} °C`)
   })
   const best = errors.indexOf(Math.min(...errors)) + 1
-  console.log(
-    `2014 is forecast best after ${best} of ${epochs} epochs; now as many on all three years`,
-  )
+  console.log(`2014 is forecast best after ${best} epochs; now as many on all three years`)
 
   const model = await learn('2012–2014', daysOf(2012, 2013, 2014), best)
   const forecasts = forecast(model, test)
   const today = test.map((day) => maximum(day - 1))
-  console.log(
-    `\n${table([
-      ['2015', 'RMSE'],
-      ['as today (persistence)', `${error(test, today).toFixed(2)} °C`],
-      ['network', `${error(test, forecasts).toFixed(2)} °C`],
-    ])}`,
-  )
+  const [persistence, network] = [today, forecasts].map(
+    (values) => `${error(test, values).toFixed(2)} °C`,
+  ) as [string, string]
+  const rows = [
+    ['2015', 'RMSE'],
+    ['as today (persistence)', persistence],
+    ['network', network],
+  ]
+  console.log(`\n${table(rows)}`)
 
   const points = (values: number[]) => values.map((value, i) => [i + 1, value] as const)
-  writeText(
-    join(output, 'forecast.svg'),
-    lineChart({
-      title: "Seattle 2015: tomorrow's maximum temperature",
-      subtitle: `forecast from the ${window} days before, by a network that learned from 2012–2014`,
-      xLabel: 'day of the year',
-      yLabel: '°C',
-      series: [
-        { name: 'truth', points: points(test.map(maximum)), colour: '#bbbbbb', width: 4 },
-        {
-          name: `persistence (${error(test, today).toFixed(2)} °C off)`,
-          points: points(today),
-          colour: '#4477aa',
-          width: 0.7,
-        },
-        {
-          name: `network (${error(test, forecasts).toFixed(2)} °C off)`,
-          points: points(forecasts),
-          colour: '#cc3311',
-          width: 1.5,
-        },
-      ],
-    }),
-  )
+  const chart = lineChart({
+    title: "Seattle 2015: tomorrow's maximum temperature",
+    subtitle: `forecast from the ${window} days before, by a network that learned from 2012–2014`,
+    xLabel: 'day of the year',
+    yLabel: '°C',
+    series: [
+      { name: 'truth', points: points(test.map(maximum)), colour: '#bbbbbb', width: 4 },
+      {
+        name: `persistence (${persistence} off)`,
+        points: points(today),
+        colour: '#4477aa',
+        width: 1,
+      },
+      {
+        name: `network (${network} off)`,
+        points: points(forecasts),
+        colour: '#cc3311',
+        width: 1.5,
+      },
+    ],
+  })
+  writeText(join(output, 'forecast.svg'), chart)
   console.log(`\nWritten to ${output}: forecast.svg`)
   return 0
 }

@@ -110,24 +110,20 @@ async function main(): Promise<number> {
 
   console.log('\nThe same inputs in another order give other outputs:\n')
   const orders = [inputs, [one, two, one], [two, one, one]]
-  console.log(
-    table(
-      orders.map((order) => [order.map(written).join(' '), '→', ...byModule(order).map(written)]),
-    ),
-  )
+  const answers = orders.map((order) => [
+    order.map(written).join(' '),
+    '→',
+    ...byModule(order).map(written),
+  ])
+  console.log(table(answers))
 
   const passes = orders.map((order) => ({
     title: `inputs ${order.map(written).join(', ')}`,
     steps: byHand(order).map(({ x, h, y }) => ({ x: written(x), h: written(h), y: written(y) })),
   }))
-  writeText(
-    join(output, 'steps.svg'),
-    unrolled(
-      'Three steps of an Elman network',
-      'all weights 1, relu: the order of the inputs matters',
-      passes,
-    ),
-  )
+  const subtitle = 'all weights 1, relu: the order of the inputs matters'
+  const picture = unrolled('Three steps of an Elman network', subtitle, passes)
+  writeText(join(output, 'steps.svg'), picture)
   console.log(`\nWritten to ${output}: steps.svg`)
   return 0
 }
