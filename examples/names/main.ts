@@ -59,9 +59,10 @@ class Classifier extends nn.Module {
   /** The scores (B, 1) of some names. */
   forward(names: string[]): Tensor {
     const lengths = names.map((name) => name.length)
+    const lower = names.map((name) => name.toLowerCase())
     // (T, B); what stands after the end of a name is never read
     const letters = Array.from({ length: Math.max(...lengths) }, (_, t) =>
-      names.map((name) => alphabet.indexOf(name[t]?.toLowerCase() ?? '-')),
+      lower.map((name) => alphabet.indexOf(name[t] ?? '-')),
     )
     const vectors = this.embedding.forward(tensor(letters, { dtype: 'int32' })) // (T, B, 32)
     const packed = nn.utils.rnn.packPaddedSequence(this.dropout.forward(vectors), lengths, {
