@@ -280,7 +280,7 @@ describe('the arrays', () => {
     const step = core.stream(1, parameters, memory, new Float32Array(1), new Float32Array(2))
     expect(Reflect.deleteProperty(step, 'arrays')).toBe(false)
     expect(Reflect.set(step, 'arrays', null)).toBe(false)
-    expect(() => Object.defineProperty(step, 'arrays', { value: null })).toThrow(RangeError)
+    expect(() => Object.defineProperty(step, 'arrays', { value: null })).toThrow(TypeError)
     expect(Reflect.apply(step, {}, [1, 2, 3])).toBeUndefined()
   })
 })
