@@ -33,7 +33,13 @@ export function readElf(path) {
   const [table, size, count] = [u64(40), u16(58), u16(60)]
   const sections = Array.from({ length: count }, (_, index) => {
     const at = table + index * size
-    return { type: u32(at + 4), offset: u64(at + 24), size: u64(at + 32), link: u32(at + 40), info: u32(at + 44) }
+    return {
+      type: u32(at + 4),
+      offset: u64(at + 24),
+      size: u64(at + 32),
+      link: u32(at + 40),
+      info: u32(at + 44),
+    }
   })
   /** The string at an offset of the string table that a section is linked with. */
   const text = ({ link }, at) => {

@@ -72,5 +72,7 @@ export async function meet(needs, { setup, script }) {
   const how = still.map(
     ({ what, install }) => `- ${what}:\n${install.map((one) => `    ${one.join(' ')}`).join('\n')}`,
   )
-  throw new Stop(`this is missing, and \`npm run ${script} -- --setup\` installs it:\n${how.join('\n')}`)
+  throw new Stop(
+    `this is missing, and \`npm run ${script} -- --setup\` installs it:\n${how.join('\n')}`,
+  )
 }

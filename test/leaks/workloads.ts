@@ -101,7 +101,9 @@ function leaking(): Action {
 }
 
 /** The workloads by name, each with the number of times of the full run. */
-export const workloads: Readonly<Record<string, { readonly times: number; readonly make: () => Action }>> = {
+export const workloads: Readonly<
+  Record<string, { readonly times: number; readonly make: () => Action }>
+> = {
   training: { times: 10_000, make: training },
   'training in the background': { times: 10_000, make: trainingAsync },
   inference: { times: 100_000, make: inference },

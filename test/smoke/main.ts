@@ -69,7 +69,8 @@ async function main(): Promise<void> {
     sum.failed += failed
   }
   console.log(`${sum.passed} passed, ${sum.failed} failed`)
-  if (sum.failed > 0 || sum.passed === 0) process.exitCode = 1
+  // Without waiting for work in the background that a failed test has left.
+  process.exit(sum.failed > 0 || sum.passed === 0 ? 1 : 0)
 }
 
 main()

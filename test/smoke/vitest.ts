@@ -32,7 +32,8 @@ function makeExpect(): ExpectStatic {
     { getState: () => getState(expect), setState: (state: object) => setState(state, expect) },
   ) as unknown as ExpectStatic
   setState({ assertionCalls: 0 }, expect)
-  chai.expect.extend(expect, customMatchers)
+  // JestExtend has put it there; its types do not say so.
+  Reflect.get(chai.expect, 'extend')(expect, customMatchers)
   return expect
 }
 
