@@ -1,6 +1,6 @@
 /**
  * `npm run test:leaks`: whether memory stays where it is over 10 000 training steps, 100 000 calls of inference,
- * 100 000 streams and 100 worker threads, each in a process of its own.
+ * 100 000 streams and 100 worker threads, each in a process of its own and after as many as a warm-up.
  *
  * Prints megabytes of resident memory after each tenth and the trend; bench/lib/flat.ts says what flat is. At last a
  * workload that leaks on purpose must be found to do so. `--times SHARE` runs a part of it, such as 0.1.
