@@ -88,7 +88,11 @@ const given = {
  * @throws {Stop}
  */
 export function checkLinux(file, triple) {
-  const elf = readElf(file)
+  return checkNeeds(file, readElf(file), triple)
+}
+
+/** {@link checkLinux} of what was read. */
+export function checkNeeds(file, elf, triple) {
   const libc = triple.endsWith('musl') ? 'musl' : 'gnu'
   const processor = processors[triple.split('-')[0]]
   if (elf.arch !== processor) throw new Stop(`${file} is for ${elf.arch}, not for ${processor}`)

@@ -33,7 +33,8 @@ function makeExpect(): ExpectStatic {
   ) as unknown as ExpectStatic
   setState({ assertionCalls: 0 }, expect)
   // JestExtend has put it there; its types do not say so.
-  Reflect.get(chai.expect, 'extend')(expect, customMatchers)
+  const { extend } = chai.expect as typeof chai.expect & { extend: ExpectStatic['extend'] }
+  Reflect.apply(extend, chai.expect, [expect, customMatchers])
   return expect
 }
 
