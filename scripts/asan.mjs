@@ -86,6 +86,8 @@ async function buildAddon() {
       env: {
         ...building,
         RUSTFLAGS: sanitize,
+        // At 3 the checks in the inlined tiles of the kernels would take LLVM half an hour.
+        CARGO_PROFILE_RELEASE_OPT_LEVEL: '1',
         CARGO_PROFILE_RELEASE_LTO: 'off',
         CARGO_PROFILE_RELEASE_CODEGEN_UNITS: '16',
         CARGO_PROFILE_RELEASE_STRIP: 'none',
