@@ -34,7 +34,8 @@ pub unsafe extern "C" fn napi_register_module_v1(env: *mut c_void, exports: *mut
     assert_eq!(status, 0);
     let place = |name| black_box(if probe == name { LENGTH } else { LENGTH - 1 });
     // SAFETY: none, if the probe is this one: that is its purpose.
-    let bytes = unsafe { (own.as_ptr().add(place("rust")).read_volatile(), data.add(place("node")).read_volatile()) };
+    let bytes =
+        unsafe { (own.as_ptr().add(place("rust")).read_volatile(), data.add(place("node")).read_volatile()) };
     black_box(bytes);
     exports
 }
