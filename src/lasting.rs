@@ -106,8 +106,8 @@ impl<T: Element> Lasting<T> {
         // SAFETY: the caller vouches for env; the reference lives as long as the function.
         done(unsafe { sys::napi_get_reference_value(env, self.buffer, &raw mut buffer) })?;
         if buffer.is_null() || memory_of(env, buffer)? != self.memory {
-            return Err(Failure::Kind(
-                "expected an array with the memory that it was made with, got one whose buffer is detached"
+            return Err(Failure::Range(
+                "expected an array with the memory that it was made with, got one whose buffer is detached or resized"
                     .into(),
             ));
         }

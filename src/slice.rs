@@ -108,8 +108,12 @@ impl Memory {
         // SAFETY: as above. An array whose buffer is detached has length 0.
         let status = unsafe { sys::napi_is_detached_arraybuffer(env, buffer, &raw mut is) };
         if status != sys::Status::napi_ok || is {
-            return Err(Failure::Kind(
-                "expected an array with memory, got one whose buffer is detached".into(),
+            // What `checkIntact` of ts/check.ts says. It cannot always: the optimizing compiler of Node 20 and 22 reads
+            // the old length once it has seen resizable buffers.
+            return Err(Failure::Range(
+                "the data of this tensor was detached or resized: expected an array with memory, \
+                 got one whose buffer is detached"
+                    .into(),
             ));
         }
         Ok(Self { dtype, data: ptr::dangling_mut::<u64>().cast(), len: 0 })

@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from 'vitest'
 import type { Prepared } from '../bench/contenders/contender'
+import { TOLERANCE, trendOf } from '../bench/lib/flat'
 import { fingerprint, mixed, numbersOf, sameFingerprint } from '../bench/lib/numbers'
 import {
   grid,
@@ -159,5 +160,31 @@ describe('turns', () => {
     )
     expect(slow?.samples).toBe(5)
     expect(slower?.samples).toBe(1) // the call that warmed it up
+  })
+})
+
+describe('the trend of resident memory', () => {
+  const flat = (resident: number[]): boolean => trendOf(resident).flat
+
+  test('is that of all readings: a line gives its slope', () => {
+    const line = Array.from({ length: 11 }, (_, place) => 100 + place)
+    const { growth, limit } = trendOf(line)
+    expect(growth).toBe(10)
+    expect(limit).toBeCloseTo(TOLERANCE * 105)
+    expect(flat(line)).toBe(false)
+    expect(flat(line.map((value) => 100 + (value - 100) / 6))).toBe(true)
+    expect(flat([...line].reverse())).toBe(true)
+  })
+
+  test('passes over jumps of single readings, the first and the last among them', () => {
+    expect(flat([64, 70, 70, 70, 70, 70, 70, 70, 70, 70, 70])).toBe(true)
+    expect(flat([70, 70, 70, 95, 70, 70, 70, 70, 70, 70, 80])).toBe(true)
+  })
+
+  test('finds growth under noise, and growth that comes late', () => {
+    const noise = [0, 2, -1, 1, -2, 2, 0, -1, 2, -2, 1]
+    expect(flat(noise.map((value) => 100 + value))).toBe(true)
+    expect(flat(noise.map((value, place) => 100 + value + 2 * place))).toBe(false)
+    expect(flat([70, 70, 70, 70, 71, 73, 75, 77, 79, 81, 83])).toBe(false)
   })
 })

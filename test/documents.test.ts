@@ -87,6 +87,21 @@ test('the example of docs/bptt.md prints what its comments say', () => {
   expect(run(code).trim().split('\n')).toEqual(promised)
 })
 
+test('every test that SECURITY.md names is there', () => {
+  const text = readFileSync('SECURITY.md', 'utf8').replace(/\s+/g, ' ')
+  let file = ''
+  let count = 0
+  for (const [, path, name] of text.matchAll(/`(test\/[\w-]+\.test\.ts)`|(?<=[ (])\*([^*]+)\*/g)) {
+    if (path !== undefined) file = path
+    else if (file !== '' && name !== undefined) {
+      expect(readFileSync(file, 'utf8'), `${file}: ${name}`).toContain(name)
+      count += 1
+    }
+    if (path !== undefined) expect(existsSync(path), path).toBe(true)
+  }
+  expect(count).toBeGreaterThan(20)
+})
+
 test.each([
   'README.md',
   'CONTRIBUTING.md',
@@ -95,6 +110,7 @@ test.each([
   'docs/from-pytorch.md',
   'docs/guide.md',
   'docs/performance.md',
+  'docs/testing.md',
   'examples/README.md',
 ])('the links of %s lead somewhere', (file) => {
   const targets = [...readFileSync(file, 'utf8').matchAll(/\]\(([^)#]+)[^)]*\)/g)].map(

@@ -11,13 +11,11 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { setTimeout } from 'node:timers/promises'
 import { nn, ones, rand, type Tensor } from '@elman/rnn'
+import { residentOver } from '../lib/flat'
 import { median } from '../lib/statistics'
 
 /** T, B, I, H. */
 type Sizes = readonly [number, number, number, number]
-
-/** Stretches that the steps are divided into. */
-const stretches = 10
 
 /** The most resident memory since {@link forgetPeak}, in bytes. */
 function peak(): number {
@@ -46,26 +44,26 @@ function measurePeak(T: number, B: number, I: number, H: number): { bytes: numbe
   return { bytes: peak() - before }
 }
 
-function measureSteady(form: string, steps: number, [T, B, I, H]: Sizes): { resident: number[] } {
+async function measureSteady(
+  form: string,
+  steps: number,
+  [T, B, I, H]: Sizes,
+): Promise<{ resident: number[] }> {
   const rnn = new nn.RNN(I, H)
   const input = rand([T, B, I], { requiresGrad: true })
   const gradient = ones([T, B, H])
   const run =
     form === 'vjp'
-      ? () => rnn.vjp(input).pullback(gradient, null)
+      ? () => {
+          rnn.vjp(input).pullback(gradient, null)
+        }
       : () => {
           rnn.zeroGrad()
           input.grad = null
           const [output] = rnn.forward(input)
           output.backward(gradient)
         }
-  const resident: number[] = []
-  for (let stretch = 0; stretch <= stretches; stretch += 1) {
-    for (let index = 0; index < steps / stretches; index += 1) run()
-    globalThis.gc?.()
-    resident.push(process.memoryUsage().rss)
-  }
-  return { resident }
+  return { resident: await residentOver(steps, run) }
 }
 
 /** Bytes of array buffers, and of memory that is resident. */

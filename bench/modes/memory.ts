@@ -5,6 +5,7 @@
 
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
+import { flatFlags } from '../lib/flat'
 import { typescript } from '../lib/node'
 import { parameters, type Shape, shape } from '../lib/shape'
 import type { CheckpointsResult, Held } from '../report/results'
@@ -20,7 +21,7 @@ export function runMemory({ options, results }: Bench): void {
   const steps = options.quick ? 1000 : 10_000
   const { bytes } = run<{ bytes: number }>('peak', large)
   const steady = (form: 'vjp' | 'tape') =>
-    run<{ resident: number[] }>(`steady ${form} ${steps}`, small).resident.map(
+    run<{ resident: number[] }>(`steady ${form} ${steps}`, small, flatFlags).resident.map(
       (value) => value / megabyte,
     )
   results.memory = {
@@ -63,11 +64,15 @@ function arraysOf(shape: Shape): number {
 }
 
 /** Runs the child with a request and the sizes of a shape. */
-function run<T>(request: string, { T, B, I, H }: Shape): T {
+function run<T>(
+  request: string,
+  { T, B, I, H }: Shape,
+  flags: readonly string[] = ['--expose-gc'],
+): T {
   const child = join(__dirname, 'memory-child.ts')
   const output = execFileSync(
     process.execPath,
-    [...['--expose-gc', ...typescript, child], ...request.split(' '), ...[T, B, I, H].map(String)],
+    [...flags, ...typescript, child, ...request.split(' '), ...[T, B, I, H].map(String)],
     { encoding: 'utf8' },
   )
   return JSON.parse(output)

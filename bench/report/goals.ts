@@ -1,5 +1,6 @@
 /** What the package wants to reach, held against what a run has measured. */
 
+import { trendOf } from '../lib/flat'
 import type { Measurement } from '../lib/race'
 import { type Shape, shapeName, type Task } from '../lib/shape'
 import { median } from '../lib/statistics'
@@ -189,12 +190,11 @@ function otherGoals({ stream = [], memory, demo = [], names = [] }: Results): Go
       met: share <= 1.5,
     })
     for (const form of ['vjp', 'tape'] as const) {
-      const [first = 0] = memory.resident[form]
-      const grown = (memory.resident[form].at(-1) ?? 0) - first
+      const { growth, flat } = trendOf(memory.resident[form])
       goals.push({
         aim: `no growth over ${memory.steps} steps, ${form}`,
-        measured: `${grown.toFixed(1)} MB`,
-        met: grown <= Math.max(2, 0.02 * first),
+        measured: `${growth.toFixed(1)} MB`,
+        met: flat,
       })
     }
     const { plain, checkpointed, milliseconds } = memory.checkpoints

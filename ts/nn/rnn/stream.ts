@@ -104,7 +104,7 @@ export class RNNStream {
   /**
    * Goes on by one time step: reads `input`, writes `output`.
    *
-   * @throws TypeError if the buffer of `input` or `output` was transferred to somewhere else.
+   * @throws RangeError if the buffer of `input` or `output` was transferred to somewhere else.
    */
   step(): void {
     this.#step()

@@ -1,0 +1,117 @@
+/** What is done over and over to see whether memory stays where it is: one action a name, made anew by each call. */
+
+import { createRequire } from 'node:module'
+import { Worker } from 'node:worker_threads'
+import { nn, noGrad, optim, randn, tensor, zeros } from '@elman/rnn'
+
+type Action = () => void | Promise<void>
+
+/** T, B, I, H: the arrays of a step are 120 KB together, the smallest of them 1 KB. */
+const [T, B, I, H] = [20, 8, 16, 32]
+
+/** Trains a model with all that a step can have: dropout, a state that is carried on, clipping, Adam. */
+function training(): Action {
+  const rnn = new nn.RNN(I, H, { numLayers: 2, dropout: 0.1 })
+  const head = new nn.Linear(H, 10)
+  const parameters = [...rnn.parameters(), ...head.parameters()]
+  const optimizer = new optim.Adam(parameters)
+  const criterion = new nn.CrossEntropyLoss()
+  const input = randn([T, B, I])
+  const targets = tensor(new Int32Array(T * B), { shape: [T, B] })
+  let state = zeros([2, B, H])
+  return () => {
+    optimizer.zeroGrad()
+    const [output, hN] = rnn.forward(input, state)
+    criterion.forward(head.forward(output), targets).backward()
+    nn.utils.clipGradNorm_(parameters, 1)
+    optimizer.step()
+    state = hN.detach()
+  }
+}
+
+/** The same in the background, with a call each time that is given up. */
+function trainingAsync(): Action {
+  const rnn = new nn.RNN(I, H, { numLayers: 2 })
+  const optimizer = new optim.SGD(rnn.parameters())
+  const input = randn([T, B, I])
+  return async () => {
+    optimizer.zeroGrad()
+    const controller = new AbortController()
+    const lost = rnn.forwardAsync(input, null, { signal: controller.signal }).catch(() => {})
+    const [output] = await rnn.forwardAsync(input)
+    controller.abort()
+    await output.mean().backwardAsync()
+    await lost
+    optimizer.step()
+  }
+}
+
+/** Inference on sequences, padded, of lengths that are others each time. */
+function inference(): Action {
+  const rnn = new nn.RNN(I, H, { numLayers: 2, bidirectional: true }).eval()
+  const input = randn([T, B, I])
+  let call = 0
+  return () => {
+    call += 1
+    const lengths = Array.from({ length: B }, (_, row) => 1 + ((call + row) % T))
+    noGrad(() => rnn.forward(input, null, { lengths }))
+  }
+}
+
+/** A stream that is made for each call, and some steps of it. */
+function streaming(): Action {
+  const rnn = new nn.RNN(I, H, { numLayers: 2 })
+  return () => {
+    const stream = rnn.stream({ batchSize: B })
+    for (let step = 0; step < 4; step += 1) stream.step()
+  }
+}
+
+/** A worker thread that loads the package, trains, leaves work unfinished in the background and ends. */
+function workers(): Action {
+  const path = createRequire(import.meta.url).resolve('@elman/rnn')
+  const source = `
+    const { nn, optim, randn } = require(${JSON.stringify(path)})
+    const rnn = new nn.RNN(${I}, ${H}, { numLayers: 2 })
+    const optimizer = new optim.Adam(rnn.parameters())
+    const [output] = rnn.forward(randn([${T}, ${B}, ${I}]))
+    output.mean().backward()
+    optimizer.step()
+    rnn.stream().step()
+    rnn.forwardAsync(randn([${T}, ${B}, ${I}]))
+    process.exit(7)`
+  return () =>
+    new Promise((resolve, reject) => {
+      const worker = new Worker(source, { eval: true, execArgv: [] })
+      worker.once('error', reject)
+      worker.once('exit', (code) =>
+        code === 7 ? resolve() : reject(new Error(`a worker ended with ${code}`)),
+      )
+    })
+}
+
+/** Keeps the smallest array of a training step each time, to show that this is found. */
+function leaking(): Action {
+  const kept: unknown[] = []
+  const train = training()
+  return () => {
+    train()
+    kept.push(new Float32Array(B * H).fill(1))
+  }
+}
+
+/** The workloads by name, each with the number of times of the full run. */
+export const workloads: Readonly<
+  Record<string, { readonly times: number; readonly make: () => Action }>
+> = {
+  training: { times: 10_000, make: training },
+  'training in the background': { times: 10_000, make: trainingAsync },
+  inference: { times: 100_000, make: inference },
+  streams: { times: 100_000, make: streaming },
+  workers: { times: 100, make: workers },
+}
+
+/** What must be found to leak. */
+export const leaks: typeof workloads = {
+  'an array kept by each training step': { times: 10_000, make: leaking },
+}
