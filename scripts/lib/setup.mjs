@@ -6,7 +6,7 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { writeEsmWrapper } from './esm-wrapper.mjs'
+import { writeEntries } from './entries.mjs'
 import { root, run, runNode, runNpm, Stop } from './run.mjs'
 
 const inRoot = (...parts) => join(root, ...parts)
@@ -90,7 +90,7 @@ export const addon = {
   },
 }
 
-/** Compiles ts/ to dist/: CommonJS with its types, and the ESM wrapper over it. */
+/** Compiles ts/ to dist/: one CommonJS file, its types, and what require and import enter by. */
 export const typescript = {
   title: 'TypeScript',
   isFresh: () =>
@@ -107,7 +107,10 @@ export const typescript = {
   run: async () => {
     rmSync(inRoot('dist'), { recursive: true, force: true })
     const output = await runNode(inRoot('node_modules/typescript/bin/tsc'), ['-p', 'tsconfig.json'])
-    await writeEsmWrapper(inRoot('dist'))
+    // Not before the packages are there.
+    const { writeBundle } = await import('./bundle.mjs')
+    await writeBundle(root)
+    await writeEntries(inRoot('dist'))
     return output
   },
 }
