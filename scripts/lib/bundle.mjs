@@ -15,8 +15,8 @@ export async function writeBundle(root) {
     input: join(root, 'ts/index.ts'),
     tsconfig: join(root, 'tsconfig.json'),
     platform: 'node',
-    // napi's loader stays a file of its own: it looks for the addon beside itself.
-    external: ['../index.js'],
+    // napi's loader stays a file of its own: it looks for the addon beside itself. package.json is the published one.
+    external: ['../index.js', '../package.json'],
     transform: { target },
     // A circle of modules or an import that is not there would be warnings only.
     onLog(_, { message }) {
