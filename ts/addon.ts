@@ -6,11 +6,11 @@
  * node_modules or the lock file was made on another platform.
  */
 
-/** What is read of package.json; the working tree's own has no optionalDependencies (docs/release.md). */
-interface Manifest {
-  readonly version: string
-  readonly optionalDependencies?: Readonly<Record<string, string>>
-}
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+/** The version of this package, put in by scripts/lib/bundle.mjs. */
+declare const PACKAGE_VERSION: string
 
 type Addon = typeof import('../index.js')
 
@@ -27,8 +27,11 @@ export function loadAddon(): Addon {
   return addon
 }
 
-function manifest(): Manifest {
-  return require('../package.json')
+/** The platform packages of the published package.json; undefined in the working tree (docs/release.md). */
+function platformPackages(): string[] | undefined {
+  // Read, not required: loaders in front of Node's do not all manage a JSON file.
+  const manifest = JSON.parse(readFileSync(join(__dirname, '../package.json'), 'utf8'))
+  return manifest.optionalDependencies && Object.keys(manifest.optionalDependencies)
 }
 
 /** What went wrong at each place where napi's loader looked, the latest first. */
@@ -44,7 +47,7 @@ function messages(error: unknown): string[] {
 }
 
 function explain(messages: readonly string[]): string {
-  const { version, optionalDependencies } = manifest()
+  const packages = platformPackages()
   const platform = `${process.platform}-${process.arch}`
   const absent = (message: string) => message.startsWith('Cannot find ')
   const reason = messages.find((message) => !absent(message)) ?? messages.at(-1)
@@ -53,7 +56,7 @@ function explain(messages: readonly string[]): string {
   if (override) {
     return `@elman/rnn could not load ${override}, which NAPI_RS_NATIVE_LIBRARY_PATH names: ${reason}`
   }
-  if (optionalDependencies === undefined) {
+  if (packages === undefined) {
     return (
       `@elman/rnn: this folder holds the sources, without a compiled addon for ${platform} that loads; ` +
       `\`npm run build\` in it makes one (${reason})`
@@ -62,7 +65,6 @@ function explain(messages: readonly string[]): string {
 
   // The loader knows more platforms than there are packages for, and tells libc from libc.
   const tried = [...messages.join('\n').matchAll(/elman\.([\w-]+)\.node/g)].map(([, name]) => name)
-  const packages = Object.keys(optionalDependencies)
   const wanted = packages.find((name) => tried.some((suffix) => name === `@elman/rnn-${suffix}`))
   if (wanted === undefined) {
     return (
@@ -76,16 +78,15 @@ function explain(messages: readonly string[]): string {
       `@elman/rnn needs the package ${wanted}, which holds its compiled part for this platform and is not ` +
       'installed. It is an optional dependency: install without --omit=optional (--no-optional), and on this ' +
       'platform itself; if node_modules or the lock file comes from another one, remove both and install again. ' +
-      `Or install it by name: npm install ${wanted}@${version}`
+      `Or install it by name: npm install ${wanted}@${PACKAGE_VERSION}`
     )
   }
   return `@elman/rnn: the package ${wanted} is installed, but could not be loaded: ${reason}`
 }
 
 function checkVersion(ofAddon: string): void {
-  const { version } = manifest()
-  if (ofAddon === version) return
+  if (ofAddon === PACKAGE_VERSION) return
   throw new Error(
-    `@elman/rnn is of version ${version}, but its compiled part of ${ofAddon}: install again, so that both fit`,
+    `@elman/rnn is of version ${PACKAGE_VERSION}, but its compiled part of ${ofAddon}: install again, so that both fit`,
   )
 }

@@ -78,11 +78,12 @@ export const addon = {
     const path = addonPath()
     return path !== undefined && changed(path) >= newest(...rustSources, 'package.json')
   },
-  run: async () => {
+  /** @param {string[]} [options] more of napi's options */
+  run: async (options = []) => {
     checkCargo()
     const output = await runNode(inRoot('node_modules/@napi-rs/cli/dist/cli.js'), [
       ...['build', '--platform', '--release', '--js', 'index.js', '--dts', 'index.d.ts'],
-      ...['--', '--locked'],
+      ...[...options, '--', '--locked'],
     ])
     const path = addonPath()
     if (path === undefined) throw new Stop('napi build wrote no elman.<platform>.node', output)
