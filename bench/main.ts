@@ -19,6 +19,7 @@ import { runGrid } from './modes/grid'
 import { runGrowth } from './modes/growth'
 import { runLengths } from './modes/lengths'
 import { runMemory } from './modes/memory'
+import { runStart } from './modes/start'
 import { runStream } from './modes/stream'
 import { type Mode, readOptions } from './options'
 import { heading, printReport, writeReport } from './report/write'
@@ -37,6 +38,7 @@ const parts: [Mode, (bench: Bench) => void | Promise<void>][] = [
   ['lengths', runLengths],
   ['growth', runGrowth],
   ['memory', runMemory],
+  ['start', runStart],
   ['demo', runDemo],
 ]
 
@@ -57,8 +59,8 @@ async function run(workshop: Workshop): Promise<void> {
   const runs = parts.filter(([name]) => (mode === 'all' ? name !== 'demo' : name === mode))
 
   makeFolder(options.output) // no measurement is lost if it cannot be made
-  // Memory and the demo are measured in processes of their own, lengths against this package itself.
-  const races = runs.some(([name]) => !['lengths', 'memory', 'demo'].includes(name))
+  // Memory, the start and the demo are measured in processes of their own, lengths against this package itself.
+  const races = runs.some(([name]) => !['lengths', 'memory', 'start', 'demo'].includes(name))
   const names = races ? only : []
   if (names.some((name) => fromPackages.includes(name))) await workshop.installPeers()
   const meter = new PeakMeter(await workshop.buildPeak())

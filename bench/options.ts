@@ -8,7 +8,16 @@ import { type ContenderName, contenderNames } from './contenders/contender'
 import { grid, parseShape, type Shape } from './lib/shape'
 
 /** What is measured; `all` is everything but the demo, which takes long. */
-export const modes = ['all', 'grid', 'growth', 'stream', 'lengths', 'memory', 'demo'] as const
+export const modes = [
+  'all',
+  'grid',
+  'growth',
+  'stream',
+  'lengths',
+  'memory',
+  'start',
+  'demo',
+] as const
 
 export type Mode = (typeof modes)[number]
 

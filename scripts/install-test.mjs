@@ -74,8 +74,8 @@ function packagesIn(folder) {
     .sort()
 }
 
-/** Type-checks and compiles a program as a user's project would. */
-async function compile(project, file, options) {
+/** Type-checks and compiles programs as a user's project would. */
+async function compile(project, files, options) {
   writeFileSync(
     join(project, 'tsconfig.json'),
     JSON.stringify({
@@ -87,7 +87,7 @@ async function compile(project, file, options) {
         types: ['node'],
         ...options,
       },
-      files: [file],
+      files,
     }),
   )
   await runNode(join(root, 'node_modules/typescript/bin/tsc'), ['-p', project])
@@ -137,14 +137,11 @@ async function installTest({ all, addon, platform, folder }) {
     })
 
     cpSync(join(root, 'test/install'), project, { recursive: true })
-    await check('types with module nodenext, from ESM', () =>
-      compile(project, 'typed.mts', { module: 'nodenext' }),
-    )
-    await check('types with module nodenext, from CommonJS', () =>
-      compile(project, 'typed.cts', { module: 'nodenext' }),
+    await check('types with module nodenext, from ESM and CommonJS', () =>
+      compile(project, ['typed.mts', 'typed.cts'], { module: 'nodenext' }),
     )
     await check('types with moduleResolution bundler', () =>
-      compile(project, 'typed.mts', {
+      compile(project, ['typed.mts'], {
         module: 'esnext',
         moduleResolution: 'bundler',
         noEmit: true,

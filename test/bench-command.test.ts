@@ -93,7 +93,10 @@ describe('npm run bench', { timeout: 120_000 }, () => {
       [['--shapes', '12'], 'Expected numbers from 1 to 9, or sizes as 50x16x32x64.'],
       [['--only', 'theirs'], 'Expected some of ours, ort, tfjs, torch, jax.'],
       [['demo'], 'the demo needs --python'],
-      [['everything'], 'Allowed choices are all, grid, growth, stream, lengths, memory, demo.'],
+      [
+        ['everything'],
+        'Allowed choices are all, grid, growth, stream, lengths, memory, start, demo.',
+      ],
     ] as const) {
       const { exitCode, stderr } = await bench(...args)
       expect(stderr).toContain(message)

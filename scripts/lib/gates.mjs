@@ -35,11 +35,13 @@ function checkManifest(folder) {
 }
 
 /** publint, with suggestions too; they are as good as errors here. */
-async function checkEntries(folder) {
+async function checkEntries(tarball) {
   const { publint } = await import('publint')
   const { formatMessage } = await import('publint/utils')
-  const { messages, pkg } = await publint({ pkgDir: folder, pack: false, strict: true })
-  // Where the repository lies is known only where the release is made (stage.mjs).
+  const { messages, pkg } = await publint({
+    pack: { tarball: new Uint8Array(readFileSync(tarball)).buffer },
+    strict: true,
+  })
   const found = messages.map((message) => formatMessage(message, pkg, { color: false }))
   if (found.length > 0) throw new Stop(`publint on ${pkg.name}: ${found.join('; ')}`)
 }
@@ -62,7 +64,7 @@ export async function checkPackages(packages) {
   })
   lines.push(`the largest tarball has ${inMB(Math.max(...sizes))} of ${inMB(TARBALL_LIMIT)}`)
 
-  for (const { folder } of packages) await checkEntries(folder)
+  for (const { tarball } of packages) await checkEntries(tarball)
   lines.push('publint is content')
 
   await runNode(join(root, 'node_modules/@arethetypeswrong/cli/dist/index.js'), [

@@ -97,7 +97,7 @@ export async function stage(folder, addons, { placeholders = false } = {}) {
     for (const name of licences) copyFileSync(join(root, name), join(path, name))
     const platformManifest = readJson(join(path, 'package.json'))
     platformManifest.files.push(...licences)
-    writeJson(join(path, 'package.json'), platformManifest)
+    writeJson(join(path, 'package.json'), { ...platformManifest, type: 'commonjs' })
   }
 
   const all = [...folders, main]
