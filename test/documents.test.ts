@@ -80,6 +80,7 @@ test.each([
   'docs/bptt.md',
   'docs/from-pytorch.md',
   'docs/performance.md',
+  'docs/release.md',
   'examples/README.md',
 ])('the links of %s lead somewhere', (file) => {
   const targets = [...readFileSync(file, 'utf8').matchAll(/\]\(([^)#]+)[^)]*\)/g)].map(

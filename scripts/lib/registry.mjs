@@ -30,7 +30,7 @@ export async function openRegistry(folder) {
       `auth: { htpasswd: { file: ${JSON.stringify(join(folder, 'htpasswd'))} } }`,
       'uplinks: {}',
       "packages: { '@elman/*': { access: $all, publish: $all } }",
-      `log: { type: file, path: ${JSON.stringify(join(folder, 'log'))}, level: warn }`,
+      `logs: { type: file, path: ${JSON.stringify(join(folder, 'log'))}, level: warn }`,
       'web: { enable: false }',
       'max_body_size: 100mb',
     ].join('\n'),
