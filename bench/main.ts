@@ -21,6 +21,7 @@ import { runGrowth } from './modes/growth'
 import { runLengths } from './modes/lengths'
 import { runMemory } from './modes/memory'
 import { runNames } from './modes/names'
+import { runStart } from './modes/start'
 import { runStream } from './modes/stream'
 import { type Mode, readOptions } from './options'
 import { heading, printReport, writeReport } from './report/write'
@@ -39,6 +40,7 @@ const parts: [Mode, (bench: Bench) => void | Promise<void>][] = [
   ['lengths', runLengths],
   ['growth', runGrowth],
   ['memory', runMemory],
+  ['start', runStart],
   ['demo', runDemo],
   ['names', runNames],
 ]
@@ -63,8 +65,8 @@ async function run(workshop: Workshop): Promise<void> {
   const runs = parts.filter(([name]) => (mode === 'all' ? !programs.includes(name) : name === mode))
 
   makeFolder(options.output) // no measurement is lost if it cannot be made
-  // Memory and programs are measured in processes of their own, lengths against this package itself.
-  const races = runs.some(([name]) => !['lengths', 'memory', ...programs].includes(name))
+  // Memory, the start and programs are measured in processes of their own, lengths against this package itself.
+  const races = runs.some(([name]) => !['lengths', 'memory', 'start', ...programs].includes(name))
   const names = races ? only : []
   if (names.some((name) => fromPackages.includes(name))) await workshop.installPeers()
   const meter = new PeakMeter(await workshop.buildPeak())

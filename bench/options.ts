@@ -15,6 +15,7 @@ export const modes = [
   'stream',
   'lengths',
   'memory',
+  'start',
   'demo',
   'names',
 ] as const

@@ -108,6 +108,12 @@ async function checkApiPages() {
   }
 }
 
+/** Packs, checks, publishes to a registry of its own, installs from it and runs; scripts/install-test.mjs. */
+async function installation() {
+  const output = await runNode(join(root, 'scripts/install-test.mjs'), [])
+  tests.passed += Number(output.match(/^(\d+) passed, 0 failed$/m)?.[1])
+}
+
 const deny = '-D warnings'
 
 const steps = [
@@ -136,6 +142,7 @@ const steps = [
   ['types of the benchmark', tscOfBench],
   ['API pages', checkApiPages],
   ['the demo command', demo],
+  ['packages, installed from a registry', installation],
   ['vitest', vitest],
 ]
 

@@ -6,6 +6,7 @@ use napi_derive::napi;
 
 use crate::bytes::Bytes;
 use crate::error::{Failure, constructed, export};
+use crate::runtime::context;
 use crate::slice::{FloatsMut, for_dtype};
 
 /// PyTorch's generator: the same seed and the same calls give the same numbers.
@@ -63,7 +64,10 @@ impl Generator {
         low: f64,
         high: f64,
     ) -> Result<()> {
-        export(env, || for_dtype!(out.dtype(), T => Ok(self.source.uniform::<T>(out.get()?, low, high)?)))
+        export(env, || {
+            let isa = context()?.isa();
+            for_dtype!(out.dtype(), T => Ok(self.source.uniform::<T>(isa, out.get()?, low, high)?))
+        })
     }
 
     /// Fills `out` with normal numbers.

@@ -138,7 +138,7 @@ describe('tables', () => {
     )
   })
 
-  test('of lengths, of programs and of memory', () => {
+  test('of lengths, of programs, of the start and of memory', () => {
     const tables = otherTables(
       results({
         lengths: [{ ...mixed, shape: small }],
@@ -147,6 +147,7 @@ describe('tables', () => {
           resident: { vjp: [60, 61, 60], tape: [60, 60, 75] },
           checkpoints,
         },
+        start: { node: 50, import: 60, require: 55, construct: { ours: 3, torch: 9 } },
         demo: [
           {
             ...{ threads: 1, version: 'PyTorch 2' },
@@ -162,6 +163,8 @@ describe('tables', () => {
       ['80', '20', '120', '1.20'],
       ['vjp', '60.0', '61.0', '60.0'],
       ['all states', '160.0', '400.0', '800'],
+      ['empty', '50.0', '–', '–'],
+      ['3.00', '9.00', '3.00'],
       ['1', '21,000', '10,000', '2.10', '2.500, 2.510'],
       ['2', '200', '1100', '5.50'],
     ])
@@ -234,6 +237,17 @@ describe('aims', () => {
     expect(met({ memory: { ...memory, peak: 160 } }, 'memory of a step')).toBe('NO')
     expect(met({ memory }, 'no growth over 1000 steps, vjp')).toBe('yes')
     expect(met({ memory }, 'no growth over 1000 steps, tape')).toBe('NO')
+  })
+
+  test('of the start: little beyond that of Node, and PyTorch takes longer', () => {
+    const start = { node: 50, import: 90, require: 55, construct: { ours: 3, torch: 9 } }
+    expect(met({ start }, 'import in less')).toBe('NO')
+    expect(met({ start }, 'require in less')).toBe('yes')
+    expect(met({ start }, 'made in less')).toBe('yes')
+    const slow = { ...start, construct: { ours: 3, torch: 2 } }
+    expect(met({ start: slow }, 'made in less')).toBe('NO')
+    const alone = { ...start, construct: { ours: 3 } }
+    expect(met({ start: alone }, 'made in less')).toBeUndefined()
   })
 
   test('of checkpoints: less is held, and a step is not much longer', () => {

@@ -111,6 +111,7 @@ test.each([
   'docs/guide.md',
   'docs/performance.md',
   'docs/testing.md',
+  'docs/release.md',
   'examples/README.md',
 ])('the links of %s lead somewhere', (file) => {
   const targets = [...readFileSync(file, 'utf8').matchAll(/\]\(([^)#]+)[^)]*\)/g)].map(

@@ -6,7 +6,7 @@
  * stream; a task works on copies.
  */
 
-import addon = require('../index.js')
+import { loadAddon } from './addon'
 
 /** The two kinds of storage that the arithmetic works on. */
 export type Floats = Float32Array | Float64Array
@@ -317,7 +317,4 @@ export interface Native {
 }
 
 /** The addon, typed. */
-export const native: Native = addon
-
-// A wrong ELMAN_ISA or ELMAN_NUM_THREADS makes the import fail, not some later call.
-native.backendInfo()
+export const native: Native = loadAddon()

@@ -6,7 +6,7 @@ import { type Shape, shapeName, type Task } from '../lib/shape'
 import { median } from '../lib/statistics'
 import { type Comparison, compareAll, meanOf } from './comparison'
 import { type Results, timeOf } from './results'
-import { percent, ratio, type Table } from './table'
+import { milliseconds, percent, ratio, type Table } from './table'
 
 interface Goal {
   readonly aim: string
@@ -168,7 +168,7 @@ function lengthsGoals({ lengths = [] }: Results): Goal[] {
   })
 }
 
-function otherGoals({ stream = [], memory, demo = [], names = [] }: Results): Goal[] {
+function otherGoals({ stream = [], memory, start, demo = [], names = [] }: Results): Goal[] {
   const goals: Goal[] = []
   const rate = (name: string) => stream.find((one) => one.name.startsWith(name))
   const [ours, ort] = [rate('stream.step'), rate('onnxruntime')]
@@ -197,15 +197,29 @@ function otherGoals({ stream = [], memory, demo = [], names = [] }: Results): Go
         met: flat,
       })
     }
-    const { plain, checkpointed, milliseconds } = memory.checkpoints
+    const { plain, checkpointed, milliseconds: time } = memory.checkpoints
     const held = plain.buffers / checkpointed.buffers
     goals.push(atLeast('checkpointEvery: 10 × less held for the backward pass', held, 10))
-    const cost = milliseconds.checkpointed / milliseconds.plain
+    const cost = time.checkpointed / time.plain
     goals.push({
       aim: 'checkpointEvery: a step at most 1.45 × as long',
       measured: `${ratio(cost)} ×`,
       met: cost <= 1.45,
     })
+  }
+  if (start) {
+    for (const way of ['import', 'require'] as const) {
+      const beyond = start[way] - start.node
+      goals.push({
+        aim: `${way} in less than 30 ms beyond Node's start`,
+        measured: `${milliseconds(beyond)} ms`,
+        met: beyond < 30,
+      })
+    }
+    const { ours, torch } = start.construct
+    if (torch !== undefined) {
+      goals.push(atLeast('made in less time than by PyTorch', torch / ours, 1))
+    }
   }
   for (const { threads, ours, torch } of demo) {
     const gain = median(ours) / median(torch)

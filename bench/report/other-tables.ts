@@ -1,4 +1,4 @@
-/** The tables of what is no race on the grid: single steps, memory, whole programs. */
+/** The tables of what is no race on the grid: single steps, memory, the start, whole programs. */
 
 import { shapeName } from '../lib/shape'
 import { median } from '../lib/statistics'
@@ -10,6 +10,7 @@ export function otherTables(results: Results): Table[] {
     ...streamTable(results),
     ...lengthsTable(results),
     ...memoryTables(results),
+    ...startTables(results),
     ...demoTable(results),
     ...namesTable(results),
   ]
@@ -81,6 +82,38 @@ function memoryTables({ memory }: Results): Table[] {
       ]),
     },
     checkpointsTable(memory.checkpoints),
+  ]
+}
+
+function startTables({ start }: Results): Table[] {
+  if (start === undefined) return []
+  const { node, construct } = start
+  const beyond = (time: number) => [
+    milliseconds(time),
+    milliseconds(time - node),
+    ratio(time / node),
+  ]
+  return [
+    {
+      title: "The start of a program, milliseconds; beyond an empty one's, and times as much",
+      head: ['', 'all', 'beyond', 'times'],
+      rows: [
+        ['empty', milliseconds(node), '–', '–'],
+        ['import', ...beyond(start.import)],
+        ['require', ...beyond(start.require)],
+      ],
+    },
+    {
+      title: 'Making nn.RNN(512, 512) with 4 layers, milliseconds',
+      head: ['@elman/rnn', 'PyTorch', '× PyTorch'],
+      rows: [
+        [
+          milliseconds(construct.ours),
+          milliseconds(construct.torch),
+          ratio((construct.torch ?? Number.NaN) / construct.ours),
+        ],
+      ],
+    },
   ]
 }
 

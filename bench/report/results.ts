@@ -62,6 +62,16 @@ export interface MemoryResult {
   readonly checkpoints: CheckpointsResult
 }
 
+/** Milliseconds, medians. */
+export interface StartResult {
+  /** an empty program, and one that does nothing but take the package */
+  readonly node: number
+  readonly import: number
+  readonly require: number
+  /** nn.RNN(512, 512) with four layers */
+  readonly construct: { readonly ours: number; readonly torch?: number }
+}
+
 export interface DemoResult {
   readonly threads: number
   /** PyTorch's own name and version */
@@ -92,6 +102,7 @@ export interface Results {
   stream?: readonly StepRate[]
   lengths?: readonly LengthsResult[]
   memory?: MemoryResult
+  start?: StartResult
   demo?: DemoResult[]
   names?: NamesResult[]
 }

@@ -7,7 +7,7 @@ import { constants } from 'node:os'
 import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** The repository's root, where every program is started. */
+/** The repository's root, where programs are started. */
 export const root = fileURLToPath(new URL('../..', import.meta.url))
 
 /** An error to be told in one line, without a stack. */
@@ -24,16 +24,21 @@ export class Stop extends Error {
  *
  * @param {string} command
  * @param {string[]} args
- * @param {{ env?: Record<string, string> }} [options]
+ * @param {{ env?: Record<string, string>, bare?: boolean, cwd?: string }} [options] with `bare`, `env` is all of the
+ *   environment, not only what is added to it
  * @returns {Promise<string>} standard output and standard error, in the order of arrival
  * @throws {Stop} when the program is missing or fails
  */
-export function run(command, args, { env = {} } = {}) {
+export function run(command, args, { env = {}, bare = false, cwd = root } = {}) {
   const name = [command, ...args.slice(0, 1)].map((part) => basename(part)).join(' ')
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
-      cwd: root,
-      env: { ...process.env, ...(process.stdout.isTTY ? {} : { NO_COLOR: '1' }), ...env },
+      cwd,
+      env: {
+        ...(bare ? {} : process.env),
+        ...(process.stdout.isTTY ? {} : { NO_COLOR: '1' }),
+        ...env,
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     const chunks = []
@@ -69,10 +74,10 @@ export function runNode(file, args, options) {
 }
 
 /** Runs npm, the one that started this script where there is one. */
-export function runNpm(args) {
+export function runNpm(args, options) {
   const npm = process.env.npm_execpath
-  if (npm?.endsWith('.js')) return runNode(npm, args)
-  return run(process.platform === 'win32' ? 'npm.cmd' : 'npm', args)
+  if (npm?.endsWith('.js')) return runNode(npm, args, options)
+  return run(process.platform === 'win32' ? 'npm.cmd' : 'npm', args, options)
 }
 
 /** Ends the process after an error: one line for a {@link Stop}, the stack for anything else. */

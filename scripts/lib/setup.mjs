@@ -6,7 +6,7 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { writeEsmWrapper } from './esm-wrapper.mjs'
+import { writeEntries } from './entries.mjs'
 import { root, run, runNode, runNpm, Stop } from './run.mjs'
 
 const inRoot = (...parts) => join(root, ...parts)
@@ -78,11 +78,12 @@ export const addon = {
     const path = addonPath()
     return path !== undefined && changed(path) >= newest(...rustSources, 'package.json')
   },
-  run: async () => {
+  /** @param {string[]} [options] more of napi's options */
+  run: async (options = []) => {
     checkCargo()
     const output = await runNode(inRoot('node_modules/@napi-rs/cli/dist/cli.js'), [
       ...['build', '--platform', '--release', '--js', 'index.js', '--dts', 'index.d.ts'],
-      ...['--', '--locked'],
+      ...[...options, '--', '--locked'],
     ])
     const path = addonPath()
     if (path === undefined) throw new Stop('napi build wrote no elman.<platform>.node', output)
@@ -90,7 +91,7 @@ export const addon = {
   },
 }
 
-/** Compiles ts/ to dist/: CommonJS with its types, and the ESM wrapper over it. */
+/** Compiles ts/ to dist/: one CommonJS file, its types, and what require and import enter by. */
 export const typescript = {
   title: 'TypeScript',
   isFresh: () =>
@@ -107,7 +108,10 @@ export const typescript = {
   run: async () => {
     rmSync(inRoot('dist'), { recursive: true, force: true })
     const output = await runNode(inRoot('node_modules/typescript/bin/tsc'), ['-p', 'tsconfig.json'])
-    await writeEsmWrapper(inRoot('dist'))
+    // Not before the packages are there.
+    const { writeBundle } = await import('./bundle.mjs')
+    await writeBundle(root)
+    await writeEntries(inRoot('dist'))
     return output
   },
 }

@@ -12,7 +12,7 @@ pub(crate) fn contexts() -> Vec<Context> {
 /// `count` numbers in [-2, 2).
 pub(crate) fn random<T: Scalar>(count: usize, seed: u64) -> Vec<T> {
     let mut values = vec![T::nan(); count];
-    Generator::new(seed).uniform(&mut values, -2.0, 2.0).expect("bounds are in order");
+    Generator::new(seed).uniform(Isa::detect(), &mut values, -2.0, 2.0).expect("bounds are in order");
     values
 }
 

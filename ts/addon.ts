@@ -1,0 +1,92 @@
+/**
+ * Loads the compiled addon through napi's loader, and says what to do where that finds none.
+ *
+ * The addon comes in a package of its own for each platform, named in `optionalDependencies`, of which a package manager
+ * installs the one that fits. It is missing where the manager was told to leave optional packages out, or where
+ * node_modules or the lock file was made on another platform.
+ */
+
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+/** The version of this package, put in by scripts/lib/bundle.mjs. */
+declare const PACKAGE_VERSION: string
+
+type Addon = typeof import('../index.js')
+
+/** @throws Error that names the missing package and the remedy. */
+export function loadAddon(): Addon {
+  let addon: Addon
+  try {
+    addon = require('../index.js')
+  } catch (error) {
+    throw new Error(explain(messages(error)), { cause: error })
+  }
+  // Also: a wrong ELMAN_ISA or ELMAN_NUM_THREADS makes the import fail, not some later call.
+  checkVersion(addon.backendInfo().version)
+  return addon
+}
+
+/** The platform packages of the published package.json; undefined in the working tree (docs/release.md). */
+function platformPackages(): string[] | undefined {
+  // Read, not required: loaders in front of Node's do not all manage a JSON file.
+  const manifest = JSON.parse(readFileSync(join(__dirname, '../package.json'), 'utf8'))
+  return manifest.optionalDependencies && Object.keys(manifest.optionalDependencies)
+}
+
+/** What went wrong at each place where napi's loader looked, the latest first. */
+function messages(error: unknown): string[] {
+  const found: string[] = []
+  // The first one is the loader's own remark about npm.
+  let cause = error instanceof Error ? error.cause : undefined
+  for (; cause instanceof Error; cause = cause.cause)
+    found.push(cause.message.split('\n', 1)[0] ?? '')
+  // We have no package for WebAssembly, which it looks for everywhere.
+  const native = found.filter((message) => !message.includes('wasi'))
+  return native.length > 0 ? native : [String(error)]
+}
+
+function explain(messages: readonly string[]): string {
+  const packages = platformPackages()
+  const platform = `${process.platform}-${process.arch}`
+  const absent = (message: string) => message.startsWith('Cannot find ')
+  const reason = messages.find((message) => !absent(message)) ?? messages.at(-1)
+
+  const override = process.env.NAPI_RS_NATIVE_LIBRARY_PATH
+  if (override) {
+    return `@elman/rnn could not load ${override}, which NAPI_RS_NATIVE_LIBRARY_PATH names: ${reason}`
+  }
+  if (packages === undefined) {
+    return (
+      `@elman/rnn: this folder holds the sources, without a compiled addon for ${platform} that loads; ` +
+      `\`npm run build\` in it makes one (${reason})`
+    )
+  }
+
+  // The loader knows more platforms than there are packages for, and tells libc from libc.
+  const tried = [...messages.join('\n').matchAll(/elman\.([\w-]+)\.node/g)].map(([, name]) => name)
+  const wanted = packages.find((name) => tried.some((suffix) => name === `@elman/rnn-${suffix}`))
+  if (wanted === undefined) {
+    return (
+      `@elman/rnn has no compiled part for ${platform}; there are packages for ` +
+      `${packages.map((name) => name.replace('@elman/rnn-', '')).join(', ')}. Elsewhere it has to be built ` +
+      'from its sources, with Rust.'
+    )
+  }
+  if (messages.some((message) => absent(message) && message.includes(`'${wanted}'`))) {
+    return (
+      `@elman/rnn needs the package ${wanted}, which holds its compiled part for this platform and is not ` +
+      'installed. It is an optional dependency: install without --omit=optional (--no-optional), and on this ' +
+      'platform itself; if node_modules or the lock file comes from another one, remove both and install again. ' +
+      `Or install it by name: npm install ${wanted}@${PACKAGE_VERSION}`
+    )
+  }
+  return `@elman/rnn: the package ${wanted} is installed, but could not be loaded: ${reason}`
+}
+
+function checkVersion(ofAddon: string): void {
+  if (ofAddon === PACKAGE_VERSION) return
+  throw new Error(
+    `@elman/rnn is of version ${PACKAGE_VERSION}, but its compiled part of ${ofAddon}: install again, so that both fit`,
+  )
+}
