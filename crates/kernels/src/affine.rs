@@ -73,6 +73,8 @@ pub fn affine<T: Scalar>(
         c_stride,
         finish: Finish::Nothing,
         ahead: None,
+        before: None,
+        first: 0,
     };
     // Threads share out the rows, or the panels where there are few rows.
     let (rows_of_part, panels_of_part) = if rows >= ROWS_OF_A_PART * team.size() {

@@ -23,7 +23,7 @@ use crate::affine::{WORTH_A_TEAM, matrix, row_stride};
 use crate::isa::{FAR, Simd, Task};
 use crate::pack::Packed;
 use crate::pool::Member;
-use crate::tile::{Ahead, Base, Block, Finish, Matrix};
+use crate::tile::{Ahead, Base, Before, Block, Finish, Matrix};
 use crate::{Context, Scalar, Steps};
 
 /// Multiply-adds that a thread must have in each step to make the barrier worth it: 1 µs of work.
@@ -52,13 +52,23 @@ pub enum Start<'a, T> {
 
 /// What the product is added to.
 #[derive(Clone, Copy, Debug)]
-pub enum ChainBase<'a, T> {
+pub enum ChainBase<'a, T: Scalar> {
     /// What y holds.
     InPlace,
     /// A matrix (rows, H).
     Matrix(ArrayView2<'a, T>),
     /// 0.
     Zero,
+    /// x W' + b, computed in each step: the same bits as [`crate::affine`] into y and [`ChainBase::InPlace`]. Faster
+    /// where x has few columns, so that its product is little beside the way of y to memory and back.
+    Product {
+        /// x (rows, K').
+        x: ArrayView2<'a, T>,
+        /// W' (K', H).
+        weights: &'a Packed<'a, T>,
+        /// b, or 0.
+        bias: Option<&'a [T]>,
+    },
 }
 
 /// The function f.
@@ -114,7 +124,7 @@ pub fn chain<T: Scalar>(ctx: &Context, chain: &Chain<'_, '_, T>, mut y: ArrayVie
         Some(Matrix { data: c.cast_const(), stride }),
         match chain.base {
             ChainBase::Matrix(m) => Some(same_shape(m)),
-            ChainBase::InPlace | ChainBase::Zero => None,
+            ChainBase::InPlace | ChainBase::Zero | ChainBase::Product { .. } => None,
         },
         match chain.epilogue {
             Epilogue::TanhGrad(h) | Epilogue::ReluGrad(h) => Some(same_shape(h)),
@@ -123,6 +133,14 @@ pub fn chain<T: Scalar>(ctx: &Context, chain: &Chain<'_, '_, T>, mut y: ArrayVie
     ];
     let size = rows.saturating_mul(width).saturating_mul(size_of::<T>());
     let far = size.saturating_mul(beside.iter().flatten().count()) >= FAR;
+    let before = match chain.base {
+        ChainBase::Product { x, weights, .. } => {
+            assert_eq!(x.dim(), (rows, weights.k()), "chain: x must have a row for each row of y");
+            assert_eq!(weights.n(), width, "chain: W' must have the columns of y");
+            Some(Before { a: matrix(x), w: weights.data.as_ptr(), k: weights.k() })
+        }
+        _ => None,
+    };
     let plan = Plan {
         steps,
         order: chain.order,
@@ -145,7 +163,11 @@ pub fn chain<T: Scalar>(ctx: &Context, chain: &Chain<'_, '_, T>, mut y: ArrayVie
             base: match chain.base {
                 ChainBase::InPlace => Base::Matrix(Matrix { data: c.cast_const(), stride }),
                 ChainBase::Matrix(m) => Base::Matrix(same_shape(m)),
-                ChainBase::Zero => Base::Zero,
+                ChainBase::Zero | ChainBase::Product { bias: None, .. } => Base::Zero,
+                ChainBase::Product { bias: Some(b), .. } => {
+                    assert_eq!(b.len(), width, "chain: the bias must have H elements");
+                    Base::Matrix(Matrix { data: b.as_ptr(), stride: 0 })
+                }
             },
             c,
             c_stride: stride,
@@ -156,6 +178,8 @@ pub fn chain<T: Scalar>(ctx: &Context, chain: &Chain<'_, '_, T>, mut y: ArrayVie
                 Epilogue::ReluGrad(h) => Finish::ReluGrad(same_shape(h)),
             },
             ahead: None,
+            before: before.as_ref(),
+            first: 0,
         },
     };
 
@@ -443,6 +467,45 @@ mod tests {
             lengths.sort_unstable_by(|a, b| b.cmp(a));
             check::<f32>(&lengths, width, u64::from(seed));
             check::<f64>(&lengths, width, u64::from(seed));
+        }
+    }
+
+    /// A base that is computed on the way, beside the same one computed before.
+    fn check_product<T: Scalar>(lengths: &[usize], k: usize, width: usize, seed: u64) {
+        let steps = Steps::new((0..lengths[0]).map(|t| lengths.iter().filter(|&&l| l > t).count())).unwrap();
+        let x = random::<T>((steps.rows(), k + 2), seed);
+        let x = x.slice(s![.., 1..=k]);
+        let [w, w_x] = [width, k].map(|rows| random::<T>((rows, width), seed + rows as u64));
+        let (state, bias) = (random::<T>((steps.batch(), width), 1), random::<T>((1, width), 2));
+        for ctx in contexts() {
+            let packed = Packed::new(&ctx, w.view()).unwrap();
+            let weights = Packed::new(&ctx, w_x.view()).unwrap();
+            for order in [Order::Ascending, Order::Descending] {
+                for bias in [None, bias.as_slice()] {
+                    let mut before = Array2::from_elem((steps.rows(), width), T::nan());
+                    let init = bias.map_or(crate::Init::Zero, crate::Init::Bias);
+                    crate::affine(&ctx, x, &weights, init, before.view_mut());
+                    let mut on_the_way = Array2::from_elem(before.dim(), T::nan());
+                    let run = |base, y: &mut Array2<T>| {
+                        let start = Start::State(state.view());
+                        let epilogue = Epilogue::Tanh;
+                        let run = Chain { steps: &steps, order, weights: &packed, start, base, epilogue };
+                        chain(&ctx, &run, y.view_mut());
+                    };
+                    run(ChainBase::InPlace, &mut before);
+                    run(ChainBase::Product { x, weights: &weights, bias }, &mut on_the_way);
+                    assert_eq!(on_the_way, before, "{ctx:?} {order:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_base_computed_on_the_way_has_the_same_bits() {
+        for (k, width) in [(0, 5), (1, 130), (7, 33), (16, 200)] {
+            check_product::<f32>(&[5, 4, 4, 4, 3, 1, 1], k, width, 1);
+            check_product::<f64>(&[4; 17], k, width, 2); // shares out the batch
+            check_product::<f32>(&[30, 2], k, 8 * width, 3); // shares out the columns
         }
     }
 

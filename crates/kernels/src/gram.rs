@@ -248,6 +248,8 @@ impl<T: Scalar> Task<T> for Gram<'_, '_, T> {
                         c_stride: plan.c.stride,
                         finish: Finish::Nothing,
                         ahead: None,
+                        before: None,
+                        first: 0,
                     };
                     // SAFETY: both operands were packed above for these rows, panels and ks; C is this
                     // thread's in these rows and columns.

@@ -131,6 +131,8 @@ pub fn step<T: Scalar>(ctx: &Context, step: &Step<'_, T>, mut y: ArrayViewMut2<'
             Unary::Relu => Finish::Relu,
         },
         ahead: None,
+        before: None,
+        first: 0,
     });
     let descending = step.descending;
     let panels = shared.0.range.clone();

@@ -5,7 +5,7 @@
 //!   for each tile of R rows             R ≤ MAX_ROWS, rows shared out evenly
 //!     acc[R][vectors] = init
 //!     for k in 0..K                     one chain of fused multiply-adds an element, k ascending
-//!       acc[r][v] += A[r, k] · W[k, v]
+//!       acc[r][v] += A[r, k] · W[k, v]  (before it the same for a second pair A', W', if there is one)
 //!     C = f(acc)
 //! ```
 //!
@@ -77,6 +77,21 @@ pub(crate) struct Block<'a, T, const COLUMNS: bool> {
     pub(crate) c_stride: usize,
     pub(crate) finish: Finish<T>,
     pub(crate) ahead: Option<&'a Ahead<T>>,
+    /// A product that comes before that of `a` and `w`.
+    pub(crate) before: Option<&'a Before<T>>,
+    /// The row of `before` that belongs to the first row.
+    pub(crate) first: usize,
+}
+
+/// A product A' W' that is added to the base ahead of the block's own: for a short A', which would else be an array
+/// of the shape of C that goes to memory and back.
+pub(crate) struct Before<T> {
+    /// A', row by row.
+    pub(crate) a: Matrix<T>,
+    /// The panels of W', cut as those of W.
+    pub(crate) w: *const T,
+    /// Columns of A'.
+    pub(crate) k: usize,
 }
 
 /// What the next block will use beside its product, in N columns: each tile asks for its share of the lines, so that
@@ -117,6 +132,7 @@ impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
     /// - `a` is readable for `rows` rows of K elements;
     /// - `w` holds the panels that `panels` describes, packed for the lanes of `s`, and `range` is within them;
     /// - `base` and the matrix of `finish` are readable for `rows` rows of N elements;
+    /// - `before` is readable likewise: `rows` rows of `a` from `first` on, and the panels of `w`;
     /// - `c` is writable for `rows` rows of N elements; of the others only `base` may overlap it, and then
     ///   it must be the very same matrix.
     #[inline(always)]
@@ -171,8 +187,7 @@ impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
     fn tile<S: Simd<T>>(&self, s: S, row: usize, rows: usize, panel: usize, together: usize) {
         let columns = self.panels.columns(panel);
         let stored = self.panels.stored(panel);
-        let place =
-            Place { row, column: columns.start, w: self.w.wrapping_add(self.panels.offset(panel)), stored };
+        let place = Place { row, column: columns.start, panel, stored };
         let last = columns.len() - (stored - S::LANES);
         let two = stored == PANEL_VECTORS * S::LANES;
         macro_rules! rows {
@@ -213,12 +228,10 @@ impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
     fn product<S: Simd<T>, const R: usize, const P: usize, const V: usize>(
         &self,
         s: S,
-        at: Place<T>,
+        at: Place,
         last: usize,
     ) {
-        let Place { row, column, w, stored } = at;
-        let k = self.panels.k;
-        let panel_stride = stored * k;
+        let Place { row, column, panel, stored } = at;
         // Column of vector v of panel p, from `column`; and how many lanes of it there are.
         let place = |p: usize, v: usize| (p * V + v) * S::LANES;
         let lanes = |p: usize, v: usize| if p + 1 == P && v + 1 == V { last } else { S::LANES };
@@ -239,26 +252,45 @@ impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
             }
         }
 
-        let a = if COLUMNS { self.a.at(0, row) } else { self.a.at(row, 0) };
-        for i in 0..k {
-            let w = w.wrapping_add(i * stored);
-            let mut right = [[s.splat(T::zero()); V]; P];
-            for (p, right) in right.iter_mut().enumerate() {
-                for (v, right) in right.iter_mut().enumerate() {
-                    // SAFETY: a packed panel holds K rows of whole vectors.
-                    *right = unsafe { s.load(w.wrapping_add(p * panel_stride + v * S::LANES)) };
+        let start = panel * self.panels.width();
+        let own = Factors {
+            a: Matrix {
+                data: if COLUMNS { self.a.at(0, row) } else { self.a.at(row, 0) },
+                stride: self.a.stride,
+            },
+            w: self.w.wrapping_add(start * self.panels.k),
+            k: self.panels.k,
+        };
+        let before = self.before.filter(|_| !COLUMNS).map(|before| Factors {
+            a: before.a.below(self.first + row),
+            w: before.w.wrapping_add(start * before.k),
+            k: before.k,
+        });
+        // One loop for both products: this code is compiled for every form of a tile.
+        let mut next = before.or(Some(own));
+        let mut behind = before.map(|_| own);
+        while let Some(Factors { a, w, k }) = next {
+            for i in 0..k {
+                let w = w.wrapping_add(i * stored);
+                let mut right = [[s.splat(T::zero()); V]; P];
+                for (p, right) in right.iter_mut().enumerate() {
+                    for (v, right) in right.iter_mut().enumerate() {
+                        // SAFETY: a packed panel holds K rows of whole vectors.
+                        *right = unsafe { s.load(w.wrapping_add(p * stored * k + v * S::LANES)) };
+                    }
                 }
-            }
-            for (r, acc) in acc.iter_mut().enumerate() {
-                let left = if COLUMNS { i * self.a.stride + r } else { r * self.a.stride + i };
-                // SAFETY: row + r < rows and i < K, and A is readable there.
-                let left = s.splat(unsafe { *a.wrapping_add(left) });
-                for (acc, right) in acc.iter_mut().zip(&right) {
-                    for (acc, right) in acc.iter_mut().zip(right) {
-                        *acc = s.mul_add(left, *right, *acc);
+                for (r, acc) in acc.iter_mut().enumerate() {
+                    let left = if COLUMNS { i * a.stride + r } else { r * a.stride + i };
+                    // SAFETY: row + r < rows and i < K, and A is readable there.
+                    let left = s.splat(unsafe { *a.data.wrapping_add(left) });
+                    for (acc, right) in acc.iter_mut().zip(&right) {
+                        for (acc, right) in acc.iter_mut().zip(right) {
+                            *acc = s.mul_add(left, *right, *acc);
+                        }
                     }
                 }
             }
+            next = behind.take();
         }
 
         if let Finish::TanhGrad(h) = self.finish {
@@ -285,7 +317,7 @@ impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
     fn finish_product<S: Simd<T>, const R: usize, const P: usize, const V: usize>(
         &self,
         s: S,
-        at: Place<T>,
+        at: Place,
         last: usize,
         h: Matrix<T>,
         f: impl Lanewise<T>,
@@ -304,12 +336,20 @@ impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
     }
 }
 
+/// A tile's product A W: the rows of A and the panels of W from their first elements, K columns and rows.
+#[derive(Clone, Copy)]
+struct Factors<T> {
+    a: Matrix<T>,
+    w: *const T,
+    k: usize,
+}
+
 /// Where a tile lies: its first row and column, its first panel and that panel's stored width.
 #[derive(Clone, Copy)]
-struct Place<T> {
+struct Place {
     row: usize,
     column: usize,
-    w: *const T,
+    panel: usize,
     stored: usize,
 }
 
@@ -368,6 +408,7 @@ impl<T: Scalar> Block<'_, T, false> {
         Self {
             rows: to - from,
             a: self.a.below(from),
+            first: self.first + from,
             range,
             base: match self.base {
                 Base::Matrix(m) => Base::Matrix(m.below(from)),
@@ -387,5 +428,6 @@ impl<T: Scalar> Block<'_, T, false> {
     pub(crate) fn empty_product(&mut self) {
         self.base = Base::Matrix(Matrix { data: self.c.cast_const(), stride: self.c_stride });
         self.panels.k = 0;
+        self.before = None;
     }
 }
