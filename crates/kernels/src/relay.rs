@@ -62,10 +62,10 @@ pub fn relay<T: Scalar>(
     assert!(rows == steps.rows() && others == rows, "relay: u and w must have a row for each row of the steps");
     assert_eq!((first.weights.k(), first.weights.n()), (g, f), "relay: W must be (G, F)");
     assert_eq!((second.weights.k(), second.weights.n()), (f, g), "relay: V must be (F, G)");
-    let state = relay.start.matrix((steps.batch(), g));
     if rows == 0 {
         return;
     }
+    let state = relay.start.matrix((steps.batch(), g));
     let links = [
         Link::new(first.weights, first.base, first.epilogue, u),
         Link::new(second.weights, second.base, second.epilogue, w),
