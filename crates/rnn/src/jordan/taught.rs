@@ -13,7 +13,7 @@ use elman_kernels::{Context, Pick, Scalar};
 
 use super::Jordan;
 use crate::pass::Pass;
-use crate::stack::buffers::{Lent, Place, deliver_states, inner_rows, inner_states, matrix, matrix_mut};
+use crate::stack::buffers::{Lent, deliver_states, inner_rows, inner_states, matrix, matrix_mut};
 use crate::stack::{Backward, Dropout, Forward, Gradients};
 use crate::{Error, Layout, Stack};
 
@@ -131,10 +131,8 @@ impl Stack<Jordan> {
         let x = inner_rows(ctx, layout, input, self.input_size())?;
         let states = flat.states(ctx, size, y_0, teacher)?;
         let rows = flat.fed.len();
-        let mut y = match layout.rows_in_place() {
-            true => Place::Theirs(&mut *output),
-            false => Place::Ours(ctx.scratch(rows * size)?),
-        };
+        let mut ours = (!layout.rows_in_place()).then(|| ctx.scratch(rows * size)).transpose()?;
+        let y = ours.as_deref_mut().unwrap_or(&mut *output);
         let mut ends = ctx.scratch(rows * size)?;
         let all = Forward {
             layout: &flat.rows,
@@ -142,14 +140,14 @@ impl Stack<Jordan> {
             input: &x,
             states: &[Some(&*states)],
             dropout: Dropout::default(),
-            output: &mut y,
+            output: &mut *y,
             states_n: vec![&mut ends],
             saved,
         };
         self.forward(ctx, all)?;
-        Flat::pass(layout).final_rows(matrix(&y, size), matrix_mut(y_n, size));
+        Flat::pass(layout).final_rows(matrix(y, size), matrix_mut(y_n, size));
         deliver_states(layout, y_n, size);
-        if let Place::Ours(y) = y {
+        if let Some(y) = ours {
             layout.scatter_rows(ctx, size, &y, T::zero(), output);
         }
         Ok(())
