@@ -1,6 +1,6 @@
 /** nn.JordanRNN: what it computes, its gradients, and what it refuses. */
 
-import { cat, manualSeed, nn, noGrad, rand, Tensor, tensor, zeros } from '@elman/rnn'
+import { cat, manualSeed, nn, noGrad, rand, type Tensor, tensor, zeros } from '@elman/rnn'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { expectGradients, leaf } from './helpers/finite-differences'
@@ -178,7 +178,12 @@ describe('forward', () => {
     )
     const rows = [0, 1, 2].map((b) => [...output.select(1, b).data])
     expect(rows[0]?.every(Number.isNaN)).toBe(true)
-    expect(rows.slice(1).flat().every((value) => value >= 0 && value <= 1)).toBe(true)
+    expect(
+      rows
+        .slice(1)
+        .flat()
+        .every((value) => value >= 0 && value <= 1),
+    ).toBe(true)
   })
 })
 
@@ -236,7 +241,11 @@ describe('gradients', () => {
 
   it('of hidden and input biases are equal, and accumulate', () => {
     const network = new nn.JordanRNN(2, 3, 1)
-    const run = () => network.forward(filled([3, 2, 2], 2))[0].sum().backward()
+    const run = () =>
+      network
+        .forward(filled([3, 2, 2], 2))[0]
+        .sum()
+        .backward()
     run()
     expect(bits(network.bias_ih?.grad ?? zeros([]))).toBe(bits(network.bias_yh?.grad ?? zeros([0])))
     expect([...(network.bias_hy?.grad?.data ?? [])]).not.toEqual([0])
@@ -251,7 +260,9 @@ describe('gradients', () => {
       const run = () =>
         network.forward(filled([30, 8, 40], 2), filled([8, 20], 4), { teacher })[0].sum()
       const gradients = () =>
-        [...network.parameters(), ...(teacher ? [teacher] : [])].map(({ grad }) => bits(grad ?? zeros([])))
+        [...network.parameters(), ...(teacher ? [teacher] : [])].map(({ grad }) =>
+          bits(grad ?? zeros([])),
+        )
       network.zeroGrad()
       run().backward()
       const expected = gradients()
@@ -318,7 +329,11 @@ describe('the module', () => {
     manualSeed(7)
     for (const [, one] of network.stateDict()) {
       const drawn = rand(one.shape, { dtype: 'float64' })
-      expectClose(one.data, drawn.data.map((value) => value - 0.5), 1e-15) // 1/√4 = 0.5
+      expectClose(
+        one.data,
+        drawn.data.map((value) => value - 0.5),
+        1e-15,
+      ) // 1/√4 = 0.5
     }
   })
 
@@ -337,7 +352,10 @@ describe('the module', () => {
 
   it('refuses what does not fit', () => {
     type Arguments = ConstructorParameters<typeof nn.JordanRNN>
-    const made = (...given: unknown[]) => () => new nn.JordanRNN(...(given as Arguments))
+    const made =
+      (...given: unknown[]) =>
+      () =>
+        new nn.JordanRNN(...(given as Arguments))
     for (const [call, kind, message] of [
       [made(0, 1, 1), RangeError, 'input_size must be greater than zero'],
       [made(1, -1, 1), RangeError, 'hidden_size must be greater than zero'],
@@ -364,17 +382,49 @@ describe('the module', () => {
       () =>
         network.forward(...(given as Parameters<nn.JordanRNN['forward']>))
     for (const [call, kind, message] of [
-      [forward(zeros([2])), RangeError, 'JordanRNN: Expected input to be 2D or 3D, got 1D tensor instead'],
-      [forward(zeros([4, 5, 3])), RangeError, 'input.size(-1) must be equal to input_size. Expected 2, got 3'],
-      [forward(input, zeros([1])), RangeError, 'For batched 3-D input, y0 should be 2-D but got 1-D tensor'],
-      [forward(zeros([4, 2]), zeros([1, 1])), RangeError, 'For unbatched 2-D input, y0 should be 1-D but got 2-D tensor'],
+      [
+        forward(zeros([2])),
+        RangeError,
+        'JordanRNN: Expected input to be 2D or 3D, got 1D tensor instead',
+      ],
+      [
+        forward(zeros([4, 5, 3])),
+        RangeError,
+        'input.size(-1) must be equal to input_size. Expected 2, got 3',
+      ],
+      [
+        forward(input, zeros([1])),
+        RangeError,
+        'For batched 3-D input, y0 should be 2-D but got 1-D tensor',
+      ],
+      [
+        forward(zeros([4, 2]), zeros([1, 1])),
+        RangeError,
+        'For unbatched 2-D input, y0 should be 1-D but got 2-D tensor',
+      ],
       [forward(input, zeros([4, 1])), RangeError, 'Expected y0 size (5, 1), got [4, 1]'],
-      [forward(input, null, { teacher: zeros([5, 4, 1]) }), RangeError, 'Expected teacher size (4, 5, 1), got [5, 4, 1]'],
+      [
+        forward(input, null, { teacher: zeros([5, 4, 1]) }),
+        RangeError,
+        'Expected teacher size (4, 5, 1), got [5, 4, 1]',
+      ],
       [forward(input, null, { teacher: [[1]] }), TypeError, "'teacher'"],
-      [forward(input, null, { teacher: zeros([4, 5, 1], { dtype: 'float64' }) }), TypeError, 'teacher dtype (float64)'],
+      [
+        forward(input, null, { teacher: zeros([4, 5, 1], { dtype: 'float64' }) }),
+        TypeError,
+        'teacher dtype (float64)',
+      ],
       [forward(input, zeros([5, 1], { dtype: 'float64' })), TypeError, 'y0 dtype (float64)'],
-      [forward(input, null, { lengths: [1, 2, 3, 4] }), RangeError, 'equal to batch_size, but got 4 (batch_size=5)'],
-      [forward(input, null, { lengths: [1, 2, 3, 4, 5] }), RangeError, 'at most the sequence length 4, got 5'],
+      [
+        forward(input, null, { lengths: [1, 2, 3, 4] }),
+        RangeError,
+        'equal to batch_size, but got 4 (batch_size=5)',
+      ],
+      [
+        forward(input, null, { lengths: [1, 2, 3, 4, 5] }),
+        RangeError,
+        'at most the sequence length 4, got 5',
+      ],
       [forward(zeros([4, 2]), null, { lengths: [1] }), RangeError, 'lengths need a batch'],
       [forward(input, null, { forced: true }), TypeError, "unexpected keyword argument 'forced'"],
       [forward(zeros([0, 5, 2])), RangeError, 'Expected sequence length to be larger than 0'],

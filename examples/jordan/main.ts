@@ -23,7 +23,7 @@ import { exampleOptions, runProgram } from '../lib/program'
 
 const delay = 3
 const [steps, hidden] = [24, 16]
-const sequencesAnEpoch = 1000
+const sequencesAnEpoch = 320
 
 /** Answers with the probability that the bit of `delay` steps ago was 1: (T, B, 1) to (T, B, 1). */
 interface Network extends nn.Module {
@@ -101,9 +101,13 @@ async function learn(
 }
 
 async function main(): Promise<number> {
-  const { output, epochs } = exampleOptions('jordan', 'Sets a Jordan network against an Elman one.', {
-    epochs: 60,
-  })
+  const { output, epochs } = exampleOptions(
+    'jordan',
+    'Sets a Jordan network against an Elman one.',
+    {
+      epochs: 100,
+    },
+  )
   const test = sequences(500)
   const curves: [string, number[]][] = []
   for (const [name, network] of [

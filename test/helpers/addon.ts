@@ -170,7 +170,13 @@ export const calls: readonly Call[] = [
     call(
       'JordanCore#backward',
       () => {
-        const given = [sequences, jordanParameters(), floats(8), floats(2), teacher?.slice() ?? null]
+        const given = [
+          sequences,
+          jordanParameters(),
+          floats(8),
+          floats(2),
+          teacher?.slice() ?? null,
+        ]
         const [output, kept] = [floats(4), floats(hidden)]
         const fingerprint = Reflect.apply(jordan.forward, jordan, [
           ...given,

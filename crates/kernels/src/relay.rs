@@ -59,7 +59,10 @@ pub fn relay<T: Scalar>(
 ) {
     let (steps, Relay { first, second, .. }) = (relay.steps, relay);
     let ((rows, f), (others, g)) = (u.dim(), w.dim());
-    assert!(rows == steps.rows() && others == rows, "relay: u and w must have a row for each row of the steps");
+    assert!(
+        rows == steps.rows() && others == rows,
+        "relay: u and w must have a row for each row of the steps"
+    );
     assert_eq!((first.weights.k(), first.weights.n()), (g, f), "relay: W must be (G, F)");
     assert_eq!((second.weights.k(), second.weights.n()), (f, g), "relay: V must be (F, G)");
     if rows == 0 {
@@ -153,11 +156,8 @@ mod tests {
             let with_state = case % 3 != 0;
             let (to_u, of_u) = epilogue(case, &beside[0]);
             let (to_w, of_w) = epilogue(case + 2, &beside[1]);
-            let base_w = if case % 2 == 0 {
-                bias.broadcast((rows, g)).unwrap().to_owned()
-            } else {
-                bases[1].clone()
-            };
+            let base_w =
+                if case % 2 == 0 { bias.broadcast((rows, g)).unwrap().to_owned() } else { bases[1].clone() };
             let expected = Naive {
                 steps: &steps,
                 order,

@@ -204,7 +204,8 @@ fn check<T: Scalar>(call: &Call, batch_first: bool, tolerance: f64) {
     let steps = lengths.iter().copied().max().unwrap_or(3);
     let lay = |columns, rows: &[Rows], fill| lay::<T>(batch_first, steps, columns, rows, fill);
     let stack: Stack<Jordan> = call.cell.network::<T>(call.i).unwrap();
-    let parameters: Vec<Vec<T>> = call.p.iter().map(|p| p.iter().map(|&v| T::from_f64(v)).collect()).collect();
+    let parameters: Vec<Vec<T>> =
+        call.p.iter().map(|p| p.iter().map(|&v| T::from_f64(v)).collect()).collect();
     let parameters: Vec<&[T]> = parameters.iter().map(|p| &p[..]).collect();
     let (x, y_0) = (lay(call.i, &call.x, f64::NAN), flat::<T>(&call.y_0));
     let teacher = call.teacher.as_ref().map(|teacher| lay(size, teacher, f64::NAN));
@@ -364,7 +365,9 @@ proptest! {
 
 #[test]
 fn sizes_that_use_a_team() {
-    for (lengths, taught) in [(vec![6; 20], false), ((1..20).collect(), true), (vec![30, 3], false), (vec![40; 9], true)] {
+    for (lengths, taught) in
+        [(vec![6; 20], false), ((1..20).collect(), true), (vec![30, 3], false), (vec![40; 9], true)]
+    {
         let call = call((40, 96, 60), &lengths, 1, [false, true, taught, false], 7);
         check::<f64>(&call, taught, 1e-12);
         check::<f32>(&call, taught, 2e-4);
