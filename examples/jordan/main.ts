@@ -23,7 +23,7 @@ import { exampleOptions, runProgram } from '../lib/program'
 
 const delay = 3
 const [steps, hidden] = [24, 16]
-const sequencesAnEpoch = 320
+const sequencesAnEpoch = 128
 
 /** Answers with the probability that the bit of `delay` steps ago was 1: (T, B, 1) to (T, B, 1). */
 interface Network extends nn.Module {
@@ -105,7 +105,7 @@ async function main(): Promise<number> {
     'jordan',
     'Sets a Jordan network against an Elman one.',
     {
-      epochs: 100,
+      epochs: 60,
     },
   )
   const test = sequences(500)
