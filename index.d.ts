@@ -27,6 +27,24 @@ export declare class Generator {
   seed53(): number
 }
 
+/** The configuration of a Jordan network. It holds no parameters: each call reads them where JavaScript keeps them. */
+export declare class JordanCore {
+  /** H = `hiddenSize` and O = `outputSize` over I = `inputSize` features. */
+  constructor(inputSize: number, hiddenSize: number, outputSize: number, act: string, outputAct: string, bias: boolean, dtype: string)
+  /** Elements that forward leaves for backward beside the output. */
+  savedLength(sequences: Sequences): number
+  /**
+   * Writes `output` and `yN`, and `saved` if a backward pass will follow; then it returns a fingerprint of what
+   * that will read. With a `teacher`, its rows are fed back in the place of the output's.
+   */
+  forward(sequences: Sequences, parameters: (Float32Array | Float64Array)[], input: Float32Array | Float64Array, y0: Float32Array | Float64Array | null, teacher: Float32Array | Float64Array | null, output: Float32Array | Float64Array, yN: Float32Array | Float64Array, saved?: Float32Array | Float64Array | null): number
+  /**
+   * Backpropagation through time: writes the gradients that are wanted. Throws unless what it reads has still
+   * the `fingerprint` that forward returned.
+   */
+  backward(sequences: Sequences, parameters: (Float32Array | Float64Array)[], input: Float32Array | Float64Array, y0: Float32Array | Float64Array | null, teacher: Float32Array | Float64Array | null, output: Float32Array | Float64Array, saved: Float32Array | Float64Array, gradOutput: Float32Array | Float64Array | null, gradYN: Float32Array | Float64Array | null, gradInput: Float32Array | Float64Array | null, gradY0: Float32Array | Float64Array | null, gradTeacher: Float32Array | Float64Array | null, gradParameters: (Float32Array | Float64Array)[] | null, fingerprint: number): number
+}
+
 /** The configuration of an RNN. It holds no parameters: each call reads them where JavaScript keeps them. */
 export declare class RnnCore {
   /** The bytes of an ONNX file with these parameters; float32 only. */

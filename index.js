@@ -836,6 +836,7 @@ function __napiStampBindingTarget(exportsObject, target) {
 module.exports.__napiBindingTarget = __napiStampBindingTarget(nativeBinding, __napiLoadedBindingTarget)
 module.exports = nativeBinding
 module.exports.Generator = nativeBinding.Generator
+module.exports.JordanCore = nativeBinding.JordanCore
 module.exports.RnnCore = nativeBinding.RnnCore
 module.exports.Sequences = nativeBinding.Sequences
 module.exports.Task = nativeBinding.Task

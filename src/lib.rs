@@ -15,6 +15,7 @@ mod embedding;
 mod error;
 mod files;
 mod fingerprint;
+mod jordan;
 mod lasting;
 mod linear;
 mod loss;

@@ -57,6 +57,17 @@ impl<T: Scalar> Arrays<'_, T> {
     }
 }
 
+/// The activation called `name`.
+pub(crate) fn nonlinearity(name: &str) -> Checked<Nonlinearity> {
+    match name {
+        "tanh" => Ok(Nonlinearity::Tanh),
+        "relu" => Ok(Nonlinearity::Relu),
+        other => {
+            Err(Failure::Range(format!("Unknown nonlinearity '{other}'. Select from 'tanh' or 'relu'.")))
+        }
+    }
+}
+
 /// Steps of a segment, if only the states at the segments' starts are kept.
 fn segment(checkpoint_every: Option<f64>) -> Checked<Option<NonZeroUsize>> {
     let Some(every) = checkpoint_every else { return Ok(None) };
@@ -108,15 +119,7 @@ impl RnnCore {
     ) -> Result<Self> {
         constructed(env, &this, "RnnCore\0")?;
         export(env, || {
-            let nonlinearity = match &*nonlinearity {
-                "tanh" => Nonlinearity::Tanh,
-                "relu" => Nonlinearity::Relu,
-                other => {
-                    return Err(Failure::Range(format!(
-                        "Unknown nonlinearity '{other}'. Select from 'tanh' or 'relu'."
-                    )));
-                }
-            };
+            let nonlinearity = self::nonlinearity(&nonlinearity)?;
             let cell = Elman { hidden_size: size(hidden_size, "hidden_size")?, nonlinearity, bias };
             let dtype = Dtype::by_name(&dtype)?;
             let (input_size, num_layers) = (size(input_size, "input_size")?, size(num_layers, "num_layers")?);

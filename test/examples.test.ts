@@ -94,6 +94,18 @@ test('names: better than by the last letter, after two epochs', () => {
   )
 })
 
+test('jordan: Elman remembers what the answer does not show, Jordan does not', () => {
+  const printed = run('jordan')
+  const [zero, elman, jordan, taught] = ['always 0', 'Elman', 'Jordan', 'Jordan, taught'].map(
+    percent(printed),
+  )
+  expect(zero).toBeGreaterThan(50)
+  expect(elman).toBeGreaterThan(99)
+  expect(jordan).toBeLessThan(80)
+  expect(taught).toBeLessThan(60)
+  expect(picture('jordan', 'curves.svg').match(/fill="none"/g)).toHaveLength(4)
+})
+
 test('image-to-word: at least 92 % of the held-out digits are spelt exactly', () => {
   const printed = run('image-to-word')
   expect(printed).toMatch(/^10000 digits, 2000 of them held out$/m)

@@ -361,6 +361,62 @@ it('nn.RNNCell gives the outputs and gradients of PyTorch', () => {
   )
 })
 
+// ---------------------------------------------------------------------------------------------------- JordanRNN
+
+interface JordanCase {
+  id: string
+  inputSize: number
+  hiddenSize: number
+  outputSize: number
+  options: NonNullable<Options<typeof nn.JordanRNN, 3>> & { dtype: DType }
+  teacher: boolean
+  y0: boolean
+  lengths: number[] | null
+}
+
+function checkJordan(one: JordanCase, golden: Golden): string[] {
+  const { id, inputSize, hiddenSize, outputSize, options, lengths } = one
+  const network = new nn.JordanRNN(inputSize, hiddenSize, outputSize, options)
+  network.loadStateDict(unflatten(network, golden.tensor(`${id}/parameters`)))
+  const input = golden.leaf(`${id}/input`)
+  const y0 = one.y0 ? golden.leaf(`${id}/y0`) : null
+  const teacher = one.teacher ? golden.leaf(`${id}/teacher`) : null
+  const [output, yN] = network.forward(input, y0, { teacher, lengths })
+  output
+    .mul(golden.tensor(`${id}/gradOutput`))
+    .sum()
+    .add(yN.mul(golden.tensor(`${id}/gradYN`)).sum())
+    .backward()
+  const { dtype } = options
+  const gradient = (name: string, got: Tensor | null | undefined, want: Tensor) =>
+    compare(`gradient of ${name}`, got, want, GRADIENTS[dtype])
+  const gradients = unflatten(network, golden.tensor(`${id}/grad/parameters`))
+  const states = Object.entries({ y0, teacher }).filter(([, state]) => state !== null)
+  return [
+    ...compare('output', output, golden.tensor(`${id}/output`), VALUES[dtype]),
+    ...compare('yN', yN, golden.tensor(`${id}/yN`), VALUES[dtype]),
+    ...gradient('input', input.grad, golden.tensor(`${id}/grad/input`)),
+    ...states.flatMap(([name, state]) =>
+      gradient(name, state?.grad, golden.tensor(`${id}/grad/${name}`)),
+    ),
+    ...network
+      .namedParameters()
+      .flatMap(([name, { grad }]) => gradient(name, grad, gradients.get(name) ?? input)),
+  ]
+}
+
+it('nn.JordanRNN gives the outputs and gradients of the same network in PyTorch', () => {
+  const golden = new Golden('jordan.safetensors')
+  const cases = readCases<JordanCase>('jordan.json')
+  expect(cases.length).toBe(2 * 3 * 2 * 2)
+  checkAll(
+    cases,
+    ({ id, options, teacher, lengths }) =>
+      `${id} ${JSON.stringify(options)}${teacher ? ' teacher' : ''} ${lengths ?? ''}`,
+    (one) => checkJordan(one, golden),
+  )
+})
+
 // ---------------------------------------------------------------------------------------------- initial values
 
 type InitStep = { names: string[] } & (

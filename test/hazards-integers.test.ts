@@ -101,7 +101,7 @@ describe('integers arrive in the addon as doubles', () => {
   })
 
   it('2^32 + 5 is not 5', () => {
-    const legal = ['Sequences.padded', 'RnnCore', 'RnnCore#streamLength', 'adamStep']
+    const legal = ['Sequences.padded', 'RnnCore', 'JordanCore', 'RnnCore#streamLength', 'adamStep']
     for (const call of withSizes) {
       if (!legal.includes(call.name)) refuse(call, call.sizes, [2 ** 32 + 5], RangeError)
     }
@@ -133,6 +133,9 @@ describe('integers of the public interface', () => {
     ['inputSize of RNN', (n) => new nn.RNN(n, long)],
     ['hiddenSize of RNN', (n) => new nn.RNN(long, n)],
     ['numLayers of RNN', (n) => new nn.RNN(2, 3, { numLayers: n })],
+    ['inputSize of JordanRNN', (n) => new nn.JordanRNN(n, long, 1)],
+    ['hiddenSize of JordanRNN', (n) => new nn.JordanRNN(long, n, 1)],
+    ['outputSize of JordanRNN', (n) => new nn.JordanRNN(1, long, n)],
     ['inFeatures of Linear', (n) => new nn.Linear(n, long)],
     ['outFeatures of Linear', (n) => new nn.Linear(long, n)],
     ['numEmbeddings of Embedding', (n) => new nn.Embedding(n, long)],

@@ -153,6 +153,7 @@ describe('objects', () => {
     const args = [1, 1, 1, 'tanh', true, false, 'float32']
     for (const [made, given] of [
       [addon.RnnCore, args],
+      [addon.JordanCore, [1, 1, 1, 'tanh', 'identity', true, 'float32']],
       [addon.Generator, []],
       [addon.Task, []],
     ] as const) {

@@ -92,6 +92,39 @@ export interface NativeRnnCore {
   ): void
 }
 
+/** A Jordan network of one shape and dtype; holds no weights. */
+export interface NativeJordanCore {
+  savedLength(sequences: NativeSequences): number
+  /** With a `teacher`, its rows are fed back in the place of the output's. */
+  forward(
+    sequences: NativeSequences,
+    parameters: Floats[],
+    input: Floats,
+    y0: Floats | null,
+    teacher: Floats | null,
+    output: Floats,
+    yN: Floats,
+    saved: Floats | null,
+  ): number
+  backward(
+    sequences: NativeSequences,
+    parameters: Floats[],
+    input: Floats,
+    y0: Floats | null,
+    teacher: Floats | null,
+    output: Floats,
+    saved: Floats,
+    gradOutput: Floats | null,
+    gradYN: Floats | null,
+    gradInput: Floats | null,
+    gradY0: Floats | null,
+    gradTeacher: Floats | null,
+    gradParameters: Floats[] | null,
+    /** As for the stack of Elman layers. */
+    fingerprint: number,
+  ): void
+}
+
 /** What one SGD step needs beside the arrays. */
 export interface SgdStepOptions {
   lr: number
@@ -204,6 +237,15 @@ export interface Native {
     bidirectional: boolean,
     dtype: string,
   ) => NativeRnnCore
+  JordanCore: new (
+    inputSize: number,
+    hiddenSize: number,
+    outputSize: number,
+    nonlinearity: string,
+    outputNonlinearity: string,
+    bias: boolean,
+    dtype: string,
+  ) => NativeJordanCore
 
   linearForward(
     x: Floats,

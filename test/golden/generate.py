@@ -293,6 +293,103 @@ def cell_files():
     return {"cell.json": manifest_bytes(cases), "cell.safetensors": safetensors_bytes(tensors)}
 
 
+# ----------------------------------------------------------------------------------------------- JordanRNN
+
+
+class JordanRNN(nn.Module):
+    """nn.JordanRNN in a loop, for autograd: torch has none of its own. Time first, batched."""
+
+    NAMES = ["weight_ih", "weight_yh", "weight_hy", "bias_ih", "bias_yh", "bias_hy"]
+
+    def __init__(self, input_size, hidden_size, output_size, nonlinearity, output_nonlinearity, bias, source):
+        super().__init__()
+        shapes = [(hidden_size, input_size), (hidden_size, output_size), (output_size, hidden_size)]
+        shapes += [(hidden_size,), (hidden_size,), (output_size,)] if bias else []
+        for name, shape in zip(self.NAMES, shapes):
+            self.register_parameter(name, nn.Parameter(source.uniform(*shape, low=-0.8, high=1.0)))
+        self.act = getattr(torch, nonlinearity)
+        self.out = {"identity": lambda v: v, "tanh": torch.tanh, "sigmoid": torch.sigmoid}[output_nonlinearity]
+        self.biases = [self.bias_ih, self.bias_yh, self.bias_hy] if bias else [None] * 3
+
+    def forward(self, input, y, teacher=None):
+        outputs = []
+        for t, x in enumerate(input):
+            fed = y if t == 0 or teacher is None else teacher[t - 1]
+            h = functional.linear(x, self.weight_ih, self.biases[0])
+            h = self.act(h + functional.linear(fed, self.weight_yh, self.biases[1]))
+            y = self.out(functional.linear(h, self.weight_hy, self.biases[2]))
+            outputs.append(y)
+        return torch.stack(outputs)
+
+
+def jordan_case(case, seed):
+    """The tensors of one case. Sequences of different lengths are run one by one, without any padding."""
+    source = Source(seed, case["options"]["dtype"])
+    options = case["options"]
+    sizes = [case["inputSize"], case["hiddenSize"], case["outputSize"]]
+    module = JordanRNN(*sizes, options["nonlinearity"], options["outputNonlinearity"], options["bias"], source)
+    steps, batch, lengths = case["T"], case["B"], case["lengths"] or [case["T"]] * case["B"]
+    input = leaf(source.uniform(steps, batch, sizes[0], low=-2.0, high=2.0))
+    y0 = leaf(source.uniform(batch, sizes[2])) if case["y0"] else None
+    teacher = leaf(source.uniform(steps, batch, sizes[2])) if case["teacher"] else None
+    begin = y0 if case["y0"] else torch.zeros(batch, sizes[2], dtype=input.dtype)
+    output = torch.zeros(steps, batch, sizes[2], dtype=input.dtype)
+    y_n = []
+    for b, length in enumerate(lengths):
+        taught = teacher[:length, b : b + 1] if case["teacher"] else None
+        own = module(input[:length, b : b + 1], begin[b : b + 1], taught)
+        output = torch.index_put(output, (torch.arange(length), torch.tensor(b)), own[:, 0])
+        y_n.append(own[-1, 0])
+    y_n = torch.stack(y_n)
+    grad_output, grad_y_n = source.uniform(*output.shape), source.uniform(*y_n.shape)
+    torch.autograd.backward([output, y_n], [grad_output, grad_y_n])
+    tensors = {
+        "input": input,
+        "y0": y0,
+        "teacher": teacher,
+        "parameters": flat(module.parameters()),
+        "output": output,
+        "yN": y_n,
+        "gradOutput": grad_output,
+        "gradYN": grad_y_n,
+        "grad/input": input.grad,
+        "grad/y0": y0.grad if case["y0"] else None,
+        # One step of one sequence feeds nothing back.
+        "grad/teacher": (torch.zeros_like(teacher) if teacher.grad is None else teacher.grad) if case["teacher"] else None,
+        "grad/parameters": flat(parameter.grad for parameter in module.parameters()),
+    }
+    return {name: tensor for name, tensor in tensors.items() if tensor is not None}
+
+
+def jordan_files():
+    """Every combination of functions, bias and teacher; dtype, y0 and lengths run through them."""
+    cases, tensors = [], {}
+    flags = itertools.product(["tanh", "relu"], ["identity", "tanh", "sigmoid"], [True, False], [False, True])
+    for number, (nonlinearity, output_nonlinearity, bias, teacher) in enumerate(flags):
+        input_size, hidden_size, steps, batch = SIZES[number % len(SIZES)]
+        lengths = [1 + (number + 2 * b) % steps for b in range(batch)] if number % 3 == 1 else None
+        case = {
+            "id": f"j{number:02}",
+            "inputSize": input_size,
+            "hiddenSize": hidden_size,
+            "outputSize": 1 + number % 4,
+            "options": {
+                "nonlinearity": nonlinearity,
+                "outputNonlinearity": output_nonlinearity,
+                "bias": bias,
+                "dtype": "float32" if number % 5 == 3 else "float64",
+            },
+            "teacher": teacher,
+            "y0": number % 5 != 2,
+            "T": steps,
+            "B": batch,
+            "lengths": lengths,
+        }
+        tensors |= {f"{case['id']}/{name}": tensor for name, tensor in jordan_case(case, 9000 + number).items()}
+        cases.append(case)
+    return {"jordan.json": manifest_bytes(cases), "jordan.safetensors": safetensors_bytes(tensors)}
+
+
 # ------------------------------------------------------------------------------------------- initial values
 
 
@@ -955,7 +1052,7 @@ def main():
     torch.use_deterministic_algorithms(True)
     torch.backends.mkldnn.enabled = False
 
-    files = rnn_files() | cell_files() | init_files() | trajectory_files() | schedule_files() | operation_files() | file_files() | guide_files()
+    files = rnn_files() | cell_files() | jordan_files() | init_files() | trajectory_files() | schedule_files() | operation_files() | file_files() | guide_files()
     stale = []
     for name, content in files.items():
         path = HERE / name

@@ -60,6 +60,11 @@ const checkpoints = core.savedLength(sequences, 1)
 const shapes = [6, 9, 3, 3, 9, 9, 3, 3]
 const parameters = (): Float32Array[] => shapes.map((count, place) => floats(count, place))
 
+const jordan = new addon.JordanCore(2, 3, 1, 'tanh', 'sigmoid', true, 'float32')
+const hidden = jordan.savedLength(sequences)
+const jordanParameters = (): Float32Array[] =>
+  [6, 3, 3, 3, 3, 1].map((count, place) => floats(count, place))
+
 const streamed = core.streamLength(2)
 
 /** Where things lie in the memory of a stream depends on its address: there is nothing to compare. */
@@ -140,6 +145,59 @@ export const calls: readonly Call[] = [
     ...call('RnnCore', () => [2, 3, 2, 'tanh', true, false, 'float32'], { sizes: [0, 1, 2] }),
     run: (args) => Reflect.construct(addon.RnnCore, args),
   },
+  {
+    ...call('JordanCore', () => [2, 3, 1, 'tanh', 'sigmoid', true, 'float32'], {
+      sizes: [0, 1, 2],
+    }),
+    run: (args) => Reflect.construct(addon.JordanCore, args),
+  },
+  call('JordanCore#savedLength', () => [sequences], { on: () => jordan }),
+  ...[null, floats(4, 5)].flatMap((teacher) => [
+    call(
+      'JordanCore#forward',
+      () => [
+        sequences,
+        jordanParameters(),
+        floats(8),
+        floats(2),
+        teacher?.slice() ?? null,
+        floats(4),
+        floats(2),
+        floats(hidden),
+      ],
+      { on: () => jordan, written: [[5], [6], [7]] },
+    ),
+    call(
+      'JordanCore#backward',
+      () => {
+        const given = [
+          sequences,
+          jordanParameters(),
+          floats(8),
+          floats(2),
+          teacher?.slice() ?? null,
+        ]
+        const [output, kept] = [floats(4), floats(hidden)]
+        const fingerprint = Reflect.apply(jordan.forward, jordan, [
+          ...given,
+          output,
+          floats(2),
+          kept,
+        ])
+        const gradients = [floats(8), floats(2), teacher && floats(4), jordanParameters()]
+        return [...given, output, kept, floats(4), floats(2), ...gradients, fingerprint]
+      },
+      {
+        on: () => jordan,
+        written: [
+          [9],
+          [10],
+          ...(teacher ? [[11] as const] : []),
+          ...jordanParameters().map((_, place) => [12, place] as const),
+        ],
+      },
+    ),
+  ]),
   call('RnnCore#savedLength', () => [sequences], { on: () => core }),
   call(
     'RnnCore#forward',

@@ -5,6 +5,12 @@ export { BCEWithLogitsLoss } from './bce-with-logits-loss'
 export { CrossEntropyLoss, type CrossEntropyLossOptions } from './cross-entropy-loss'
 export { Dropout } from './dropout'
 export { Embedding, type EmbeddingOptions } from './embedding'
+export {
+  JordanRNN,
+  type JordanRNNForwardOptions,
+  type JordanRNNOptions,
+  type OutputNonlinearity,
+} from './jordan-rnn'
 export { L1Loss } from './l1-loss'
 export type { Lengths } from './lengths'
 export { Linear, type LinearOptions } from './linear'

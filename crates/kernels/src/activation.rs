@@ -10,13 +10,21 @@
 //!
 //! Both work on |x|; the sign of x is put back at the end, so the function is odd and keeps -0.
 //!
+//! # sigmoid
+//!
+//! 1 / (1 + e^-x) = e^-|x| / (1 + e^-|x|) for x < 0, else 1 / (1 + e^-|x|): nothing overflows, and small results keep
+//! all their digits. Where e^-|x| is below the normal numbers it counts as 0.
+//!
+//! # The exponential
+//!
 //! e^y = 2ⁿ e^r with n = round(y / ln 2) and r = y - n ln 2, ln 2 in two parts so that r keeps its bits.
 //! NaN passes through: every minimum and selection keeps the operand that holds it. The coefficients are
 //! this project's own, fitted by `fit/tanh.py`, which states their errors.
 //!
 //! # Derivatives
 //!
-//! Written in the output h = f(x): tanh' = 1 - h², relu' = 1 where h > 0 and 0 elsewhere, at 0 too.
+//! Written in the output h = f(x): tanh' = 1 - h², relu' = 1 where h > 0 and 0 elsewhere, at 0 too;
+//! sigmoid' = h (1 - h).
 
 #![allow(clippy::excessive_precision)] // coefficients with the digits that fit/tanh.py prints
 
@@ -36,6 +44,8 @@ pub struct TanhTable<T: 'static> {
     /// ln 2 = `ln2_high` + `ln2_low`, the first with enough trailing zeros for exact products with n.
     ln2_high: T,
     ln2_low: T,
+    /// The smallest |x| from which e^-|x| counts as 0: a whole number, below which its exponent is a normal one.
+    vanished: T,
     /// 1.5 · 2^(mantissa bits): adding and subtracting it rounds to an integer.
     magic: T,
 }
@@ -57,6 +67,7 @@ pub(crate) static TANH_F32: TanhTable<f32> = TanhTable {
     saturated: 9.2,
     ln2_high: 0.693_359_375,
     ln2_low: -2.121_944_4e-4,
+    vanished: 87.0,
     magic: 12_582_912.0,
 };
 
@@ -87,6 +98,7 @@ pub(crate) static TANH_F64: TanhTable<f64> = TanhTable {
     saturated: 19.5,
     ln2_high: 0.693_147_180_369_123_8,
     ln2_low: 1.908_214_929_270_587_7e-10,
+    vanished: 708.0,
     magic: 6_755_399_441_055_744.0,
 };
 
@@ -103,6 +115,16 @@ fn polynomial<T: Scalar, S: Simd<T>>(s: S, c: &[T], x: S::V) -> S::V {
         sum = s.mul_add(sum, x, s.splat(c));
     }
     sum
+}
+
+/// e^y as a pair (e^r, 2ⁿ) whose product it is, for y whose n is the exponent of a normal number.
+#[inline(always)]
+fn exponential<T: Scalar, S: Simd<T>>(s: S, table: &TanhTable<T>, y: S::V) -> (S::V, S::V) {
+    let magic = s.splat(table.magic);
+    let n = s.sub(s.mul_add(y, s.splat(T::from_f64(std::f64::consts::LOG2_E)), magic), magic);
+    let r = s.neg_mul_add(n, s.splat(table.ln2_high), y);
+    let r = s.neg_mul_add(n, s.splat(table.ln2_low), r);
+    (polynomial(s, table.exp, r), s.exp2i(n))
 }
 
 /// A function of two vectors, lane by lane.
@@ -131,12 +153,8 @@ impl<T: Scalar> Lanewise<T> for Tanh {
         let q = polynomial(s, table.q, square);
 
         let bounded = s.min(s.splat(table.saturated), size);
-        let y = s.add(bounded, bounded);
-        let magic = s.splat(table.magic);
-        let n = s.sub(s.mul_add(y, s.splat(T::from_f64(std::f64::consts::LOG2_E)), magic), magic);
-        let r = s.neg_mul_add(n, s.splat(table.ln2_high), y);
-        let r = s.neg_mul_add(n, s.splat(table.ln2_low), r);
-        let exp_plus_one = s.mul_add(polynomial(s, table.exp, r), s.exp2i(n), one);
+        let (exp, power) = exponential(s, table, s.add(bounded, bounded));
+        let exp_plus_one = s.mul_add(exp, power, one);
 
         let base = s.select(small, size, one);
         let numerator = s.select(small, p, two);
@@ -154,6 +172,34 @@ impl<T: Scalar> Lanewise<T> for Relu {
     #[inline(always)]
     fn apply<S: Simd<T>>(self, s: S, x: S::V, _: S::V) -> S::V {
         s.max(s.splat(T::zero()), x)
+    }
+}
+
+/// 1 / (1 + e^-x), whatever h.
+#[derive(Clone, Copy)]
+pub(crate) struct Sigmoid;
+
+impl<T: Scalar> Lanewise<T> for Sigmoid {
+    #[inline(always)]
+    fn apply<S: Simd<T>>(self, s: S, x: S::V, _: S::V) -> S::V {
+        let table = T::tanh_table();
+        let [zero, one] = [s.splat(T::zero()), s.splat(T::one())];
+        let size = s.abs(x);
+        let (exp, power) = exponential(s, table, s.sub(zero, size));
+        // NaN compares false and so stays in the product.
+        let exp = s.select(s.le(s.splat(table.vanished), size), zero, s.mul(exp, power));
+        s.div(s.select(s.le(x, zero), exp, one), s.add(one, exp))
+    }
+}
+
+/// x · sigmoid'(z) for h = sigmoid z.
+#[derive(Clone, Copy)]
+pub(crate) struct SigmoidGrad;
+
+impl<T: Scalar> Lanewise<T> for SigmoidGrad {
+    #[inline(always)]
+    fn apply<S: Simd<T>>(self, s: S, x: S::V, h: S::V) -> S::V {
+        s.mul(s.mul(x, s.sub(s.splat(T::one()), h)), h)
     }
 }
 
@@ -187,6 +233,8 @@ pub enum Unary {
     Tanh,
     /// max(x, 0).
     Relu,
+    /// 1 / (1 + e^-x), within 3 units in the last place where that is a normal number.
+    Sigmoid,
 }
 
 /// A function of two arrays.
@@ -196,6 +244,8 @@ pub enum Binary {
     TanhGrad,
     /// g where h > 0, else 0: the gradient before a relu whose output is h.
     ReluGrad,
+    /// g · h (1 - h): the gradient before a sigmoid whose output is h.
+    SigmoidGrad,
 }
 
 /// out = f(x), elementwise.
@@ -231,6 +281,7 @@ impl<T: Scalar> Task<T> for Map<'_, T> {
         match self.f {
             Unary::Tanh => zip_with(s, self.x, self.x, self.out, Tanh),
             Unary::Relu => zip_with(s, self.x, self.x, self.out, Relu),
+            Unary::Sigmoid => zip_with(s, self.x, self.x, self.out, Sigmoid),
         }
     }
 }
@@ -249,6 +300,7 @@ impl<T: Scalar> Task<T> for Zip<'_, T> {
         match self.f {
             Binary::TanhGrad => zip_with(s, self.g, self.h, self.out, TanhGrad),
             Binary::ReluGrad => zip_with(s, self.g, self.h, self.out, ReluGrad),
+            Binary::SigmoidGrad => zip_with(s, self.g, self.h, self.out, SigmoidGrad),
         }
     }
 }
@@ -354,6 +406,26 @@ mod tests {
     }
 
     #[test]
+    fn sigmoid_is_within_three_ulp() {
+        let exact = |x: f64| if x < 0.0 { x.exp() / (1.0 + x.exp()) } else { 1.0 / (1.0 + (-x).exp()) };
+        let x: Vec<f32> = (0..200_001).map(|i| (i as f32 - 1e5) * 8.6e-4).collect();
+        on_every_isa(Unary::Sigmoid, &x, |isa, y| {
+            for (&x, &y) in x.iter().zip(y) {
+                let error = ulp_f32(y, exact(f64::from(x)));
+                assert!(error <= 3.0, "{isa}: sigmoid({x:e}) = {y:e}, {error} ulp");
+            }
+        });
+        let x: Vec<f64> = (0..200_001).map(|i| (f64::from(i) - 1e5) * 7e-3).collect();
+        on_every_isa(Unary::Sigmoid, &x, |isa, y| {
+            for (&x, &y) in x.iter().zip(y) {
+                let exact = exact(x);
+                let unit = f64::from_bits(exact.to_bits() + 1) - exact;
+                assert!((y - exact).abs() <= 3.0 * unit, "{isa}: sigmoid({x}) = {y}, libm {exact}");
+            }
+        });
+    }
+
+    #[test]
     fn special_values_at_every_lane() {
         let special = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 0.0, -0.0, 1e-45, -1e-40, f32::MAX];
         for position in 0..33 {
@@ -365,6 +437,11 @@ mod tests {
                     let same = y[position].to_bits() == expected.to_bits()
                         || expected.is_nan() && y[position].is_nan();
                     assert!(same, "{isa} lane {position}: tanh({value}) = {}", y[position]);
+                });
+                on_every_isa(Unary::Sigmoid, &x, |isa, y| {
+                    let expected = 1.0 / (1.0 + (-value).exp());
+                    let same = y[position] == expected || expected.is_nan() && y[position].is_nan();
+                    assert!(same, "{isa} lane {position}: sigmoid({value}) = {}", y[position]);
                 });
                 on_every_isa(Unary::Relu, &x, |isa, y| {
                     let expected = if value.is_nan() || value > 0.0 { value } else { 0.0 };
@@ -387,6 +464,11 @@ mod tests {
             zip(&ctx, Binary::TanhGrad, &g, &h, &mut out);
             for i in [0, 1, 2, 3, 5, 6] {
                 assert!((out[i] - g[i] * (1.0 - h[i] * h[i])).abs() < 1e-15);
+            }
+            assert!(out[4].is_nan());
+            zip(&ctx, Binary::SigmoidGrad, &g, &h, &mut out);
+            for i in [0, 1, 2, 3, 5, 6, 7, 8] {
+                assert!((out[i] - g[i] * h[i] * (1.0 - h[i])).abs() < 1e-13);
             }
             assert!(out[4].is_nan());
         }

@@ -15,7 +15,7 @@ pub(crate) const WORTH_A_TEAM: usize = 1 << 19;
 
 /// Rows that are multiplied by all panels before the next ones: X of 96 rows by K = 1024 floats takes
 /// 400 KB, within the second cache.
-const ROWS_TOGETHER: usize = 96;
+pub(crate) const ROWS_TOGETHER: usize = 96;
 
 /// The fewest rows of a thread's part: a tile of fewer rows is slower.
 const ROWS_OF_A_PART: usize = 4;

@@ -57,6 +57,8 @@ pub enum ChainBase<'a, T: Scalar> {
     InPlace,
     /// A matrix (rows, H).
     Matrix(ArrayView2<'a, T>),
+    /// One row of H elements for all.
+    Row(&'a [T]),
     /// 0.
     Zero,
     /// x W' + b, computed in each step: the same bits as [`crate::affine`] into y and [`ChainBase::InPlace`]. Faster
@@ -78,10 +80,16 @@ pub enum Epilogue<'a, T> {
     Tanh,
     /// max(·, 0).
     Relu,
+    /// 1 / (1 + e^-·).
+    Sigmoid,
+    /// Nothing: f is the identity, and so is its derivative.
+    Identity,
     /// · ⊙ (1 - h²), with h (rows, H) the output of a tanh.
     TanhGrad(ArrayView2<'a, T>),
     /// · where h > 0, else 0, with h (rows, H) the output of a relu.
     ReluGrad(ArrayView2<'a, T>),
+    /// · ⊙ h (1 - h), with h (rows, H) the output of a sigmoid.
+    SigmoidGrad(ArrayView2<'a, T>),
 }
 
 /// A recurrence over the rows of `steps`.
@@ -114,96 +122,149 @@ pub fn chain<T: Scalar>(ctx: &Context, chain: &Chain<'_, '_, T>, mut y: ArrayVie
     if rows == 0 || width == 0 {
         return;
     }
-    let c = y.as_mut_ptr();
-    let stride = row_stride(rows, width, y.strides());
-    let same_shape = |m: ArrayView2<'_, T>| {
-        assert_eq!(m.dim(), (rows, width), "chain: a matrix beside y must have its shape");
-        matrix(m)
-    };
-    let beside = [
-        Some(Matrix { data: c.cast_const(), stride }),
-        match chain.base {
-            ChainBase::Matrix(m) => Some(same_shape(m)),
-            ChainBase::InPlace | ChainBase::Zero | ChainBase::Product { .. } => None,
-        },
-        match chain.epilogue {
-            Epilogue::TanhGrad(h) | Epilogue::ReluGrad(h) => Some(same_shape(h)),
-            Epilogue::Tanh | Epilogue::Relu => None,
-        },
-    ];
-    let size = rows.saturating_mul(width).saturating_mul(size_of::<T>());
-    let far = size.saturating_mul(beside.iter().flatten().count()) >= FAR;
-    let before = match chain.base {
-        ChainBase::Product { x, weights, .. } => {
-            assert_eq!(x.dim(), (rows, weights.k()), "chain: x must have a row for each row of y");
-            assert_eq!(weights.n(), width, "chain: W' must have the columns of y");
-            Some(Before { a: matrix(x), w: weights.data.as_ptr(), k: weights.k() })
+    let before = chain.base.before();
+    let link = Link::new(chain.weights, chain.base, before.as_ref(), chain.epilogue, y.view_mut());
+    let state = chain.start.matrix((steps.batch(), width));
+    let plan = Plan { steps, order: chain.order, state, links: &[link] };
+    plan.run(ctx, usize::MAX);
+}
+
+impl<T: Scalar> ChainBase<'_, T> {
+    /// The product that each step computes ahead of its own.
+    pub(crate) fn before(&self) -> Option<Before<T>> {
+        match self {
+            Self::Product { x, weights, .. } => {
+                assert_eq!(x.ncols(), weights.k(), "chain: x must have a column for each row of W'");
+                Some(Before {
+                    a: matrix(*x),
+                    w: weights.data.as_ptr(),
+                    rows: x.nrows(),
+                    k: weights.k(),
+                    n: weights.n(),
+                })
+            }
+            Self::InPlace | Self::Matrix(_) | Self::Row(_) | Self::Zero => None,
         }
-        _ => None,
-    };
-    let plan = Plan {
-        steps,
-        order: chain.order,
-        beside: if far { beside } else { [None; 3] },
-        y: c,
-        stride,
-        state: match chain.start {
-            Start::State(state) => {
-                assert_eq!(state.dim(), (steps.batch(), width), "chain: the state must be (B, H)");
+    }
+}
+
+impl<T: Scalar> Start<'_, T> {
+    /// The states, which must be of this shape.
+    pub(crate) fn matrix(&self, shape: (usize, usize)) -> Option<Matrix<T>> {
+        match *self {
+            Self::State(state) => {
+                assert_eq!(state.dim(), shape, "chain: the state must have a row for each sequence");
                 Some(matrix(state))
             }
-            Start::Prepared => None,
-        },
-        block: Block {
-            rows,
-            a: Matrix { data: c.cast_const(), stride },
-            w: w.data.as_ptr(),
-            panels: w.panels,
-            range: 0..w.panels.count(),
-            base: match chain.base {
-                ChainBase::InPlace => Base::Matrix(Matrix { data: c.cast_const(), stride }),
-                ChainBase::Matrix(m) => Base::Matrix(same_shape(m)),
-                ChainBase::Zero | ChainBase::Product { bias: None, .. } => Base::Zero,
-                ChainBase::Product { bias: Some(b), .. } => {
-                    assert_eq!(b.len(), width, "chain: the bias must have H elements");
-                    Base::Matrix(Matrix { data: b.as_ptr(), stride: 0 })
-                }
-            },
-            c,
-            c_stride: stride,
-            finish: match chain.epilogue {
-                Epilogue::Tanh => Finish::Tanh,
-                Epilogue::Relu => Finish::Relu,
-                Epilogue::TanhGrad(h) => Finish::TanhGrad(same_shape(h)),
-                Epilogue::ReluGrad(h) => Finish::ReluGrad(same_shape(h)),
-            },
-            ahead: None,
-            before: before.as_ref(),
-            first: 0,
-        },
-    };
+            Self::Prepared => None,
+        }
+    }
+}
 
-    let macs = width.saturating_mul(width);
-    let batch = steps.batch();
-    let threads = ctx.threads();
-    let by_rows = batch >= ROWS_OF_A_THREAD * threads;
-    let worth = macs.saturating_mul(rows) >= WORTH_A_TEAM
-        && (by_rows || macs.saturating_mul(batch) / threads >= WORTH_A_BARRIER);
-    let mut team = ctx.team(if worth { usize::MAX } else { 1 });
-    if by_rows {
-        let bounds = even_bounds(steps, team.size());
-        team.share(team.size(), |part| {
-            let batch = bounds[part]..bounds[part + 1];
-            T::chain(
-                ctx.isa(),
-                Run { ctx, plan: &plan, batch, panels: 0..plan.block.panels.count(), barrier: None },
-            );
+/// One product of a step: C = f(base + A W) for all rows; A comes from the link before.
+pub(crate) struct Link<'a, T> {
+    /// What each step uses beside its product, where that comes from far.
+    beside: [Option<Matrix<T>>; 3],
+    /// The whole of C; parts of it are computed.
+    block: Block<'a, T, false>,
+}
+
+impl<'a, T: Scalar> Link<'a, T> {
+    /// C is `y` (rows, N), for W of N columns; `before` is that of the base.
+    pub(crate) fn new(
+        w: &Packed<'_, T>,
+        base: ChainBase<'_, T>,
+        before: Option<&'a Before<T>>,
+        epilogue: Epilogue<'_, T>,
+        mut y: ArrayViewMut2<'_, T>,
+    ) -> Self {
+        let (rows, width) = y.dim();
+        assert_eq!(w.n(), width, "chain: y must have as many columns as W");
+        let c = y.as_mut_ptr();
+        let c_stride = row_stride(rows, width, y.strides());
+        let own = Matrix { data: c.cast_const(), stride: c_stride };
+        let same_shape = |m: ArrayView2<'_, T>| {
+            assert_eq!(m.dim(), (rows, width), "chain: a matrix beside y must have its shape");
+            matrix(m)
+        };
+        let (base, base_beside) = match base {
+            ChainBase::InPlace => (Base::Matrix(own), None),
+            ChainBase::Matrix(m) => (Base::Matrix(same_shape(m)), Some(same_shape(m))),
+            ChainBase::Row(row) => {
+                assert_eq!(row.len(), width, "chain: a row must have as many elements as y columns");
+                (Base::Matrix(Matrix { data: row.as_ptr(), stride: 0 }), None)
+            }
+            ChainBase::Product { bias: Some(bias), .. } => {
+                assert_eq!(bias.len(), width, "chain: the bias must have as many elements as y columns");
+                (Base::Matrix(Matrix { data: bias.as_ptr(), stride: 0 }), None)
+            }
+            ChainBase::Zero | ChainBase::Product { bias: None, .. } => (Base::Zero, None),
+        };
+        if let Some(before) = before {
+            assert_eq!((before.rows, before.n), (rows, width), "chain: x W' must have the shape of y");
+        }
+        let (finish, finish_beside) = match epilogue {
+            Epilogue::Tanh => (Finish::Tanh, None),
+            Epilogue::Relu => (Finish::Relu, None),
+            Epilogue::Sigmoid => (Finish::Sigmoid, None),
+            Epilogue::Identity => (Finish::Nothing, None),
+            Epilogue::TanhGrad(h) => (Finish::TanhGrad(same_shape(h)), Some(same_shape(h))),
+            Epilogue::ReluGrad(h) => (Finish::ReluGrad(same_shape(h)), Some(same_shape(h))),
+            Epilogue::SigmoidGrad(h) => (Finish::SigmoidGrad(same_shape(h)), Some(same_shape(h))),
+        };
+        let beside = [Some(own), base_beside, finish_beside];
+        let size = rows.saturating_mul(width).saturating_mul(size_of::<T>());
+        let far = size.saturating_mul(beside.iter().flatten().count()) >= FAR;
+        Self {
+            beside: if far { beside } else { [None; 3] },
+            block: Block {
+                rows,
+                a: own, // each step has its own
+                w: w.data.as_ptr(),
+                panels: w.panels,
+                range: 0..w.panels.count(),
+                base,
+                c,
+                c_stride,
+                finish,
+                ahead: None,
+                before,
+                first: 0,
+            },
+        }
+    }
+
+    /// C as the next link's A.
+    fn made(&self) -> Matrix<T> {
+        Matrix { data: self.block.c.cast_const(), stride: self.block.c_stride }
+    }
+}
+
+impl<T: Scalar> Plan<'_, T> {
+    /// Runs the recurrence, with at most `together` sequences at a time where threads share out the batch.
+    pub(crate) fn run(&self, ctx: &Context, together: usize) {
+        let steps = self.steps;
+        let macs = self.links.iter().fold(0usize, |sum, Link { block, .. }| {
+            sum.saturating_add(block.panels.k.saturating_mul(block.panels.n))
         });
-    } else {
-        team.run(|member| {
-            let panels = member.share(plan.block.panels.count(), 1);
-            T::chain(ctx.isa(), Run { ctx, plan: &plan, batch: 0..batch, panels, barrier: Some(member) });
-        });
+        let batch = steps.batch();
+        let threads = ctx.threads();
+        let by_rows = batch >= ROWS_OF_A_THREAD * threads;
+        let worth = macs.saturating_mul(steps.rows()) >= WORTH_A_TEAM
+            && (by_rows || macs.saturating_mul(batch) / threads >= WORTH_A_BARRIER);
+        let mut team = ctx.team(if worth { usize::MAX } else { 1 });
+        if by_rows {
+            let parts = team.size().max(batch.div_ceil(together));
+            let bounds = even_bounds(steps, parts);
+            team.share(parts, |part| {
+                let batch = bounds[part]..bounds[part + 1];
+                T::chain(ctx.isa(), Run { ctx, plan: self, batch, barrier: None });
+            });
+        } else {
+            team.run(|member| {
+                T::chain(ctx.isa(), Run { ctx, plan: self, batch: 0..batch, barrier: Some(member) });
+            });
+        }
     }
 }
 
@@ -227,18 +288,16 @@ fn even_bounds(steps: &Steps, parts: usize) -> Vec<usize> {
     bounds
 }
 
-/// A chain whose shapes have been checked. `block` is the whole of y; parts of it are computed.
-struct Plan<'a, T> {
-    steps: &'a Steps,
-    order: Order,
-    y: *mut T,
-    stride: usize,
-    state: Option<Matrix<T>>,
-    /// What each step uses beside its product, where that comes from far.
-    beside: [Option<Matrix<T>>; 3],
-    block: Block<'a, T, false>,
+/// A recurrence whose shapes have been checked: in each step the links follow each other, and the first one's A is
+/// what the last one made in the step before.
+pub(crate) struct Plan<'a, T> {
+    pub(crate) steps: &'a Steps,
+    pub(crate) order: Order,
+    /// The first link's A where sequences begin; without it there is no product.
+    pub(crate) state: Option<Matrix<T>>,
+    pub(crate) links: &'a [Link<'a, T>],
 }
-// SAFETY: the members of a team write disjoint sequences or columns of y, and read what other members wrote
+// SAFETY: the members of a team write disjoint sequences or columns of each C, and read what other members wrote
 // only after a barrier.
 unsafe impl<T: Scalar> Sync for Plan<'_, T> {}
 
@@ -247,7 +306,7 @@ pub struct Run<'a, T> {
     ctx: &'a Context,
     plan: &'a Plan<'a, T>,
     batch: Range<usize>,
-    panels: Range<usize>,
+    /// Whom to wait for after each link: the members share out its panels. Without it all are this thread's.
     barrier: Option<Member<'a>>,
 }
 
@@ -256,7 +315,7 @@ impl<T: Scalar> Task<T> for Run<'_, T> {
 
     #[inline(always)]
     fn run<S: Simd<T>>(self, s: S) {
-        let steps = self.plan.steps;
+        let Plan { steps, order, state, links } = *self.plan;
         let last = steps.len() - 1;
         for i in 0..steps.len() {
             if self.ctx.cancelled() || self.barrier.is_some_and(|member| member.stopped()) {
@@ -265,74 +324,74 @@ impl<T: Scalar> Task<T> for Run<'_, T> {
                 }
                 return;
             }
-            let (t, before) = match self.plan.order {
+            let (t, before) = match order {
                 Order::Ascending => (i, i.checked_sub(1)),
                 Order::Descending => (last - i, (i > 0).then(|| last - i + 1)),
             };
+            let next = match order {
+                Order::Ascending => Some(t + 1).filter(|&next| next <= last),
+                Order::Descending => t.checked_sub(1),
+            };
             let size = steps.size(t);
-            let continuing = before.map_or(0, |before| steps.size(before).min(size));
-            if let Some(before) = before {
-                let previous = Matrix {
-                    data: self.plan.y.cast_const().wrapping_add(steps.offset(before) * self.plan.stride),
-                    stride: self.plan.stride,
-                };
-                let next = match self.plan.order {
-                    Order::Ascending => Some(t + 1).filter(|&next| next <= last),
-                    Order::Descending => t.checked_sub(1),
-                };
-                self.rows(s, t, 0..continuing, Some(previous), next);
-            }
-            if continuing < size {
-                self.rows(s, t, continuing..size, self.plan.state, None);
-            }
-            if let Some(member) = &self.barrier {
-                member.wait();
+            for (n, link) in links.iter().enumerate() {
+                match n.checked_sub(1).map(|n| links[n].made()) {
+                    Some(made) => self.rows(s, link, t, 0..size, Some(made.below(steps.offset(t))), next),
+                    None => {
+                        let continuing = before.map_or(0, |before| steps.size(before).min(size));
+                        if let Some(before) = before {
+                            let previous = links[links.len() - 1].made().below(steps.offset(before));
+                            self.rows(s, link, t, 0..continuing, Some(previous), next);
+                        }
+                        if continuing < size {
+                            self.rows(s, link, t, continuing..size, state, None);
+                        }
+                    }
+                }
+                if let Some(member) = &self.barrier {
+                    member.wait();
+                }
             }
         }
     }
 }
 
 impl<T: Scalar> Run<'_, T> {
-    /// The sequences `batch` of step `t`, as far as they are this thread's; `previous` is the matrix of
-    /// their states, of which row b belongs to sequence b. Without one there is no product. Step `next` will follow.
+    /// The sequences `batch` of step `t` of a link, as far as they are this thread's; `a` is the matrix that is
+    /// multiplied, of which row b belongs to sequence b. Without one there is no product. Step `next` will follow.
     #[inline(always)]
     fn rows<S: Simd<T>>(
         &self,
         s: S,
+        link: &Link<'_, T>,
         t: usize,
         batch: Range<usize>,
-        previous: Option<Matrix<T>>,
+        a: Option<Matrix<T>>,
         next: Option<usize>,
     ) {
         let batch = batch.start.max(self.batch.start)..batch.end.min(self.batch.end);
         if batch.is_empty() {
             return;
         }
-        let whole = &self.plan.block;
-        let offset = self.plan.steps.offset(t);
-        let mut block = whole.part(offset + batch.start, offset + batch.end, self.panels.clone());
-        match previous {
-            Some(previous) => {
-                block.a = Matrix {
-                    data: previous.data.wrapping_add(batch.start * previous.stride),
-                    stride: previous.stride,
-                };
-            }
-            None => {
-                block.empty_product();
-            }
+        let steps = self.plan.steps;
+        let offset = steps.offset(t);
+        let panels = link.block.panels.count();
+        let panels = self.barrier.as_ref().map_or(0..panels, |member| member.share(panels, 1));
+        let mut block = link.block.part(offset + batch.start, offset + batch.end, panels);
+        match a {
+            Some(a) => block.a = a.below(batch.start),
+            None => block.empty_product(),
         }
-        let ahead = next.filter(|_| self.plan.beside[0].is_some()).map(|next| {
-            let rows = batch.start..batch.end.min(self.plan.steps.size(next)).max(batch.start);
-            let first = self.plan.steps.offset(next) + rows.start;
+        let ahead = next.filter(|_| link.beside[0].is_some()).map(|next| {
+            let rows = batch.start..batch.end.min(steps.size(next)).max(batch.start);
+            let first = steps.offset(next) + rows.start;
             Ahead {
                 rows: rows.len(),
-                matrices: self.plan.beside.map(|matrix| matrix.map(|matrix| matrix.below(first))),
+                matrices: link.beside.map(|matrix| matrix.map(|matrix| matrix.below(first))),
             }
         });
         block.ahead = ahead.as_ref();
-        // SAFETY: a part of the whole, whose shapes `chain` has checked; the rows of `previous` are
-        // finished: this thread wrote them, or the barrier was passed since.
+        // SAFETY: a part of the whole, whose shapes `Link::new` and those who make a plan have checked; the rows of
+        // `a` are finished: this thread wrote them, or the barrier was passed since.
         unsafe { block.compute(s) };
     }
 }

@@ -8,6 +8,7 @@
 //! | [`Packed::new`] | a matrix W of shape (K, N) laid out in column panels |
 //! | [`affine`] | Y = X W + b for many rows at once |
 //! | [`chain`] | the recurrence y_t = f(y_t + y_{t-1} W), forward or backward in time |
+//! | [`relay`] | the same with two products a step: u_t = f(u_t + w_{t-1} W), w_t = g(w_t + u_t V) |
 //! | [`step()`] | one step of it, with weights that are laid out once for all steps |
 //! | [`gram`] | Aᵀ B, the gradient of a weight over all rows |
 //! | [`column_sums`] | Σ over rows, the gradient of a bias |
@@ -42,6 +43,7 @@ mod isa;
 mod pack;
 mod pool;
 mod reduce;
+mod relay;
 mod scalar;
 mod scratch;
 mod step;
@@ -60,6 +62,7 @@ pub use isa::{CACHE_LINE, Isa, Simd, Task};
 pub use pack::Packed;
 pub use pool::Team;
 pub use reduce::column_sums;
+pub use relay::{Leg, Relay, relay};
 pub use scalar::Scalar;
 pub use scratch::{AllocError, Scratch};
 pub use step::{Stacked, Step, step};

@@ -129,6 +129,7 @@ pub fn step<T: Scalar>(ctx: &Context, step: &Step<'_, T>, mut y: ArrayViewMut2<'
         finish: match step.activation {
             Unary::Tanh => Finish::Tanh,
             Unary::Relu => Finish::Relu,
+            Unary::Sigmoid => Finish::Sigmoid,
         },
         ahead: None,
         before: None,

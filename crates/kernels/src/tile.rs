@@ -15,7 +15,7 @@
 use std::ops::Range;
 
 use crate::Scalar;
-use crate::activation::{Lanewise, Relu, ReluGrad, Tanh, TanhGrad};
+use crate::activation::{Lanewise, Relu, ReluGrad, Sigmoid, SigmoidGrad, Tanh, TanhGrad};
 use crate::isa::{CACHE_LINE, Simd, Task, prefetch_far};
 use crate::pack::{PANEL_VECTORS, Panels};
 
@@ -61,6 +61,10 @@ pub(crate) enum Finish<T> {
     TanhGrad(Matrix<T>),
     /// C = C where H > 0, else 0, H of the shape of C.
     ReluGrad(Matrix<T>),
+    /// C = sigmoid C.
+    Sigmoid,
+    /// C = C ⊙ H (1 - H), H of the shape of C.
+    SigmoidGrad(Matrix<T>),
 }
 
 /// A block of rows times a range of panels. `COLUMNS` tells how A lies: false, row by row (k is
@@ -90,8 +94,12 @@ pub(crate) struct Before<T> {
     pub(crate) a: Matrix<T>,
     /// The panels of W', cut as those of W.
     pub(crate) w: *const T,
+    /// Rows of A'.
+    pub(crate) rows: usize,
     /// Columns of A'.
     pub(crate) k: usize,
+    /// Columns of W'.
+    pub(crate) n: usize,
 }
 
 /// What the next block will use beside its product, in N columns: each tile asks for its share of the lines, so that
@@ -216,9 +224,10 @@ impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
             let c = self.c.wrapping_add(r * self.c_stride + columns.start);
             let width = columns.len();
             match self.finish {
-                Finish::Nothing | Finish::TanhGrad(_) | Finish::ReluGrad(_) => {}
+                Finish::Nothing | Finish::TanhGrad(_) | Finish::ReluGrad(_) | Finish::SigmoidGrad(_) => {}
                 Finish::Tanh => finish(s, c, c, width, Tanh),
                 Finish::Relu => finish(s, c, c, width, Relu),
+                Finish::Sigmoid => finish(s, c, c, width, Sigmoid),
             }
         }
     }
@@ -298,6 +307,9 @@ impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
         }
         if let Finish::ReluGrad(h) = self.finish {
             self.finish_product(s, at, last, h, ReluGrad, &mut acc);
+        }
+        if let Finish::SigmoidGrad(h) = self.finish {
+            self.finish_product(s, at, last, h, SigmoidGrad, &mut acc);
         }
 
         let c = |r: usize, column: usize| self.c.wrapping_add((row + r) * self.c_stride + column);
@@ -418,6 +430,7 @@ impl<T: Scalar> Block<'_, T, false> {
             finish: match self.finish {
                 Finish::TanhGrad(h) => Finish::TanhGrad(h.below(from)),
                 Finish::ReluGrad(h) => Finish::ReluGrad(h.below(from)),
+                Finish::SigmoidGrad(h) => Finish::SigmoidGrad(h.below(from)),
                 finish => finish,
             },
             ..*self

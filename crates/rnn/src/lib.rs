@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`cell`] | what a cell must offer: its parameters, one pass forward in time, one backward |
 //! | [`elman`] | the Elman cell, h_t = act(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh) |
+//! | [`jordan`] | the Jordan network, whose output goes into its next step; with a teacher, all steps at once |
 //! | [`stack`] | layers, directions, dropout between layers, what is kept for the backward pass; one step at a time |
 //! | [`layout`] | how the caller's arrays lie: time or batch first, lengths, packed |
 //! | [`pass`] | a direction's way over the rows |
@@ -31,12 +32,14 @@
 pub mod cell;
 pub mod elman;
 mod error;
+pub mod jordan;
 pub mod layout;
 pub mod pass;
 pub mod stack;
 
 pub use elman::{Elman, Nonlinearity};
 pub use error::Error;
+pub use jordan::{Jordan, OutputNonlinearity};
 pub use layout::Layout;
 pub use stack::{Backward, Dropout, Forward, Gradients, Stack, Stream};
 

@@ -66,7 +66,7 @@ export function checkForwardArguments(
       `${expected} input, hx should also be ${rank}-D but got ${hx.shape.length}-D tensor`,
     )
   }
-  checkDTypes('RNN', dtype, input, hx)
+  checkDTypes('RNN', dtype, { input, hx })
   checkInputSize(config, input)
   const batchFirst = batched && config.batchFirst
   const [first = 0, second = 0] = input.shape
@@ -85,7 +85,7 @@ export function checkForwardArguments(
       batch,
       batchFirst,
       batched,
-      lengths: lengths == null ? null : checkBatchLengths(lengths, steps, batch, batched),
+      lengths: lengths == null ? null : checkBatchLengths('RNN', lengths, steps, batch, batched),
     },
     checkpointEvery: checkCheckpointEvery(config, checkpointEvery),
   }
@@ -114,7 +114,7 @@ export function checkPackedArguments(
   }
   const { data: input, batchSizes, sortedIndices } = checkPackedSequence(owner, inputArgument)
   const hx = hxArgument == null ? null : checkTensor(owner, 'hx', hxArgument)
-  checkDTypes('RNN', dtype, input, hx)
+  checkDTypes('RNN', dtype, { input, hx })
   const rank = input.shape.length
   if (rank !== 2) throw new RangeError(`input must have 2 dimensions, got ${rank}`)
   checkInputSize(config, input)
@@ -154,17 +154,17 @@ function checkInputSize(config: RnnConfig, input: Variable): void {
 }
 
 /**
- * The dtypes of input and hx are that of the weights.
+ * The dtypes of input and states are that of the weights.
  *
  * @param module whose they are, as the message names it.
+ * @param named the variables by the names that the message gives them; null where there is none.
  */
 export function checkDTypes(
   module: string,
   dtype: DType,
-  input: Variable | null,
-  hx: Variable | null,
+  named: Readonly<Record<string, Variable | null>>,
 ): void {
-  for (const [name, variable] of [['input', input] as const, ['hx', hx] as const]) {
+  for (const [name, variable] of Object.entries(named)) {
     if (variable === null || variable.dtype === dtype) continue
     throw new TypeError(
       `${module} ${name} dtype (${variable.dtype}) does not match weight dtype (${dtype}). ` +
@@ -195,7 +195,13 @@ export function layersTimesDirections(config: RnnConfig): number {
   return config.numLayers * (config.bidirectional ? 2 : 1)
 }
 
-function checkBatchLengths(
+/**
+ * Lengths, which unbatched input has none of.
+ *
+ * @param module whose input they are of, as messages name it.
+ */
+export function checkBatchLengths(
+  module: string,
   lengths: unknown,
   steps: number,
   batch: number,
@@ -204,5 +210,5 @@ function checkBatchLengths(
   if (!batched) {
     throw new RangeError('lengths need a batch: expected input to be 3D, got 2D tensor instead')
   }
-  return checkLengths('RNN', lengths, steps, batch)
+  return checkLengths(module, lengths, steps, batch)
 }

@@ -212,7 +212,7 @@ function checkCellArguments(
       `${expected} input, hx should also be ${rank}-D but got ${h.shape.length}-D tensor`,
     )
   }
-  checkDTypes('RNNCell', dtype, x, h)
+  checkDTypes('RNNCell', dtype, { input: x, hx: h })
   const size = x.shape.at(-1) ?? 0
   if (size !== config.inputSize) {
     throw new RangeError(

@@ -158,7 +158,7 @@ function checkState(
 ): Variable | null {
   if (argument == null) return null
   const hx = checkTensor('RNN.stream', 'hx', argument)
-  checkDTypes('RNN', dtype, null, hx)
+  checkDTypes('RNN', dtype, { hx })
   checkHiddenSize(config, hx.shape, batchSize)
   return hx
 }

@@ -5,6 +5,7 @@ mod agreement;
 mod checkpoints;
 mod dropout;
 mod errors;
+mod jordan;
 mod stream;
 
 use elman_kernels::Scalar;

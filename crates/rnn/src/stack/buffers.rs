@@ -8,7 +8,7 @@ use ndarray::{ArrayView2, ArrayViewMut2};
 use crate::{Error, Layout};
 
 /// An array to read.
-pub(super) enum Lent<'a, T: Scalar> {
+pub(crate) enum Lent<'a, T: Scalar> {
     /// The caller's.
     Theirs(&'a [T]),
     /// A rearranged copy.
@@ -26,7 +26,7 @@ impl<T: Scalar> Deref for Lent<'_, T> {
 }
 
 /// An array to write.
-pub(super) enum Place<'a, T: Scalar> {
+pub(crate) enum Place<'a, T: Scalar> {
     /// The caller's.
     Theirs(&'a mut [T]),
     /// Scratch.
@@ -53,18 +53,18 @@ impl<T: Scalar> DerefMut for Place<'_, T> {
 }
 
 /// A matrix of `columns` columns over `data`.
-pub(super) fn matrix<T>(data: &[T], columns: usize) -> ArrayView2<'_, T> {
+pub(crate) fn matrix<T>(data: &[T], columns: usize) -> ArrayView2<'_, T> {
     // Cannot fail: the lengths of all arrays were checked when the call began.
     ArrayView2::from_shape((data.len() / columns.max(1), columns), data).expect("a whole number of rows")
 }
 
 /// A matrix of `columns` columns over `data`, to write.
-pub(super) fn matrix_mut<T>(data: &mut [T], columns: usize) -> ArrayViewMut2<'_, T> {
+pub(crate) fn matrix_mut<T>(data: &mut [T], columns: usize) -> ArrayViewMut2<'_, T> {
     ArrayViewMut2::from_shape((data.len() / columns.max(1), columns), data).expect("a whole number of rows")
 }
 
 /// The caller's rows of `columns` columns in inner order.
-pub(super) fn inner_rows<'a, T: Scalar>(
+pub(crate) fn inner_rows<'a, T: Scalar>(
     ctx: &'a Context,
     layout: &Layout,
     outer: &'a [T],
@@ -79,7 +79,7 @@ pub(super) fn inner_rows<'a, T: Scalar>(
 }
 
 /// States of `size` columns for all layers and directions, in inner order; zeros if the caller gives none.
-pub(super) fn inner_states<'a, T: Scalar>(
+pub(crate) fn inner_states<'a, T: Scalar>(
     ctx: &'a Context,
     layout: &Layout,
     outer: Option<&'a [T]>,
@@ -105,7 +105,7 @@ pub(super) fn inner_states<'a, T: Scalar>(
 }
 
 /// Moves states from inner order, in place, to the caller's.
-pub(super) fn deliver_states<T: Scalar>(layout: &Layout, states: &mut [T], size: usize) {
+pub(crate) fn deliver_states<T: Scalar>(layout: &Layout, states: &mut [T], size: usize) {
     let len = layout.steps().batch() * size;
     if layout.states_in_place() || len == 0 {
         return;

@@ -190,7 +190,7 @@ impl<C> Stack<C> {
     }
 
     /// Checks what forward and backward both read.
-    pub(super) fn check_input<T: Scalar>(
+    pub(crate) fn check_input<T: Scalar>(
         &self,
         layout: &Layout,
         input: usize,

@@ -19,7 +19,7 @@
 //! lower layers again ([`Stack::forward_checkpointed`]).
 
 mod backward;
-mod buffers;
+pub(crate) mod buffers;
 mod forward;
 mod segments;
 mod stream;
@@ -204,7 +204,7 @@ impl<C> Stack<C> {
     }
 
     /// Checks that an array has `rows` · `columns` elements.
-    fn check_len(what: &str, actual: usize, rows: usize, columns: usize) -> Result<(), Error> {
+    pub(crate) fn check_len(what: &str, actual: usize, rows: usize, columns: usize) -> Result<(), Error> {
         match rows.checked_mul(columns) {
             Some(expected) if expected == actual => Ok(()),
             expected => {

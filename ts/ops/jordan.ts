@@ -1,0 +1,94 @@
+/** A Jordan network as one operation: forward, and back-propagation through time. */
+
+import { multiplyAddsOfAnElement, record, willRecord } from '../autograd/node'
+import { Variable } from '../autograd/variable'
+import { elementCount } from '../check'
+import { allocate } from '../dtype'
+import type { Floats, NativeJordanCore, NativeSequences } from '../native'
+
+/** Everything that one call of the network works on. */
+export interface JordanCall {
+  readonly core: NativeJordanCore
+  /** How the time steps of the sequences lie in `input`, `teacher` and the output. */
+  readonly sequences: NativeSequences
+  /** In the order of the state dict. */
+  readonly parameters: readonly Variable[]
+  readonly input: Variable
+  /** (B, O), or null for zeros. */
+  readonly y0: Variable | null
+  /** What is fed back, in the shape of the output; null for the output itself. */
+  readonly teacher: Variable | null
+  readonly outputShape: readonly number[]
+  readonly yNShape: readonly number[]
+}
+
+/** The outputs and the last ones of a call, on the tape if a gradient is needed. */
+export function jordan(call: JordanCall): [output: Variable, yN: Variable] {
+  const { core, sequences, parameters, input, y0, teacher, outputShape, yNShape } = call
+  const { dtype } = input
+  const inputs = [input, y0, teacher, ...parameters].filter((one) => one !== null)
+  const saved = willRecord(inputs) ? allocate(dtype, core.savedLength(sequences)) : null
+  const output = Variable.of(allocate(dtype, elementCount(outputShape)), outputShape)
+  const yN = Variable.of(allocate(dtype, elementCount(yNShape)), yNShape)
+  const fingerprint = core.forward(
+    sequences,
+    parameters.map((parameter) => parameter.values()),
+    input.values(),
+    y0?.values() ?? null,
+    teacher?.values() ?? null,
+    output.values(),
+    yN.values(),
+    saved,
+  )
+  if (saved === null) return [output, yN]
+  record({
+    name: 'JordanBackward0',
+    inputs,
+    outputs: [output, yN],
+    saves: [...inputs, output],
+    fingerprinted: true,
+    holds: [saved],
+    work: workOf(call),
+    backward: ([gradOutput = null, gradYN = null], wanted) => {
+      const places = wanted.slice()
+      const room = (variable: Variable | null): Floats | null =>
+        variable !== null && places.shift() === true ? zerosLike(variable) : null
+      const [toInput, toY0, toTeacher] = [room(input), room(y0), room(teacher)]
+      const toParameters = places.includes(true) ? parameters.map(zerosLike) : null
+      core.backward(
+        sequences,
+        parameters.map((parameter) => parameter.values()),
+        input.values(),
+        y0?.values() ?? null,
+        teacher?.values() ?? null,
+        output.values(),
+        saved,
+        gradOutput,
+        gradYN,
+        toInput,
+        toY0,
+        toTeacher,
+        toParameters,
+        fingerprint,
+      )
+      return [
+        toInput,
+        ...(y0 === null ? [] : [toY0]),
+        ...(teacher === null ? [] : [toTeacher]),
+        ...(toParameters ?? parameters.map(() => null)),
+      ]
+    },
+  })
+  return [output, yN]
+}
+
+/** How long the backward pass takes: each row meets each weight twice. */
+function workOf({ input, parameters }: JordanCall): number {
+  const rows = input.numel / (input.shape.at(-1) ?? 1)
+  const weights = parameters.reduce((total, { numel }) => total + numel, 0)
+  return (2 * rows * weights) / multiplyAddsOfAnElement
+}
+
+function zerosLike({ dtype, numel }: Variable): Floats {
+  return allocate(dtype, numel)
+}
