@@ -40,9 +40,9 @@ export declare class JordanCore {
   forward(sequences: Sequences, parameters: (Float32Array | Float64Array)[], input: Float32Array | Float64Array, y0: Float32Array | Float64Array | null, teacher: Float32Array | Float64Array | null, output: Float32Array | Float64Array, yN: Float32Array | Float64Array, saved?: Float32Array | Float64Array | null): number
   /**
    * Backpropagation through time: writes the gradients that are wanted. Throws unless what it reads has still
-   * the `fingerprint` that forward returned.
+   * the `fingerprint` that forward returned (null: not checked).
    */
-  backward(sequences: Sequences, parameters: (Float32Array | Float64Array)[], input: Float32Array | Float64Array, y0: Float32Array | Float64Array | null, teacher: Float32Array | Float64Array | null, output: Float32Array | Float64Array, saved: Float32Array | Float64Array, gradOutput: Float32Array | Float64Array | null, gradYN: Float32Array | Float64Array | null, gradInput: Float32Array | Float64Array | null, gradY0: Float32Array | Float64Array | null, gradTeacher: Float32Array | Float64Array | null, gradParameters: (Float32Array | Float64Array)[] | null, fingerprint: number): number
+  backward(sequences: Sequences, parameters: (Float32Array | Float64Array)[], input: Float32Array | Float64Array, y0: Float32Array | Float64Array | null, teacher: Float32Array | Float64Array | null, output: Float32Array | Float64Array, saved: Float32Array | Float64Array, gradOutput?: Float32Array | Float64Array | null, gradYN?: Float32Array | Float64Array | null, gradInput?: Float32Array | Float64Array | null, gradY0?: Float32Array | Float64Array | null, gradTeacher?: Float32Array | Float64Array | null, gradParameters?: (Float32Array | Float64Array)[] | null, fingerprint?: number | undefined | null): number
 }
 
 /** The configuration of an RNN. It holds no parameters: each call reads them where JavaScript keeps them. */

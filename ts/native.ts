@@ -121,7 +121,7 @@ export interface NativeJordanCore {
     gradTeacher: Floats | null,
     gradParameters: Floats[] | null,
     /** As for the stack of Elman layers. */
-    fingerprint: number,
+    fingerprint: number | null,
   ): void
 }
 

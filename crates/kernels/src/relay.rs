@@ -106,7 +106,7 @@ mod tests {
                 for i in 0..length {
                     let t = if self.order == Order::Ascending { i } else { length - 1 - i };
                     let row = self.steps.offset(t) + b;
-                    for n in 0..2 {
+                    for (n, made) in made.iter_mut().enumerate() {
                         let next: Vec<f64> = (0..self.bases[n].ncols())
                             .map(|j| {
                                 let terms = before.iter().flatten().enumerate();
@@ -114,7 +114,7 @@ mod tests {
                                 self.functions[n](self.bases[n][[row, j]] + product, self.beside[n][[row, j]])
                             })
                             .collect();
-                        made[n].row_mut(row).assign(&ndarray::ArrayView1::from(&next));
+                        made.row_mut(row).assign(&ndarray::ArrayView1::from(&next));
                         before = Some(next);
                     }
                 }
