@@ -44,6 +44,7 @@ describe('the package', () => {
         'CrossEntropyLoss',
         'Dropout',
         'Embedding',
+        'JordanRNN',
         'L1Loss',
         'Linear',
         'MSELoss',

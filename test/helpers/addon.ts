@@ -169,24 +169,22 @@ export const calls: readonly Call[] = [
     ),
     call(
       'JordanCore#backward',
-      () => {
-        const given = [
-          sequences,
-          jordanParameters(),
-          floats(8),
-          floats(2),
-          teacher?.slice() ?? null,
-        ]
-        const [output, kept] = [floats(4), floats(hidden)]
-        const fingerprint = Reflect.apply(jordan.forward, jordan, [
-          ...given,
-          output,
-          floats(2),
-          kept,
-        ])
-        const gradients = [floats(8), floats(2), teacher && floats(4), jordanParameters()]
-        return [...given, output, kept, floats(4), floats(2), ...gradients, fingerprint]
-      },
+      () => [
+        sequences,
+        jordanParameters(),
+        floats(8),
+        floats(2),
+        teacher?.slice() ?? null,
+        floats(4),
+        floats(hidden),
+        floats(4),
+        floats(2),
+        floats(8),
+        floats(2),
+        teacher && floats(4),
+        jordanParameters(),
+        null,
+      ],
       {
         on: () => jordan,
         written: [

@@ -26,7 +26,7 @@ use crate::pool::Member;
 use crate::tile::{Ahead, Base, Before, Block, Finish, Matrix};
 use crate::{Context, Scalar, Steps};
 
-/// Multiply-adds that a thread must have in each step to make the barrier worth it: 1 µs of work.
+/// Multiply-adds that a thread must have before each barrier to make it worth it: 1 µs of work.
 const WORTH_A_BARRIER: usize = 1 << 15;
 
 /// Sequences that a thread must have to share out the batch: a tile of fewer rows is slower.
@@ -251,7 +251,7 @@ impl<T: Scalar> Plan<'_, T> {
         let threads = ctx.threads();
         let by_rows = batch >= ROWS_OF_A_THREAD * threads;
         let worth = macs.saturating_mul(steps.rows()) >= WORTH_A_TEAM
-            && (by_rows || macs.saturating_mul(batch) / threads >= WORTH_A_BARRIER);
+            && (by_rows || macs.saturating_mul(batch) / (threads * self.links.len()) >= WORTH_A_BARRIER);
         let mut team = ctx.team(if worth { usize::MAX } else { 1 });
         if by_rows {
             let parts = team.size().max(batch.div_ceil(together));
