@@ -224,7 +224,11 @@ impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
             let c = self.c.wrapping_add(r * self.c_stride + columns.start);
             let width = columns.len();
             match self.finish {
-                Finish::Nothing | Finish::TanhGrad(_) | Finish::ReluGrad(_) | Finish::SigmoidGrad(_) => {}
+                Finish::Nothing | Finish::TanhGrad(_) | Finish::ReluGrad(_) => {}
+                Finish::SigmoidGrad(h) => {
+                    let h = h.at(r, columns.start);
+                    finish(s, c, h, width, SigmoidGrad);
+                }
                 Finish::Tanh => finish(s, c, c, width, Tanh),
                 Finish::Relu => finish(s, c, c, width, Relu),
                 Finish::Sigmoid => finish(s, c, c, width, Sigmoid),
@@ -302,14 +306,11 @@ impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
             next = behind.take();
         }
 
-        if let Finish::TanhGrad(h) = self.finish {
-            self.finish_product(s, at, last, h, TanhGrad, &mut acc);
-        }
-        if let Finish::ReluGrad(h) = self.finish {
-            self.finish_product(s, at, last, h, ReluGrad, &mut acc);
-        }
-        if let Finish::SigmoidGrad(h) = self.finish {
-            self.finish_product(s, at, last, h, SigmoidGrad, &mut acc);
+        // Columns of A are for gradients of weights, which end with the product; the code of the others is left out.
+        match self.finish {
+            Finish::TanhGrad(h) if !COLUMNS => self.finish_product(s, at, last, h, TanhGrad, &mut acc),
+            Finish::ReluGrad(h) if !COLUMNS => self.finish_product(s, at, last, h, ReluGrad, &mut acc),
+            _ => {}
         }
 
         let c = |r: usize, column: usize| self.c.wrapping_add((row + r) * self.c_stride + column);
