@@ -32,7 +32,7 @@ describe('memory is flat over', () => {
     expect(Object.keys(times)).toEqual(Object.keys(workloads))
   })
 
-    // The allocator may take a step of a few pages once; a leak shows in the second measurement too.
+  // The allocator may take a step of a few pages once; a leak shows in the second measurement too.
   it.each(Object.entries(times))('%s, %i times', { retry: 1 }, (name, count) => {
     const result = measure(name, count)
     expect(result.flat, JSON.stringify(result)).toBe(true)
