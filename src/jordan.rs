@@ -13,7 +13,7 @@ use crate::fingerprint::{changed, number};
 use crate::rnn::nonlinearity;
 use crate::sequences::Sequences;
 use crate::slice::{Dtype, Element, Floats, FloatsMut, disjoint, for_dtype, size};
-use crate::work::{self, Portable, Source, Target, optional, optional_mut};
+use crate::work::{self, Portable, Source, all, optional, optional_all_mut, optional_mut};
 
 /// The configuration of a Jordan network. It holds no parameters: each call reads them where JavaScript keeps them.
 #[napi]
@@ -43,7 +43,7 @@ struct Arrays<'a, T> {
 impl Call {
     fn arrays<T: Element>(&self) -> Checked<Arrays<'_, T>> {
         Ok(Arrays {
-            parameters: self.parameters.iter().map(Source::get).collect::<Checked<_>>()?,
+            parameters: all(&self.parameters)?,
             input: self.input.get()?,
             y_0: optional(self.y_0.as_ref())?,
             teacher: optional(self.teacher.as_ref())?,
@@ -232,10 +232,7 @@ impl JordanCore {
                     let (doutput, dy_n) = (optional(grad_output.as_ref())?, optional(grad_y_n.as_ref())?);
                     let (dinput, dy_0) = (optional_mut(grad_input.as_mut())?, optional_mut(grad_y0.as_mut())?);
                     let dteacher = optional_mut(grad_teacher.as_mut())?;
-                    let dparameters = grad_parameters
-                        .as_mut()
-                        .map(|all| all.iter_mut().map(Target::get).collect::<Checked<_>>())
-                        .transpose()?;
+                    let dparameters = optional_all_mut(grad_parameters.as_mut())?;
                     match arrays.teacher {
                         Some(teacher) => network.backward_taught(
                             ctx,

@@ -12,7 +12,7 @@ use crate::error::{Checked, Failure, constructed, export};
 use crate::fingerprint::{changed, number};
 use crate::sequences::Sequences;
 use crate::slice::{Dtype, Element, Floats, FloatsMut, disjoint, for_dtype, integer, size};
-use crate::work::{self, Portable, Source, Target, optional, optional_mut};
+use crate::work::{self, Portable, Source, all, optional, optional_all_mut, optional_mut};
 
 /// The configuration of an RNN. It holds no parameters: each call reads them where JavaScript keeps them.
 #[napi]
@@ -42,7 +42,7 @@ struct Arrays<'a, T> {
 impl Call {
     fn arrays<T: Element>(&self) -> Checked<Arrays<'_, T>> {
         Ok(Arrays {
-            parameters: self.parameters.iter().map(Source::get).collect::<Checked<_>>()?,
+            parameters: all(&self.parameters)?,
             input: self.input.get()?,
             states: [optional(self.hx.as_ref())?],
         })
@@ -256,10 +256,7 @@ impl RnnCore {
                     let gradients = Gradients {
                         dinput: optional_mut(grad_input.as_mut())?,
                         dstates: vec![optional_mut(grad_hx.as_mut())?],
-                        dparameters: grad_parameters
-                            .as_mut()
-                            .map(|all| all.iter_mut().map(Target::get).collect::<Checked<_>>())
-                            .transpose()?,
+                        dparameters: optional_all_mut(grad_parameters.as_mut())?,
                     };
                     match call.checkpoint_every {
                         Some(every) => call.stack.backward_checkpointed(ctx, every, &backward, gradients)?,

@@ -216,6 +216,18 @@ pub(crate) fn optional_mut<T: Element>(target: Option<&mut Target>) -> Checked<O
     target.map(Target::get).transpose()
 }
 
+/// The elements of several sources.
+pub(crate) fn all<T: Element>(sources: &[Source]) -> Checked<Vec<&[T]>> {
+    sources.iter().map(Source::get).collect()
+}
+
+/// The elements of several targets, which may be missing together.
+pub(crate) fn optional_all_mut<T: Element>(
+    targets: Option<&mut Vec<Target>>,
+) -> Checked<Option<Vec<&mut [T]>>> {
+    targets.map(|targets| targets.iter_mut().map(Target::get).collect()).transpose()
+}
+
 impl Recording {
     /// Copies `count` elements of an array that a job will read, from `from` on. Large arrays are copied in
     /// parts, so that the thread of JavaScript can do something else in between.

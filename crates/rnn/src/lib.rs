@@ -29,6 +29,7 @@
 
 #![forbid(unsafe_code)]
 
+mod batched;
 pub mod cell;
 pub mod elman;
 mod error;

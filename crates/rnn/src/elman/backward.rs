@@ -11,13 +11,13 @@
 //! ```
 
 use elman_kernels::{
-    Chain, ChainBase, Context, Epilogue, Init, Order, Packed, Rows, Scalar, Start, affine, chain,
-    column_sums, gram,
+    Chain, ChainBase, Context, Epilogue, Init, Order, Packed, Rows, Scalar, Start, affine, chain, gram,
 };
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use super::{Elman, Nonlinearity};
 use crate::Error;
+use crate::batched::{begin, bias_gradients, input_gradient, state_gradient};
 use crate::cell::{Above, Below, Given};
 
 pub(super) fn recur<T: Scalar>(
@@ -32,18 +32,7 @@ pub(super) fn recur<T: Scalar>(
     let packed = Packed::new(ctx, weights.w_hh.view())?;
     let pass = given.pass;
 
-    // The recurrence begins where the pass ended: dy and dh_n meet there.
-    for b in 0..pass.steps.batch() {
-        let row = pass.final_row(b);
-        let mut begin = dz.row_mut(row);
-        match above.dy {
-            Some(dy) => begin.assign(&dy.row(row)),
-            None => begin.fill(T::zero()),
-        }
-        if let Some(dh_n) = above.dstates_n[0] {
-            begin += &dh_n.row(b);
-        }
-    }
+    begin(given, above, dz.view_mut());
     let recurrence = Chain {
         steps: pass.steps,
         order: if pass.reverse { Order::Ascending } else { Order::Descending },
@@ -69,21 +58,14 @@ pub(super) fn project<T: Scalar>(
     given: &Given<'_, T>,
     above: &Above<'_, T>,
     dz: ArrayView2<'_, T>,
-    below: Below<'_, T>,
+    mut below: Below<'_, T>,
 ) -> Result<(), Error> {
-    if let Some(dx) = below.dx {
-        let packed = Packed::new(ctx, cell.weights(given.parameters).w_ih.view())?;
-        affine(ctx, dz, &packed, if below.add_dx { Init::Accumulate } else { Init::Zero }, dx);
-    }
+    input_gradient(ctx, dz, cell.weights(given.parameters).w_ih, &mut below)?;
     let Some(mut gradients) = below.dparameters else { return Ok(()) };
     gram(ctx, dz, Rows::All(given.x), gradients[0].view_mut())?;
-    let index = given.pass.previous()?;
-    let before = Rows::Picked { first: above.y, second: given.states[0], index: &index };
-    gram(ctx, dz, before, gradients[1].view_mut())?;
-    if let [_, _, db_ih, db_hh] = &mut gradients[..] {
-        let mut sums = ctx.scratch(cell.hidden_size)?;
-        column_sums(ctx, dz, &mut sums);
-        db_ih.iter_mut().zip(db_hh).zip(&*sums).for_each(|((ih, hh), &sum)| (*ih, *hh) = (sum, sum));
+    state_gradient(ctx, dz, given, above, gradients[1].view_mut())?;
+    if cell.bias {
+        bias_gradients(ctx, dz, &mut gradients[2..4])?;
     }
     Ok(())
 }

@@ -8,12 +8,11 @@
 //!
 //! With few features Z costs little more than its way to memory and back, so that `recur` makes Z_t itself.
 
-use elman_kernels::{Chain, ChainBase, Context, Epilogue, Init, Order, Packed, Scalar, Start, affine, chain};
-use ndarray::ArrayView2;
-
 use super::{Elman, Nonlinearity};
 use crate::Error;
+use crate::batched::Projection;
 use crate::cell::{Given, Made};
+use elman_kernels::{Chain, ChainBase, Context, Epilogue, Order, Packed, Scalar, Start, chain};
 
 /// Up to so many features, `recur` projects: Z has at least eight times as many columns where this matters.
 const FEW_FEATURES: usize = 16;
@@ -36,22 +35,18 @@ pub(super) fn project<T: Scalar>(
     if projects_on_the_way(given) {
         return Ok(());
     }
-    let (packed, bias) = projection(cell, ctx, given)?;
-    let init = bias.as_deref().map_or(Init::Zero, Init::Bias);
-    affine(ctx, given.x, &packed, init, made.y.view_mut());
+    projection(cell, ctx, given)?.all_rows(ctx, given.x, made.y.view_mut());
     Ok(())
 }
 
-/// W_ihᵀ, and b_ih + b_hh.
+/// The projection with b_ih + b_hh.
 fn projection<'a, T: Scalar>(
     cell: Elman,
     ctx: &'a Context,
     given: &Given<'_, T>,
-) -> Result<(Packed<'a, T>, Option<Vec<T>>), Error> {
+) -> Result<Projection<'a, T>, Error> {
     let weights = cell.weights(given.parameters);
-    let packed = Packed::new(ctx, weights.w_ih.t())?;
-    let sum = |[b_ih, b_hh]: [ArrayView2<'_, T>; 2]| b_ih.iter().zip(b_hh).map(|(&a, &b)| a + b).collect();
-    Ok((packed, weights.biases.map(sum)))
+    Projection::new(ctx, weights.w_ih, weights.biases)
 }
 
 pub(super) fn recur<T: Scalar>(
@@ -70,7 +65,9 @@ pub(super) fn recur<T: Scalar>(
         weights: &packed,
         start: Start::State(given.states[0]),
         base: match &projection {
-            Some((weights, bias)) => ChainBase::Product { x: given.x, weights, bias: bias.as_deref() },
+            Some(Projection { weights, bias }) => {
+                ChainBase::Product { x: given.x, weights, bias: bias.as_deref() }
+            }
             None => ChainBase::InPlace,
         },
         epilogue: match cell.nonlinearity {

@@ -15,12 +15,12 @@
 //! dZ (N, H) and dV (N, O) stand side by side in the array that the stack calls dz.
 
 use elman_kernels::{
-    ChainBase, Context, Epilogue, Init, Leg, Order, Packed, Relay, Rows, Scalar, Start, affine, column_sums,
-    gram, relay,
+    ChainBase, Context, Epilogue, Init, Leg, Order, Packed, Relay, Rows, Scalar, Start, affine, gram, relay,
 };
 use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 
 use super::{Jordan, OutputNonlinearity};
+use crate::batched::{begin, bias_gradients, input_gradient, state_gradient};
 use crate::cell::{Above, Below, Given};
 use crate::{Error, Nonlinearity};
 
@@ -38,18 +38,7 @@ pub(super) fn recur<T: Scalar>(
     let pass = given.pass;
     let (mut dz, mut dv) = dz.split_at(Axis(1), cell.hidden_size);
 
-    // The recurrence begins where the pass ended: dy and dy_n meet there.
-    for b in 0..pass.steps.batch() {
-        let row = pass.final_row(b);
-        let mut begin = dv.row_mut(row);
-        match above.dy {
-            Some(dy) => begin.assign(&dy.row(row)),
-            None => begin.fill(T::zero()),
-        }
-        if let Some(dy_n) = above.dstates_n[0] {
-            begin += &dy_n.row(b);
-        }
-    }
+    begin(given, above, dv.view_mut());
     let recurrence = Relay {
         steps: pass.steps,
         order: if pass.reverse { Order::Ascending } else { Order::Descending },
@@ -86,26 +75,17 @@ pub(super) fn project<T: Scalar>(
     given: &Given<'_, T>,
     above: &Above<'_, T>,
     dz: ArrayView2<'_, T>,
-    below: Below<'_, T>,
+    mut below: Below<'_, T>,
 ) -> Result<(), Error> {
     let (dz, dv) = dz.split_at(Axis(1), cell.hidden_size);
-    if let Some(dx) = below.dx {
-        let packed = Packed::new(ctx, cell.weights(given.parameters).w_ih.view())?;
-        affine(ctx, dz, &packed, if below.add_dx { Init::Accumulate } else { Init::Zero }, dx);
-    }
+    input_gradient(ctx, dz, cell.weights(given.parameters).w_ih, &mut below)?;
     let Some(mut gradients) = below.dparameters else { return Ok(()) };
     gram(ctx, dz, Rows::All(given.x), gradients[0].view_mut())?;
-    let index = given.pass.previous()?;
-    let before = Rows::Picked { first: above.y, second: given.states[0], index: &index };
-    gram(ctx, dz, before, gradients[1].view_mut())?;
+    state_gradient(ctx, dz, given, above, gradients[1].view_mut())?;
     gram(ctx, dv, Rows::All(above.saved), gradients[2].view_mut())?;
-    if let [_, _, _, db_ih, db_yh, db_hy] = &mut gradients[..] {
-        let mut sums = ctx.scratch(cell.hidden_size)?;
-        column_sums(ctx, dz, &mut sums);
-        db_ih.iter_mut().zip(db_yh).zip(&*sums).for_each(|((ih, yh), &sum)| (*ih, *yh) = (sum, sum));
-        let mut sums = ctx.scratch(cell.output_size)?;
-        column_sums(ctx, dv, &mut sums);
-        db_hy.iter_mut().zip(&*sums).for_each(|(hy, &sum)| *hy = sum);
+    if cell.bias {
+        bias_gradients(ctx, dz, &mut gradients[3..5])?;
+        bias_gradients(ctx, dv, &mut gradients[5..6])?;
     }
     Ok(())
 }

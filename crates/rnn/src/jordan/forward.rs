@@ -7,11 +7,10 @@
 //!           y_n = y at the last step of each sequence
 //! ```
 
-use elman_kernels::{
-    ChainBase, Context, Epilogue, Init, Leg, Order, Packed, Relay, Scalar, Start, affine, relay,
-};
+use elman_kernels::{ChainBase, Context, Epilogue, Leg, Order, Packed, Relay, Scalar, Start, relay};
 
 use super::{Jordan, OutputNonlinearity};
+use crate::batched::Projection;
 use crate::cell::{Given, Made};
 use crate::{Error, Nonlinearity};
 
@@ -22,13 +21,8 @@ pub(super) fn project<T: Scalar>(
     made: &mut Made<'_, T>,
 ) -> Result<(), Error> {
     let weights = cell.weights(given.parameters);
-    let packed = Packed::new(ctx, weights.w_ih.t())?;
-    let bias = weights.biases.map(|[b_ih, b_yh, _]| &b_ih + &b_yh);
-    let init = match bias.as_ref().and_then(|b| b.as_slice()) {
-        Some(bias) => Init::Bias(bias),
-        None => Init::Zero,
-    };
-    affine(ctx, given.x, &packed, init, made.saved.view_mut());
+    let biases = weights.biases.map(|[b_ih, b_yh, _]| [b_ih, b_yh]);
+    Projection::new(ctx, weights.w_ih, biases)?.all_rows(ctx, given.x, made.saved.view_mut());
     Ok(())
 }
 

@@ -224,17 +224,14 @@ impl Stack<Jordan> {
             layout.scatter_rows(ctx, self.input_size(), inner, T::zero(), outer);
         }
         if let Some(dstates) = dstates {
-            let place = |pick: &Pick| match *pick {
-                Pick::First(row) => (true, row),
-                Pick::Second(b) => (false, b),
-            };
             let move_to = |teacher: bool, to: &mut [T]| {
                 for (from, pick) in dstates.chunks_exact(size).zip(&flat.fed) {
-                    if let (is, row) = place(pick)
-                        && is == teacher
-                    {
-                        to[row * size..][..size].copy_from_slice(from);
-                    }
+                    let row = match *pick {
+                        Pick::First(row) if teacher => row,
+                        Pick::Second(b) if !teacher => b,
+                        _ => continue,
+                    };
+                    to[row * size..][..size].copy_from_slice(from);
                 }
             };
             if let Some(dy_0) = dy_0 {
