@@ -25,16 +25,21 @@ try {
   register()
   const require = createRequire(import.meta.url)
   const { leaks, workloads } = require(join(root, 'test/leaks/workloads.ts'))
-  const { flatFlags, trendOf } = require(join(root, 'bench/lib/flat.ts'))
+  const { flatEnvironment, flatFlags, trendOf } = require(join(root, 'bench/lib/flat.ts'))
 
   const wrong = []
   for (const [name, { times }] of Object.entries({ ...workloads, ...leaks })) {
     const count = Math.ceil((times * Number(share)) / 10) * 10
     const begin = performance.now()
-    const output = await run(process.execPath, [
-      ...[...flatFlags, '--import', 'tsx'],
-      ...[join(root, 'test/leaks/child.ts'), name, String(count)],
-    ])
+    const args = [
+      ...flatFlags,
+      '--import',
+      'tsx',
+      join(root, 'test/leaks/child.ts'),
+      name,
+      String(count),
+    ]
+    const output = await run(process.execPath, args, { env: flatEnvironment })
     const resident = JSON.parse(output)
     const { growth, limit, flat } = trendOf(resident)
     const seconds = ((performance.now() - begin) / 1000).toFixed(0)

@@ -31,6 +31,13 @@ export const flatFlags: readonly string[] = [
   '--max-semi-space-size=2',
 ]
 
+/**
+ * What the environment adds. Each thread that allocates may get an arena of glibc's allocator, up to eight for each
+ * processor; a new one, some two megabytes that stay, comes when threads happen to meet, and with other work on the
+ * machine that may be after any number of steps.
+ */
+export const flatEnvironment: Readonly<Record<string, string>> = { MALLOC_ARENA_MAX: '2' }
+
 /** Stretches of equal work between readings. */
 export const STRETCHES = 10
 

@@ -5,7 +5,7 @@
 
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
-import { flatFlags } from '../lib/flat'
+import { flatEnvironment, flatFlags } from '../lib/flat'
 import { typescript } from '../lib/node'
 import { parameters, type Shape, shape } from '../lib/shape'
 import type { CheckpointsResult, Held } from '../report/results'
@@ -21,9 +21,12 @@ export function runMemory({ options, results }: Bench): void {
   const steps = options.quick ? 1000 : 10_000
   const { bytes } = run<{ bytes: number }>('peak', large)
   const steady = (form: 'vjp' | 'tape') =>
-    run<{ resident: number[] }>(`steady ${form} ${steps}`, small, flatFlags).resident.map(
-      (value) => value / megabyte,
-    )
+    run<{ resident: number[] }>(
+      `steady ${form} ${steps}`,
+      small,
+      flatFlags,
+      flatEnvironment,
+    ).resident.map((value) => value / megabyte)
   results.memory = {
     shape: large,
     arrays: arraysOf(large) / megabyte,
@@ -68,12 +71,13 @@ function run<T>(
   request: string,
   { T, B, I, H }: Shape,
   flags: readonly string[] = ['--expose-gc'],
+  environment: Readonly<Record<string, string>> = {},
 ): T {
   const child = join(__dirname, 'memory-child.ts')
   const output = execFileSync(
     process.execPath,
     [...flags, ...typescript, child, ...request.split(' '), ...[T, B, I, H].map(String)],
-    { encoding: 'utf8' },
+    { encoding: 'utf8', env: { ...process.env, ...environment } },
   )
   return JSON.parse(output)
 }

@@ -12,7 +12,7 @@ export interface Ended {
 }
 
 interface Options {
-  env?: Record<string, string>
+  env?: Readonly<Record<string, string>>
   /** Arguments of Node itself. */
   flags?: string[]
   /** The most memory that the process may ask for, in MiB. Linux only. */
