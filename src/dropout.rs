@@ -28,11 +28,11 @@ pub fn dropout(
         let seed = integer(seed, "the seed of dropout")?.cast_unsigned();
         let dtype = x.dtype()?;
         let (x, mut out) = (x.take()?, out.take()?);
-        Ok(move |_: &Context| {
+        Ok(move |ctx: &Context| {
             done(for_dtype!(dtype, T => {
                 let (x, out) = (x.get::<T>()?, out.get()?);
                 same_length("out", x.len(), out.len())?;
-                mask(x, p, seed, 0, out);
+                mask(ctx.isa(), x, p, seed, 0, out);
                 Ok(())
             }))
         })

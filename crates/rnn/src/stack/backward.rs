@@ -111,7 +111,7 @@ impl<C> Stack<C> {
                 Some(y) if call.dropout.p > 0.0 => {
                     let mut x = ctx.scratch(of_layer)?;
                     let Dropout { p, seed } = call.dropout;
-                    elman_kernels::dropout(y, p, seed, Dropout::first(l), &mut x);
+                    elman_kernels::dropout(ctx.isa(), y, p, seed, Dropout::first(l), &mut x);
                     matrix(dropped.insert(x), self.width())
                 }
                 Some(y) => matrix(y, self.width()),
@@ -155,7 +155,8 @@ impl<C> Stack<C> {
                 }
                 (_, Some(mut dx)) => {
                     if call.dropout.p > 0.0 {
-                        dropout_in_place(&mut dx, call.dropout.p, call.dropout.seed, Dropout::first(l));
+                        let Dropout { p, seed } = call.dropout;
+                        dropout_in_place(ctx.isa(), &mut dx, p, seed, Dropout::first(l));
                     }
                     from_above = Some(dx);
                 }

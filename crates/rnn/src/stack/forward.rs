@@ -71,7 +71,7 @@ impl<C> Stack<C> {
                 None => matrix(&x_0, self.input_size),
                 Some(y) if dropout.p > 0.0 => {
                     let mut x = ctx.scratch(of_layer)?;
-                    elman_kernels::dropout(y, dropout.p, dropout.seed, Dropout::first(l), &mut x);
+                    elman_kernels::dropout(ctx.isa(), y, dropout.p, dropout.seed, Dropout::first(l), &mut x);
                     matrix(dropped.insert(x), self.width())
                 }
                 Some(y) => matrix(y, self.width()),

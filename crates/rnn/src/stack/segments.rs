@@ -215,7 +215,7 @@ impl<C> Stack<C> {
                 };
                 let layer = Layer {
                     steps: &steps,
-                    x: self.input_of(&net, l, &rows, &below, &mut dropped),
+                    x: self.input_of(ctx, &net, l, &rows, &below, &mut dropped),
                     parameters: &parameters[l..=l],
                     initial,
                     first_group: 0,
@@ -294,7 +294,7 @@ impl<C> Stack<C> {
                 };
                 let layer = Layer {
                     steps: &steps,
-                    x: self.input_of(&net, l, &rows, below, &mut dropped),
+                    x: self.input_of(ctx, &net, l, &rows, below, &mut dropped),
                     parameters: &parameters[l..=l],
                     initial: net.states(l, &steps, &sizes, (s > 0).then(|| checkpoints.iter().copied())),
                     first_group: 0,
@@ -352,6 +352,7 @@ impl<C> Stack<C> {
     /// What layer `l` reads on some of all rows; `below` is the output of the layer below there.
     fn input_of<'a, T: Scalar>(
         &self,
+        ctx: &Context,
         net: &Net<'a, T>,
         l: usize,
         rows: &Range<usize>,
@@ -373,7 +374,7 @@ impl<C> Stack<C> {
         }
         let dropped = &mut dropped[..below.len()];
         let first = Dropout::first(l) + (rows.start * width) as u64;
-        elman_kernels::dropout(below, p, seed, first, dropped);
+        elman_kernels::dropout(ctx.isa(), below, p, seed, first, dropped);
         matrix(dropped, width)
     }
 }
