@@ -250,7 +250,8 @@ impl<T: Scalar> Plan<'_, T> {
         let batch = steps.batch();
         let threads = ctx.threads();
         let by_rows = batch >= ROWS_OF_A_THREAD * threads;
-        let worth = macs.saturating_mul(steps.rows()) >= WORTH_A_TEAM
+        let work = macs.saturating_mul(steps.rows());
+        let worth = work >= WORTH_A_TEAM
             && (by_rows || macs.saturating_mul(batch) / (threads * self.links.len()) >= WORTH_A_BARRIER);
         let mut team = ctx.team(if worth { usize::MAX } else { 1 });
         if by_rows {
@@ -261,7 +262,7 @@ impl<T: Scalar> Plan<'_, T> {
                 T::chain(ctx.isa(), Run { ctx, plan: self, batch, barrier: None });
             });
         } else {
-            team.run(|member| {
+            team.run(work, |member| {
                 T::chain(ctx.isa(), Run { ctx, plan: self, batch: 0..batch, barrier: Some(member) });
             });
         }

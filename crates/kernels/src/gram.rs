@@ -163,7 +163,7 @@ fn product<T: Scalar>(
     let far = (m + n).saturating_mul(k).saturating_mul(size_of::<T>()) >= FAR;
     // Members split the longer side of `out`.
     let plan = Plan { k, m, left, right, panels, by_rows: m >= n, far, c };
-    team.run(|member| {
+    team.run(work, |member| {
         let mut scratch = scratch[member.index].lock().unwrap_or_else(PoisonError::into_inner);
         let (left, right) = &mut *scratch;
         T::gram(ctx.isa(), Gram { ctx, plan: &plan, member, left, right });

@@ -7,9 +7,10 @@
 //! One team works at a time. A caller that finds the pool taken gets a team of one and works alone, which
 //! changes no bit of its results.
 //!
-//! Work without barriers is claimed part by part ([`Team::share`]), and the caller goes on alone if the other
-//! threads are late, because they sleep or their processor is busy with something else. Only work with
-//! barriers ([`Team::run`]) must wait until all threads are there.
+//! The other threads may be late, because they sleep or their processor is busy with something else: a
+//! JavaScript engine has threads of its own, and each may run for milliseconds. Work without barriers is
+//! claimed part by part ([`Team::share`]), so the caller goes on alone meanwhile. Work with barriers
+//! ([`Team::run`]) is begun with those who come in time, and leaves the others out.
 
 use std::any::Any;
 use std::fmt;
@@ -22,6 +23,9 @@ use std::time::{Duration, Instant};
 
 /// How long a waiting worker spins before it sleeps: about the price of waking it.
 const SPIN_TIME: Duration = Duration::from_micros(50);
+
+/// How many multiply-adds a processor does in a nanosecond, at most: f32, two products of 512 bits a cycle.
+const WORK_OF_A_NANOSECOND: usize = 128;
 
 /// Spins between two looks at the clock; one takes 10 to 140 cycles, depending on the processor.
 const SPINS_PER_LOOK: usize = 32;
@@ -73,8 +77,6 @@ struct Shared {
     closure: AtomicPtr<Job<'static>>,
     /// Workers that are inside a job, or about to find that it is closed.
     inside: AtomicUsize,
-    /// Workers that have ended their part of the job.
-    ended: AtomicUsize,
     stop: AtomicBool,
 }
 
@@ -212,7 +214,6 @@ fn work(shared: &Shared, asleep: &AtomicBool, index: usize, mut seen: usize) {
                 // closure alive until the worker has left.
                 let closure = unsafe { *closure };
                 closure(index);
-                shared.ended.fetch_add(1, Ordering::Release);
             }
             shared.inside.fetch_sub(1, Ordering::Release);
         }
@@ -280,15 +281,20 @@ impl Team<'_> {
     }
 
     /// Runs `body` once for each member, member 0 on this thread, and returns when all have ended. Members may
-    /// wait for each other.
+    /// wait for each other. They are those that come in time, at most [`Team::size`]: no longer than `work`,
+    /// in multiply-adds, takes at least, and than a thread needs to wake. So waiting at most doubles the time.
     ///
     /// # Panics
     ///
     /// With the panic of a member, after all have ended.
-    pub(crate) fn run(&mut self, body: impl Fn(Member<'_>) + Sync) {
+    pub(crate) fn run(&mut self, work: usize, body: impl Fn(Member<'_>) + Sync) {
         let barrier = Barrier::default();
-        let size = self.size;
-        self.start(true, |index| {
+        let gate = Gate::default();
+        let others = self.size - 1;
+        let patience = SPIN_TIME + Duration::from_nanos((work / WORK_OF_A_NANOSECOND) as u64);
+        self.start(|index| {
+            let place = if index == 0 { Some((0, gate.close(others, patience))) } else { gate.enter() };
+            let Some((index, size)) = place else { return };
             let member = Member { index, size, barrier: &barrier };
             if let Err(panic) = catch_unwind(AssertUnwindSafe(|| body(member))) {
                 barrier.broken.store(true, Ordering::Release);
@@ -305,7 +311,7 @@ impl Team<'_> {
     /// With the panic of a part; parts that nobody had begun are then left out.
     pub(crate) fn share(&mut self, parts: usize, body: impl Fn(usize) + Sync) {
         let next = AtomicUsize::new(0);
-        self.start(false, |_| {
+        self.start(|_| {
             loop {
                 let part = next.fetch_add(1, Ordering::Relaxed);
                 if part >= parts {
@@ -319,9 +325,8 @@ impl Team<'_> {
         });
     }
 
-    /// Opens a job, does this thread's part of it and closes it: at once, or when every member has ended if
-    /// `all` must take part.
-    fn start(&mut self, all: bool, body: impl Fn(usize) + Sync) {
+    /// Opens a job, does this thread's part of it, closes it, and waits for those that are inside.
+    fn start(&mut self, body: impl Fn(usize) + Sync) {
         let size = self.size;
         let Some(workers) = self.workers.as_mut().filter(|_| size > 1) else {
             return body(0);
@@ -336,14 +341,10 @@ impl Team<'_> {
         let shared = &workers.shared;
         let pointer: *const Job<'_> = ptr::from_ref(&closure);
         shared.closure.store(pointer.cast::<Job<'static>>().cast_mut(), Ordering::Release);
-        shared.ended.store(0, Ordering::Relaxed);
         let number = ((shared.job.load(Ordering::Relaxed) >> MEMBER_BITS) + 1) << MEMBER_BITS;
         shared.job.store(number | size, Ordering::SeqCst);
         workers.wake(size - 1);
         guarded(0);
-        if all {
-            spin_until(|| shared.ended.load(Ordering::Acquire) == size - 1);
-        }
         shared.job.store(number, Ordering::SeqCst);
         spin_until(|| shared.inside.load(Ordering::SeqCst) == 0);
         if let Some(panic) = failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
@@ -363,6 +364,50 @@ fn spin_until(mut done: impl FnMut() -> bool) {
     while !done() {
         spins += 1;
         if spins < SPINS_BEFORE_YIELD { std::hint::spin_loop() } else { thread::yield_now() }
+    }
+}
+
+/// Where the threads of a run meet before it begins. Those who come later than it is closed are left out.
+#[derive(Default)]
+struct Gate {
+    /// How many have come besides the caller, and [`Gate::CLOSED`].
+    came: AtomicUsize,
+    /// The members of the run; 0 until the gate is closed.
+    size: AtomicUsize,
+}
+
+impl Gate {
+    const CLOSED: usize = 1 << MEMBER_BITS;
+
+    /// Waits until `others` have come or `patience` is over; gives the number of members, the caller included.
+    fn close(&self, others: usize, patience: Duration) -> usize {
+        let complete = || self.came.load(Ordering::Acquire) == others;
+        if !complete() {
+            let begin = Instant::now();
+            let mut looks = 0;
+            spin_until(|| {
+                looks += 1;
+                complete() || (looks % SPINS_PER_LOOK == 0 && begin.elapsed() > patience)
+            });
+        }
+        let size = 1 + self.came.fetch_or(Self::CLOSED, Ordering::AcqRel);
+        self.size.store(size, Ordering::Release);
+        size
+    }
+
+    /// Waits until the gate is closed; gives this thread's index and the number of members, or nothing if it
+    /// has been closed.
+    fn enter(&self) -> Option<(usize, usize)> {
+        let before = self.came.fetch_add(1, Ordering::AcqRel);
+        if before >= Self::CLOSED {
+            return None;
+        }
+        let mut size = 0;
+        spin_until(|| {
+            size = self.size.load(Ordering::Acquire);
+            size > 0
+        });
+        Some((before + 1, size))
     }
 }
 
@@ -406,7 +451,7 @@ mod tests {
                 let mut team = pool.team(size);
                 let size = team.size();
                 let (before, wrong) = (AtomicUsize::new(0), AtomicUsize::new(0));
-                team.run(|member| {
+                team.run(usize::MAX, |member| {
                     for round in 1..=5 {
                         before.fetch_add(1, Ordering::SeqCst);
                         member.wait();
@@ -423,11 +468,27 @@ mod tests {
     }
 
     #[test]
+    fn who_comes_late_is_left_out() {
+        let gate = Gate::default();
+        let in_time = thread::scope(|scope| {
+            let in_time = scope.spawn(|| gate.enter());
+            assert_eq!(gate.close(1, Duration::MAX), 2);
+            in_time.join().unwrap()
+        });
+        assert_eq!(in_time, Some((1, 2)));
+        assert_eq!(gate.enter(), None);
+
+        let gate = Gate::default();
+        assert_eq!(gate.close(2, Duration::ZERO), 1);
+        assert_eq!([gate.enter(), gate.enter()], [None, None]);
+    }
+
+    #[test]
     fn a_member_can_end_the_run_for_all() {
         let pool = Pool::default();
         for who in 0..3 {
             let steps = AtomicUsize::new(0);
-            pool.team(3).run(|member| {
+            pool.team(3).run(usize::MAX, |member| {
                 while !member.stopped() {
                     steps.fetch_add(1, Ordering::SeqCst);
                     if member.index == who && steps.load(Ordering::SeqCst) > 100 {
@@ -495,7 +556,7 @@ mod tests {
         let pool = Pool::default();
         for who in 0..3 {
             let caught = catch_unwind(AssertUnwindSafe(|| {
-                pool.team(3).run(|member| {
+                pool.team(3).run(usize::MAX, |member| {
                     assert!(member.index != who, "member {who}");
                     member.wait();
                 });
@@ -503,7 +564,7 @@ mod tests {
             assert!(caught.is_err());
         }
         let ran = AtomicUsize::new(0);
-        pool.team(3).run(|_| {
+        pool.team(3).run(usize::MAX, |_| {
             ran.fetch_add(1, Ordering::SeqCst);
         });
         assert_eq!(ran.into_inner(), 3);
