@@ -24,6 +24,7 @@ import { exampleOptions, runProgram } from '../lib/program'
 const alphabet = '-abcdefghijklmnopqrstuvwxyz'
 
 interface Name {
+  /** In lower case. */
   letters: string
   female: boolean
 }
@@ -39,7 +40,7 @@ function readNames(): Name[] {
     .filter((name) => female.has(name) !== male.has(name))
     .map((name) => [hash(name), name] as const)
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([, letters]) => ({ letters, female: female.has(letters) }))
+    .map(([, letters]) => ({ letters: letters.toLowerCase(), female: female.has(letters) }))
 }
 
 /** Letters → vectors → two layers, both directions → one score a name. */
@@ -56,13 +57,12 @@ class Classifier extends nn.Module {
     this.head = new nn.Linear(2 * hidden, 1)
   }
 
-  /** The scores (B, 1) of some names. */
+  /** The scores (B, 1) of some names in lower case. */
   forward(names: string[]): Tensor {
     const lengths = names.map((name) => name.length)
-    const lower = names.map((name) => name.toLowerCase())
     // (T, B); what stands after the end of a name is never read
     const letters = Array.from({ length: Math.max(...lengths) }, (_, t) =>
-      lower.map((name) => alphabet.indexOf(name[t] ?? '-')),
+      names.map((name) => alphabet.indexOf(name[t] ?? '-')),
     )
     const vectors = this.embedding.forward(tensor(letters, { dtype: 'int32' })) // (T, B, 32)
     const packed = nn.utils.rnn.packPaddedSequence(this.dropout.forward(vectors), lengths, {
@@ -95,7 +95,7 @@ function score(model: Classifier, names: Name[]): string {
 function baselines(train: Name[], heldOut: Name[]): string[][] {
   const mostlyFemale = (names: Name[]) =>
     names.filter(({ female }) => female).length > names.length / 2
-  const last = (letters: string) => letters.at(-1)?.toLowerCase() ?? ''
+  const last = (letters: string) => letters.at(-1) ?? ''
   const female = new Set(
     [...alphabet].filter((end) =>
       mostlyFemale(train.filter(({ letters }) => last(letters) === end)),
@@ -149,7 +149,7 @@ async function main(): Promise<number> {
   // What the network thinks of a name as it grows letter by letter; these are held-out names.
   const shown = ['Elizabeth', 'Bernadette', 'Frederica', 'Daniela', 'Nicholas', 'Patrick', 'Robert']
   const rows = shown.map((word) => {
-    const beginnings = [...word].map((_, i) => word.slice(0, i + 1))
+    const beginnings = [...word].map((_, i) => word.toLowerCase().slice(0, i + 1))
     return { word, probabilities: model.probabilities(beginnings) }
   })
   const title = 'The probability of “female” after each letter'
