@@ -27,7 +27,7 @@ describe('dropout between layers', () => {
   })
 
   it('drops whole elements and scales the others', () => {
-    manualSeed(0) // two masks may keep equally many elements
+    manualSeed(1) // with another seed, two masks may keep equally many elements
     for (const p of [0.25, 0.5]) {
       const rnn = make(p)
       const [one] = rnn.forward(input)
