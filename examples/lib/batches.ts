@@ -6,6 +6,9 @@ import { thousands } from './format'
 import { Interrupt } from './interrupt'
 import { Progress } from './progress'
 
+/** How much time may pass between two turns of the event loop. */
+const turnMilliseconds = 20
+
 /** The numbers from 0 to `count` - 1 in random order. */
 export function shuffled(count: number): number[] {
   const keys = rand([count], { dtype: 'float64' }).data
@@ -14,7 +17,7 @@ export function shuffled(count: number): number[] {
 
 /**
  * One epoch: the numbers of all examples in a new random order, in batches. Between two batches the event
- * loop turns, so that the progress bar is drawn; Ctrl-C ends the program.
+ * loop turns, as often as an eye can follow, so that the progress bar is drawn; Ctrl-C ends the program.
  *
  * @param label stands before the progress bar
  * @param count how many examples there are
@@ -29,10 +32,14 @@ export async function* batches(
   const progress = new Progress(label, count)
   const interrupt = new Interrupt(() => progress.stop())
   const start = performance.now()
+  let turned = start
   try {
     for (let done = 0; done < count; done += size) {
       yield order.slice(done, done + size)
-      const seconds = (performance.now() - start) / 1000
+      const now = performance.now()
+      if (now - turned < turnMilliseconds) continue
+      turned = now
+      const seconds = (now - start) / 1000
       progress.update(done, `${thousands((done + size) / seconds)} examples/s`)
       await setImmediate()
       if (interrupt.exitCode !== undefined) {

@@ -5,8 +5,9 @@ use std::ops::Range;
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use crate::isa::{Simd, Task};
+use crate::matrix::{Matrix, matrix, row_stride};
 use crate::pack::Packed;
-use crate::tile::{Base, Block, Finish, Matrix};
+use crate::tile::{Base, Block, Finish};
 use crate::{Context, Scalar};
 
 /// Multiply-adds below which a call stays on its thread: about 10 µs of work, against 1 to 50 µs to
@@ -121,19 +122,6 @@ impl<T: Scalar> Task<T> for Affine<'_, T> {
         // SAFETY: a part of the whole, whose conditions `affine` has checked.
         unsafe { block.compute(s) };
     }
-}
-
-/// The distance between rows that are contiguous in themselves.
-pub(crate) fn row_stride(rows: usize, columns: usize, strides: &[isize]) -> usize {
-    assert!(columns <= 1 || strides[1] == 1, "rows must be contiguous, but columns are {} apart", strides[1]);
-    // With one row or none, the stride is never used.
-    if rows <= 1 { columns } else { usize::try_from(strides[0]).expect("rows must follow each other") }
-}
-
-/// A view as the tiles take it.
-pub(crate) fn matrix<T>(view: ArrayView2<'_, T>) -> Matrix<T> {
-    let (rows, columns) = view.dim();
-    Matrix { data: view.as_ptr(), stride: row_stride(rows, columns, view.strides()) }
 }
 
 #[cfg(test)]

@@ -19,11 +19,12 @@ use std::ops::Range;
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use crate::affine::{WORTH_A_TEAM, matrix, row_stride};
+use crate::affine::WORTH_A_TEAM;
 use crate::isa::{FAR, Simd, Task};
+use crate::matrix::{Matrix, matrix, row_stride};
 use crate::pack::Packed;
 use crate::pool::Member;
-use crate::tile::{Ahead, Base, Before, Block, Finish, Matrix};
+use crate::tile::{Ahead, Base, Before, Block, Finish};
 use crate::{Context, Scalar, Steps};
 
 /// Multiply-adds that a thread must have before each barrier to make it worth it: 1 µs of work.

@@ -18,8 +18,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::affine::WORTH_A_TEAM;
 use crate::isa::{Simd, Task};
+use crate::matrix::load;
 use crate::scalar::compiled::Bits;
-use crate::tile::load;
 use crate::{Context, Scalar};
 
 /// Numbers of 32 bits in a stripe.

@@ -12,11 +12,12 @@ use std::sync::{Mutex, PoisonError};
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use crate::affine::{WORTH_A_TEAM, matrix, row_stride};
+use crate::affine::WORTH_A_TEAM;
 use crate::isa::{CACHE_LINE, FAR, Simd, Task, prefetch_far};
+use crate::matrix::{Matrix, load, matrix, row_stride, store};
 use crate::pack::Panels;
 use crate::pool::Member;
-use crate::tile::{Base, Block, Finish, Matrix, load, store};
+use crate::tile::{Base, Block, Finish};
 use crate::{AllocError, Context, Scalar, Scratch};
 
 /// Rows in a chunk: a panel of 32 floats by 252 rows is 32 KB, the first cache. No power of two: the tiles

@@ -40,6 +40,7 @@ mod dropout;
 mod fingerprint;
 mod gram;
 mod isa;
+mod matrix;
 mod pack;
 mod pool;
 mod reduce;

@@ -8,9 +8,8 @@ use std::ops::Range;
 
 use ndarray::ArrayView2;
 
-use crate::affine::matrix;
 use crate::isa::{Simd, Task};
-use crate::tile::{Matrix, load};
+use crate::matrix::{Matrix, load, matrix};
 use crate::{AllocError, Context, Scalar, Scratch};
 
 /// Vectors in a panel's row.

@@ -21,10 +21,11 @@ use std::ops::Range;
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use crate::affine::{Shared, WORTH_A_TEAM, matrix, row_stride};
+use crate::affine::{Shared, WORTH_A_TEAM};
 use crate::isa::{Simd, Task};
+use crate::matrix::{Matrix, matrix, row_stride};
 use crate::pack::{Packed, Panels};
-use crate::tile::{Base, Block, Finish, Matrix};
+use crate::tile::{Base, Block, Finish};
 use crate::{AllocError, Context, Scalar, Unary};
 
 /// Panels that are computed together: as many as a tile of one row takes.

@@ -17,27 +17,8 @@ use std::ops::Range;
 use crate::Scalar;
 use crate::activation::{Lanewise, Relu, ReluGrad, Sigmoid, SigmoidGrad, Tanh, TanhGrad};
 use crate::isa::{CACHE_LINE, Simd, Task, prefetch_far};
+use crate::matrix::{Matrix, load, store};
 use crate::pack::{PANEL_VECTORS, Panels};
-
-/// A matrix in memory: where it starts and how far its rows are apart.
-#[derive(Clone, Copy)]
-pub(crate) struct Matrix<T> {
-    pub(crate) data: *const T,
-    pub(crate) stride: usize,
-}
-
-impl<T> Matrix<T> {
-    #[inline(always)]
-    pub(crate) fn at(&self, row: usize, column: usize) -> *const T {
-        self.data.wrapping_add(row * self.stride + column)
-    }
-
-    /// The matrix from `row` on.
-    #[inline(always)]
-    pub(crate) fn below(self, row: usize) -> Self {
-        Self { data: self.at(row, 0), ..self }
-    }
-}
 
 /// What the accumulators start from.
 #[derive(Clone, Copy)]
@@ -364,38 +345,6 @@ struct Place {
     column: usize,
     panel: usize,
     stored: usize,
-}
-
-/// Reads `count` lanes.
-///
-/// # Safety
-///
-/// - `count` is at most `LANES`, and `from` is readable for `count` elements.
-#[inline(always)]
-pub(crate) unsafe fn load<T: Scalar, S: Simd<T>>(s: S, from: *const T, count: usize) -> S::V {
-    if count == S::LANES {
-        // SAFETY: the caller vouches for all lanes.
-        unsafe { s.load(from) }
-    } else {
-        // SAFETY: the caller vouches for `count` lanes.
-        unsafe { s.load_first(from, count) }
-    }
-}
-
-/// Writes `count` lanes.
-///
-/// # Safety
-///
-/// - `count` is at most `LANES`, and `to` is writable for `count` elements.
-#[inline(always)]
-pub(crate) unsafe fn store<T: Scalar, S: Simd<T>>(s: S, to: *mut T, v: S::V, count: usize) {
-    if count == S::LANES {
-        // SAFETY: the caller vouches for all lanes.
-        unsafe { s.store(to, v) }
-    } else {
-        // SAFETY: the caller vouches for `count` lanes.
-        unsafe { s.store_first(to, v, count) }
-    }
 }
 
 /// c = f(c, h) for `width` elements, which the block's conditions cover.
