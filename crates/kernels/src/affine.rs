@@ -10,10 +10,6 @@ use crate::pack::Packed;
 use crate::tile::{Base, Block, Finish};
 use crate::{Context, Scalar};
 
-/// Multiply-adds below which a call stays on its thread: about 10 µs of work, against 1 to 50 µs to
-/// start a team.
-pub(crate) const WORTH_A_TEAM: usize = 1 << 19;
-
 /// Rows that are multiplied by all panels before the next ones: X of 96 rows by K = 1024 floats takes
 /// 400 KB, within the second cache.
 pub(crate) const ROWS_TOGETHER: usize = 96;
@@ -62,7 +58,7 @@ pub fn affine<T: Scalar>(
     };
     let a = matrix(x);
     let work = rows.saturating_mul(n).saturating_mul(w.k());
-    let mut team = ctx.team(if work < WORTH_A_TEAM { 1 } else { usize::MAX });
+    let mut team = ctx.team(work, usize::MAX);
     let whole = Block::<T, false> {
         rows,
         a,

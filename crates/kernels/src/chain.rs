@@ -19,7 +19,6 @@ use std::ops::Range;
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use crate::affine::WORTH_A_TEAM;
 use crate::isa::{FAR, Simd, Task};
 use crate::matrix::{Matrix, matrix, row_stride};
 use crate::pack::Packed;
@@ -252,9 +251,8 @@ impl<T: Scalar> Plan<'_, T> {
         let threads = ctx.threads();
         let by_rows = batch >= ROWS_OF_A_THREAD * threads;
         let work = macs.saturating_mul(steps.rows());
-        let worth = work >= WORTH_A_TEAM
-            && (by_rows || macs.saturating_mul(batch) / (threads * self.links.len()) >= WORTH_A_BARRIER);
-        let mut team = ctx.team(if worth { usize::MAX } else { 1 });
+        let worth = by_rows || macs.saturating_mul(batch) / (threads * self.links.len()) >= WORTH_A_BARRIER;
+        let mut team = ctx.team(work, if worth { usize::MAX } else { 1 });
         if by_rows {
             let parts = team.size().max(batch.div_ceil(together));
             let bounds = even_bounds(steps, parts);

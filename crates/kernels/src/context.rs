@@ -3,10 +3,20 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::affine::WORTH_A_TEAM;
 use crate::pool::{MAX_THREADS, Pool, Team};
 use crate::scratch::Arena;
 use crate::{AllocError, Isa, Scalar, Scratch};
+
+/// Multiply-adds below which a call stays on its thread: about 10 µs of work.
+const WORTH_A_TEAM: usize = 1 << 19;
+
+/// Multiply-adds for which a thread that sleeps is woken. That costs up to 50 µs; and where calls are so short and so
+/// far apart that threads fall asleep, the time between them is a JavaScript engine's, whose own threads want the
+/// other processors.
+const WORTH_WAKING: usize = 1 << 21;
+
+/// Multiply-adds of a pass before which sleeping threads are woken, so that they are there when they are needed.
+const WORTH_ROUSING: usize = 1 << 24;
 
 /// An instruction set, a pool of threads and an arena of scratch memory, shared by all clones.
 ///
@@ -86,9 +96,18 @@ impl Context {
         self.shared.arena.clear();
     }
 
-    /// A team for at most `parts` parts of work.
-    pub fn team(&self, parts: usize) -> Team<'_> {
-        self.shared.pool.team(parts.min(self.threads()))
+    /// A team for at most `parts` parts of work: of one, if `work`, in multiply-adds, is too little to share.
+    pub fn team(&self, work: usize, parts: usize) -> Team<'_> {
+        let wanted = if work < WORTH_A_TEAM { 1 } else { parts.min(self.threads()) };
+        self.shared.pool.team(wanted, work >= WORTH_WAKING)
+    }
+
+    /// Wakes sleeping threads if a pass of `work` multiply-adds begins that will need them.
+    pub fn rouse(&self, work: usize) {
+        let threads = self.threads();
+        if threads > 1 && work >= WORTH_ROUSING {
+            self.shared.pool.rouse(threads);
+        }
     }
 
     /// Calls `body` with each item. With at least as many items as threads, each item stays on one thread
@@ -105,8 +124,7 @@ impl Context {
         body: impl Fn(&Self, I) -> Result<(), E> + Sync,
     ) -> Result<(), E> {
         let count = items.len();
-        let share = count >= self.threads() && work >= WORTH_A_TEAM;
-        let mut team = self.team(if share { count } else { 1 });
+        let mut team = self.team(work, if count >= self.threads() { count } else { 1 });
         if team.size() == 1 {
             drop(team);
             return items.into_iter().try_for_each(|item| body(self, item));
@@ -148,12 +166,12 @@ mod tests {
     #[test]
     fn threads_can_be_changed() {
         let ctx = Context::new(Isa::detect(), 0);
-        assert_eq!((ctx.threads(), ctx.team(9).size()), (1, 1));
+        assert_eq!((ctx.threads(), ctx.team(usize::MAX, 9).size()), (1, 1));
         ctx.set_threads(3);
-        assert_eq!((ctx.threads(), ctx.team(9).size()), (3, 3));
-        assert_eq!(ctx.team(2).size(), 2);
-        assert_eq!((ctx.single().threads(), ctx.single().team(3).size()), (1, 1));
+        assert_eq!((ctx.threads(), ctx.team(usize::MAX, 9).size()), (3, 3));
+        assert_eq!(ctx.team(usize::MAX, 2).size(), 2);
+        assert_eq!((ctx.single().threads(), ctx.single().team(usize::MAX, 3).size()), (1, 1));
         ctx.set_threads(1);
-        assert_eq!(ctx.team(9).size(), 1);
+        assert_eq!(ctx.team(usize::MAX, 9).size(), 1);
     }
 }

@@ -16,7 +16,6 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::affine::WORTH_A_TEAM;
 use crate::isa::{Simd, Task};
 use crate::matrix::load;
 use crate::scalar::compiled::Bits;
@@ -41,8 +40,7 @@ pub fn fingerprint<'a, T: Scalar>(ctx: &Context, arrays: impl IntoIterator<Item 
     arrays.into_iter().fold(GOLDEN, |before, array| {
         let data = words(array);
         let pieces = data.len().div_ceil(PIECE);
-        let worth = data.len().saturating_mul(MULTIPLY_ADDS_OF_A_NUMBER) >= WORTH_A_TEAM;
-        let mut team = ctx.team(if worth { pieces } else { 1 });
+        let mut team = ctx.team(data.len().saturating_mul(MULTIPLY_ADDS_OF_A_NUMBER), pieces);
         let hash = if team.size() == 1 {
             f32::fingerprint(ctx.isa(), Pieces { data, first: 0 })
         } else {

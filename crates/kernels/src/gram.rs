@@ -12,7 +12,6 @@ use std::sync::{Mutex, PoisonError};
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use crate::affine::WORTH_A_TEAM;
 use crate::isa::{CACHE_LINE, FAR, Simd, Task, prefetch_far};
 use crate::matrix::{Matrix, load, matrix, row_stride, store};
 use crate::pack::Panels;
@@ -152,7 +151,7 @@ fn product<T: Scalar>(
     c: Output<T>,
 ) -> Result<(), AllocError> {
     let work = m.saturating_mul(n).saturating_mul(k);
-    let mut team = ctx.team(if work < WORTH_A_TEAM { 1 } else { usize::MAX });
+    let mut team = ctx.team(work, usize::MAX);
     let panels = Panels { k: k.min(CHUNK), n, lanes: T::lanes(ctx.isa()) };
     let scratch = (0..team.size())
         .map(|_| {

@@ -82,8 +82,8 @@ struct Shared {
 
 impl Pool {
     /// A team of at most `wanted` members, the caller included; fewer if the pool is busy or the system
-    /// gives no more threads.
-    pub(crate) fn team(&self, wanted: usize) -> Team<'_> {
+    /// gives no more threads. With `wake` false, sleeping threads are left asleep, and all but the caller with them.
+    pub(crate) fn team(&self, wanted: usize, wake: bool) -> Team<'_> {
         let wanted = wanted.min(MAX_THREADS);
         if wanted <= 1 {
             return Team { workers: None, size: 1, limit: &self.limit };
@@ -100,7 +100,17 @@ impl Pool {
             }
         }
         let size = wanted.min(workers.threads.len() + 1);
+        if !wake && workers.threads[..size - 1].iter().any(|worker| worker.asleep.load(Ordering::Relaxed)) {
+            return Team { workers: None, size: 1, limit: &self.limit };
+        }
         Team { workers: Some(workers), size, limit: &self.limit }
+    }
+
+    /// Wakes sleeping threads, as many as a team of `wanted` needs, for work that is about to come.
+    pub(crate) fn rouse(&self, wanted: usize) {
+        if let Ok(workers) = self.workers.try_lock() {
+            workers.wake(wanted.saturating_sub(1).min(workers.threads.len()));
+        }
     }
 
     /// Ends the threads beyond `threads` (the caller counts as one); those of a team that is at work when that
@@ -175,16 +185,16 @@ fn next_job(shared: &Shared, asleep: &AtomicBool, seen: usize) -> usize {
         let job = shared.job.load(Ordering::SeqCst);
         (job != seen || shared.stop.load(Ordering::SeqCst)).then_some(job)
     };
-    let begin = Instant::now();
-    while begin.elapsed() < SPIN_TIME {
-        for _ in 0..SPINS_PER_LOOK {
-            if let Some(job) = changed() {
-                return job;
-            }
-            std::hint::spin_loop();
-        }
-    }
     loop {
+        let begin = Instant::now();
+        while begin.elapsed() < SPIN_TIME {
+            for _ in 0..SPINS_PER_LOOK {
+                if let Some(job) = changed() {
+                    return job;
+                }
+                std::hint::spin_loop();
+            }
+        }
         // The flag is set before the job is read again, and the caller writes the job before it reads the
         // flag: one of the two sees the other.
         asleep.store(true, Ordering::SeqCst);
@@ -193,6 +203,7 @@ fn next_job(shared: &Shared, asleep: &AtomicBool, seen: usize) -> usize {
             return job;
         }
         thread::park();
+        asleep.store(false, Ordering::SeqCst);
     }
 }
 
@@ -448,7 +459,7 @@ mod tests {
         let pool = Pool::default();
         for size in [1, 2, 3, 8] {
             for _ in 0..200 {
-                let mut team = pool.team(size);
+                let mut team = pool.team(size, true);
                 let size = team.size();
                 let (before, wrong) = (AtomicUsize::new(0), AtomicUsize::new(0));
                 team.run(usize::MAX, |member| {
@@ -488,7 +499,7 @@ mod tests {
         let pool = Pool::default();
         for who in 0..3 {
             let steps = AtomicUsize::new(0);
-            pool.team(3).run(usize::MAX, |member| {
+            pool.team(3, true).run(usize::MAX, |member| {
                 while !member.stopped() {
                     steps.fetch_add(1, Ordering::SeqCst);
                     if member.index == who && steps.load(Ordering::SeqCst) > 100 {
@@ -508,7 +519,7 @@ mod tests {
         for size in [1, 2, 3, 8] {
             for parts in [0, 1, 2, 7, 100] {
                 let done: Vec<_> = (0..parts).map(|_| AtomicUsize::new(0)).collect();
-                pool.team(size).share(parts, |part| {
+                pool.team(size, true).share(parts, |part| {
                     done[part].fetch_add(1, Ordering::SeqCst);
                 });
                 assert!(done.into_iter().all(|count| count.into_inner() == 1), "{size} {parts}");
@@ -521,7 +532,7 @@ mod tests {
         let pool = Pool::default();
         for _ in 0..20 {
             let caught = catch_unwind(AssertUnwindSafe(|| {
-                pool.team(3).share(10, |part| assert!(part != 4, "part {part}"));
+                pool.team(3, true).share(10, |part| assert!(part != 4, "part {part}"));
             }));
             assert!(caught.is_err());
         }
@@ -530,22 +541,22 @@ mod tests {
     #[test]
     fn a_busy_pool_gives_a_team_of_one() {
         let pool = Pool::default();
-        let first = pool.team(2);
-        assert_eq!((first.size(), pool.team(2).size()), (2, 1));
+        let first = pool.team(2, true);
+        assert_eq!((first.size(), pool.team(2, true).size()), (2, 1));
         drop(first);
-        assert_eq!(pool.team(2).size(), 2);
+        assert_eq!(pool.team(2, true).size(), 2);
     }
 
     #[test]
     fn a_busy_pool_shrinks_when_its_team_has_ended() {
         let pool = Pool::default();
         let threads = |pool: &Pool| pool.workers.lock().unwrap().threads.len();
-        let team = pool.team(4);
+        let team = pool.team(4, true);
         pool.shrink(2); // does not wait for the team
         assert_eq!(team.size(), 4);
         drop(team);
         assert_eq!(threads(&pool), 0);
-        drop(pool.team(2));
+        drop(pool.team(2, true));
         assert_eq!(threads(&pool), 1);
         pool.shrink(1);
         assert_eq!(threads(&pool), 0);
@@ -556,7 +567,7 @@ mod tests {
         let pool = Pool::default();
         for who in 0..3 {
             let caught = catch_unwind(AssertUnwindSafe(|| {
-                pool.team(3).run(usize::MAX, |member| {
+                pool.team(3, true).run(usize::MAX, |member| {
                     assert!(member.index != who, "member {who}");
                     member.wait();
                 });
@@ -564,7 +575,7 @@ mod tests {
             assert!(caught.is_err());
         }
         let ran = AtomicUsize::new(0);
-        pool.team(3).run(usize::MAX, |_| {
+        pool.team(3, true).run(usize::MAX, |_| {
             ran.fetch_add(1, Ordering::SeqCst);
         });
         assert_eq!(ran.into_inner(), 3);

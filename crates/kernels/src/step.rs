@@ -21,7 +21,7 @@ use std::ops::Range;
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use crate::affine::{Shared, WORTH_A_TEAM};
+use crate::affine::Shared;
 use crate::isa::{Simd, Task};
 use crate::matrix::{Matrix, matrix, row_stride};
 use crate::pack::{Packed, Panels};
@@ -139,12 +139,12 @@ pub fn step<T: Scalar>(ctx: &Context, step: &Step<'_, T>, mut y: ArrayViewMut2<'
     let descending = step.descending;
     let panels = shared.0.range.clone();
     let part = |rows, panels| T::step(ctx.isa(), Part { shared: &shared, rows, panels, descending });
-    if rows.saturating_mul(n).saturating_mul(k) < WORTH_A_TEAM {
+    let mut team = ctx.team(rows.saturating_mul(n).saturating_mul(k), usize::MAX);
+    let size = team.size();
+    if size == 1 {
         part(0..rows, panels);
         return;
     }
-    let mut team = ctx.team(usize::MAX);
-    let size = team.size();
     let share = |len: usize, grain: usize, i: usize| {
         let bound = |i: usize| (len.div_ceil(grain) * i / size * grain).min(len);
         bound(i)..bound(i + 1)

@@ -13,7 +13,7 @@ use elman_kernels::{Context, Scalar, dropout_in_place};
 use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 
 use super::buffers::{Lent, Place, deliver_states, inner_rows, inner_states, matrix, matrix_mut};
-use super::forward::{Layer, group};
+use super::forward::{Layer, group, rouse};
 use super::{Dropout, Stack};
 use crate::cell::{Above, Below, Cell, Given};
 use crate::pass::Pass;
@@ -73,6 +73,7 @@ impl<C> Stack<C> {
         let parameters = self.views(call.parameters)?;
         self.check_backward(call, &gradients, self.saved_len(layout)?)?;
         let Gradients { dinput, mut dstates, dparameters } = gradients;
+        rouse(ctx, layout, call.parameters);
         let sizes = self.cell.state_sizes();
         let rows = layout.steps().rows();
         let (of_layer, of_cell) = self.kept_sizes(rows);

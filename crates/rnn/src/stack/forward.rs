@@ -43,6 +43,7 @@ impl<C> Stack<C> {
     {
         self.check_forward(&call, self.saved_len(call.layout)?)?;
         let Forward { layout, parameters, input, states, dropout, output, mut states_n, saved } = call;
+        rouse(ctx, layout, parameters);
         let parameters = self.views(parameters)?;
         let sizes = self.cell.state_sizes();
 
@@ -252,4 +253,10 @@ pub(super) fn group<T>(all: &[T], index: usize, batch: usize, size: usize) -> Ar
 fn kept_matrix_mut<T>(data: Option<&mut [T]>, rows: usize, size: usize) -> ndarray::ArrayViewMut2<'_, T> {
     ndarray::ArrayViewMut2::from_shape((rows, size), data.unwrap_or_default())
         .expect("rows of the cell's size")
+}
+
+/// Wakes the threads that a pass will need: each row meets each weight.
+pub(super) fn rouse<T>(ctx: &Context, layout: &Layout, parameters: &[&[T]]) {
+    let weights: usize = parameters.iter().map(|parameter| parameter.len()).sum();
+    ctx.rouse(layout.steps().rows().saturating_mul(weights));
 }
