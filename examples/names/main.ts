@@ -123,7 +123,8 @@ async function main(): Promise<number> {
 
   const model = new Classifier(hidden, dropout)
   const criterion = new nn.BCEWithLogitsLoss()
-  const optimizer = new optim.AdamW(model.parameters(), { lr: rate })
+  const parameters = model.parameters()
+  const optimizer = new optim.AdamW(parameters, { lr: rate })
   const schedule = new optim.lrScheduler.CosineAnnealingLR(optimizer, epochs)
   for (let epoch = 1; epoch <= epochs; epoch++) {
     const start = performance.now()
@@ -134,7 +135,7 @@ async function main(): Promise<number> {
       const loss = criterion.forward(model.forward(some.map(({ letters }) => letters)), targets)
       optimizer.zeroGrad()
       loss.backward()
-      nn.utils.clipGradNorm_(model.parameters(), 1)
+      nn.utils.clipGradNorm_(parameters, 1)
       optimizer.step()
     }
     schedule.step()
