@@ -548,6 +548,22 @@ mod tests {
     }
 
     #[test]
+    fn sleeping_threads_are_woken_on_demand_only() {
+        let pool = Pool::default();
+        drop(pool.team(2, true));
+        let asleep = || pool.workers.lock().unwrap().threads[0].asleep.load(Ordering::SeqCst);
+        while !asleep() {
+            thread::yield_now();
+        }
+        assert_eq!(pool.team(2, false).size(), 1);
+        assert_eq!(pool.team(2, true).size(), 2);
+        // It sleeps again soon, so it may have to be woken more than once to be seen awake.
+        while asleep() {
+            pool.rouse(2);
+        }
+    }
+
+    #[test]
     fn a_busy_pool_shrinks_when_its_team_has_ended() {
         let pool = Pool::default();
         let threads = |pool: &Pool| pool.workers.lock().unwrap().threads.len();
