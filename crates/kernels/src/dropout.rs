@@ -4,17 +4,19 @@
 //! again, and neither threads nor the order of the work change it. Kept values are scaled by 1 / (1 - p).
 //!
 //! ```text
-//! (a, b) = the halves of mix64(mix64(seed) + ⌊i / 2³²⌋)
+//! (a, b) = the halves of split_mix(split_mix(seed) + ⌊i / 2³²⌋)
 //! bits   = mix32(mix32((i mod 2³²) ^ a) ^ b)         dropped if bits < p · 2³²
 //! ```
 //!
 //! What is done for each element takes 32 bits, so a vector of float32 has as many lanes of it.
 //!
-//! Hinton et al. 2012 (arXiv 1207.0580); `mix64` is `SplitMix64` (Steele et al., OOPSLA 2014), `mix32` the
-//! multiplications and shifts that Wellons found to have the least bias
-//! (<https://nullprogram.com/blog/2018/07/31/>).
+//! Hinton et al. 2012 (arXiv 1207.0580); `mix32` is the multiplications and shifts that Wellons found to have the
+//! least bias (<https://nullprogram.com/blog/2018/07/31/>).
+
+use std::ops::Range;
 
 use crate::isa::Isa;
+use crate::mix::split_mix;
 use crate::{Scalar, wide};
 
 /// out_i = x_i · m_i / (1 - p) with m_i = 0 with probability p, else 1, for the elements `first`,
@@ -26,15 +28,15 @@ use crate::{Scalar, wide};
 /// If the lengths differ.
 pub fn dropout<T: Scalar>(isa: Isa, x: &[T], p: f64, seed: u64, first: u64, out: &mut [T]) {
     assert_eq!(x.len(), out.len(), "dropout: x and out differ in length");
-    for (start, mask, len) in masks(p, seed, first, x.len()) {
-        masked(isa, &x[start..][..len], mask, &mut out[start..][..len]);
+    for (places, mask) in masks(p, seed, first, x.len()) {
+        masked(isa, &x[places.clone()], mask, &mut out[places]);
     }
 }
 
 /// The same in place.
 pub fn dropout_in_place<T: Scalar>(isa: Isa, x: &mut [T], p: f64, seed: u64, first: u64) {
-    for (start, mask, len) in masks(p, seed, first, x.len()) {
-        masked_in_place(isa, mask, &mut x[start..][..len]);
+    for (places, mask) in masks(p, seed, first, x.len()) {
+        masked_in_place(isa, mask, &mut x[places]);
     }
 }
 
@@ -50,14 +52,13 @@ struct Mask<T> {
     scale: T,
 }
 
-/// The masks of `len` elements from `first` on, one for each high half of their numbers, each with the place
-/// where it begins and the elements that it is for.
+/// The masks of `len` elements from `first` on, one for each high half of their numbers, and for which it is.
 fn masks<T: Scalar>(
     p: f64,
     seed: u64,
     first: u64,
     len: usize,
-) -> impl Iterator<Item = (usize, Mask<T>, usize)> {
+) -> impl Iterator<Item = (Range<usize>, Mask<T>)> {
     let p = p.clamp(0.0, 1.0);
     // Without a scale it does not matter whether an element is dropped, so 2³² need not be told from 2³² - 1.
     let scale = if p < 1.0 { T::from_f64(1.0 / (1.0 - p)) } else { T::zero() };
@@ -67,12 +68,12 @@ fn masks<T: Scalar>(
         let number = first.wrapping_add(start as u64);
         let before_next_half = (1 << 32) - (number & u64::from(u32::MAX));
         let count = (len - start).min(before_next_half as usize);
-        let keys = mix64(mix64(seed).wrapping_add(number >> 32));
+        let keys = split_mix(split_mix(seed).wrapping_add(number >> 32));
         let keys = [keys as u32, (keys >> 32) as u32];
         let mask = Mask { first: number as u32, keys, threshold, scale };
-        let this = (start, mask, count);
-        start += count;
-        (count > 0).then_some(this)
+        let places = start..start + count;
+        start = places.end;
+        (count > 0).then_some((places, mask))
     })
 }
 
@@ -101,14 +102,6 @@ wide! {
 }
 
 /// A bijection whose outputs for successive inputs look independent.
-fn mix64(x: u64) -> u64 {
-    let mut z = x.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ z >> 31
-}
-
-/// The same for 32 bits.
 #[inline(always)]
 fn mix32(x: u32) -> u32 {
     let mut z = (x ^ x >> 16).wrapping_mul(0x7feb_352d);

@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::isa::{Simd, Task};
 use crate::matrix::load;
+use crate::mix::{GOLDEN, split_mix};
 use crate::scalar::compiled::Bits;
 use crate::{Context, Scalar};
 
@@ -31,9 +32,6 @@ const SUMS: usize = 4;
 const WORDS: usize = 8;
 /// How many multiply-adds take as long as hashing one number.
 const MULTIPLY_ADDS_OF_A_NUMBER: usize = 16;
-
-/// 2⁶⁴ divided by the golden ratio: an odd number without a pattern.
-const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// A hash of the contents and lengths of `arrays`.
 pub fn fingerprint<'a, T: Scalar>(ctx: &Context, arrays: impl IntoIterator<Item = &'a [T]>) -> u64 {
@@ -88,7 +86,7 @@ static KEYS: [u64; STRIPE / 2] = {
     let mut keys = [0; STRIPE / 2];
     let mut i = 0;
     while i < keys.len() {
-        keys[i] = stir(GOLDEN.wrapping_mul(i as u64 + 1));
+        keys[i] = split_mix(i as u64);
         i += 1;
     }
     keys
@@ -153,13 +151,6 @@ fn add_stripe<S: Simd<f32>>(s: S, sums: &mut [S::V; SUMS], stripe: &[f32]) {
 fn joined(before: u64, word: u64) -> u64 {
     let x = (before.rotate_left(23) ^ word).wrapping_mul(GOLDEN);
     x ^ (x >> 32)
-}
-
-/// A bijection in which every bit depends on every other one: the finish of `SplitMix64`.
-const fn stir(x: u64) -> u64 {
-    let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
 }
 
 #[cfg(test)]

@@ -41,6 +41,8 @@ mod fingerprint;
 mod gram;
 mod isa;
 mod matrix;
+mod meeting;
+mod mix;
 mod pack;
 mod pool;
 mod reduce;

@@ -21,17 +21,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
+use crate::meeting::{Barrier, Gate, SPINS_PER_LOOK, spin_until};
+
 /// How long a waiting worker spins before it sleeps: about the price of waking it.
 const SPIN_TIME: Duration = Duration::from_micros(50);
 
 /// How many multiply-adds a processor does in a nanosecond, at most: f32, two products of 512 bits a cycle.
 const WORK_OF_A_NANOSECOND: usize = 128;
-
-/// Spins between two looks at the clock; one takes 10 to 140 cycles, depending on the processor.
-const SPINS_PER_LOOK: usize = 32;
-
-/// Spins before a thread that waits for others offers its processor: a few microseconds.
-const SPINS_BEFORE_YIELD: usize = 500;
 
 /// The members of a job are counted in the low bits of its number.
 const MEMBER_BITS: u32 = 16;
@@ -85,14 +81,11 @@ impl Pool {
     /// gives no more threads. With `wake` false, sleeping threads are left asleep, and all but the caller with them.
     pub(crate) fn team(&self, wanted: usize, wake: bool) -> Team<'_> {
         let wanted = wanted.min(MAX_THREADS);
+        let alone = || Team { workers: None, size: 1, limit: &self.limit };
         if wanted <= 1 {
-            return Team { workers: None, size: 1, limit: &self.limit };
+            return alone();
         }
-        let mut workers = match self.workers.try_lock() {
-            Ok(guard) => guard,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return Team { workers: None, size: 1, limit: &self.limit },
-        };
+        let Some(mut workers) = self.free() else { return alone() };
         workers.keep(self.limit.load(Ordering::Relaxed).max(wanted));
         while workers.threads.len() + 1 < wanted {
             if !workers.spawn() {
@@ -101,14 +94,14 @@ impl Pool {
         }
         let size = wanted.min(workers.threads.len() + 1);
         if !wake && workers.threads[..size - 1].iter().any(|worker| worker.asleep.load(Ordering::Relaxed)) {
-            return Team { workers: None, size: 1, limit: &self.limit };
+            return alone();
         }
         Team { workers: Some(workers), size, limit: &self.limit }
     }
 
     /// Wakes sleeping threads, as many as a team of `wanted` needs, for work that is about to come.
     pub(crate) fn rouse(&self, wanted: usize) {
-        if let Ok(workers) = self.workers.try_lock() {
+        if let Some(workers) = self.free() {
             workers.wake(wanted.saturating_sub(1).min(workers.threads.len()));
         }
     }
@@ -117,10 +110,17 @@ impl Pool {
     /// has ended, so nobody waits here.
     pub(crate) fn shrink(&self, threads: usize) {
         self.limit.store(threads, Ordering::Relaxed);
+        if let Some(mut workers) = self.free() {
+            workers.keep(threads);
+        }
+    }
+
+    /// The workers, if no team has them.
+    fn free(&self) -> Option<MutexGuard<'_, Workers>> {
         match self.workers.try_lock() {
-            Ok(mut workers) => workers.keep(threads),
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner().keep(threads),
-            Err(TryLockError::WouldBlock) => {}
+            Ok(workers) => Some(workers),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
         }
     }
 }
@@ -268,12 +268,12 @@ impl Member<'_> {
 
     /// Ends the run for all: those who wait, or will, go on at once.
     pub(crate) fn stop(&self) {
-        self.barrier.stopped.store(true, Ordering::Release);
+        self.barrier.stop();
     }
 
     /// Whether a member has ended the run.
     pub(crate) fn stopped(&self) -> bool {
-        self.barrier.stopped.load(Ordering::Acquire)
+        self.barrier.stopped()
     }
 
     /// This member's share of `0..len`, in multiples of `grain`: whole, disjoint, in order, and as even as
@@ -308,7 +308,7 @@ impl Team<'_> {
             let Some((index, size)) = place else { return };
             let member = Member { index, size, barrier: &barrier };
             if let Err(panic) = catch_unwind(AssertUnwindSafe(|| body(member))) {
-                barrier.broken.store(true, Ordering::Release);
+                barrier.break_up();
                 resume_unwind(panic);
             }
         });
@@ -370,86 +370,6 @@ impl fmt::Debug for Team<'_> {
     }
 }
 
-fn spin_until(mut done: impl FnMut() -> bool) {
-    let mut spins = 0;
-    while !done() {
-        spins += 1;
-        if spins < SPINS_BEFORE_YIELD { std::hint::spin_loop() } else { thread::yield_now() }
-    }
-}
-
-/// Where the threads of a run meet before it begins. Those who come later than it is closed are left out.
-#[derive(Default)]
-struct Gate {
-    /// How many have come besides the caller, and [`Gate::CLOSED`].
-    came: AtomicUsize,
-    /// The members of the run; 0 until the gate is closed.
-    size: AtomicUsize,
-}
-
-impl Gate {
-    const CLOSED: usize = 1 << MEMBER_BITS;
-
-    /// Waits until `others` have come or `patience` is over; gives the number of members, the caller included.
-    fn close(&self, others: usize, patience: Duration) -> usize {
-        let complete = || self.came.load(Ordering::Acquire) == others;
-        if !complete() {
-            let begin = Instant::now();
-            let mut looks = 0;
-            spin_until(|| {
-                looks += 1;
-                complete() || (looks % SPINS_PER_LOOK == 0 && begin.elapsed() > patience)
-            });
-        }
-        let size = 1 + self.came.fetch_or(Self::CLOSED, Ordering::AcqRel);
-        self.size.store(size, Ordering::Release);
-        size
-    }
-
-    /// Waits until the gate is closed; gives this thread's index and the number of members, or nothing if it
-    /// has been closed.
-    fn enter(&self) -> Option<(usize, usize)> {
-        let before = self.came.fetch_add(1, Ordering::AcqRel);
-        if before >= Self::CLOSED {
-            return None;
-        }
-        let mut size = 0;
-        spin_until(|| {
-            size = self.size.load(Ordering::Acquire);
-            size > 0
-        });
-        Some((before + 1, size))
-    }
-}
-
-/// A barrier that spins.
-#[derive(Default)]
-struct Barrier {
-    arrived: AtomicUsize,
-    round: AtomicUsize,
-    /// A member has panicked and will not come.
-    broken: AtomicBool,
-    /// A member has ended the run and will not come.
-    stopped: AtomicBool,
-}
-
-impl Barrier {
-    fn wait(&self, size: usize) {
-        let round = self.round.load(Ordering::Acquire);
-        if self.arrived.fetch_add(1, Ordering::AcqRel) + 1 == size {
-            self.arrived.store(0, Ordering::Relaxed);
-            self.round.store(round.wrapping_add(1), Ordering::Release);
-            return;
-        }
-        let gone = || self.broken.load(Ordering::Acquire) || self.stopped.load(Ordering::Acquire);
-        spin_until(|| self.round.load(Ordering::Acquire) != round || gone());
-        assert!(
-            self.round.load(Ordering::Acquire) != round || self.stopped.load(Ordering::Acquire),
-            "another thread of the team panicked"
-        );
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -476,22 +396,6 @@ mod tests {
                 assert_eq!(wrong.into_inner(), 0);
             }
         }
-    }
-
-    #[test]
-    fn who_comes_late_is_left_out() {
-        let gate = Gate::default();
-        let in_time = thread::scope(|scope| {
-            let in_time = scope.spawn(|| gate.enter());
-            assert_eq!(gate.close(1, Duration::MAX), 2);
-            in_time.join().unwrap()
-        });
-        assert_eq!(in_time, Some((1, 2)));
-        assert_eq!(gate.enter(), None);
-
-        let gate = Gate::default();
-        assert_eq!(gate.close(2, Duration::ZERO), 1);
-        assert_eq!([gate.enter(), gate.enter()], [None, None]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use ndarray::{Array2, ArrayView2};
 
+use crate::mix::{GOLDEN, stir};
 use crate::{Context, Isa, Scalar};
 
 /// One context for each instruction set and each of 1, 2 and 3 threads.
@@ -12,10 +13,8 @@ pub(crate) fn contexts() -> impl Iterator<Item = Context> {
 /// Numbers in (-1, 1) from a 64-bit mix of seed and position.
 pub(crate) fn random<T: Scalar>(shape: (usize, usize), seed: u64) -> Array2<T> {
     Array2::from_shape_fn(shape, |(i, j)| {
-        let mut z = seed ^ ((i as u64) << 32 | j as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        T::from_f64(((z ^ z >> 31) >> 11) as f64 / (1u64 << 52) as f64 - 1.0)
+        let z = stir(seed ^ ((i as u64) << 32 | j as u64).wrapping_mul(GOLDEN));
+        T::from_f64((z >> 11) as f64 / (1u64 << 52) as f64 - 1.0)
     })
 }
 

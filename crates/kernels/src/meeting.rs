@@ -1,0 +1,133 @@
+//! Where the threads of a team wait for each other: a gate before they begin, a barrier on the way.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Spins between two looks at the clock; one takes 10 to 140 cycles, depending on the processor.
+pub(crate) const SPINS_PER_LOOK: usize = 32;
+
+/// Spins before a thread that waits for others offers its processor: a few microseconds.
+const SPINS_BEFORE_YIELD: usize = 500;
+
+/// Waits by spinning, and after a while offers the processor to others.
+pub(crate) fn spin_until(mut done: impl FnMut() -> bool) {
+    let mut spins = 0;
+    while !done() {
+        spins += 1;
+        if spins < SPINS_BEFORE_YIELD { std::hint::spin_loop() } else { thread::yield_now() }
+    }
+}
+
+/// Where the threads of a run meet before it begins. Those who come later than it is closed are left out.
+#[derive(Default)]
+pub(crate) struct Gate {
+    /// How many have come besides the caller, and [`Gate::CLOSED`].
+    came: AtomicUsize,
+    /// The members of the run; 0 until the gate is closed.
+    size: AtomicUsize,
+}
+
+impl Gate {
+    const CLOSED: usize = 1 << (usize::BITS - 1);
+
+    /// Waits until `others` have come or `patience` is over; gives the number of members, the caller included.
+    pub(crate) fn close(&self, others: usize, patience: Duration) -> usize {
+        let complete = || self.came.load(Ordering::Acquire) == others;
+        if !complete() {
+            let begin = Instant::now();
+            let mut looks = 0;
+            spin_until(|| {
+                looks += 1;
+                complete() || (looks % SPINS_PER_LOOK == 0 && begin.elapsed() > patience)
+            });
+        }
+        let size = 1 + self.came.fetch_or(Self::CLOSED, Ordering::AcqRel);
+        self.size.store(size, Ordering::Release);
+        size
+    }
+
+    /// Waits until the gate is closed; gives this thread's index and the number of members, or nothing if it
+    /// has been closed.
+    pub(crate) fn enter(&self) -> Option<(usize, usize)> {
+        let before = self.came.fetch_add(1, Ordering::AcqRel);
+        if before >= Self::CLOSED {
+            return None;
+        }
+        let mut size = 0;
+        spin_until(|| {
+            size = self.size.load(Ordering::Acquire);
+            size > 0
+        });
+        Some((before + 1, size))
+    }
+}
+
+/// A barrier that spins.
+#[derive(Default)]
+pub(crate) struct Barrier {
+    arrived: AtomicUsize,
+    round: AtomicUsize,
+    /// A member has panicked and will not come.
+    broken: AtomicBool,
+    /// A member has ended the run and will not come.
+    stopped: AtomicBool,
+}
+
+impl Barrier {
+    /// Waits until all `size` members are here.
+    ///
+    /// # Panics
+    ///
+    /// If another member has panicked.
+    pub(crate) fn wait(&self, size: usize) {
+        let round = self.round.load(Ordering::Acquire);
+        if self.arrived.fetch_add(1, Ordering::AcqRel) + 1 == size {
+            self.arrived.store(0, Ordering::Relaxed);
+            self.round.store(round.wrapping_add(1), Ordering::Release);
+            return;
+        }
+        let gone = || self.broken.load(Ordering::Acquire) || self.stopped();
+        spin_until(|| self.round.load(Ordering::Acquire) != round || gone());
+        assert!(
+            self.round.load(Ordering::Acquire) != round || self.stopped(),
+            "another thread of the team panicked"
+        );
+    }
+
+    /// Says that a member has panicked: those who wait, or will, panic too.
+    pub(crate) fn break_up(&self) {
+        self.broken.store(true, Ordering::Release);
+    }
+
+    /// Ends the waiting: those who wait, or will, go on at once.
+    pub(crate) fn stop(&self) {
+        self.stopped.store(true, Ordering::Release);
+    }
+
+    /// Whether a member has ended the waiting.
+    pub(crate) fn stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_comes_late_is_left_out() {
+        let gate = Gate::default();
+        let in_time = thread::scope(|scope| {
+            let in_time = scope.spawn(|| gate.enter());
+            assert_eq!(gate.close(1, Duration::MAX), 2);
+            in_time.join().unwrap()
+        });
+        assert_eq!(in_time, Some((1, 2)));
+        assert_eq!(gate.enter(), None);
+
+        let gate = Gate::default();
+        assert_eq!(gate.close(2, Duration::ZERO), 1);
+        assert_eq!([gate.enter(), gate.enter()], [None, None]);
+    }
+}
