@@ -1,11 +1,8 @@
 /** Numbers as a person reads them. */
 
-// Made once: it costs more than its use, and a progress bar writes a number each batch.
-const english = new Intl.NumberFormat('en-US')
-
 /** 1234567 → "1,234,567". */
 export function thousands(value: number): string {
-  return english.format(Math.round(value))
+  return Math.round(value).toLocaleString('en-US')
 }
 
 /** Seconds → "0:07", "12:30" or "1:02:03". */
