@@ -91,17 +91,20 @@ fn bench_chain(c: &mut Criterion) {
             order: Order::Ascending,
             weights: &weights,
             start: Start::State(state.view()),
-            base: ChainBase::Matrix(z.view()),
+            base: ChainBase::Matrix(z.view().into()),
             epilogue: Epilogue::Tanh,
         };
         group.bench_function(format!("forward {t}x{batch}x{h}"), |b| {
-            b.iter(|| chain(&ctx, black_box(&forward), y.view_mut()));
+            b.iter(|| chain(&ctx, black_box(&forward), y.view_mut()).unwrap());
         });
         let outputs = y.clone();
-        let backward =
-            Chain { order: Order::Descending, epilogue: Epilogue::TanhGrad(outputs.view()), ..forward };
+        let backward = Chain {
+            order: Order::Descending,
+            epilogue: Epilogue::TanhGrad(outputs.view().into()),
+            ..forward
+        };
         group.bench_function(format!("backward {t}x{batch}x{h}"), |b| {
-            b.iter(|| chain(&ctx, black_box(&backward), y.view_mut()));
+            b.iter(|| chain(&ctx, black_box(&backward), y.view_mut()).unwrap());
         });
     }
     group.finish();

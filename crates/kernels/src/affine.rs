@@ -1,14 +1,16 @@
 //! Y = X W + b for many rows at once.
 
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use crate::isa::{Simd, Task};
+use crate::isa::{Isa, Simd, Task};
 use crate::matrix::{Matrix, matrix, row_stride};
 use crate::pack::Packed;
+use crate::places::{Far, Placed, Target};
 use crate::tile::{Base, Block, Finish};
-use crate::{Context, Scalar};
+use crate::{AllocError, Context, Scalar, Steps};
 
 /// Rows that are multiplied by all panels before the next ones: X of 96 rows by K = 1024 floats takes
 /// 400 KB, within the second cache.
@@ -38,14 +40,69 @@ pub fn affine<T: Scalar>(
     x: ArrayView2<'_, T>,
     w: &Packed<'_, T>,
     init: Init<'_, T>,
+    y: ArrayViewMut2<'_, T>,
+) {
+    assert_eq!(x.dim(), (y.nrows(), w.k()), "affine: x must be (R, K)");
+    if !y.is_empty() {
+        product(ctx, matrix(x), w, init, y, |isa, part| T::affine(isa, part));
+    }
+}
+
+/// [`affine`] for the rows of `steps`, of which x and y may have places: the same bits.
+///
+/// # Errors
+///
+/// [`AllocError`] if there is not enough memory for the rows that are fetched; y is then unspecified.
+///
+/// # Panics
+///
+/// As [`affine`]; or if the places do not belong to `steps`.
+pub fn affine_placed<'y, T: Scalar>(
+    ctx: &Context,
+    steps: &Steps,
+    x: Placed<'_, T>,
+    w: &Packed<'_, T>,
+    init: Init<'_, T>,
+    y: impl Into<Target<'y, T>>,
+) -> Result<(), AllocError> {
+    let Target { rows: y, deliver } = y.into();
+    let (k, n) = (w.k(), w.n());
+    assert_eq!((y.nrows(), x.array.ncols()), (steps.rows(), k), "affine: x must be (R, K)");
+    if y.is_empty() {
+        return Ok(());
+    }
+    let (array, places) = x.matrix(steps);
+    let fetch = places.map(|places| Far { array, places });
+    let deliver = deliver.map(|deliver| deliver.far(steps, n));
+    let failed = OnceLock::new();
+    product(ctx, array, w, init, y, |isa, part| {
+        let Some(fetch) = fetch else {
+            return T::affine(isa, Affine { moves: Some(Moves { steps, fetch: None, deliver }), ..part });
+        };
+        // The rows of a part stay in the cache until they are multiplied.
+        match ctx.scratch::<T>(part.rows.len() * k) {
+            Ok(mut room) => {
+                let room = Matrix { data: room.as_mut_ptr().cast_const(), stride: k };
+                let fetch = Some((fetch, room));
+                T::affine(isa, Affine { moves: Some(Moves { steps, fetch, deliver }), ..part });
+            }
+            Err(error) => _ = failed.set(error),
+        }
+    });
+    failed.into_inner().map_or(Ok(()), Err)
+}
+
+/// Y = init + A W, part by part; `compute` runs each.
+fn product<T: Scalar>(
+    ctx: &Context,
+    a: Matrix<T>,
+    w: &Packed<'_, T>,
+    init: Init<'_, T>,
     mut y: ArrayViewMut2<'_, T>,
+    compute: impl Fn(Isa, Affine<'_, T>) + Sync,
 ) {
     let (rows, n) = y.dim();
-    assert_eq!(x.dim(), (rows, w.k()), "affine: x must be (R, K)");
     assert_eq!(n, w.n(), "affine: y must be (R, N)");
-    if rows == 0 || n == 0 {
-        return;
-    }
     let c = y.as_mut_ptr();
     let c_stride = row_stride(rows, n, y.strides());
     let base = match init {
@@ -56,7 +113,6 @@ pub fn affine<T: Scalar>(
         }
         Init::Accumulate => Base::Matrix(Matrix { data: c.cast_const(), stride: c_stride }),
     };
-    let a = matrix(x);
     let work = rows.saturating_mul(n).saturating_mul(w.k());
     let mut team = ctx.team(work, usize::MAX);
     let whole = Block::<T, false> {
@@ -87,14 +143,13 @@ pub fn affine<T: Scalar>(
         }
         let row = part / panel_parts * rows_of_part;
         let panel = part % panel_parts * panels_of_part;
-        T::affine(
-            ctx.isa(),
-            Affine {
-                shared: &shared,
-                rows: row..rows.min(row + rows_of_part),
-                panels: panel..shared.0.range.end.min(panel + panels_of_part),
-            },
-        );
+        let part = Affine {
+            shared: &shared,
+            rows: row..rows.min(row + rows_of_part),
+            panels: panel..shared.0.range.end.min(panel + panels_of_part),
+            moves: None,
+        };
+        compute(ctx.isa(), part);
     });
 }
 
@@ -108,15 +163,37 @@ pub struct Affine<'a, T: 'static> {
     shared: &'a Shared<T>,
     rows: Range<usize>,
     panels: Range<usize>,
+    moves: Option<Moves<'a, T>>,
+}
+
+/// The way of a part's rows.
+struct Moves<'a, T> {
+    steps: &'a Steps,
+    /// Where the rows of A come from, and the room for those of this part.
+    fetch: Option<(Far<'a, T>, Matrix<T>)>,
+    /// Where the rows of C go.
+    deliver: Option<Far<'a, T>>,
 }
 
 impl<T: Scalar> Task<T> for Affine<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd<T>>(self, s: S) {
-        let block = self.shared.0.part(self.rows.start, self.rows.end, self.panels);
-        // SAFETY: a part of the whole, whose conditions `affine` has checked.
+        let Self { rows, moves, .. } = self;
+        let mut block = self.shared.0.part(rows.start, rows.end, self.panels);
+        if let Some(Moves { steps, fetch: Some((far, room)), .. }) = &moves {
+            // SAFETY: `affine_placed` has checked the places, and made the room for these rows.
+            unsafe { far.move_rows::<S, false>(s, steps, rows.clone(), &(0..block.panels.k), *room) };
+            block.a = *room;
+        }
+        let (columns, made) =
+            (block.columns(), Matrix { data: block.c.cast_const(), stride: block.c_stride });
+        // SAFETY: a part of the whole, whose conditions `product` and its callers have checked.
         unsafe { block.compute(s) };
+        if let Some(Moves { steps, deliver: Some(far), .. }) = &moves {
+            // SAFETY: as above; these rows and columns have just been made, and only by this thread.
+            unsafe { far.move_rows::<S, true>(s, steps, rows, &columns, made) };
+        }
     }
 }
 

@@ -14,17 +14,23 @@
 //!
 //! Sequences are independent, so a team shares out the batch and never waits. Where the batch is too small
 //! for that, it shares out the columns and meets at a barrier after each step.
+//!
+//! # Rows in other places
+//!
+//! What is read beside the product, and where y goes at last, may have [`Places`](crate::Places): each step fetches
+//! and delivers its own rows, on the thread that computes them.
 
 use std::ops::Range;
 
-use ndarray::{ArrayView2, ArrayViewMut2};
+use ndarray::ArrayView2;
 
 use crate::isa::{FAR, Simd, Task};
 use crate::matrix::{Matrix, matrix, row_stride};
 use crate::pack::Packed;
+use crate::places::{Far, Placed, Target};
 use crate::pool::Member;
 use crate::tile::{Ahead, Base, Before, Block, Finish};
-use crate::{Context, Scalar, Steps};
+use crate::{AllocError, Context, Scalar, Scratch, Steps};
 
 /// Multiply-adds that a thread must have before each barrier to make it worth it: 1 µs of work.
 const WORTH_A_BARRIER: usize = 1 << 15;
@@ -56,7 +62,7 @@ pub enum ChainBase<'a, T: Scalar> {
     /// What y holds.
     InPlace,
     /// A matrix (rows, H).
-    Matrix(ArrayView2<'a, T>),
+    Matrix(Placed<'a, T>),
     /// One row of H elements for all.
     Row(&'a [T]),
     /// 0.
@@ -85,11 +91,11 @@ pub enum Epilogue<'a, T> {
     /// Nothing: f is the identity, and so is its derivative.
     Identity,
     /// · ⊙ (1 - h²), with h (rows, H) the output of a tanh.
-    TanhGrad(ArrayView2<'a, T>),
+    TanhGrad(Placed<'a, T>),
     /// · where h > 0, else 0, with h (rows, H) the output of a relu.
-    ReluGrad(ArrayView2<'a, T>),
+    ReluGrad(Placed<'a, T>),
     /// · ⊙ h (1 - h), with h (rows, H) the output of a sigmoid.
-    SigmoidGrad(ArrayView2<'a, T>),
+    SigmoidGrad(Placed<'a, T>),
 }
 
 /// A recurrence over the rows of `steps`.
@@ -111,25 +117,71 @@ pub struct Chain<'a, 'p, T: Scalar> {
 
 /// Runs the recurrence `chain` into y (rows, H), any row stride.
 ///
+/// # Errors
+///
+/// [`AllocError`] if there is not enough memory for the rows of a step that are fetched; y is as it was.
+///
 /// # Panics
 ///
 /// If shapes do not fit together, or rows are not contiguous.
-pub fn chain<T: Scalar>(ctx: &Context, chain: &Chain<'_, '_, T>, mut y: ArrayViewMut2<'_, T>) {
-    let (steps, w) = (chain.steps, chain.weights);
-    let (rows, width) = y.dim();
+pub fn chain<'y, T: Scalar>(
+    ctx: &Context,
+    chain: &Chain<'_, '_, T>,
+    y: impl Into<Target<'y, T>>,
+) -> Result<(), AllocError> {
+    let (steps, w, y) = (chain.steps, chain.weights, y.into());
+    let (rows, width) = y.rows.dim();
     assert_eq!(rows, steps.rows(), "chain: y must have a row for each row of the steps");
     assert!(w.k() == width && w.n() == width, "chain: W must be (H, H) for y of H columns");
     if rows == 0 || width == 0 {
-        return;
+        return Ok(());
     }
     let before = chain.base.before();
-    let link = Link::new(chain.weights, chain.base, before.as_ref(), chain.epilogue, y.view_mut());
+    let (base, epilogue) = (chain.base, chain.epilogue);
+    let mut room = Room::new(ctx, steps, base, epilogue, width)?;
+    let link = Link::new(steps, w, base, before.as_ref(), epilogue, y, &mut room);
     let state = chain.start.matrix((steps.batch(), width));
     let plan = Plan { steps, order: chain.order, state, links: &[link] };
     plan.run(ctx, usize::MAX);
+    Ok(())
 }
 
-impl<T: Scalar> ChainBase<'_, T> {
+/// Room for the rows of a step of a link's base and of its function's matrix, as far as these have places.
+pub(crate) struct Room<'c, T: Scalar>([Option<Scratch<'c, T>>; 2]);
+
+impl<'c, T: Scalar> Room<'c, T> {
+    /// For `width` columns.
+    pub(crate) fn new(
+        ctx: &'c Context,
+        steps: &Steps,
+        base: ChainBase<'_, T>,
+        epilogue: Epilogue<'_, T>,
+        width: usize,
+    ) -> Result<Self, AllocError> {
+        let room = |m: Option<Placed<'_, T>>| {
+            let places = m.and_then(|m| m.places);
+            places.map(|_| ctx.scratch(steps.batch() * width)).transpose()
+        };
+        Ok(Self([room(base.matrix())?, room(epilogue.matrix())?]))
+    }
+}
+
+impl<'a, T: Scalar> Epilogue<'a, T> {
+    /// The matrix that it reads.
+    fn matrix(self) -> Option<Placed<'a, T>> {
+        match self {
+            Self::TanhGrad(h) | Self::ReluGrad(h) | Self::SigmoidGrad(h) => Some(h),
+            Self::Tanh | Self::Relu | Self::Sigmoid | Self::Identity => None,
+        }
+    }
+}
+
+impl<'a, T: Scalar> ChainBase<'a, T> {
+    /// The matrix that it is.
+    fn matrix(self) -> Option<Placed<'a, T>> {
+        if let Self::Matrix(matrix) = self { Some(matrix) } else { None }
+    }
+
     /// The product that each step computes ahead of its own.
     pub(crate) fn before(&self) -> Option<Before<T>> {
         match self {
@@ -167,52 +219,66 @@ pub(crate) struct Link<'a, T> {
     beside: [Option<Matrix<T>>; 3],
     /// The whole of C; parts of it are computed.
     block: Block<'a, T, false>,
+    /// Where the rows of the base and of the function's matrix come from, and the room for those of a step.
+    fetch: [Option<(Far<'a, T>, Matrix<T>)>; 2],
+    /// Where C goes.
+    deliver: Option<Far<'a, T>>,
 }
 
 impl<'a, T: Scalar> Link<'a, T> {
     /// C is `y` (rows, N), for W of N columns; `before` is that of the base.
-    pub(crate) fn new(
+    pub(crate) fn new<'l: 'a, 'y: 'a>(
+        steps: &Steps,
         w: &Packed<'_, T>,
-        base: ChainBase<'_, T>,
+        base: ChainBase<'l, T>, // views have lifetimes of their own: they do not take a shorter one
         before: Option<&'a Before<T>>,
-        epilogue: Epilogue<'_, T>,
-        mut y: ArrayViewMut2<'_, T>,
+        epilogue: Epilogue<'l, T>,
+        y: Target<'y, T>,
+        Room([base_room, room]): &'a mut Room<'_, T>,
     ) -> Self {
+        let Target { rows: mut y, deliver } = y;
         let (rows, width) = y.dim();
         assert_eq!(w.n(), width, "chain: y must have as many columns as W");
         let c = y.as_mut_ptr();
         let c_stride = row_stride(rows, width, y.strides());
         let own = Matrix { data: c.cast_const(), stride: c_stride };
-        let same_shape = |m: ArrayView2<'_, T>| {
-            assert_eq!(m.dim(), (rows, width), "chain: a matrix beside y must have its shape");
-            matrix(m)
+        // Where a matrix is read, and whether its rows have to be fetched there.
+        let read = |m: Placed<'l, T>, room: &'a mut Option<Scratch<'_, T>>| {
+            assert_eq!(m.array.ncols(), width, "chain: a matrix beside y must have as many columns");
+            let (array, places) = m.matrix(steps);
+            let near =
+                room.as_mut().map(|room| Matrix { data: room.as_mut_ptr().cast_const(), stride: width });
+            (near.unwrap_or(array), places.zip(near).map(|(places, near)| (Far { array, places }, near)))
         };
-        let (base, base_beside) = match base {
-            ChainBase::InPlace => (Base::Matrix(own), None),
-            ChainBase::Matrix(m) => (Base::Matrix(same_shape(m)), Some(same_shape(m))),
-            ChainBase::Row(row) => {
+        let base_read = base.matrix().map(|m| read(m, base_room));
+        let base = match base {
+            ChainBase::InPlace => Base::Matrix(own),
+            ChainBase::Matrix(_) => base_read.as_ref().map_or(Base::Zero, |read| Base::Matrix(read.0)),
+            ChainBase::Row(row) | ChainBase::Product { bias: Some(row), .. } => {
                 assert_eq!(row.len(), width, "chain: a row must have as many elements as y columns");
-                (Base::Matrix(Matrix { data: row.as_ptr(), stride: 0 }), None)
+                Base::Matrix(Matrix { data: row.as_ptr(), stride: 0 })
             }
-            ChainBase::Product { bias: Some(bias), .. } => {
-                assert_eq!(bias.len(), width, "chain: the bias must have as many elements as y columns");
-                (Base::Matrix(Matrix { data: bias.as_ptr(), stride: 0 }), None)
-            }
-            ChainBase::Zero | ChainBase::Product { bias: None, .. } => (Base::Zero, None),
+            ChainBase::Zero | ChainBase::Product { bias: None, .. } => Base::Zero,
         };
         if let Some(before) = before {
             assert_eq!((before.rows, before.n), (rows, width), "chain: x W' must have the shape of y");
         }
-        let (finish, finish_beside) = match epilogue {
-            Epilogue::Tanh => (Finish::Tanh, None),
-            Epilogue::Relu => (Finish::Relu, None),
-            Epilogue::Sigmoid => (Finish::Sigmoid, None),
-            Epilogue::Identity => (Finish::Nothing, None),
-            Epilogue::TanhGrad(h) => (Finish::TanhGrad(same_shape(h)), Some(same_shape(h))),
-            Epilogue::ReluGrad(h) => (Finish::ReluGrad(same_shape(h)), Some(same_shape(h))),
-            Epilogue::SigmoidGrad(h) => (Finish::SigmoidGrad(same_shape(h)), Some(same_shape(h))),
+        let finish_read = epilogue.matrix().map(|m| read(m, room));
+        let h = finish_read.as_ref().map_or(own, |read| read.0);
+        let finish = match epilogue {
+            Epilogue::Tanh => Finish::Tanh,
+            Epilogue::Relu => Finish::Relu,
+            Epilogue::Sigmoid => Finish::Sigmoid,
+            Epilogue::Identity => Finish::Nothing,
+            Epilogue::TanhGrad(_) => Finish::TanhGrad(h),
+            Epilogue::ReluGrad(_) => Finish::ReluGrad(h),
+            Epilogue::SigmoidGrad(_) => Finish::SigmoidGrad(h),
         };
-        let beside = [Some(own), base_beside, finish_beside];
+        // Rows that are fetched are read from end to end, which the processor foresees.
+        let beside = |read: &Option<(Matrix<T>, Option<_>)>| {
+            read.as_ref().and_then(|(matrix, fetch)| fetch.is_none().then_some(*matrix))
+        };
+        let beside = [Some(own), beside(&base_read), beside(&finish_read)];
         let size = rows.saturating_mul(width).saturating_mul(size_of::<T>());
         let far = size.saturating_mul(beside.iter().flatten().count()) >= FAR;
         Self {
@@ -231,6 +297,8 @@ impl<'a, T: Scalar> Link<'a, T> {
                 before,
                 first: 0,
             },
+            fetch: [base_read, finish_read].map(|read| read.and_then(|(_, fetch)| fetch)),
+            deliver: deliver.map(|deliver| deliver.far(steps, width)),
         }
     }
 
@@ -377,6 +445,22 @@ impl<T: Scalar> Run<'_, T> {
         let panels = link.block.panels.count();
         let panels = self.barrier.as_ref().map_or(0..panels, |member| member.share(panels, 1));
         let mut block = link.block.part(offset + batch.start, offset + batch.end, panels);
+        let columns = block.columns();
+        for (n, fetch) in link.fetch.iter().enumerate() {
+            let Some((far, room)) = fetch else { continue };
+            if n == 0 && a.is_none() {
+                continue; // these rows start from what C holds
+            }
+            let near = room.below(batch.start);
+            // SAFETY: `Link::new` has checked the places, and there is room for all sequences; these rows and columns
+            // of it are this thread's.
+            unsafe { far.fetch(s, t, batch.clone(), &columns, near) };
+            if n == 0 {
+                block.base = Base::Matrix(near);
+            } else {
+                block.finish = block.finish.with(near);
+            }
+        }
         match a {
             Some(a) => block.a = a.below(batch.start),
             None => block.empty_product(),
@@ -393,6 +477,12 @@ impl<T: Scalar> Run<'_, T> {
         // SAFETY: a part of the whole, whose shapes `Link::new` and those who make a plan have checked; the rows of
         // `a` are finished: this thread wrote them, or the barrier was passed since.
         unsafe { block.compute(s) };
+        if let Some(far) = &link.deliver {
+            let made = link.made().below(offset + batch.start);
+            // SAFETY: `Link::new` has checked the places; these rows and columns were made above, and are this
+            // thread's.
+            unsafe { far.deliver(s, t, batch, &columns, made) };
+        }
     }
 }
 
@@ -490,13 +580,14 @@ mod tests {
                         }
                         let epilogue = match case {
                             0 => Epilogue::Tanh,
-                            1 => Epilogue::TanhGrad(h.view()),
+                            1 => Epilogue::TanhGrad(h.view().into()),
                             2 => Epilogue::Relu,
-                            _ => Epilogue::ReluGrad(h.view()),
+                            _ => Epilogue::ReluGrad(h.view().into()),
                         };
-                        let base = if in_place { ChainBase::InPlace } else { ChainBase::Matrix(base.view()) };
+                        let base =
+                            if in_place { ChainBase::InPlace } else { ChainBase::Matrix(base.view().into()) };
                         let run = Chain { steps: &steps, order, weights: &packed, start, base, epilogue };
-                        chain(&ctx, &run, y.slice_mut(s![.., 1..=width]));
+                        chain(&ctx, &run, y.slice_mut(s![.., 1..=width])).unwrap();
                         let y = y.slice(s![.., 1..=width]).to_owned();
                         let terms = (width + 3) * 4;
                         assert_close(
@@ -549,7 +640,7 @@ mod tests {
                         let start = Start::State(state.view());
                         let epilogue = Epilogue::Tanh;
                         let run = Chain { steps: &steps, order, weights: &packed, start, base, epilogue };
-                        chain(&ctx, &run, y.view_mut());
+                        chain(&ctx, &run, y.view_mut()).unwrap();
                     };
                     run(ChainBase::InPlace, &mut before);
                     run(ChainBase::Product { x, weights: &weights, bias }, &mut on_the_way);
@@ -598,7 +689,7 @@ mod tests {
                         base: ChainBase::InPlace,
                         epilogue: Epilogue::Tanh,
                     };
-                    chain(&ctx, &chained, y.view_mut());
+                    chain(&ctx, &chained, y.view_mut()).unwrap();
                     y.row(t * b - 1) != last.row(t * b - 1)
                 };
                 assert!(run(), "it runs to its end");

@@ -13,12 +13,11 @@
 //!
 //! Sequences of one step each are rows without any recurrence: then both products are large ones over all rows.
 
-use ndarray::ArrayViewMut2;
-
 use crate::affine::ROWS_TOGETHER;
-use crate::chain::{ChainBase, Epilogue, Link, Order, Plan, Start};
+use crate::chain::{ChainBase, Epilogue, Link, Order, Plan, Room, Start};
 use crate::pack::Packed;
-use crate::{Context, Scalar, Steps};
+use crate::places::Target;
+use crate::{AllocError, Context, Scalar, Steps};
 
 /// One of the two products of a step.
 #[derive(Clone, Copy, Debug)]
@@ -48,17 +47,22 @@ pub struct Relay<'a, 'p, T: Scalar> {
 
 /// Runs the recurrence `relay` into u (rows, F) and w (rows, G), any row strides.
 ///
+/// # Errors
+///
+/// [`AllocError`] if there is not enough memory for the rows of a step that are fetched; u and w are as they were.
+///
 /// # Panics
 ///
 /// If shapes do not fit together, or rows are not contiguous.
-pub fn relay<T: Scalar>(
+pub fn relay<'u, 'w, T: Scalar>(
     ctx: &Context,
     relay: &Relay<'_, '_, T>,
-    u: ArrayViewMut2<'_, T>,
-    w: ArrayViewMut2<'_, T>,
-) {
+    u: impl Into<Target<'u, T>>,
+    w: impl Into<Target<'w, T>>,
+) -> Result<(), AllocError> {
     let (steps, Relay { first, second, .. }) = (relay.steps, relay);
-    let ((rows, f), (others, g)) = (u.dim(), w.dim());
+    let (u, w) = (u.into(), w.into());
+    let ((rows, f), (others, g)) = (u.rows.dim(), w.rows.dim());
     assert!(
         rows == steps.rows() && others == rows,
         "relay: u and w must have a row for each row of the steps"
@@ -66,15 +70,21 @@ pub fn relay<T: Scalar>(
     assert_eq!((first.weights.k(), first.weights.n()), (g, f), "relay: W must be (G, F)");
     assert_eq!((second.weights.k(), second.weights.n()), (f, g), "relay: V must be (F, G)");
     if rows == 0 {
-        return;
+        return Ok(());
     }
     let state = relay.start.matrix((steps.batch(), g));
     let before = [first.base.before(), second.base.before()];
+    let mut room = [
+        Room::new(ctx, steps, first.base, first.epilogue, f)?,
+        Room::new(ctx, steps, second.base, second.epilogue, g)?,
+    ];
+    let [room_u, room_w] = &mut room;
     let links = [
-        Link::new(first.weights, first.base, before[0].as_ref(), first.epilogue, u),
-        Link::new(second.weights, second.base, before[1].as_ref(), second.epilogue, w),
+        Link::new(steps, first.weights, first.base, before[0].as_ref(), first.epilogue, u, room_u),
+        Link::new(steps, second.weights, second.base, before[1].as_ref(), second.epilogue, w, room_w),
     ];
     Plan { steps, order: relay.order, state, links: &links }.run(ctx, ROWS_TOGETHER);
+    Ok(())
 }
 
 #[cfg(test)]
@@ -130,10 +140,10 @@ mod tests {
             (Epilogue::Tanh, |x, _| x.tanh()),
             (Epilogue::Identity, |x, _| x),
             (Epilogue::Sigmoid, |x, _| 1.0 / (1.0 + (-x).exp())),
-            (Epilogue::SigmoidGrad(h.view()), |x, h| x * h * (1.0 - h)),
+            (Epilogue::SigmoidGrad(h.view().into()), |x, h| x * h * (1.0 - h)),
             (Epilogue::Relu, |x, _| x.max(0.0)),
-            (Epilogue::TanhGrad(h.view()), |x, h| x * (1.0 - h * h)),
-            (Epilogue::ReluGrad(h.view()), |x, h| if h > 0.0 { x } else { 0.0 }),
+            (Epilogue::TanhGrad(h.view().into()), |x, h| x * (1.0 - h * h)),
+            (Epilogue::ReluGrad(h.view().into()), |x, h| if h > 0.0 { x } else { 0.0 }),
         ];
         all[which % 7]
     }
@@ -178,7 +188,7 @@ mod tests {
                 let (u, to) = all.view_mut().split_at(ndarray::Axis(1), f);
                 let base = match case % 2 {
                     0 => ChainBase::Row(bias.as_slice().unwrap()),
-                    _ => ChainBase::Matrix(bases[1].view()),
+                    _ => ChainBase::Matrix(bases[1].view().into()),
                 };
                 let run = Relay {
                     steps: &steps,
@@ -187,7 +197,7 @@ mod tests {
                     first: Leg { weights: &w, base: ChainBase::InPlace, epilogue: to_u },
                     second: Leg { weights: &v, base, epilogue: to_w },
                 };
-                relay(&ctx, &run, u, to);
+                relay(&ctx, &run, u, to).unwrap();
                 let made = [all.slice(s![.., ..f]).to_owned(), all.slice(s![.., f..]).to_owned()];
                 for (made, expected) in made.iter().zip(&expected) {
                     let terms = (f + g + 3) * 4;

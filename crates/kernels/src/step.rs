@@ -222,7 +222,7 @@ mod tests {
                         base: ChainBase::InPlace,
                         epilogue,
                     };
-                    chain(&ctx, &whole, expected.view_mut());
+                    chain(&ctx, &whole, expected.view_mut()).unwrap();
 
                     let mut a = Array2::from_elem((rows, k), T::nan());
                     let mut y = Array2::from_elem((rows, hidden + 2), T::nan());

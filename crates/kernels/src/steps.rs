@@ -108,6 +108,14 @@ impl Steps {
         self.offset(t + 1) - self.offset(t)
     }
 
+    /// The step that `row` belongs to.
+    pub fn step_of(&self, row: usize) -> usize {
+        match &self.0 {
+            Form::Uniform { batch, .. } => row / batch.max(&1),
+            Form::Offsets(offsets) => offsets.partition_point(|&offset| offset <= row) - 1,
+        }
+    }
+
     /// Length of sequence `b`.
     pub fn length(&self, b: usize) -> usize {
         if let Form::Uniform { steps, .. } = self.0 {
@@ -148,6 +156,7 @@ mod tests {
         let steps = Steps::new([3, 2, 1]).unwrap();
         assert_eq!([0, 1, 2].map(|b| steps.length(b)), [3, 2, 1]);
         assert_eq!([0, 1, 2].map(|b| steps.last_row(b)), [5, 4, 2]);
+        assert_eq!([0, 2, 3, 4, 5].map(|row| steps.step_of(row)), [0, 0, 1, 1, 2]);
     }
 
     #[test]

@@ -48,6 +48,19 @@ pub(crate) enum Finish<T> {
     SigmoidGrad(Matrix<T>),
 }
 
+impl<T: Copy> Finish<T> {
+    /// The same function, which reads `h` if it reads a matrix.
+    #[inline(always)]
+    pub(crate) fn with(self, h: Matrix<T>) -> Self {
+        match self {
+            Self::TanhGrad(_) => Self::TanhGrad(h),
+            Self::ReluGrad(_) => Self::ReluGrad(h),
+            Self::SigmoidGrad(_) => Self::SigmoidGrad(h),
+            Self::Nothing | Self::Tanh | Self::Relu | Self::Sigmoid => self,
+        }
+    }
+}
+
 /// A block of rows times a range of panels. `COLUMNS` tells how A lies: false, row by row (k is
 /// contiguous); true, column by column (rows are contiguous, and the stride is between ks).
 #[derive(Clone)]
@@ -378,12 +391,20 @@ impl<T: Scalar> Block<'_, T, false> {
             },
             c: self.c.wrapping_add(from * self.c_stride),
             finish: match self.finish {
-                Finish::TanhGrad(h) => Finish::TanhGrad(h.below(from)),
-                Finish::ReluGrad(h) => Finish::ReluGrad(h.below(from)),
-                Finish::SigmoidGrad(h) => Finish::SigmoidGrad(h.below(from)),
+                Finish::TanhGrad(h) | Finish::ReluGrad(h) | Finish::SigmoidGrad(h) => {
+                    self.finish.with(h.below(from))
+                }
                 finish => finish,
             },
             ..*self
+        }
+    }
+
+    /// The columns of C that it computes.
+    pub(crate) fn columns(&self) -> Range<usize> {
+        match self.range.len() {
+            0 => 0..0,
+            _ => self.panels.columns(self.range.start).start..self.panels.columns(self.range.end - 1).end,
         }
     }
 

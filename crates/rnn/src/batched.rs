@@ -8,7 +8,9 @@
 //! db = Σ over rows of dZ
 //! ```
 
-use elman_kernels::{Context, Init, Packed, Rows, Scalar, affine, column_sums, gram};
+use elman_kernels::{
+    Context, Init, Packed, Pick, Placed, Rows, Scalar, Scratch, Steps, affine_placed, column_sums, gram,
+};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use crate::Error;
@@ -34,9 +36,33 @@ impl<'a, T: Scalar> Projection<'a, T> {
     }
 
     /// Z of all rows.
-    pub(crate) fn all_rows(&self, ctx: &Context, x: ArrayView2<'_, T>, z: ArrayViewMut2<'_, T>) {
-        affine(ctx, x, &self.weights, self.bias.as_deref().map_or(Init::Zero, Init::Bias), z);
+    pub(crate) fn all_rows(
+        &self,
+        ctx: &Context,
+        steps: &Steps,
+        x: Placed<'_, T>,
+        z: ArrayViewMut2<'_, T>,
+    ) -> Result<(), Error> {
+        let init = self.bias.as_deref().map_or(Init::Zero, Init::Bias);
+        Ok(affine_placed(ctx, steps, x, &self.weights, init, z)?)
     }
+}
+
+/// The rows of an input that has places, in the order of the steps.
+pub(crate) fn in_order<'c, T: Scalar>(
+    ctx: &'c Context,
+    given: &Given<'_, T>,
+) -> Result<Scratch<'c, T>, Error> {
+    let (steps, x) = (given.pass.steps, given.x);
+    let features = x.array.ncols();
+    let mut rows = ctx.scratch(steps.rows() * features)?;
+    if features > 0 {
+        let places = (0..steps.len()).flat_map(|t| (0..steps.size(t)).map(move |b| (t, b)));
+        for (to, (t, b)) in rows.chunks_exact_mut(features).zip(places) {
+            to.copy_from_slice(x.row(steps, t, b).to_slice().expect("rows are contiguous"));
+        }
+    }
+    Ok(rows)
 }
 
 /// The rows of a backward recurrence where it begins, which is where the pass ended: dy and the gradient of the final
@@ -46,7 +72,7 @@ pub(crate) fn begin<T: Scalar>(given: &Given<'_, T>, above: &Above<'_, T>, mut t
         let row = given.pass.final_row(b);
         let mut begin = to.row_mut(row);
         match above.dy {
-            Some(dy) => begin.assign(&dy.row(row)),
+            Some(dy) => begin.assign(&dy.row(given.pass.steps, given.pass.final_step(b), b)),
             None => begin.fill(T::zero()),
         }
         if let Some(dstate_n) = above.dstates_n[0] {
@@ -58,15 +84,32 @@ pub(crate) fn begin<T: Scalar>(given: &Given<'_, T>, above: &Above<'_, T>, mut t
 /// dX, if wanted.
 pub(crate) fn input_gradient<T: Scalar>(
     ctx: &Context,
+    given: &Given<'_, T>,
     dz: ArrayView2<'_, T>,
     w_ih: ArrayView2<'_, T>,
     below: &mut Below<'_, T>,
 ) -> Result<(), Error> {
     if let Some(dx) = &mut below.dx {
         let packed = Packed::new(ctx, w_ih)?;
-        affine(ctx, dz, &packed, if below.add_dx { Init::Accumulate } else { Init::Zero }, dx.view_mut());
+        let init = if below.add_dx { Init::Accumulate } else { Init::Zero };
+        affine_placed(ctx, given.pass.steps, dz.into(), &packed, init, dx.reborrow())?;
     }
     Ok(())
+}
+
+/// dW of the weight of the input.
+pub(crate) fn input_weight_gradient<T: Scalar>(
+    ctx: &Context,
+    given: &Given<'_, T>,
+    dz: ArrayView2<'_, T>,
+    dw: ArrayViewMut2<'_, T>,
+) -> Result<(), Error> {
+    let x = given.x.array;
+    let index = match given.x.places {
+        None => return Ok(gram(ctx, dz, Rows::All(x), dw)?),
+        Some(places) => given.pass.picks(|t, b| Pick::First(places.row(t, b)))?,
+    };
+    Ok(gram(ctx, dz, Rows::Picked { first: x, second: x, index: &index }, dw)?)
 }
 
 /// dW of the weight that the state before each row went through; the output is that state after it.
@@ -77,9 +120,9 @@ pub(crate) fn state_gradient<T: Scalar>(
     above: &Above<'_, T>,
     dw: ArrayViewMut2<'_, T>,
 ) -> Result<(), Error> {
-    let index = given.pass.previous()?;
-    gram(ctx, dz, Rows::Picked { first: above.y, second: given.states[0], index: &index }, dw)?;
-    Ok(())
+    let steps = given.pass.steps;
+    let index = given.pass.previous(|t, b| above.y.index(steps, t, b))?;
+    Ok(gram(ctx, dz, Rows::Picked { first: above.y.array, second: given.states[0], index: &index }, dw)?)
 }
 
 /// db, the same for each of `biases`.

@@ -14,9 +14,12 @@
 //!
 //! A cell that can also be run one step at a time, with parameters that are laid out once, is a [`StepCell`].
 //!
+//! Input, output and their gradients may be the caller's arrays, with [`Places`](elman_kernels::Places) for their rows;
+//! a cell hands these on to the kernels.
+//!
 //! The stack never looks into parameters, saved values or dz: how many gates a cell has is its own affair.
 
-use elman_kernels::{CACHE_LINE, Context, Scalar};
+use elman_kernels::{CACHE_LINE, Context, Placed, Scalar, Target};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use crate::Error;
@@ -53,7 +56,7 @@ pub struct Given<'a, T: Scalar> {
     /// The parameters, in the order of [`Cell::parameters`]; a bias is a matrix of one row.
     pub parameters: &'a [ArrayView2<'a, T>],
     /// The input x (N, F).
-    pub x: ArrayView2<'a, T>,
+    pub x: Placed<'a, T>,
     /// The initial states, one (B, size) for each of [`Cell::state_sizes`].
     pub states: &'a [ArrayView2<'a, T>],
 }
@@ -62,7 +65,7 @@ pub struct Given<'a, T: Scalar> {
 #[derive(Debug)]
 pub struct Made<'a, T: Scalar> {
     /// The output y (N, S).
-    pub y: ArrayViewMut2<'a, T>,
+    pub y: Target<'a, T>,
     /// What the cell keeps for its backward pass (N, [`Cell::saved_size`]).
     pub saved: ArrayViewMut2<'a, T>,
     /// The final states, shaped as the initial ones.
@@ -73,11 +76,11 @@ pub struct Made<'a, T: Scalar> {
 #[derive(Debug)]
 pub struct Above<'a, T: Scalar> {
     /// The output y (N, S) of the forward pass.
-    pub y: ArrayView2<'a, T>,
+    pub y: Placed<'a, T>,
     /// What the cell kept (N, [`Cell::saved_size`]).
     pub saved: ArrayView2<'a, T>,
     /// dy (N, S), or `None` if it is 0.
-    pub dy: Option<ArrayView2<'a, T>>,
+    pub dy: Option<Placed<'a, T>>,
     /// The gradients of the final states, each `None` if it is 0.
     pub dstates_n: Vec<Option<ArrayView2<'a, T>>>,
 }
@@ -86,7 +89,7 @@ pub struct Above<'a, T: Scalar> {
 #[derive(Debug)]
 pub struct Below<'a, T: Scalar> {
     /// dx (N, F), if wanted.
-    pub dx: Option<ArrayViewMut2<'a, T>>,
+    pub dx: Option<Target<'a, T>>,
     /// Whether to add to what dx holds: the second direction does.
     pub add_dx: bool,
     /// The gradients of the parameters, in their order, if wanted.

@@ -7,7 +7,7 @@
 use std::convert::Infallible;
 use std::ops::Range;
 
-use elman_kernels::{Context, Scalar, Steps};
+use elman_kernels::{Context, Places, Scalar, Steps};
 
 use crate::Error;
 
@@ -25,18 +25,12 @@ pub struct Layout {
 }
 
 /// An array (T, B, F), or (B, T, F) if `batch_first`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Padded {
     steps: usize,
     batch: usize,
     batch_first: bool,
-}
-
-impl Padded {
-    /// The row of the caller's sequence `b` at time `t`.
-    fn row(self, t: usize, b: usize) -> usize {
-        if self.batch_first { b * self.steps + t } else { t * self.batch + b }
-    }
+    places: Places,
 }
 
 impl Layout {
@@ -128,7 +122,16 @@ impl Layout {
         // With one step or one sequence both orders are the same.
         let transposed = batch_first && steps > 1 && batch > 1;
         let moved = transposed || self.order.is_some() || outer_rows != self.steps.rows();
-        Ok(Self { outer_rows, outer: moved.then_some(Padded { steps, batch, batch_first }), ..self })
+        let outer = moved.then(|| {
+            let order = self.order.clone().unwrap_or_else(|| (0..batch).collect());
+            Padded { steps, batch, batch_first, places: Places::new(steps, batch_first, order) }
+        });
+        Ok(Self { outer_rows, outer, ..self })
+    }
+
+    /// Where the inner rows are in the caller's arrays; `None` if they are as they lie there.
+    pub fn places(&self) -> Option<&Places> {
+        self.outer.as_ref().map(|padded| &padded.places)
     }
 
     /// The inner rows.
@@ -157,7 +160,9 @@ impl Layout {
     ///
     /// As all functions that move rows: if an array has another length than the layout says.
     pub fn gather_rows<T: Scalar>(&self, ctx: &Context, columns: usize, outer: &[T], inner: &mut [T]) {
-        let Some(padded) = self.outer else { return inner.copy_from_slice(outer) };
+        let Some(Padded { batch_first, places, .. }) = &self.outer else {
+            return inner.copy_from_slice(outer);
+        };
         if inner.is_empty() {
             return;
         }
@@ -175,12 +180,12 @@ impl Layout {
             for t in t {
                 let size = self.steps.size(t);
                 let to = &mut to[(self.steps.offset(t) - start) * columns..][..size * columns];
-                if self.order.is_none() && !padded.batch_first {
-                    to.copy_from_slice(&outer[padded.row(t, 0) * columns..][..size * columns]);
+                if self.order.is_none() && !batch_first {
+                    to.copy_from_slice(&outer[places.row(t, 0) * columns..][..size * columns]);
                     continue;
                 }
                 for (b, to) in to.chunks_exact_mut(columns).enumerate() {
-                    to.copy_from_slice(&outer[padded.row(t, self.outer_sequence(b)) * columns..][..columns]);
+                    to.copy_from_slice(&outer[places.row(t, b) * columns..][..columns]);
                 }
             }
         });
@@ -197,7 +202,7 @@ impl Layout {
         padding: T,
         outer: &mut [T],
     ) {
-        let Some(Padded { steps, batch, batch_first }) = self.outer else {
+        let Some(&Padded { steps, batch, batch_first, .. }) = self.outer.as_ref() else {
             return outer.copy_from_slice(inner);
         };
         if outer.is_empty() {

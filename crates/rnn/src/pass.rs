@@ -21,9 +21,14 @@ impl Pass<'_> {
         if self.reverse { self.steps.last_row(b) } else { b }
     }
 
-    /// The row of sequence `b` that this pass computes last: where its final state is.
+    /// The step of sequence `b` that this pass computes last: where its final state is.
+    pub fn final_step(&self, b: usize) -> usize {
+        if self.reverse { 0 } else { self.steps.length(b) - 1 }
+    }
+
+    /// The row of that step.
     pub fn final_row(&self, b: usize) -> usize {
-        if self.reverse { b } else { self.steps.last_row(b) }
+        self.steps.offset(self.final_step(b)) + b
     }
 
     /// Where the first rows of all sequences start, if they follow each other.
@@ -60,25 +65,32 @@ impl Pass<'_> {
         }
     }
 
-    /// For each row, where the state before it is: in the outputs ([`Pick::First`]) or, where the sequence
-    /// begins, among the initial states ([`Pick::Second`]).
+    /// For each row, where the state before it is: in the outputs ([`Pick::First`]), of which `row(t, b)` is that of
+    /// sequence b at time t, or, where the sequence begins, among the initial states ([`Pick::Second`]).
     ///
     /// # Errors
     ///
     /// If there is not enough memory.
-    pub fn previous(&self) -> Result<Vec<Pick>, Error> {
+    pub fn previous(&self, row: impl Fn(usize, usize) -> usize) -> Result<Vec<Pick>, Error> {
+        let steps = self.steps;
+        self.picks(|t, b| {
+            let before = if self.reverse { t + 1 } else { t.wrapping_sub(1) };
+            let runs = before < steps.len() && b < steps.size(before);
+            if runs { Pick::First(row(before, b)) } else { Pick::Second(b) }
+        })
+    }
+
+    /// For each row, that of sequence b at time t, the pick of these.
+    ///
+    /// # Errors
+    ///
+    /// If there is not enough memory.
+    pub fn picks(&self, pick: impl Fn(usize, usize) -> Pick) -> Result<Vec<Pick>, Error> {
         let steps = self.steps;
         let mut picks = list(steps.rows(), [])?;
         // Without rows there may be more steps than one would like to count.
         for t in 0..if steps.rows() == 0 { 0 } else { steps.len() } {
-            picks.extend((0..steps.size(t)).map(|b| {
-                let before = if self.reverse { t + 1 } else { t.wrapping_sub(1) };
-                if before < steps.len() && b < steps.size(before) {
-                    Pick::First(steps.offset(before) + b)
-                } else {
-                    Pick::Second(b)
-                }
-            }));
+            picks.extend((0..steps.size(t)).map(|b| pick(t, b)));
         }
         Ok(picks)
     }
@@ -104,7 +116,7 @@ mod tests {
     #[test]
     fn no_sequences_of_any_length_take_no_time() {
         let steps = Steps::uniform(1 << 52, 0).unwrap();
-        assert_eq!(Pass { steps: &steps, reverse: false }.previous().unwrap(), []);
+        assert_eq!(Pass { steps: &steps, reverse: false }.previous(|t, _| t).unwrap(), []);
     }
 
     #[test]
@@ -112,9 +124,10 @@ mod tests {
         use Pick::{First, Second};
         let steps = Steps::new([2, 1]).unwrap();
         let forward = Pass { steps: &steps, reverse: false };
-        assert_eq!(forward.previous().unwrap(), [Second(0), Second(1), First(0)]);
+        let row = |t: usize, b: usize| steps.offset(t) + b;
+        assert_eq!(forward.previous(row).unwrap(), [Second(0), Second(1), First(0)]);
         let reverse = Pass { steps: &steps, reverse: true };
-        assert_eq!(reverse.previous().unwrap(), [First(2), Second(1), Second(0)]);
+        assert_eq!(reverse.previous(row).unwrap(), [First(2), Second(1), Second(0)]);
         let matrix = column(&[1., 2., 3.]);
         reverse.with_first_rows(matrix.view(), |rows| assert_eq!(rows, column(&[3., 2.])));
         forward.with_first_rows(matrix.view(), |rows| assert_eq!(rows, column(&[1., 2.])));

@@ -10,14 +10,12 @@
 //!           db_ih = db_hh = Σ over rows of dZ
 //! ```
 
-use elman_kernels::{
-    Chain, ChainBase, Context, Epilogue, Init, Order, Packed, Rows, Scalar, Start, affine, chain, gram,
-};
+use elman_kernels::{Chain, ChainBase, Context, Epilogue, Init, Order, Packed, Scalar, Start, affine, chain};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use super::{Elman, Nonlinearity};
 use crate::Error;
-use crate::batched::{begin, bias_gradients, input_gradient, state_gradient};
+use crate::batched::{begin, bias_gradients, input_gradient, input_weight_gradient, state_gradient};
 use crate::cell::{Above, Below, Given};
 
 pub(super) fn recur<T: Scalar>(
@@ -38,13 +36,13 @@ pub(super) fn recur<T: Scalar>(
         order: if pass.reverse { Order::Ascending } else { Order::Descending },
         weights: &packed,
         start: Start::Prepared,
-        base: above.dy.map_or(ChainBase::Zero, ChainBase::Matrix),
+        base: above.dy.as_ref().map_or(ChainBase::Zero, |dy| ChainBase::Matrix(dy.reborrow())),
         epilogue: match cell.nonlinearity {
-            Nonlinearity::Tanh => Epilogue::TanhGrad(above.y),
-            Nonlinearity::Relu => Epilogue::ReluGrad(above.y),
+            Nonlinearity::Tanh => Epilogue::TanhGrad(above.y.reborrow()),
+            Nonlinearity::Relu => Epilogue::ReluGrad(above.y.reborrow()),
         },
     };
-    chain(ctx, &recurrence, dz.view_mut());
+    chain(ctx, &recurrence, dz.view_mut())?;
 
     if let Some(dh_0) = dstates.and_then(|mut all| all.pop()) {
         pass.with_first_rows(dz.view(), |dz| affine(ctx, dz, &packed, Init::Zero, dh_0));
@@ -60,9 +58,9 @@ pub(super) fn project<T: Scalar>(
     dz: ArrayView2<'_, T>,
     mut below: Below<'_, T>,
 ) -> Result<(), Error> {
-    input_gradient(ctx, dz, cell.weights(given.parameters).w_ih, &mut below)?;
+    input_gradient(ctx, given, dz, cell.weights(given.parameters).w_ih, &mut below)?;
     let Some(mut gradients) = below.dparameters else { return Ok(()) };
-    gram(ctx, dz, Rows::All(given.x), gradients[0].view_mut())?;
+    input_weight_gradient(ctx, given, dz, gradients[0].view_mut())?;
     state_gradient(ctx, dz, given, above, gradients[1].view_mut())?;
     if cell.bias {
         bias_gradients(ctx, dz, &mut gradients[2..4])?;

@@ -20,7 +20,7 @@ use elman_kernels::{
 use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 
 use super::{Jordan, OutputNonlinearity};
-use crate::batched::{begin, bias_gradients, input_gradient, state_gradient};
+use crate::batched::{begin, bias_gradients, input_gradient, input_weight_gradient, state_gradient};
 use crate::cell::{Above, Below, Given};
 use crate::{Error, Nonlinearity};
 
@@ -45,23 +45,23 @@ pub(super) fn recur<T: Scalar>(
         start: Start::Prepared,
         first: Leg {
             weights: &w_yh,
-            base: above.dy.map_or(ChainBase::Zero, ChainBase::Matrix),
+            base: above.dy.as_ref().map_or(ChainBase::Zero, |dy| ChainBase::Matrix(dy.reborrow())),
             epilogue: match cell.output_nonlinearity {
                 OutputNonlinearity::Identity => Epilogue::Identity,
-                OutputNonlinearity::Tanh => Epilogue::TanhGrad(above.y),
-                OutputNonlinearity::Sigmoid => Epilogue::SigmoidGrad(above.y),
+                OutputNonlinearity::Tanh => Epilogue::TanhGrad(above.y.reborrow()),
+                OutputNonlinearity::Sigmoid => Epilogue::SigmoidGrad(above.y.reborrow()),
             },
         },
         second: Leg {
             weights: &w_hy,
             base: ChainBase::Zero,
             epilogue: match cell.nonlinearity {
-                Nonlinearity::Tanh => Epilogue::TanhGrad(above.saved),
-                Nonlinearity::Relu => Epilogue::ReluGrad(above.saved),
+                Nonlinearity::Tanh => Epilogue::TanhGrad(above.saved.into()),
+                Nonlinearity::Relu => Epilogue::ReluGrad(above.saved.into()),
             },
         },
     };
-    relay(ctx, &recurrence, dv.view_mut(), dz.view_mut());
+    relay(ctx, &recurrence, dv.view_mut(), dz.view_mut())?;
 
     if let Some(dy_0) = dstates.and_then(|mut all| all.pop()) {
         pass.with_first_rows(dz.view(), |dz| affine(ctx, dz, &w_yh, Init::Zero, dy_0));
@@ -78,9 +78,9 @@ pub(super) fn project<T: Scalar>(
     mut below: Below<'_, T>,
 ) -> Result<(), Error> {
     let (dz, dv) = dz.split_at(Axis(1), cell.hidden_size);
-    input_gradient(ctx, dz, cell.weights(given.parameters).w_ih, &mut below)?;
+    input_gradient(ctx, given, dz, cell.weights(given.parameters).w_ih, &mut below)?;
     let Some(mut gradients) = below.dparameters else { return Ok(()) };
-    gram(ctx, dz, Rows::All(given.x), gradients[0].view_mut())?;
+    input_weight_gradient(ctx, given, dz, gradients[0].view_mut())?;
     state_gradient(ctx, dz, given, above, gradients[1].view_mut())?;
     gram(ctx, dv, Rows::All(above.saved), gradients[2].view_mut())?;
     if cell.bias {

@@ -22,8 +22,8 @@ pub(super) fn project<T: Scalar>(
 ) -> Result<(), Error> {
     let weights = cell.weights(given.parameters);
     let biases = weights.biases.map(|[b_ih, b_yh, _]| [b_ih, b_yh]);
-    Projection::new(ctx, weights.w_ih, biases)?.all_rows(ctx, given.x, made.saved.view_mut());
-    Ok(())
+    let projection = Projection::new(ctx, weights.w_ih, biases)?;
+    projection.all_rows(ctx, given.pass.steps, given.x, made.saved.view_mut())
 }
 
 pub(super) fn recur<T: Scalar>(
@@ -59,7 +59,7 @@ pub(super) fn recur<T: Scalar>(
             },
         },
     };
-    relay(ctx, &recurrence, made.saved.view_mut(), made.y.view_mut());
-    pass.final_rows(made.y.view(), made.states_n[0].view_mut());
+    relay(ctx, &recurrence, made.saved.view_mut(), made.y.reborrow())?;
+    pass.final_rows(made.y.rows.view(), made.states_n[0].view_mut());
     Ok(())
 }

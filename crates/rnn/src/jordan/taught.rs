@@ -86,7 +86,7 @@ struct Flat<'a> {
 impl<'a> Flat<'a> {
     fn new(layout: &'a Layout) -> Result<Self, Error> {
         let rows = Layout::padded(1, layout.steps().rows(), false, None)?;
-        let fed = Self::pass(layout).previous()?;
+        let fed = Self::pass(layout).previous(|t, b| layout.steps().offset(t) + b)?;
         Ok(Self { layout, rows, fed })
     }
 

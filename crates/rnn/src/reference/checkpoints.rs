@@ -40,7 +40,7 @@ impl Cell<f64> for Keeping {
     }
     fn recur(&self, ctx: &Context, given: &Given<'_, f64>, made: &mut Made<'_, f64>) -> Result<(), Error> {
         self.0.recur(ctx, given, made)?;
-        made.saved.assign(&made.y.slice_axis(Axis(1), (..2).into()));
+        made.saved.assign(&made.y.rows.slice_axis(Axis(1), (..2).into()));
         Ok(())
     }
     fn recur_backward(
@@ -51,7 +51,7 @@ impl Cell<f64> for Keeping {
         dz: ArrayViewMut2<'_, f64>,
         dstates: Option<Vec<ArrayViewMut2<'_, f64>>>,
     ) -> Result<(), Error> {
-        assert_eq!(above.saved, above.y.slice_axis(Axis(1), (..2).into()));
+        assert_eq!(above.saved, above.y.array.slice_axis(Axis(1), (..2).into()));
         self.0.recur_backward(ctx, given, above, dz, dstates)
     }
     fn project_backward(

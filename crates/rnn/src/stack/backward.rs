@@ -9,10 +9,10 @@
 //! dinput = dx
 //! ```
 
-use elman_kernels::{Context, Scalar, dropout_in_place};
+use elman_kernels::{Context, Delivery, Placed, Places, Scalar, Target, dropout_in_place};
 use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 
-use super::buffers::{Lent, Place, deliver_states, inner_rows, inner_states, matrix, matrix_mut};
+use super::buffers::{Lent, Place, deliver_states, inner_states, matrix, matrix_mut, placed};
 use super::forward::{Layer, group, rouse};
 use super::{Dropout, Stack};
 use crate::cell::{Above, Below, Cell, Given};
@@ -45,7 +45,7 @@ pub struct Backward<'a, T: Scalar> {
 /// Where a backward pass writes. What is `None` is not wanted, and not computed.
 #[derive(Debug)]
 pub struct Gradients<'a, T: Scalar> {
-    /// Shaped as the input; 0 in the padding.
+    /// Shaped as the input, of which the rows in the padding must be 0, and stay so.
     pub dinput: Option<&'a mut [T]>,
     /// Shaped as the states.
     pub dstates: Vec<Option<&'a mut [T]>>,
@@ -90,9 +90,6 @@ impl<C> Stack<C> {
         };
         let initial = states(call.states, true)?;
         let dstates_n = states(call.dstates_n, false)?;
-        let x_0 = inner_rows(ctx, layout, call.input, self.input_size)?;
-        let output = inner_rows(ctx, layout, call.output, self.width())?;
-        let doutput = call.doutput.map(|dy| inner_rows(ctx, layout, dy, self.width())).transpose()?;
         let mut dparameters = dparameters.map(Vec::into_iter);
         let mut per_group: Vec<Option<Vec<&mut [T]>>> = parameters
             .iter()
@@ -107,24 +104,30 @@ impl<C> Stack<C> {
             }
             let kept = |l: usize| &kept_layers[l * of_layer..][..of_layer];
             let mut dropped = None;
-            let x = match l.checked_sub(1).map(kept) {
-                None => matrix(&x_0, self.input_size),
+            let x: Placed<'_, T> = match l.checked_sub(1).map(kept) {
+                None => placed(layout, call.input, self.input_size),
                 Some(y) if call.dropout.p > 0.0 => {
                     let mut x = ctx.scratch(of_layer)?;
                     let Dropout { p, seed } = call.dropout;
                     elman_kernels::dropout(ctx.isa(), y, p, seed, Dropout::first(l), &mut x);
-                    matrix(dropped.insert(x), self.width())
+                    matrix(dropped.insert(x), self.width()).into()
                 }
-                Some(y) => matrix(y, self.width()),
+                Some(y) => matrix(y, self.width()).into(),
             };
-            let y = if l + 1 == self.layers { &*output } else { kept(l) };
+            let last = l + 1 == self.layers;
+            let y = if last {
+                placed(layout, call.output, self.width())
+            } else {
+                matrix(kept(l), self.width()).into()
+            };
             let dy = match &from_above {
-                Some(dy) => Some(matrix(dy, self.width())),
-                None => doutput.as_ref().map(|dy| matrix(dy, self.width())),
+                Some(dy) => Some(matrix(dy, self.width()).into()),
+                None => call.doutput.map(|dy| placed(layout, dy, self.width())),
             };
-            let mut dx = match (l, &mut dinput) {
+            let mut outer = dinput.take_if(|_| l == 0);
+            let mut dx = match (l, &mut outer) {
                 (0, None) => None,
-                (0, Some(_)) if layout.rows_in_place() => dinput.take().map(Place::Theirs),
+                (0, Some(_)) if layout.rows_in_place() => outer.take().map(Place::Theirs),
                 _ => Some(Place::Ours(ctx.scratch(rows * self.features::<T>(l))?)),
             };
             let first_group = l * self.directions;
@@ -137,31 +140,24 @@ impl<C> Stack<C> {
                 first_group,
             };
             let above = LayerAbove {
-                y: matrix(y, self.width()),
+                y,
                 cells: &kept_cells[first_group * of_cell..][..self.directions * of_cell],
                 dy,
                 dstates_n: &dstates_n,
             };
             let below = LayerBelow {
                 dx: dx.as_deref_mut(),
+                deliver: outer.zip(layout.places()),
                 dstates: &mut dstates,
                 dparameters: &mut per_group[first_group..][..self.directions],
             };
             self.backward_layer(ctx, &layer, &above, below)?;
-            match (l, dx) {
-                (0, Some(dx)) => {
-                    if let Some(outer) = dinput.take() {
-                        layout.scatter_rows(ctx, self.input_size, &dx, T::zero(), outer);
-                    }
+            if let Some(mut dx) = dx.filter(|_| l > 0) {
+                if call.dropout.p > 0.0 {
+                    let Dropout { p, seed } = call.dropout;
+                    dropout_in_place(ctx.isa(), &mut dx, p, seed, Dropout::first(l));
                 }
-                (_, Some(mut dx)) => {
-                    if call.dropout.p > 0.0 {
-                        let Dropout { p, seed } = call.dropout;
-                        dropout_in_place(ctx.isa(), &mut dx, p, seed, Dropout::first(l));
-                    }
-                    from_above = Some(dx);
-                }
-                (_, None) => {}
+                from_above = Some(dx);
             }
         }
         for (states, &size) in dstates.iter_mut().zip(&sizes) {
@@ -183,7 +179,7 @@ impl<C> Stack<C> {
     where
         C: Cell<T>,
     {
-        let LayerBelow { mut dx, dstates, dparameters } = below;
+        let LayerBelow { mut dx, mut deliver, dstates, dparameters } = below;
         let rows = layer.steps.rows();
         let batch = layer.steps.batch();
         let sizes = self.cell.state_sizes();
@@ -193,7 +189,7 @@ impl<C> Stack<C> {
         let given = |d: usize| Given {
             pass: Pass { steps: layer.steps, reverse: d == 1 },
             parameters: &layer.parameters[d],
-            x: layer.x,
+            x: layer.x.reborrow(),
             states: &states[d],
         };
         let of = |d: usize| self.above(layer, above, d);
@@ -226,13 +222,18 @@ impl<C> Stack<C> {
         for d in 0..self.directions {
             let dz = ArrayView2::from_shape((rows, gates), &dz[d * rows * gates..][..rows * gates])
                 .expect("rows of the cell's gates");
-            let features = layer.x.ncols();
+            let features = layer.x.array.ncols();
             let dparameters = dparameters[d].as_mut().map(|all| {
                 let shapes = layer.parameters[d].iter().map(ArrayView2::ncols);
                 all.iter_mut().zip(shapes).map(|(data, columns)| matrix_mut(data, columns)).collect()
             });
-            let below =
-                Below { dx: dx.as_mut().map(|dx| matrix_mut(dx, features)), add_dx: d > 0, dparameters };
+            // dx is complete with the last direction's part.
+            let deliver = deliver
+                .as_mut()
+                .filter(|_| d + 1 == self.directions)
+                .map(|(outer, places)| Delivery { array: matrix_mut(outer, features), places });
+            let dx = dx.as_mut().map(|dx| Target { rows: matrix_mut(dx, features), deliver });
+            let below = Below { dx, add_dx: d > 0, dparameters };
             self.cell.project_backward(ctx, &given(d), &of(d), dz, below)?;
         }
         Ok(())
@@ -250,14 +251,17 @@ impl<C> Stack<C> {
     {
         let batch = layer.steps.batch();
         let size = self.cell.output_size();
-        let half = |m: ArrayView2<'a, T>| m.split_at(Axis(1), d * size).1.split_at(Axis(1), size).0;
+        let half = |m: &'a Placed<'_, T>| {
+            let array = m.array.reborrow().split_at(Axis(1), d * size).1.split_at(Axis(1), size).0;
+            Placed { array, places: m.places }
+        };
         let kept = self.cell.saved_size();
-        let one = above.y.nrows() * kept;
+        let one = layer.steps.rows() * kept;
         Above {
-            y: half(above.y.reborrow()),
-            saved: ArrayView2::from_shape((above.y.nrows(), kept), &above.cells[d * one..][..one])
+            y: half(&above.y),
+            saved: ArrayView2::from_shape((layer.steps.rows(), kept), &above.cells[d * one..][..one])
                 .expect("rows of what the cell keeps"),
-            dy: above.dy.as_ref().map(|dy| half(dy.reborrow())),
+            dy: above.dy.as_ref().map(half),
             dstates_n: above
                 .dstates_n
                 .iter()
@@ -302,15 +306,17 @@ impl<C> Stack<C> {
 
 /// What a layer gets from the forward pass and from above, for both directions.
 struct LayerAbove<'a, T: Scalar> {
-    y: ArrayView2<'a, T>,
+    y: Placed<'a, T>,
     cells: &'a [T],
-    dy: Option<ArrayView2<'a, T>>,
+    dy: Option<Placed<'a, T>>,
     dstates_n: &'a [Option<Lent<'a, T>>],
 }
 
 /// Where a layer's gradients go, for both directions.
 struct LayerBelow<'a, 'p, T: Scalar> {
     dx: Option<&'a mut [T]>,
+    /// The caller's array that dx goes to, if that has another order.
+    deliver: Option<(&'a mut [T], &'a Places)>,
     dstates: &'a mut [Option<&'p mut [T]>],
     dparameters: &'a mut [Option<Vec<&'p mut [T]>>],
 }

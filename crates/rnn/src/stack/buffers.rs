@@ -2,7 +2,7 @@
 
 use std::ops::{Deref, DerefMut};
 
-use elman_kernels::{Context, Scalar, Scratch};
+use elman_kernels::{Context, Placed, Scalar, Scratch};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use crate::{Error, Layout};
@@ -61,6 +61,11 @@ pub(crate) fn matrix<T>(data: &[T], columns: usize) -> ArrayView2<'_, T> {
 /// A matrix of `columns` columns over `data`, to write.
 pub(crate) fn matrix_mut<T>(data: &mut [T], columns: usize) -> ArrayViewMut2<'_, T> {
     ArrayViewMut2::from_shape((data.len() / columns.max(1), columns), data).expect("a whole number of rows")
+}
+
+/// The caller's rows of `columns` columns, where they are.
+pub(crate) fn placed<'a, T: Scalar>(layout: &'a Layout, outer: &'a [T], columns: usize) -> Placed<'a, T> {
+    Placed { array: matrix(outer, columns), places: layout.places() }
 }
 
 /// The caller's rows of `columns` columns in inner order.

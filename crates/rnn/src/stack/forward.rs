@@ -1,9 +1,9 @@
 //! The forward pass of the stack.
 
-use elman_kernels::{Context, Scalar, Steps};
+use elman_kernels::{Context, Delivery, Placed, Places, Scalar, Steps, Target};
 use ndarray::{ArrayView2, Axis};
 
-use super::buffers::{Place, deliver_states, inner_rows, inner_states, matrix, matrix_mut};
+use super::buffers::{Place, deliver_states, inner_states, matrix, matrix_mut, placed};
 use super::{Dropout, Stack};
 use crate::cell::{Cell, Given, Made};
 use crate::pass::Pass;
@@ -22,7 +22,7 @@ pub struct Forward<'a, T: Scalar> {
     pub states: &'a [Option<&'a [T]>],
     /// Dropout between layers.
     pub dropout: Dropout,
-    /// The output, D·S columns; rows in the padding become 0.
+    /// The output, D·S columns, of which the rows in the padding must be 0, and stay so.
     pub output: &'a mut [T],
     /// For each state of the cell, the final states (L·D, B, size).
     pub states_n: Vec<&'a mut [T]>,
@@ -58,7 +58,6 @@ impl<C> Stack<C> {
             .zip(&sizes)
             .map(|(&outer, &size)| inner_states(ctx, layout, outer, groups, size))
             .collect::<Result<Vec<_>, _>>()?;
-        let x_0 = inner_rows(ctx, layout, input, self.input_size)?;
         let mut output = Some(output);
         let mut below: Option<Place<'_, T>> = None;
 
@@ -68,17 +67,18 @@ impl<C> Stack<C> {
             }
             let last = l + 1 == self.layers;
             let mut dropped = None;
-            let x = match &below {
-                None => matrix(&x_0, self.input_size),
+            let x: Placed<'_, T> = match &below {
+                None => placed(layout, input, self.input_size),
                 Some(y) if dropout.p > 0.0 => {
                     let mut x = ctx.scratch(of_layer)?;
                     elman_kernels::dropout(ctx.isa(), y, dropout.p, dropout.seed, Dropout::first(l), &mut x);
-                    matrix(dropped.insert(x), self.width())
+                    matrix(dropped.insert(x), self.width()).into()
                 }
-                Some(y) => matrix(y, self.width()),
+                Some(y) => matrix(y, self.width()).into(),
             };
-            let mut y = if last && layout.rows_in_place() {
-                Place::Theirs(output.take().unwrap_or_default())
+            let mut outer = output.take_if(|_| last);
+            let mut y = if let Some(output) = outer.take_if(|_| layout.rows_in_place()) {
+                Place::Theirs(output)
             } else if keeps && !last {
                 let (this, rest) = std::mem::take(&mut kept_layers).split_at_mut(of_layer);
                 kept_layers = rest;
@@ -100,11 +100,11 @@ impl<C> Stack<C> {
                 initial: initial.iter().zip(&sizes).map(|(s, &size)| (&**s, size)).collect(),
                 first_group: l * self.directions,
             };
-            self.forward_layer(ctx, &layer, &mut y, &mut cells, &mut states_n, &sizes)?;
-            if let Some(output) = output.take_if(|_| last) {
-                // The output was not written in place.
-                layout.scatter_rows(ctx, self.width(), &y, T::zero(), output);
-            }
+            let made = LayerMade {
+                deliver: outer.zip(layout.places()),
+                ..LayerMade::new(&mut y, &mut cells, &mut states_n)
+            };
+            self.forward_layer(ctx, &layer, made)?;
             below = Some(y);
         }
         for (states, &size) in states_n.iter_mut().zip(&sizes) {
@@ -118,28 +118,28 @@ impl<C> Stack<C> {
         &self,
         ctx: &Context,
         layer: &Layer<'_, T>,
-        y: &mut [T],
-        cells: &mut [T],
-        states_n: &mut [&mut [T]],
-        sizes: &[usize],
+        made: LayerMade<'_, '_, T>,
     ) -> Result<(), Error>
     where
         C: Cell<T>,
     {
+        let LayerMade { y, deliver, cells, states_n } = made;
+        let sizes = self.cell.state_sizes();
         let batch = layer.steps.batch();
         let saved_size = self.cell.saved_size();
         let states: Vec<_> = (0..self.directions).map(|d| layer.states(d)).collect();
         let given = |d: usize| Given {
             pass: Pass { steps: layer.steps, reverse: d == 1 },
             parameters: &layer.parameters[d],
-            x: layer.x,
+            x: layer.x.reborrow(),
             states: &states[d],
         };
         let mut rest = matrix_mut(y, self.width());
+        let mut outer = deliver.map(|(outer, places)| (matrix_mut(outer, self.width()), places));
         let mut cells = cells.chunks_mut((cells.len() / self.directions).max(1));
         let mut finals: Vec<_> = states_n
             .iter_mut()
-            .zip(sizes)
+            .zip(&sizes)
             .map(|(all, &size)| {
                 let one = batch * size;
                 (all[layer.first_group * one..][..self.directions * one].chunks_mut(one.max(1)), size)
@@ -149,8 +149,13 @@ impl<C> Stack<C> {
         for d in 0..self.directions {
             let (this, other) = rest.split_at(Axis(1), self.cell.output_size());
             rest = other;
+            let deliver = outer.take().map(|(array, places)| {
+                let (array, other) = array.split_at(Axis(1), self.cell.output_size());
+                outer = Some((other, places));
+                Delivery { array, places }
+            });
             let mut made = Made {
-                y: this,
+                y: Target { rows: this, deliver },
                 saved: kept_matrix_mut(cells.next(), layer.steps.rows(), saved_size),
                 states_n: finals
                     .iter_mut()
@@ -224,10 +229,29 @@ impl<C> Stack<C> {
     }
 }
 
+/// Where the forward passes of one layer write, for both directions.
+pub(super) struct LayerMade<'a, 's, T: Scalar> {
+    /// The output in inner order.
+    y: &'a mut [T],
+    /// The caller's array that it goes to, if that has another order.
+    deliver: Option<(&'a mut [T], &'a Places)>,
+    /// What the cells keep.
+    cells: &'a mut [T],
+    /// The final states of all layers and directions.
+    states_n: &'a mut [&'s mut [T]],
+}
+
+impl<'a, 's, T: Scalar> LayerMade<'a, 's, T> {
+    /// The output stays where it is.
+    pub(super) fn new(y: &'a mut [T], cells: &'a mut [T], states_n: &'a mut [&'s mut [T]]) -> Self {
+        Self { y, deliver: None, cells, states_n }
+    }
+}
+
 /// What one layer's passes in both directions read.
 pub(super) struct Layer<'a, T: Scalar> {
     pub(super) steps: &'a Steps,
-    pub(super) x: ArrayView2<'a, T>,
+    pub(super) x: Placed<'a, T>,
     pub(super) parameters: &'a [Vec<ArrayView2<'a, T>>],
     /// The initial states of all layers and directions, and their columns.
     pub(super) initial: Vec<(&'a [T], usize)>,

@@ -36,7 +36,7 @@ use elman_kernels::{Context, Scalar, Scratch, Steps};
 use ndarray::ArrayView2;
 
 use super::buffers::{Lent, Place, deliver_states, inner_rows, inner_states, matrix};
-use super::forward::Layer;
+use super::forward::{Layer, LayerMade};
 use super::{Backward, Dropout, Forward, Gradients, Stack};
 use crate::cell::Cell;
 use crate::{Error, Layout};
@@ -215,7 +215,7 @@ impl<C> Stack<C> {
                 };
                 let layer = Layer {
                     steps: &steps,
-                    x: self.input_of(ctx, &net, l, &rows, &below, &mut dropped),
+                    x: self.input_of(ctx, &net, l, &rows, &below, &mut dropped).into(),
                     parameters: &parameters[l..=l],
                     initial,
                     first_group: 0,
@@ -226,7 +226,7 @@ impl<C> Stack<C> {
                     .zip(&sizes)
                     .map(|(all, size)| &mut all[l * net.batch * size..][..steps.batch() * size])
                     .collect();
-                self.forward_layer(ctx, &layer, to, cells, &mut finals, &sizes)?;
+                self.forward_layer(ctx, &layer, LayerMade::new(to, cells, &mut finals))?;
                 std::mem::swap(&mut above, &mut below);
             }
         }
@@ -294,7 +294,7 @@ impl<C> Stack<C> {
                 };
                 let layer = Layer {
                     steps: &steps,
-                    x: self.input_of(ctx, &net, l, &rows, below, &mut dropped),
+                    x: self.input_of(ctx, &net, l, &rows, below, &mut dropped).into(),
                     parameters: &parameters[l..=l],
                     initial: net.states(l, &steps, &sizes, (s > 0).then(|| checkpoints.iter().copied())),
                     first_group: 0,
@@ -306,7 +306,7 @@ impl<C> Stack<C> {
                     .zip(&sizes)
                     .map(|(all, size)| &mut all[..steps.batch() * size])
                     .collect();
-                self.forward_layer(ctx, &layer, to, cells, &mut finals, &sizes)?;
+                self.forward_layer(ctx, &layer, LayerMade::new(to, cells, &mut finals))?;
             }
         }
         Ok(())

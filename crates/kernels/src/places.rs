@@ -1,0 +1,428 @@
+//! Rows that lie elsewhere than [`Steps`] has them: where they are, and their way there and back.
+//!
+//! The kernels compute on rows sorted by time and falling length. A caller's array of sequences of different lengths
+//! has other rows: padding, sequences in any order, the batch ahead of time. Instead of a whole copy in the inner
+//! order, which goes to memory and back, a kernel fetches the rows of a step (or of a part of a product) right before
+//! it uses them, and delivers them right after it made them, so that a copy never leaves the cache.
+
+use std::ops::Range;
+
+use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2};
+
+use crate::isa::{Simd, Task};
+use crate::matrix::{Matrix, load, matrix, row_stride, store};
+use crate::{Scalar, Steps};
+
+/// Where the rows of [`Steps`] are in an array of T · B rows: (T, B, F) or (B, T, F), with a row for each sequence at
+/// each time, be it valid or padding.
+#[derive(Clone, Debug)]
+pub struct Places {
+    steps: usize,
+    /// From a step to the next.
+    step: usize,
+    /// The first row of each sequence.
+    sequences: Vec<usize>,
+}
+
+impl Places {
+    /// In an array of `steps` times; inner sequence b is the array's number `order[b]`.
+    ///
+    /// # Panics
+    ///
+    /// If `order` is no permutation, or the array has more rows than memory can address.
+    pub fn new(steps: usize, batch_first: bool, order: impl IntoIterator<Item = usize>) -> Self {
+        let mut sequences: Vec<usize> = order.into_iter().collect();
+        let batch = sequences.len();
+        assert!(steps.checked_mul(batch).is_some(), "places: too many rows");
+        let mut seen = vec![false; batch];
+        for sequence in &mut sequences {
+            assert!(!std::mem::replace(&mut seen[*sequence], true), "places: the order is no permutation");
+            *sequence *= if batch_first { steps } else { 1 };
+        }
+        Self { steps, step: if batch_first { 1 } else { batch }, sequences }
+    }
+
+    /// The row of inner sequence `b` at time `t`.
+    #[inline(always)]
+    pub fn row(&self, t: usize, b: usize) -> usize {
+        t * self.step + self.sequences[b]
+    }
+
+    /// Rows of the array.
+    pub fn rows(&self) -> usize {
+        self.steps * self.sequences.len()
+    }
+
+    /// Checks that all rows of `steps` have a place in an array of `rows` rows; they are different places then.
+    fn check(&self, steps: &Steps, rows: usize) {
+        assert!(
+            rows == self.rows() && steps.len() <= self.steps && steps.batch() <= self.sequences.len(),
+            "places: an array of {rows} rows and {steps:?} do not belong to {self:?}"
+        );
+    }
+}
+
+/// The rows of [`Steps`], as they are or in their places.
+#[derive(Clone, Copy, Debug)]
+pub struct Placed<'a, T> {
+    /// The array.
+    pub array: ArrayView2<'a, T>,
+    /// Where its rows are; `None` if they are the rows of the steps as they lie.
+    pub places: Option<&'a Places>,
+}
+
+impl<'a, T> From<ArrayView2<'a, T>> for Placed<'a, T> {
+    fn from(array: ArrayView2<'a, T>) -> Self {
+        Self { array, places: None }
+    }
+}
+
+impl<'a, T: Scalar> Placed<'a, T> {
+    /// The same rows for a shorter time, which a view does not take by itself.
+    pub fn reborrow(&self) -> Placed<'_, T> {
+        Placed { array: self.array.reborrow(), places: self.places }
+    }
+
+    /// The array's row of sequence `b` at time `t`.
+    pub fn index(&self, steps: &Steps, t: usize, b: usize) -> usize {
+        self.places.map_or_else(|| steps.offset(t) + b, |places| places.row(t, b))
+    }
+
+    /// Sequence `b` at time `t`.
+    pub fn row(&self, steps: &Steps, t: usize, b: usize) -> ArrayView1<'a, T> {
+        self.array.clone().index_axis_move(ndarray::Axis(0), self.index(steps, t, b))
+    }
+
+    /// The matrix, and the places if it has any; checked.
+    pub(crate) fn matrix(&self, steps: &Steps) -> (Matrix<T>, Option<&'a Places>) {
+        match self.places {
+            Some(places) => places.check(steps, self.array.nrows()),
+            None => {
+                assert_eq!(self.array.nrows(), steps.rows(), "there must be a row for each row of the steps")
+            }
+        }
+        (matrix(self.array), self.places)
+    }
+}
+
+/// Where a kernel puts the rows that it makes: in the order of the steps, and from there to their places too.
+#[derive(Debug)]
+pub struct Target<'a, T> {
+    /// In the order of the steps.
+    pub rows: ArrayViewMut2<'a, T>,
+    /// Where each row is copied to; the other rows of that array stay as they are.
+    pub deliver: Option<Delivery<'a, T>>,
+}
+
+/// The places that rows are delivered to.
+#[derive(Debug)]
+pub struct Delivery<'a, T> {
+    /// The array.
+    pub array: ArrayViewMut2<'a, T>,
+    /// Where its rows are.
+    pub places: &'a Places,
+}
+
+impl<'a, T> From<ArrayViewMut2<'a, T>> for Target<'a, T> {
+    fn from(rows: ArrayViewMut2<'a, T>) -> Self {
+        Self { rows, deliver: None }
+    }
+}
+
+impl<T> Target<'_, T> {
+    /// The same target for a shorter time.
+    pub fn reborrow(&mut self) -> Target<'_, T> {
+        let deliver = self.deliver.as_mut();
+        Target {
+            rows: self.rows.view_mut(),
+            deliver: deliver
+                .map(|Delivery { array, places }| Delivery { array: array.view_mut(), places: *places }),
+        }
+    }
+}
+
+impl<'a, T: Scalar> Delivery<'a, T> {
+    /// The array as rows are moved to it, of as many columns as what is delivered; checked.
+    pub(crate) fn far(mut self, steps: &Steps, columns: usize) -> Far<'a, T> {
+        let (rows, width) = self.array.dim();
+        self.places.check(steps, rows);
+        assert_eq!(width, columns, "what is delivered must have as many columns as its places");
+        let stride = row_stride(rows, width, self.array.strides());
+        Far { array: Matrix { data: self.array.as_mut_ptr().cast_const(), stride }, places: self.places }
+    }
+}
+
+/// An array with places, at the other end of a move.
+#[derive(Clone, Copy)]
+pub(crate) struct Far<'a, T> {
+    pub(crate) array: Matrix<T>,
+    pub(crate) places: &'a Places,
+}
+
+// SAFETY: threads read the array, or write disjoint parts of it.
+unsafe impl<T: Scalar> Sync for Far<'_, T> {}
+
+impl<T: Scalar> Far<'_, T> {
+    /// Copies the rows of the sequences `batch` at step `t` from their places to `near`, whose first row is that of
+    /// the first of them. Of each row only `columns`.
+    ///
+    /// # Safety
+    ///
+    /// The array is readable there, and `near` writable for as many rows.
+    pub(crate) unsafe fn fetch<S: Simd<T>>(
+        &self,
+        s: S,
+        t: usize,
+        batch: Range<usize>,
+        columns: &Range<usize>,
+        near: Matrix<T>,
+    ) {
+        s.vectorize(Move::<T, false> { far: self, t, batch, columns, near });
+    }
+
+    /// The other way.
+    ///
+    /// # Safety
+    ///
+    /// `near` is readable for as many rows, and the array writable there; nobody else writes these columns.
+    pub(crate) unsafe fn deliver<S: Simd<T>>(
+        &self,
+        s: S,
+        t: usize,
+        batch: Range<usize>,
+        columns: &Range<usize>,
+        near: Matrix<T>,
+    ) {
+        s.vectorize(Move::<T, true> { far: self, t, batch, columns, near });
+    }
+
+    /// [`Far::fetch`], or [`Far::deliver`] if `OUT`, for the inner rows `rows`, of any steps.
+    ///
+    /// # Safety
+    ///
+    /// As for these.
+    pub(crate) unsafe fn move_rows<S: Simd<T>, const OUT: bool>(
+        &self,
+        s: S,
+        steps: &Steps,
+        rows: Range<usize>,
+        columns: &Range<usize>,
+        near: Matrix<T>,
+    ) {
+        let mut row = rows.start;
+        let mut t = steps.step_of(row);
+        while row < rows.end {
+            let offset = steps.offset(t);
+            let end = rows.end.min(offset + steps.size(t));
+            let batch = row - offset..end - offset;
+            s.vectorize(Move::<T, OUT> { far: self, t, batch, columns, near: near.below(row - rows.start) });
+            (row, t) = (end, t + 1);
+        }
+    }
+}
+
+/// Rows on their way, whose conditions the callers above vouched for.
+struct Move<'a, T, const OUT: bool> {
+    far: &'a Far<'a, T>,
+    t: usize,
+    batch: Range<usize>,
+    columns: &'a Range<usize>,
+    near: Matrix<T>,
+}
+
+impl<T: Scalar, const OUT: bool> Task<T> for Move<'_, T, OUT> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, s: S) {
+        let Range { start, end } = *self.columns;
+        for (i, b) in self.batch.enumerate() {
+            let far = self.far.array.at(self.far.places.row(self.t, b), 0);
+            let near = self.near.at(i, 0);
+            let (from, to) = if OUT { (near, far.cast_mut()) } else { (far, near.cast_mut()) };
+            let mut j = start;
+            while j < end {
+                let count = (end - j).min(S::LANES);
+                // SAFETY: the caller vouches for these columns of this row at both ends.
+                unsafe { store(s, to.wrapping_add(j), load(s, from.wrapping_add(j), count), count) };
+                j += S::LANES;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array2, s};
+
+    use super::*;
+    use crate::testing::{contexts, random};
+    use crate::{
+        Chain, ChainBase, Epilogue, Init, Leg, Order, Packed, Relay, Start, affine, affine_placed, chain,
+        relay,
+    };
+
+    /// Lengths 5 3 3 1 0, the last of which never runs, in arrays of 6 times; and a plain batch, transposed.
+    fn cases() -> Vec<(Steps, Places)> {
+        let ragged = Steps::new([4, 3, 3, 1, 1]).unwrap();
+        let many = Steps::new([40, 40, 31, 5]).unwrap(); // enough for threads to share out the batch
+        [false, true]
+            .into_iter()
+            .flat_map(|batch_first| {
+                [
+                    (ragged.clone(), Places::new(6, batch_first, [2, 0, 4, 1, 3])),
+                    (many.clone(), Places::new(4, batch_first, (0..40).map(|b| (b * 7 + 3) % 40))),
+                    (Steps::uniform(3, 2).unwrap(), Places::new(3, batch_first, [1, 0])),
+                ]
+            })
+            .collect()
+    }
+
+    /// The rows of the steps, from their places.
+    fn gathered<T: Scalar>(steps: &Steps, placed: Placed<'_, T>) -> Array2<T> {
+        let mut rows = Array2::zeros((steps.rows(), placed.array.ncols()));
+        for t in 0..steps.len() {
+            for b in 0..steps.size(t) {
+                rows.row_mut(steps.offset(t) + b).assign(&placed.row(steps, t, b));
+            }
+        }
+        rows
+    }
+
+    /// All columns but the first and the last.
+    fn inside<'a, T: Scalar>(array: &'a Array2<T>, places: &'a Places) -> Placed<'a, T> {
+        Placed { array: array.slice(s![.., 1..array.ncols() - 1]), places: Some(places) }
+    }
+
+    /// Runs `body` into a target with places, and checks that the rows `expected` came there and nothing else.
+    fn check_delivery<T: Scalar>(
+        steps: &Steps,
+        places: &Places,
+        start: &Array2<T>,
+        expected: &Array2<T>,
+        what: &str,
+        body: impl FnOnce(Target<'_, T>),
+    ) {
+        let columns = start.ncols();
+        let mut near = start.clone();
+        let mut far = Array2::from_elem((places.rows(), columns + 3), T::from_f64(7.0));
+        body(Target {
+            rows: near.view_mut(),
+            deliver: Some(Delivery { array: far.slice_mut(s![.., 1..=columns]), places }),
+        });
+        assert_eq!(&near, expected, "{what}: in the order of the steps");
+        let placed = Placed { array: far.slice(s![.., 1..=columns]), places: Some(places) };
+        assert_eq!(&gathered(steps, placed), expected, "{what}: in their places");
+        let untouched = far.iter().filter(|&&v| v == T::from_f64(7.0)).count();
+        assert_eq!(untouched, far.len() - expected.len(), "{what}: nothing else is written");
+    }
+
+    fn check<T: Scalar>(k: usize, width: usize) {
+        for (steps, places) in cases() {
+            let [x, base, h] = [k, width, width].map(|columns| random::<T>((places.rows(), columns + 2), 3));
+            let rows = [&x, &base, &h].map(|array| gathered(&steps, inside(array, &places)));
+            let small = T::from_f64(0.5 / width as f64);
+            let [w_x, w, v] =
+                [(k, width), (width, width), (width, k)].map(|d| random::<T>(d, 5).mapv(|v| v * small));
+            let state = random::<T>((steps.batch(), width), 6);
+            for ctx in contexts() {
+                let what = format!("{ctx:?} {places:?}");
+                let [p_x, p, p_v] = [&w_x, &w, &v].map(|w| Packed::new(&ctx, w.view()).unwrap());
+                let start = random::<T>((steps.rows(), width), 7);
+                for init in [Init::Zero, Init::Accumulate] {
+                    let mut expected = start.clone();
+                    affine(&ctx, rows[0].view(), &p_x, init, expected.view_mut());
+                    check_delivery(&steps, &places, &start, &expected, &what, |to| {
+                        affine_placed(&ctx, &steps, inside(&x, &places), &p_x, init, to).unwrap();
+                    });
+                    check_delivery(&steps, &places, &start, &expected, &what, |to| {
+                        affine_placed(&ctx, &steps, rows[0].view().into(), &p_x, init, to).unwrap();
+                    });
+                }
+                for order in [Order::Ascending, Order::Descending] {
+                    for begin in [Start::State(state.view()), Start::Prepared] {
+                        let run = |base, epilogue, to: Target<'_, T>| {
+                            let run =
+                                Chain { steps: &steps, order, weights: &p, start: begin, base, epilogue };
+                            chain(&ctx, &run, to).unwrap();
+                        };
+                        let mut expected = start.clone();
+                        let (near_base, near_h) = (rows[1].view().into(), rows[2].view().into());
+                        run(
+                            ChainBase::Matrix(near_base),
+                            Epilogue::TanhGrad(near_h),
+                            expected.view_mut().into(),
+                        );
+                        check_delivery(&steps, &places, &start, &expected, &what, |to| {
+                            run(
+                                ChainBase::Matrix(inside(&base, &places)),
+                                Epilogue::TanhGrad(inside(&h, &places)),
+                                to,
+                            );
+                        });
+                        // Two products a step: to K columns and back.
+                        let both = |base, beside, u: Target<'_, T>, w: Target<'_, T>| {
+                            let run = Relay {
+                                steps: &steps,
+                                order,
+                                start: begin,
+                                first: Leg { weights: &p_x, base, epilogue: Epilogue::ReluGrad(beside) },
+                                second: Leg {
+                                    weights: &p_v,
+                                    base: ChainBase::Zero,
+                                    epilogue: Epilogue::Tanh,
+                                },
+                            };
+                            relay(&ctx, &run, u, w).unwrap();
+                        };
+                        if k != width && matches!(begin, Start::State(_)) {
+                            continue; // the state has as many columns as the second product
+                        }
+                        let mut expected = [start.clone(), Array2::zeros((steps.rows(), k))];
+                        let [u, w] = &mut expected;
+                        both(ChainBase::Matrix(near_base), near_h, u.view_mut().into(), w.view_mut().into());
+                        let mut u = start.clone();
+                        check_delivery(
+                            &steps,
+                            &places,
+                            &Array2::zeros((steps.rows(), k)),
+                            &expected[1],
+                            &what,
+                            |to| {
+                                both(
+                                    ChainBase::Matrix(inside(&base, &places)),
+                                    inside(&h, &places),
+                                    u.view_mut().into(),
+                                    to,
+                                );
+                            },
+                        );
+                        assert_eq!(u, expected[0], "{what}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn rows_in_places_give_the_same_bits() {
+        check::<f32>(5, 7);
+        check::<f32>(33, 33);
+        check::<f64>(16, 70);
+        check::<f32>(260, 300); // more than a part of columns
+    }
+
+    #[test]
+    #[should_panic(expected = "do not belong to")]
+    fn places_of_another_batch_are_refused() {
+        let (steps, places) = (Steps::uniform(3, 2).unwrap(), Places::new(2, false, [0, 1]));
+        let array = Array2::<f32>::zeros((4, 1));
+        Placed { array: array.view(), places: Some(&places) }.matrix(&steps);
+    }
+
+    #[test]
+    #[should_panic(expected = "no permutation")]
+    fn an_order_that_names_a_sequence_twice_is_refused() {
+        Places::new(2, false, [0, 0]);
+    }
+}
