@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2};
+use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2, Axis};
 
 use crate::isa::{Simd, Task};
 use crate::matrix::{Matrix, load, matrix, row_stride, store};
@@ -90,7 +90,7 @@ impl<'a, T: Scalar> Placed<'a, T> {
 
     /// Sequence `b` at time `t`.
     pub fn row(&self, steps: &Steps, t: usize, b: usize) -> ArrayView1<'a, T> {
-        self.array.clone().index_axis_move(ndarray::Axis(0), self.index(steps, t, b))
+        self.array.index_axis_move(Axis(0), self.index(steps, t, b))
     }
 
     /// The matrix, and the places if it has any; checked.
@@ -135,8 +135,7 @@ impl<T> Target<'_, T> {
         let deliver = self.deliver.as_mut();
         Target {
             rows: self.rows.view_mut(),
-            deliver: deliver
-                .map(|Delivery { array, places }| Delivery { array: array.view_mut(), places: *places }),
+            deliver: deliver.map(|Delivery { array, places }| Delivery { array: array.view_mut(), places }),
         }
     }
 }
@@ -244,7 +243,9 @@ impl<T: Scalar, const OUT: bool> Task<T> for Move<'_, T, OUT> {
             while j < end {
                 let count = (end - j).min(S::LANES);
                 // SAFETY: the caller vouches for these columns of this row at both ends.
-                unsafe { store(s, to.wrapping_add(j), load(s, from.wrapping_add(j), count), count) };
+                let v = unsafe { load(s, from.wrapping_add(j), count) };
+                // SAFETY: as above.
+                unsafe { store(s, to.wrapping_add(j), v, count) };
                 j += S::LANES;
             }
         }

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use elman_kernels::{Context, Isa, Scalar};
 use proptest::prelude::*;
 
-use super::{Net, Numbers, Rows, reference};
+use super::{Net, Numbers, Rows, reference, unwritten};
 use crate::{Backward, Dropout, Forward, Gradients, Layout};
 
 /// The caller's arrays.
@@ -125,11 +125,11 @@ fn check<T: Scalar>(case: &Case, tolerance: f64) {
             let ctx = Context::new(isa, threads);
             let what = format!("{} with {threads} threads, {net:?}, {lengths:?}, {form:?}", isa.name());
             let nan = |len: usize| vec![T::nan(); len];
-            let mut output = nan(doutput.len());
+            let mut output = unwritten(&layout, width);
             let mut h_n = nan(groups * batch * net.h);
             let mut saved = nan(stack.saved_len::<T>(&layout).unwrap());
             for keep in [false, true] {
-                output.fill(T::nan());
+                output = unwritten(&layout, width);
                 h_n.fill(T::nan());
                 let call = Forward {
                     layout: &layout,
@@ -150,7 +150,7 @@ fn check<T: Scalar>(case: &Case, tolerance: f64) {
                 );
                 close(&format!("h_n, {what}"), &h_n, &flat(&expected.h_n), tolerance);
             }
-            let mut dinput = nan(input.len());
+            let mut dinput = unwritten(&layout, net.i);
             let mut dhx = nan(h_n.len());
             let mut dparameters: Vec<Vec<T>> = parameters.iter().map(|p| nan(p.len())).collect();
             let backward = Backward {
@@ -186,6 +186,7 @@ fn check<T: Scalar>(case: &Case, tolerance: f64) {
                     let mut all = plain.concat();
                     all.iter_mut().for_each(|array| array.fill(T::nan()));
                     let [output, h_n, dinput, dhx, dparameters @ ..] = &mut all[..] else { unreachable!() };
+                    (*output, *dinput) = (unwritten(&layout, width), unwritten(&layout, net.i));
                     let mut kept = nan(stack.checkpoints_len::<T>(&layout, every).unwrap());
                     let call = Forward {
                         layout: &layout,

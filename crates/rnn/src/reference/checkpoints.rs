@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use elman_kernels::{Context, Isa};
 use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 
-use super::{Net, Numbers};
+use super::{Net, Numbers, unwritten};
 use crate::cell::{Above, Below, Cell, Given, Made, Parameter};
 use crate::{Backward, Dropout, Elman, Error, Forward, Gradients, Layout, Nonlinearity, Stack};
 
@@ -83,7 +83,7 @@ fn step<C: Cell<f64>>(
     let states = some(NET.layers * batch * NET.h);
     let doutput = some(layout.outer_rows() * NET.h);
     let nan = |len: usize| vec![f64::NAN; len];
-    let (mut output, mut h_n) = (nan(doutput.len()), nan(states.len()));
+    let (mut output, mut h_n) = (unwritten(layout, NET.h), nan(states.len()));
     let mut saved = nan(match segment {
         Some(every) => stack.checkpoints_len(layout, every).unwrap(),
         None => stack.saved_len(layout).unwrap(),
@@ -104,7 +104,7 @@ fn step<C: Cell<f64>>(
         None => stack.forward(&ctx, forward).unwrap(),
     }
     let mut gradients: Vec<Vec<f64>> = p.iter().map(|p| nan(p.len())).collect();
-    let (mut dinput, mut dhx) = (nan(input.len()), nan(h_n.len()));
+    let (mut dinput, mut dhx) = (unwritten(layout, NET.i), nan(h_n.len()));
     let backward = Backward {
         layout,
         parameters: &parameters,

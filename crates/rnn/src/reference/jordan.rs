@@ -4,7 +4,7 @@
 use elman_kernels::{Context, Isa, Scalar};
 use proptest::prelude::*;
 
-use super::{Numbers, Rows};
+use super::{Numbers, Rows, unwritten};
 use crate::jordan::{Jordan, OutputNonlinearity, TaughtBackward, TaughtForward, TaughtGradients};
 use crate::{Backward, Dropout, Forward, Gradients, Layout, Nonlinearity, Stack};
 
@@ -230,10 +230,10 @@ fn check<T: Scalar>(call: &Call, batch_first: bool, tolerance: f64) {
             let ctx = Context::new(isa, threads);
             let what = format!("{} with {threads} threads, {:?}, {lengths:?}", isa.name(), call.cell);
             let nan = |len: usize| vec![T::nan(); len];
-            let (mut output, mut y_n) = (nan(dy.len()), nan(dy_n.len()));
+            let (mut output, mut y_n) = (unwritten(&layout, size), nan(dy_n.len()));
             let mut saved = nan(stack.saved_len::<T>(&layout).unwrap());
             for keep in [false, true] {
-                output.fill(T::nan());
+                output = unwritten(&layout, size);
                 y_n.fill(T::nan());
                 let saved = keep.then_some(&mut saved[..]);
                 let done = match &teacher {
@@ -266,7 +266,8 @@ fn check<T: Scalar>(call: &Call, batch_first: bool, tolerance: f64) {
                 };
                 done.unwrap();
             }
-            let (mut dx, mut dy_0, mut dteacher) = (nan(x.len()), nan(y_0.len()), nan(dy.len()));
+            let (mut dx, mut dy_0) = (unwritten(&layout, call.i), nan(y_0.len()));
+            let mut dteacher = unwritten(&layout, size);
             let mut dp: Vec<Vec<T>> = parameters.iter().map(|p| nan(p.len())).collect();
             let dparameters = Some(dp.iter_mut().map(|d| &mut d[..]).collect());
             let done = match &teacher {

@@ -8,9 +8,9 @@ mod errors;
 mod jordan;
 mod stream;
 
-use elman_kernels::Scalar;
+use elman_kernels::{Context, Isa, Scalar};
 
-use crate::{Elman, Nonlinearity, Stack};
+use crate::{Elman, Layout, Nonlinearity, Stack};
 
 /// A network's shape.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +36,20 @@ impl Net {
 }
 
 type Rows = Vec<Vec<f64>>;
+
+/// An array to write: NaN where a number shall come, and 0 in the padding, as a caller makes it.
+fn unwritten<T: Scalar>(layout: &Layout, columns: usize) -> Vec<T> {
+    let ctx = Context::new(Isa::detect(), 1);
+    let mut array = vec![T::zero(); layout.outer_rows() * columns];
+    layout.scatter_rows(
+        &ctx,
+        columns,
+        &vec![T::nan(); layout.steps().rows() * columns],
+        T::zero(),
+        &mut array,
+    );
+    array
+}
 
 /// Outputs, final states [l·D + d][b] and all of a sequence batch's gradients.
 struct Expected {

@@ -1,0 +1,121 @@
+//! The products of a recurrent layer by three libraries: elman-kernels, [`gemm`] and [`matrixmultiply`] (which ndarray
+//! calls), on one thread: `cargo bench --manifest-path bench/products/Cargo.toml`.
+//!
+//! ```text
+//! project   Z = X W^T     X (R, F), W (H, F): R = T·B rows at once; W is laid out in each call, as in a training step
+//! gradient  dW = dZ^T X   dZ (R, H), X (R, F)
+//! ```
+//!
+//! Throughput is in multiply-adds per second; twice that is to be held against the machine's peak.
+
+use std::hint::black_box;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use elman_kernels::{Context, Init, Isa, Packed, Rows, affine, gram};
+use gemm::Parallelism;
+use ndarray::Array2;
+
+/// R, F, H of the layers of the benchmark's grid.
+const SHAPES: [(usize, usize, usize); 7] = [
+    (800, 32, 64),
+    (700, 200, 200),
+    (50176, 1, 128),
+    (1000, 64, 128),
+    (3200, 128, 256),
+    (8192, 512, 512),
+    (8192, 1024, 1024),
+];
+
+/// Numbers between -0.5 and 0.5 without a pattern.
+fn numbers(rows: usize, columns: usize) -> Array2<f32> {
+    let mut state = 1u32;
+    Array2::from_shape_simple_fn((rows, columns), || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / (1 << 24) as f32 - 0.5
+    })
+}
+
+/// An operand: its first element, and how far its rows and its columns are apart.
+type Operand = (*const f32, isize, isize);
+
+/// C (M, N) = A (M, K) B (K, N), row by row.
+type Product = fn([usize; 3], Operand, Operand, &mut Array2<f32>);
+
+fn by_gemm([m, k, n]: [usize; 3], a: Operand, b: Operand, c: &mut Array2<f32>) {
+    let stride = n as isize;
+    // SAFETY: the operands have these shapes and strides, and C is row by row.
+    unsafe {
+        gemm::gemm(
+            m, n, k, c.as_mut_ptr(), 1, stride, false, a.0, a.2, a.1, b.0, b.2, b.1, 0.0, 1.0, false, false,
+            false, Parallelism::None,
+        );
+    }
+}
+
+fn by_matrixmultiply([m, k, n]: [usize; 3], a: Operand, b: Operand, c: &mut Array2<f32>) {
+    let stride = n as isize;
+    // SAFETY: as for gemm.
+    unsafe {
+        matrixmultiply::sgemm(m, k, n, 1.0, a.0, a.1, a.2, b.0, b.1, b.2, 0.0, c.as_mut_ptr(), stride, 1);
+    }
+}
+
+const LIBRARIES: [(&str, Product); 2] = [("gemm", by_gemm), ("matrixmultiply", by_matrixmultiply)];
+
+/// The largest difference of two results, which must be one of rounding.
+fn check(what: &str, ours: &Array2<f32>, theirs: &Array2<f32>, k: usize) {
+    let error = ours.iter().zip(theirs).fold(0.0f32, |worst, (a, b)| worst.max((a - b).abs()));
+    assert!(error <= 1e-6 * k as f32, "{what}: results differ by {error}");
+}
+
+fn bench_products(c: &mut Criterion) {
+    let ctx = Context::new(Isa::detect(), 1);
+    for (rows, features, hidden) in SHAPES {
+        let (x, dz, w) = (numbers(rows, features), numbers(rows, hidden), numbers(hidden, features));
+        let (f, h) = (features as isize, hidden as isize);
+        let row_by_row = |m: &Array2<f32>, columns: isize| (m.as_ptr(), columns, 1);
+        let transposed = |m: &Array2<f32>, columns: isize| (m.as_ptr(), 1, columns);
+
+        let mut group = c.benchmark_group(format!("project {rows}x{features}x{hidden}"));
+        group.throughput(Throughput::Elements((rows * features * hidden) as u64));
+        let mut z = Array2::zeros((rows, hidden));
+        let project = |z: &mut Array2<f32>| {
+            let packed = Packed::new(&ctx, black_box(&w).t()).expect("memory for W");
+            affine(&ctx, black_box(&x).view(), &packed, Init::Zero, z.view_mut());
+        };
+        group.bench_function("elman-kernels", |b| b.iter(|| project(&mut z)));
+        for (name, product) in LIBRARIES {
+            let mut other = Array2::zeros((rows, hidden));
+            let mut run = || {
+                let (x, w) = (row_by_row(black_box(&x), f), transposed(black_box(&w), f));
+                product([rows, features, hidden], x, w, &mut other);
+            };
+            group.bench_function(name, |b| b.iter(&mut run));
+            run();
+            check(name, &z, &other, features);
+        }
+        group.finish();
+
+        let mut group = c.benchmark_group(format!("gradient {rows}x{hidden}x{features}"));
+        group.throughput(Throughput::Elements((rows * features * hidden) as u64));
+        let mut dw = Array2::zeros((hidden, features));
+        let mut gradient = || {
+            gram(&ctx, black_box(&dz).view(), Rows::All(black_box(&x).view()), dw.view_mut()).expect("memory");
+        };
+        group.bench_function("elman-kernels", |b| b.iter(&mut gradient));
+        for (name, product) in LIBRARIES {
+            let mut other = Array2::zeros((hidden, features));
+            let mut run = || {
+                let (dz, x) = (transposed(black_box(&dz), h), row_by_row(black_box(&x), f));
+                product([hidden, rows, features], dz, x, &mut other);
+            };
+            group.bench_function(name, |b| b.iter(&mut run));
+            run();
+            check(name, &dw, &other, rows);
+        }
+        group.finish();
+    }
+}
+
+criterion_group!(benches, bench_products);
+criterion_main!(benches);
