@@ -5,8 +5,8 @@ use std::sync::OnceLock;
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use crate::isa::{Isa, Simd, Task};
-use crate::matrix::{Matrix, matrix, row_stride};
+use crate::isa::{Simd, Task};
+use crate::matrix::{Matrix, copy_rows, crowded, matrix, roomy, row_stride};
 use crate::pack::Packed;
 use crate::places::{Far, Placed, Target};
 use crate::tile::{Base, Block, Finish};
@@ -18,6 +18,9 @@ pub(crate) const ROWS_TOGETHER: usize = 96;
 
 /// The fewest rows of a thread's part: a tile of fewer rows is slower.
 const ROWS_OF_A_PART: usize = 4;
+
+/// Panels from which on a copy of the rows in a better place is worth it.
+const WORTH_A_COPY: usize = 4;
 
 /// What Y starts from.
 #[derive(Clone, Copy, Debug)]
@@ -43,9 +46,11 @@ pub fn affine<T: Scalar>(
     y: ArrayViewMut2<'_, T>,
 ) {
     assert_eq!(x.dim(), (y.nrows(), w.k()), "affine: x must be (R, K)");
-    if !y.is_empty() {
-        product(ctx, matrix(x), w, init, y, |isa, part| T::affine(isa, part));
+    if y.is_empty() {
+        return;
     }
+    let done = product(ctx, matrix(x), w, init, y, Moves { steps: None, fetch: None, deliver: None });
+    debug_assert!(done.is_ok(), "only rows with places must have room elsewhere");
 }
 
 /// [`affine`] for the rows of `steps`, of which x and y may have places: the same bits.
@@ -74,33 +79,18 @@ pub fn affine_placed<'y, T: Scalar>(
     let (array, places) = x.matrix(steps);
     let fetch = places.map(|places| Far { array, places });
     let deliver = deliver.map(|deliver| deliver.far(steps, n));
-    let failed = OnceLock::new();
-    product(ctx, array, w, init, y, |isa, part| {
-        let Some(fetch) = fetch else {
-            return T::affine(isa, Affine { moves: Some(Moves { steps, fetch: None, deliver }), ..part });
-        };
-        // The rows of a part stay in the cache until they are multiplied.
-        match ctx.scratch::<T>(part.rows.len() * k) {
-            Ok(mut room) => {
-                let room = Matrix { data: room.as_mut_ptr().cast_const(), stride: k };
-                let fetch = Some((fetch, room));
-                T::affine(isa, Affine { moves: Some(Moves { steps, fetch, deliver }), ..part });
-            }
-            Err(error) => _ = failed.set(error),
-        }
-    });
-    failed.into_inner().map_or(Ok(()), Err)
+    product(ctx, array, w, init, y, Moves { steps: Some(steps), fetch, deliver })
 }
 
-/// Y = init + A W, part by part; `compute` runs each.
+/// Y = init + A W, part by part.
 fn product<T: Scalar>(
     ctx: &Context,
     a: Matrix<T>,
     w: &Packed<'_, T>,
     init: Init<'_, T>,
     mut y: ArrayViewMut2<'_, T>,
-    compute: impl Fn(Isa, Affine<'_, T>) + Sync,
-) {
+    moves: Moves<'_, T>,
+) -> Result<(), AllocError> {
     let (rows, n) = y.dim();
     assert_eq!(n, w.n(), "affine: y must be (R, N)");
     let c = y.as_mut_ptr();
@@ -137,20 +127,33 @@ fn product<T: Scalar>(
     };
     let panel_parts = whole.range.end.div_ceil(panels_of_part);
     let shared = Shared(whole);
+    // The rows of a part are read once for each panel.
+    let again = moves.fetch.is_none() && crowded::<T>(a.stride) && shared.0.panels.count() >= WORTH_A_COPY;
+    let stride = roomy::<T>(w.k());
+    let failed = OnceLock::new();
     team.share(rows.div_ceil(rows_of_part) * panel_parts, |part| {
         if ctx.cancelled() {
             return;
         }
         let row = part / panel_parts * rows_of_part;
         let panel = part % panel_parts * panels_of_part;
-        let part = Affine {
-            shared: &shared,
-            rows: row..rows.min(row + rows_of_part),
-            panels: panel..shared.0.range.end.min(panel + panels_of_part),
-            moves: None,
-        };
-        compute(ctx.isa(), part);
+        let rows = row..rows.min(row + rows_of_part);
+        let panels = panel..shared.0.range.end.min(panel + panels_of_part);
+        let mut room = None;
+        if moves.fetch.is_some() || again {
+            match ctx.scratch::<T>(rows.len() * stride) {
+                Ok(scratch) => room = Some(scratch),
+                Err(error) if moves.fetch.is_some() => {
+                    _ = failed.set(error);
+                    return;
+                }
+                Err(_) => {} // slower, but as good
+            }
+        }
+        let near = room.as_mut().map(|room| Matrix { data: room.as_mut_ptr().cast_const(), stride });
+        T::affine(ctx.isa(), Affine { shared: &shared, rows, panels, moves: &moves, near });
     });
+    failed.into_inner().map_or(Ok(()), Err)
 }
 
 /// A block that the threads of a team share: they compute disjoint parts of C.
@@ -163,14 +166,16 @@ pub struct Affine<'a, T: 'static> {
     shared: &'a Shared<T>,
     rows: Range<usize>,
     panels: Range<usize>,
-    moves: Option<Moves<'a, T>>,
+    moves: &'a Moves<'a, T>,
+    /// Where the rows of A are read, if not where they are.
+    near: Option<Matrix<T>>,
 }
 
-/// The way of a part's rows.
+/// The way of rows that have places among those of `steps`.
 struct Moves<'a, T> {
-    steps: &'a Steps,
-    /// Where the rows of A come from, and the room for those of this part.
-    fetch: Option<(Far<'a, T>, Matrix<T>)>,
+    steps: Option<&'a Steps>,
+    /// Where the rows of A come from.
+    fetch: Option<Far<'a, T>>,
     /// Where the rows of C go.
     deliver: Option<Far<'a, T>>,
 }
@@ -179,18 +184,25 @@ impl<T: Scalar> Task<T> for Affine<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd<T>>(self, s: S) {
-        let Self { rows, moves, .. } = self;
+        let Self { rows, near, moves, .. } = self;
         let mut block = self.shared.0.part(rows.start, rows.end, self.panels);
-        if let Some(Moves { steps, fetch: Some((far, room)), .. }) = &moves {
-            // SAFETY: `affine_placed` has checked the places, and made the room for these rows.
-            unsafe { far.move_rows::<S, false>(s, steps, rows.clone(), &(0..block.panels.k), *room) };
-            block.a = *room;
+        if let Some(near) = near {
+            let columns = 0..block.panels.k;
+            match moves.steps.zip(moves.fetch.as_ref()) {
+                // SAFETY: `affine_placed` has checked the places, and there is room for these rows.
+                Some((steps, far)) => unsafe {
+                    far.move_rows::<S, false>(s, steps, rows.clone(), &columns, near);
+                },
+                // SAFETY: A is readable for these rows, and there is room for them.
+                None => unsafe { copy_rows(s, block.a, near, rows.len(), columns) },
+            }
+            block.a = near;
         }
         let (columns, made) =
             (block.columns(), Matrix { data: block.c.cast_const(), stride: block.c_stride });
         // SAFETY: a part of the whole, whose conditions `product` and its callers have checked.
         unsafe { block.compute(s) };
-        if let Some(Moves { steps, deliver: Some(far), .. }) = &moves {
+        if let Some((steps, far)) = moves.steps.zip(moves.deliver.as_ref()) {
             // SAFETY: as above; these rows and columns have just been made, and only by this thread.
             unsafe { far.move_rows::<S, true>(s, steps, rows, &columns, made) };
         }
@@ -199,7 +211,7 @@ impl<T: Scalar> Task<T> for Affine<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use ndarray::s;
+    use ndarray::{Array2, s};
     use proptest::prelude::*;
 
     use super::*;
@@ -253,6 +265,22 @@ mod tests {
         check::<f64>(3, 300, 700, 2);
         for rows in 1..=13 {
             check::<f32>(rows, 5, 200, 3);
+        }
+    }
+
+    /// Rows that are a multiple of 4 KB apart are read from a copy.
+    #[test]
+    fn crowded_rows_give_the_same_bits() {
+        let x = random::<f32>((70, 1024), 1);
+        assert!(crowded::<f32>(x.ncols()) && !crowded::<f32>(roomy::<f32>(x.ncols())));
+        let x = x.slice(s![.., 3..80]);
+        let w = random::<f32>((77, 200), 2);
+        for ctx in contexts() {
+            let packed = Packed::new(&ctx, w.view()).unwrap();
+            let [mut y, mut expected] = [0, 1].map(|_| Array2::from_elem((70, 200), f32::NAN));
+            affine(&ctx, x, &packed, Init::Zero, y.view_mut());
+            affine(&ctx, x.to_owned().view(), &packed, Init::Zero, expected.view_mut());
+            assert_eq!(y, expected, "{ctx:?}");
         }
     }
 }

@@ -25,7 +25,7 @@ use std::ops::Range;
 use ndarray::ArrayView2;
 
 use crate::isa::{FAR, Simd, Task};
-use crate::matrix::{Matrix, matrix, row_stride};
+use crate::matrix::{Matrix, copy_rows, crowded, matrix, roomy, row_stride};
 use crate::pack::Packed;
 use crate::places::{Far, Placed, Target};
 use crate::pool::Member;
@@ -37,6 +37,9 @@ const WORTH_A_BARRIER: usize = 1 << 15;
 
 /// Sequences that a thread must have to share out the batch: a tile of fewer rows is slower.
 const ROWS_OF_A_THREAD: usize = 4;
+
+/// Sequences from which on a copy of a step's rows in a better place is worth it.
+const WORTH_A_COPY: usize = 6;
 
 /// The order in which the steps are computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,7 +141,7 @@ pub fn chain<'y, T: Scalar>(
     }
     let before = chain.base.before();
     let (base, epilogue) = (chain.base, chain.epilogue);
-    let mut room = Room::new(ctx, steps, base, epilogue, width)?;
+    let mut room = Room::new(ctx, steps, base, epilogue, &y)?;
     let link = Link::new(steps, w, base, before.as_ref(), epilogue, y, &mut room);
     let state = chain.start.matrix((steps.batch(), width));
     let plan = Plan { steps, order: chain.order, state, links: &[link] };
@@ -146,8 +149,13 @@ pub fn chain<'y, T: Scalar>(
     Ok(())
 }
 
-/// Room for the rows of a step of a link's base and of its function's matrix, as far as these have places.
-pub(crate) struct Room<'c, T: Scalar>([Option<Scratch<'c, T>>; 2]);
+/// Room for the rows of a step of a link's base and of its function's matrix, as far as these have places; and for
+/// those of two steps of what it makes, if they are read more slowly where they are.
+pub(crate) struct Room<'c, T: Scalar> {
+    base: Option<Scratch<'c, T>>,
+    beside: Option<Scratch<'c, T>>,
+    made: Option<Scratch<'c, T>>,
+}
 
 impl<'c, T: Scalar> Room<'c, T> {
     /// For `width` columns.
@@ -156,13 +164,17 @@ impl<'c, T: Scalar> Room<'c, T> {
         steps: &Steps,
         base: ChainBase<'_, T>,
         epilogue: Epilogue<'_, T>,
-        width: usize,
+        y: &Target<'_, T>,
     ) -> Result<Self, AllocError> {
+        let ((rows, width), batch) = (y.rows.dim(), steps.batch());
         let room = |m: Option<Placed<'_, T>>| {
             let places = m.and_then(|m| m.places);
-            places.map(|_| ctx.scratch(steps.batch() * width)).transpose()
+            places.map(|_| ctx.scratch(batch * width)).transpose()
         };
-        Ok(Self([room(base.matrix())?, room(epilogue.matrix())?]))
+        let crowded = crowded::<T>(row_stride(rows, width, y.rows.strides()));
+        let again = crowded && batch >= WORTH_A_COPY && steps.len() > 1;
+        let made = again.then(|| ctx.scratch(2 * batch * roomy::<T>(width))).transpose()?;
+        Ok(Self { base: room(base.matrix())?, beside: room(epilogue.matrix())?, made })
     }
 }
 
@@ -223,6 +235,8 @@ pub(crate) struct Link<'a, T> {
     fetch: [Option<(Far<'a, T>, Matrix<T>)>; 2],
     /// Where C goes.
     deliver: Option<Far<'a, T>>,
+    /// Where C is read as the next link's A, for two steps in turn, if not where it is.
+    again: Option<[Matrix<T>; 2]>,
 }
 
 impl<'a, T: Scalar> Link<'a, T> {
@@ -234,7 +248,7 @@ impl<'a, T: Scalar> Link<'a, T> {
         before: Option<&'a Before<T>>,
         epilogue: Epilogue<'l, T>,
         y: Target<'y, T>,
-        Room([base_room, room]): &'a mut Room<'_, T>,
+        room: &'a mut Room<'_, T>,
     ) -> Self {
         let Target { rows: mut y, deliver } = y;
         let (rows, width) = y.dim();
@@ -250,7 +264,7 @@ impl<'a, T: Scalar> Link<'a, T> {
                 room.as_mut().map(|room| Matrix { data: room.as_mut_ptr().cast_const(), stride: width });
             (near.unwrap_or(array), places.zip(near).map(|(places, near)| (Far { array, places }, near)))
         };
-        let base_read = base.matrix().map(|m| read(m, base_room));
+        let base_read = base.matrix().map(|m| read(m, &mut room.base));
         let base = match base {
             ChainBase::InPlace => Base::Matrix(own),
             ChainBase::Matrix(_) => base_read.as_ref().map_or(Base::Zero, |read| Base::Matrix(read.0)),
@@ -263,7 +277,7 @@ impl<'a, T: Scalar> Link<'a, T> {
         if let Some(before) = before {
             assert_eq!((before.rows, before.n), (rows, width), "chain: x W' must have the shape of y");
         }
-        let finish_read = epilogue.matrix().map(|m| read(m, room));
+        let finish_read = epilogue.matrix().map(|m| read(m, &mut room.beside));
         let h = finish_read.as_ref().map_or(own, |read| read.0);
         let finish = match epilogue {
             Epilogue::Tanh => Finish::Tanh,
@@ -299,12 +313,21 @@ impl<'a, T: Scalar> Link<'a, T> {
             },
             fetch: [base_read, finish_read].map(|read| read.and_then(|(_, fetch)| fetch)),
             deliver: deliver.map(|deliver| deliver.far(steps, width)),
+            again: room.made.as_mut().map(|made| {
+                let first = Matrix { data: made.as_mut_ptr().cast_const(), stride: roomy::<T>(width) };
+                [first, first.below(steps.batch())]
+            }),
         }
     }
 
-    /// C as the next link's A.
+    /// C.
     fn made(&self) -> Matrix<T> {
         Matrix { data: self.block.c.cast_const(), stride: self.block.c_stride }
+    }
+
+    /// C of a step as the next link's A: that of the `turn`-th step, whose first row is `offset`.
+    fn read(&self, turn: usize, offset: usize) -> Matrix<T> {
+        self.again.map_or_else(|| self.made().below(offset), |again| again[turn % 2])
     }
 }
 
@@ -402,16 +425,16 @@ impl<T: Scalar> Task<T> for Run<'_, T> {
             };
             let size = steps.size(t);
             for (n, link) in links.iter().enumerate() {
-                match n.checked_sub(1).map(|n| links[n].made()) {
-                    Some(made) => self.rows(s, link, t, 0..size, Some(made.below(steps.offset(t))), next),
+                match n.checked_sub(1).map(|n| links[n].read(i, steps.offset(t))) {
+                    Some(made) => self.rows(s, link, (i, t), 0..size, Some(made), next),
                     None => {
                         let continuing = before.map_or(0, |before| steps.size(before).min(size));
                         if let Some(before) = before {
-                            let previous = links[links.len() - 1].made().below(steps.offset(before));
-                            self.rows(s, link, t, 0..continuing, Some(previous), next);
+                            let previous = links[links.len() - 1].read(i - 1, steps.offset(before));
+                            self.rows(s, link, (i, t), 0..continuing, Some(previous), next);
                         }
                         if continuing < size {
-                            self.rows(s, link, t, continuing..size, state, None);
+                            self.rows(s, link, (i, t), continuing..size, state, None);
                         }
                     }
                 }
@@ -424,14 +447,14 @@ impl<T: Scalar> Task<T> for Run<'_, T> {
 }
 
 impl<T: Scalar> Run<'_, T> {
-    /// The sequences `batch` of step `t` of a link, as far as they are this thread's; `a` is the matrix that is
-    /// multiplied, of which row b belongs to sequence b. Without one there is no product. Step `next` will follow.
+    /// The sequences `batch` of step `t` of a link, the `turn`-th in order, as far as they are this thread's; `a` is the
+    /// matrix that is multiplied, of which row b belongs to sequence b. Without one there is no product. Step `next` will follow.
     #[inline(always)]
     fn rows<S: Simd<T>>(
         &self,
         s: S,
         link: &Link<'_, T>,
-        t: usize,
+        (turn, t): (usize, usize),
         batch: Range<usize>,
         a: Option<Matrix<T>>,
         next: Option<usize>,
@@ -477,8 +500,14 @@ impl<T: Scalar> Run<'_, T> {
         // SAFETY: a part of the whole, whose shapes `Link::new` and those who make a plan have checked; the rows of
         // `a` are finished: this thread wrote them, or the barrier was passed since.
         unsafe { block.compute(s) };
+        let made = link.made().below(offset + batch.start);
+        if let Some(again) = &link.again {
+            let near = again[turn % 2].below(batch.start);
+            // SAFETY: these rows and columns were made above, there is room for all sequences, and what is read of it
+            // in this step is the other half.
+            unsafe { copy_rows(s, made, near, batch.len(), columns.clone()) };
+        }
         if let Some(far) = &link.deliver {
-            let made = link.made().below(offset + batch.start);
             // SAFETY: `Link::new` has checked the places; these rows and columns were made above, and are this
             // thread's.
             unsafe { far.deliver(s, t, batch, &columns, made) };
@@ -708,5 +737,36 @@ mod tests {
         assert_eq!(even_bounds(&steps, 2), [0, 1, 4]);
         assert_eq!(even_bounds(&Steps::uniform(2, 9).unwrap(), 2), [0, 4, 9]);
         assert_eq!(even_bounds(&Steps::new([2, 1]).unwrap(), 3), [0, 1, 1, 2]);
+    }
+
+    /// Rows that are a multiple of 4 KB apart are read from a copy of the last step.
+    #[test]
+    fn crowded_rows_give_the_same_bits() {
+        let w = random::<f32>((400, 400), 1).mapv(|v| v / 400.0);
+        for lengths in [vec![6; 9], vec![5, 5, 5, 3, 3, 3, 1]] {
+            let steps =
+                Steps::new((0..lengths[0]).map(|t| lengths.iter().filter(|&&l| l > t).count())).unwrap();
+            let state = random::<f32>((steps.batch(), 400), 2);
+            let base = random::<f32>((steps.rows(), 400), 3);
+            for ctx in contexts() {
+                let packed = Packed::new(&ctx, w.view()).unwrap();
+                for order in [Order::Ascending, Order::Descending] {
+                    let run = |columns: usize| {
+                        let mut y = Array2::from_elem((steps.rows(), columns), f32::NAN);
+                        let run = Chain {
+                            steps: &steps,
+                            order,
+                            weights: &packed,
+                            start: Start::State(state.view()),
+                            base: ChainBase::Matrix(base.view().into()),
+                            epilogue: Epilogue::Tanh,
+                        };
+                        chain(&ctx, &run, y.slice_mut(s![.., ..400])).unwrap();
+                        y.slice(s![.., ..400]).to_owned()
+                    };
+                    assert_eq!(run(1024), run(401), "{ctx:?} {order:?}");
+                }
+            }
+        }
     }
 }

@@ -2,7 +2,9 @@
 
 use ndarray::ArrayView2;
 
-use crate::isa::Simd;
+use std::ops::Range;
+
+use crate::isa::{CACHE_LINE, Simd, Task};
 use crate::scalar::Scalar;
 
 /// A matrix in memory: where it starts and how far its rows are apart.
@@ -22,6 +24,79 @@ impl<T> Matrix<T> {
     #[inline(always)]
     pub(crate) fn below(self, row: usize) -> Self {
         Self { data: self.at(row, 0), ..self }
+    }
+}
+
+/// Rows a multiple of so many bytes apart come into the same set of the first cache (64 sets of 64 bytes): those of a
+/// tile push each other out before their lines are used up.
+const CROWDED: usize = 4096;
+
+/// Whether a tile reads rows that are so far apart more slowly than others.
+pub(crate) fn crowded<T>(stride: usize) -> bool {
+    stride > 0 && (stride * size_of::<T>()).is_multiple_of(CROWDED)
+}
+
+/// A distance at which rows of `columns` columns are not crowded: a line more if need be.
+pub(crate) fn roomy<T>(columns: usize) -> usize {
+    if crowded::<T>(columns) { columns + CACHE_LINE / size_of::<T>() } else { columns }
+}
+
+/// Copies the columns of one row.
+///
+/// # Safety
+///
+/// `from` is readable and `to` writable there.
+#[inline(always)]
+pub(crate) unsafe fn copy_row<T: Scalar, S: Simd<T>>(
+    s: S,
+    from: *const T,
+    to: *mut T,
+    columns: &Range<usize>,
+) {
+    let mut j = columns.start;
+    while j < columns.end {
+        let count = (columns.end - j).min(S::LANES);
+        // SAFETY: the caller vouches for these columns of the row.
+        let v = unsafe { load(s, from.wrapping_add(j), count) };
+        // SAFETY: and for these.
+        unsafe { store(s, to.wrapping_add(j), v, count) };
+        j += S::LANES;
+    }
+}
+
+/// Copies the columns of `rows` rows.
+///
+/// # Safety
+///
+/// `from` is readable and `to` writable there.
+#[inline(always)]
+pub(crate) unsafe fn copy_rows<T: Scalar, S: Simd<T>>(
+    s: S,
+    from: Matrix<T>,
+    to: Matrix<T>,
+    rows: usize,
+    columns: Range<usize>,
+) {
+    s.vectorize(CopyRows { from, to, rows, columns });
+}
+
+/// A copy whose conditions the caller of [`copy_rows`] vouched for.
+struct CopyRows<T> {
+    from: Matrix<T>,
+    to: Matrix<T>,
+    rows: usize,
+    columns: Range<usize>,
+}
+
+impl<T: Scalar> Task<T> for CopyRows<T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, s: S) {
+        for r in 0..self.rows {
+            // SAFETY: the caller of `copy_rows` vouches for all rows.
+            unsafe { copy_row(s, self.from.at(r, 0), self.to.at(r, 0).cast_mut(), &self.columns) };
+        }
     }
 }
 

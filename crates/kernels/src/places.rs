@@ -10,7 +10,7 @@ use std::ops::Range;
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2, Axis};
 
 use crate::isa::{Simd, Task};
-use crate::matrix::{Matrix, load, matrix, row_stride, store};
+use crate::matrix::{Matrix, copy_row, matrix, row_stride};
 use crate::{Scalar, Steps};
 
 /// Where the rows of [`Steps`] are in an array of T · B rows: (T, B, F) or (B, T, F), with a row for each sequence at
@@ -234,20 +234,12 @@ impl<T: Scalar, const OUT: bool> Task<T> for Move<'_, T, OUT> {
 
     #[inline(always)]
     fn run<S: Simd<T>>(self, s: S) {
-        let Range { start, end } = *self.columns;
         for (i, b) in self.batch.enumerate() {
             let far = self.far.array.at(self.far.places.row(self.t, b), 0);
             let near = self.near.at(i, 0);
             let (from, to) = if OUT { (near, far.cast_mut()) } else { (far, near.cast_mut()) };
-            let mut j = start;
-            while j < end {
-                let count = (end - j).min(S::LANES);
-                // SAFETY: the caller vouches for these columns of this row at both ends.
-                let v = unsafe { load(s, from.wrapping_add(j), count) };
-                // SAFETY: as above.
-                unsafe { store(s, to.wrapping_add(j), v, count) };
-                j += S::LANES;
-            }
+            // SAFETY: the caller vouches for these columns of this row at both ends.
+            unsafe { copy_row(s, from, to, self.columns) };
         }
     }
 }

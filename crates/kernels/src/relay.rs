@@ -75,8 +75,8 @@ pub fn relay<'u, 'w, T: Scalar>(
     let state = relay.start.matrix((steps.batch(), g));
     let before = [first.base.before(), second.base.before()];
     let mut room = [
-        Room::new(ctx, steps, first.base, first.epilogue, f)?,
-        Room::new(ctx, steps, second.base, second.epilogue, g)?,
+        Room::new(ctx, steps, first.base, first.epilogue, &u)?,
+        Room::new(ctx, steps, second.base, second.epilogue, &w)?,
     ];
     let [room_u, room_w] = &mut room;
     let links = [
@@ -229,5 +229,38 @@ mod tests {
         check::<f32>(&[3; 40], 130, 70, 1); // shares out the batch
         check::<f32>(&[1; 400], 60, 33, 2); // in parts: no recurrence at all
         check::<f64>(&[4, 4], 400, 300, 3); // shares out the columns
+    }
+
+    /// Rows that are a multiple of 4 KB apart are read from a copy of the last step.
+    #[test]
+    fn crowded_rows_give_the_same_bits() {
+        let steps = Steps::new([9, 9, 7, 2]).unwrap();
+        let (f, g) = (70, 33);
+        let [w, v] = [(g, f), (f, g)].map(|shape| random::<f32>(shape, 1).mapv(|v| v * 0.1));
+        let (state, bases) = (random::<f32>((9, g), 2), random::<f32>((steps.rows(), f), 3));
+        for ctx in contexts() {
+            let [w, v] = [&w, &v].map(|w| Packed::new(&ctx, w.view()).unwrap());
+            for order in [Order::Ascending, Order::Descending] {
+                let run = |columns: usize| {
+                    let [mut u, mut w_made] =
+                        [0, 1].map(|_| Array2::from_elem((steps.rows(), columns), f32::NAN));
+                    let run = Relay {
+                        steps: &steps,
+                        order,
+                        start: Start::State(state.view()),
+                        first: Leg {
+                            weights: &w,
+                            base: ChainBase::Matrix(bases.view().into()),
+                            epilogue: Epilogue::Tanh,
+                        },
+                        second: Leg { weights: &v, base: ChainBase::Zero, epilogue: Epilogue::Identity },
+                    };
+                    let (u_rows, w_rows) = (u.slice_mut(s![.., ..f]), w_made.slice_mut(s![.., ..g]));
+                    relay(&ctx, &run, u_rows, w_rows).unwrap();
+                    [u.slice(s![.., ..f]).to_owned(), w_made.slice(s![.., ..g]).to_owned()]
+                };
+                assert_eq!(run(1024), run(100), "{ctx:?} {order:?}");
+            }
+        }
     }
 }
