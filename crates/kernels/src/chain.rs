@@ -477,7 +477,7 @@ impl<T: Scalar> Run<'_, T> {
             let near = room.below(batch.start);
             // SAFETY: `Link::new` has checked the places, and there is room for all sequences; these rows and columns
             // of it are this thread's.
-            unsafe { far.fetch(s, t, batch.clone(), &columns, near) };
+            unsafe { far.move_step::<S, false>(s, t, batch.clone(), &columns, near) };
             if n == 0 {
                 block.base = Base::Matrix(near);
             } else {
@@ -510,7 +510,7 @@ impl<T: Scalar> Run<'_, T> {
         if let Some(far) = &link.deliver {
             // SAFETY: `Link::new` has checked the places; these rows and columns were made above, and are this
             // thread's.
-            unsafe { far.deliver(s, t, batch, &columns, made) };
+            unsafe { far.move_step::<S, true>(s, t, batch, &columns, made) };
         }
     }
 }

@@ -162,13 +162,13 @@ pub(crate) struct Far<'a, T> {
 unsafe impl<T: Scalar> Sync for Far<'_, T> {}
 
 impl<T: Scalar> Far<'_, T> {
-    /// Copies the rows of the sequences `batch` at step `t` from their places to `near`, whose first row is that of
-    /// the first of them. Of each row only `columns`.
+    /// Copies the rows of the sequences `batch` at step `t` from their places to `near`, whose first row is that of the
+    /// first of them; if `OUT`, from there to their places. Of each row only `columns`.
     ///
     /// # Safety
     ///
-    /// The array is readable there, and `near` writable for as many rows.
-    pub(crate) unsafe fn fetch<S: Simd<T>>(
+    /// The one end is readable there, the other writable, and nobody else writes these columns of it.
+    pub(crate) unsafe fn move_step<S: Simd<T>, const OUT: bool>(
         &self,
         s: S,
         t: usize,
@@ -176,30 +176,14 @@ impl<T: Scalar> Far<'_, T> {
         columns: &Range<usize>,
         near: Matrix<T>,
     ) {
-        s.vectorize(Move::<T, false> { far: self, t, batch, columns, near });
+        s.vectorize(Move::<T, OUT> { far: self, t, batch, columns, near });
     }
 
-    /// The other way.
+    /// [`Far::move_step`] for the inner rows `rows`, of any steps.
     ///
     /// # Safety
     ///
-    /// `near` is readable for as many rows, and the array writable there; nobody else writes these columns.
-    pub(crate) unsafe fn deliver<S: Simd<T>>(
-        &self,
-        s: S,
-        t: usize,
-        batch: Range<usize>,
-        columns: &Range<usize>,
-        near: Matrix<T>,
-    ) {
-        s.vectorize(Move::<T, true> { far: self, t, batch, columns, near });
-    }
-
-    /// [`Far::fetch`], or [`Far::deliver`] if `OUT`, for the inner rows `rows`, of any steps.
-    ///
-    /// # Safety
-    ///
-    /// As for these.
+    /// As there.
     pub(crate) unsafe fn move_rows<S: Simd<T>, const OUT: bool>(
         &self,
         s: S,
@@ -213,8 +197,9 @@ impl<T: Scalar> Far<'_, T> {
         while row < rows.end {
             let offset = steps.offset(t);
             let end = rows.end.min(offset + steps.size(t));
-            let batch = row - offset..end - offset;
-            s.vectorize(Move::<T, OUT> { far: self, t, batch, columns, near: near.below(row - rows.start) });
+            let near = near.below(row - rows.start);
+            // SAFETY: the caller vouches for all rows.
+            unsafe { self.move_step::<S, OUT>(s, t, row - offset..end - offset, columns, near) };
             (row, t) = (end, t + 1);
         }
     }
