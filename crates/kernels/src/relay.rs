@@ -14,9 +14,9 @@
 //! Sequences of one step each are rows without any recurrence: then both products are large ones over all rows.
 
 use crate::affine::ROWS_TOGETHER;
-use crate::chain::{ChainBase, Epilogue, Link, Order, Plan, Room, Start};
 use crate::pack::Packed;
 use crate::places::Target;
+use crate::recurrence::{ChainBase, Epilogue, Link, Order, Plan, Room, Start};
 use crate::{AllocError, Context, Scalar, Steps};
 
 /// One of the two products of a step.

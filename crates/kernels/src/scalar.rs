@@ -13,11 +13,11 @@ pub(crate) mod compiled {
     use super::{Scalar, TanhTable};
     use crate::activation::{Map, Zip};
     use crate::affine::Affine;
-    use crate::chain::Run;
     use crate::fingerprint::Pieces;
     use crate::gram::Gram;
     use crate::isa::{Isa, dispatch_to};
     use crate::pack::{Lanes, Pack};
+    use crate::recurrence::Run;
     use crate::reduce::Sums;
     use crate::step::Part;
 

@@ -1,0 +1,478 @@
+//! The loop over time that [`chain()`](crate::chain()) and [`relay()`](crate::relay()) run, and the terms in which both
+//! are asked for.
+//!
+//! ```text
+//! for t in the order of the steps
+//!   for each link:  C[t] = f(base[t] + A W)      A is what the link before made at t, for the first link what the last
+//!                                                one made a step before, or a state where a sequence begins
+//! ```
+//!
+//! # Threads
+//!
+//! Sequences are independent, so a team shares out the batch and never waits. Where the batch is too small
+//! for that, it shares out the columns and meets at a barrier after each step.
+//!
+//! # Rows in other places
+//!
+//! What is read beside the product, and where y goes at last, may have [`Places`](crate::Places): each step fetches
+//! and delivers its own rows, on the thread that computes them.
+
+use std::ops::Range;
+
+use ndarray::ArrayView2;
+
+use crate::isa::{FAR, Simd, Task};
+use crate::matrix::{Matrix, copy_rows, crowded, matrix, roomy, row_stride};
+use crate::pack::Packed;
+use crate::places::{Far, Placed, Target};
+use crate::pool::Member;
+use crate::tile::{Ahead, Base, Before, Block, Finish};
+use crate::{AllocError, Context, Scalar, Scratch, Steps};
+
+/// Multiply-adds that a thread must have before each barrier to make it worth it: 1 µs of work.
+const WORTH_A_BARRIER: usize = 1 << 15;
+
+/// Sequences that a thread must have to share out the batch: a tile of fewer rows is slower.
+const ROWS_OF_A_THREAD: usize = 4;
+
+/// Sequences from which on a copy of a step's rows in a better place is worth it.
+const WORTH_A_COPY: usize = 6;
+
+/// The order in which the steps are computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// From the first step to the last.
+    Ascending,
+    /// From the last step to the first; a sequence begins at its own last step.
+    Descending,
+}
+
+/// What a row that begins a sequence starts from.
+#[derive(Clone, Copy, Debug)]
+pub enum Start<'a, T> {
+    /// The product of W with a state (B, H), on top of the base.
+    State(ArrayView2<'a, T>),
+    /// What y holds in that row already, and no product.
+    Prepared,
+}
+
+/// What the product is added to.
+#[derive(Clone, Copy, Debug)]
+pub enum ChainBase<'a, T: Scalar> {
+    /// What y holds.
+    InPlace,
+    /// A matrix (rows, H).
+    Matrix(Placed<'a, T>),
+    /// One row of H elements for all.
+    Row(&'a [T]),
+    /// 0.
+    Zero,
+    /// x W' + b, computed in each step: the same bits as [`crate::affine`] into y and [`ChainBase::InPlace`]. Faster
+    /// where x has few columns, so that its product is little beside the way of y to memory and back.
+    Product {
+        /// x (rows, K').
+        x: ArrayView2<'a, T>,
+        /// W' (K', H).
+        weights: &'a Packed<'a, T>,
+        /// b, or 0.
+        bias: Option<&'a [T]>,
+    },
+}
+
+/// The function f.
+#[derive(Clone, Copy, Debug)]
+pub enum Epilogue<'a, T> {
+    /// tanh.
+    Tanh,
+    /// max(·, 0).
+    Relu,
+    /// 1 / (1 + e^-·).
+    Sigmoid,
+    /// Nothing: f is the identity, and so is its derivative.
+    Identity,
+    /// · ⊙ (1 - h²), with h (rows, H) the output of a tanh.
+    TanhGrad(Placed<'a, T>),
+    /// · where h > 0, else 0, with h (rows, H) the output of a relu.
+    ReluGrad(Placed<'a, T>),
+    /// · ⊙ h (1 - h), with h (rows, H) the output of a sigmoid.
+    SigmoidGrad(Placed<'a, T>),
+}
+
+/// Room for the rows of a step of a link's base and of its function's matrix, as far as these have places; and for
+/// those of two steps of what it makes, if they are read more slowly where they are.
+pub(crate) struct Room<'c, T: Scalar> {
+    base: Option<Scratch<'c, T>>,
+    beside: Option<Scratch<'c, T>>,
+    made: Option<Scratch<'c, T>>,
+}
+
+impl<'c, T: Scalar> Room<'c, T> {
+    /// For `width` columns.
+    pub(crate) fn new(
+        ctx: &'c Context,
+        steps: &Steps,
+        base: ChainBase<'_, T>,
+        epilogue: Epilogue<'_, T>,
+        y: &Target<'_, T>,
+    ) -> Result<Self, AllocError> {
+        let ((rows, width), batch) = (y.rows.dim(), steps.batch());
+        let room = |m: Option<Placed<'_, T>>| {
+            let places = m.and_then(|m| m.places);
+            places.map(|_| ctx.scratch(batch * width)).transpose()
+        };
+        let crowded = crowded::<T>(row_stride(rows, width, y.rows.strides()));
+        let again = crowded && batch >= WORTH_A_COPY && steps.len() > 1;
+        let made = again.then(|| ctx.scratch(2 * batch * roomy::<T>(width))).transpose()?;
+        Ok(Self { base: room(base.matrix())?, beside: room(epilogue.matrix())?, made })
+    }
+}
+
+impl<'a, T: Scalar> Epilogue<'a, T> {
+    /// The matrix that it reads.
+    fn matrix(self) -> Option<Placed<'a, T>> {
+        match self {
+            Self::TanhGrad(h) | Self::ReluGrad(h) | Self::SigmoidGrad(h) => Some(h),
+            Self::Tanh | Self::Relu | Self::Sigmoid | Self::Identity => None,
+        }
+    }
+}
+
+impl<'a, T: Scalar> ChainBase<'a, T> {
+    /// The matrix that it is.
+    fn matrix(self) -> Option<Placed<'a, T>> {
+        if let Self::Matrix(matrix) = self { Some(matrix) } else { None }
+    }
+
+    /// The product that each step computes ahead of its own.
+    pub(crate) fn before(&self) -> Option<Before<T>> {
+        match self {
+            Self::Product { x, weights, .. } => {
+                assert_eq!(x.ncols(), weights.k(), "chain: x must have a column for each row of W'");
+                Some(Before {
+                    a: matrix(*x),
+                    w: weights.data.as_ptr(),
+                    rows: x.nrows(),
+                    k: weights.k(),
+                    n: weights.n(),
+                })
+            }
+            Self::InPlace | Self::Matrix(_) | Self::Row(_) | Self::Zero => None,
+        }
+    }
+}
+
+impl<T: Scalar> Start<'_, T> {
+    /// The states, which must be of this shape.
+    pub(crate) fn matrix(&self, shape: (usize, usize)) -> Option<Matrix<T>> {
+        match *self {
+            Self::State(state) => {
+                assert_eq!(state.dim(), shape, "chain: the state must have a row for each sequence");
+                Some(matrix(state))
+            }
+            Self::Prepared => None,
+        }
+    }
+}
+
+/// One product of a step: C = f(base + A W) for all rows; A comes from the link before.
+pub(crate) struct Link<'a, T> {
+    /// What each step uses beside its product, where that comes from far.
+    beside: [Option<Matrix<T>>; 3],
+    /// The whole of C; parts of it are computed.
+    block: Block<'a, T, false>,
+    /// Where the rows of the base and of the function's matrix come from, and the room for those of a step.
+    fetch: [Option<(Far<'a, T>, Matrix<T>)>; 2],
+    /// Where C goes.
+    deliver: Option<Far<'a, T>>,
+    /// Where C is read as the next link's A, for two steps in turn, if not where it is.
+    again: Option<[Matrix<T>; 2]>,
+}
+
+impl<'a, T: Scalar> Link<'a, T> {
+    /// C is `y` (rows, N), for W of N columns; `before` is that of the base.
+    pub(crate) fn new<'l: 'a, 'y: 'a>(
+        steps: &Steps,
+        w: &Packed<'_, T>,
+        base: ChainBase<'l, T>, // views have lifetimes of their own: they do not take a shorter one
+        before: Option<&'a Before<T>>,
+        epilogue: Epilogue<'l, T>,
+        y: Target<'y, T>,
+        room: &'a mut Room<'_, T>,
+    ) -> Self {
+        let Target { rows: mut y, deliver } = y;
+        let (rows, width) = y.dim();
+        assert_eq!(w.n(), width, "chain: y must have as many columns as W");
+        let c = y.as_mut_ptr();
+        let c_stride = row_stride(rows, width, y.strides());
+        let own = Matrix { data: c.cast_const(), stride: c_stride };
+        // Where a matrix is read, and whether its rows have to be fetched there.
+        let read = |m: Placed<'l, T>, room: &'a mut Option<Scratch<'_, T>>| {
+            assert_eq!(m.array.ncols(), width, "chain: a matrix beside y must have as many columns");
+            let (array, places) = m.matrix(steps);
+            let near =
+                room.as_mut().map(|room| Matrix { data: room.as_mut_ptr().cast_const(), stride: width });
+            (near.unwrap_or(array), places.zip(near).map(|(places, near)| (Far { array, places }, near)))
+        };
+        let base_read = base.matrix().map(|m| read(m, &mut room.base));
+        let base = match base {
+            ChainBase::InPlace => Base::Matrix(own),
+            ChainBase::Matrix(_) => base_read.as_ref().map_or(Base::Zero, |read| Base::Matrix(read.0)),
+            ChainBase::Row(row) | ChainBase::Product { bias: Some(row), .. } => {
+                assert_eq!(row.len(), width, "chain: a row must have as many elements as y columns");
+                Base::Matrix(Matrix { data: row.as_ptr(), stride: 0 })
+            }
+            ChainBase::Zero | ChainBase::Product { bias: None, .. } => Base::Zero,
+        };
+        if let Some(before) = before {
+            assert_eq!((before.rows, before.n), (rows, width), "chain: x W' must have the shape of y");
+        }
+        let finish_read = epilogue.matrix().map(|m| read(m, &mut room.beside));
+        let h = finish_read.as_ref().map_or(own, |read| read.0);
+        let finish = match epilogue {
+            Epilogue::Tanh => Finish::Tanh,
+            Epilogue::Relu => Finish::Relu,
+            Epilogue::Sigmoid => Finish::Sigmoid,
+            Epilogue::Identity => Finish::Nothing,
+            Epilogue::TanhGrad(_) => Finish::TanhGrad(h),
+            Epilogue::ReluGrad(_) => Finish::ReluGrad(h),
+            Epilogue::SigmoidGrad(_) => Finish::SigmoidGrad(h),
+        };
+        // Rows that are fetched are read from end to end, which the processor foresees.
+        let beside = |read: &Option<(Matrix<T>, Option<_>)>| {
+            read.as_ref().and_then(|(matrix, fetch)| fetch.is_none().then_some(*matrix))
+        };
+        let beside = [Some(own), beside(&base_read), beside(&finish_read)];
+        let size = rows.saturating_mul(width).saturating_mul(size_of::<T>());
+        let far = size.saturating_mul(beside.iter().flatten().count()) >= FAR;
+        Self {
+            beside: if far { beside } else { [None; 3] },
+            block: Block {
+                rows,
+                a: own, // each step has its own
+                w: w.data.as_ptr(),
+                panels: w.panels,
+                range: 0..w.panels.count(),
+                base,
+                c,
+                c_stride,
+                finish,
+                ahead: None,
+                before,
+                first: 0,
+            },
+            fetch: [base_read, finish_read].map(|read| read.and_then(|(_, fetch)| fetch)),
+            deliver: deliver.map(|deliver| deliver.far(steps, width)),
+            again: room.made.as_mut().map(|made| {
+                let first = Matrix { data: made.as_mut_ptr().cast_const(), stride: roomy::<T>(width) };
+                [first, first.below(steps.batch())]
+            }),
+        }
+    }
+
+    /// C.
+    fn made(&self) -> Matrix<T> {
+        Matrix { data: self.block.c.cast_const(), stride: self.block.c_stride }
+    }
+
+    /// C of a step as the next link's A: that of the `turn`-th step, whose first row is `offset`.
+    fn read(&self, turn: usize, offset: usize) -> Matrix<T> {
+        self.again.map_or_else(|| self.made().below(offset), |again| again[turn % 2])
+    }
+}
+
+impl<T: Scalar> Plan<'_, T> {
+    /// Runs the recurrence, with at most `together` sequences at a time where threads share out the batch.
+    pub(crate) fn run(&self, ctx: &Context, together: usize) {
+        let steps = self.steps;
+        let macs = self.links.iter().fold(0usize, |sum, Link { block, .. }| {
+            sum.saturating_add(block.panels.k.saturating_mul(block.panels.n))
+        });
+        let batch = steps.batch();
+        let threads = ctx.threads();
+        let by_rows = batch >= ROWS_OF_A_THREAD * threads;
+        let work = macs.saturating_mul(steps.rows());
+        let worth = by_rows || macs.saturating_mul(batch) / (threads * self.links.len()) >= WORTH_A_BARRIER;
+        let mut team = ctx.team(work, if worth { usize::MAX } else { 1 });
+        if by_rows {
+            let parts = team.size().max(batch.div_ceil(together));
+            let bounds = even_bounds(steps, parts);
+            team.share(parts, |part| {
+                let batch = bounds[part]..bounds[part + 1];
+                T::chain(ctx.isa(), Run { ctx, plan: self, batch, barrier: None });
+            });
+        } else {
+            team.run(work, |member| {
+                T::chain(ctx.isa(), Run { ctx, plan: self, batch: 0..batch, barrier: Some(member) });
+            });
+        }
+    }
+}
+
+/// Cuts the batch into `parts` ranges with about the same number of rows over all steps.
+fn even_bounds(steps: &Steps, parts: usize) -> Vec<usize> {
+    let batch = steps.batch();
+    let mut bounds = vec![0];
+    if steps.size(steps.len() - 1) == batch {
+        bounds.extend((1..=parts).map(|i| batch * i / parts));
+        return bounds;
+    }
+    let mut rows = 0;
+    for b in 0..batch {
+        rows += steps.length(b);
+        while bounds.len() < parts && rows * parts >= steps.rows() * bounds.len() {
+            bounds.push(b + 1);
+        }
+    }
+    bounds.resize(parts, batch);
+    bounds.push(batch);
+    bounds
+}
+
+/// A recurrence whose shapes have been checked: in each step the links follow each other, and the first one's A is
+/// what the last one made in the step before.
+pub(crate) struct Plan<'a, T> {
+    pub(crate) steps: &'a Steps,
+    pub(crate) order: Order,
+    /// The first link's A where sequences begin; without it there is no product.
+    pub(crate) state: Option<Matrix<T>>,
+    pub(crate) links: &'a [Link<'a, T>],
+}
+// SAFETY: the members of a team write disjoint sequences or columns of each C, and read what other members wrote
+// only after a barrier.
+unsafe impl<T: Scalar> Sync for Plan<'_, T> {}
+
+/// One thread's part of a chain.
+pub struct Run<'a, T> {
+    ctx: &'a Context,
+    plan: &'a Plan<'a, T>,
+    batch: Range<usize>,
+    /// Whom to wait for after each link: the members share out its panels. Without it all are this thread's.
+    barrier: Option<Member<'a>>,
+}
+
+impl<T: Scalar> Task<T> for Run<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, s: S) {
+        let Plan { steps, order, state, links } = *self.plan;
+        let last = steps.len() - 1;
+        for i in 0..steps.len() {
+            if self.ctx.cancelled() || self.barrier.is_some_and(|member| member.stopped()) {
+                if let Some(member) = &self.barrier {
+                    member.stop();
+                }
+                return;
+            }
+            let (t, before) = match order {
+                Order::Ascending => (i, i.checked_sub(1)),
+                Order::Descending => (last - i, (i > 0).then(|| last - i + 1)),
+            };
+            let next = match order {
+                Order::Ascending => Some(t + 1).filter(|&next| next <= last),
+                Order::Descending => t.checked_sub(1),
+            };
+            let size = steps.size(t);
+            for (n, link) in links.iter().enumerate() {
+                match n.checked_sub(1).map(|n| links[n].read(i, steps.offset(t))) {
+                    Some(made) => self.rows(s, link, (i, t), 0..size, Some(made), next),
+                    None => {
+                        let continuing = before.map_or(0, |before| steps.size(before).min(size));
+                        if let Some(before) = before {
+                            let previous = links[links.len() - 1].read(i - 1, steps.offset(before));
+                            self.rows(s, link, (i, t), 0..continuing, Some(previous), next);
+                        }
+                        if continuing < size {
+                            self.rows(s, link, (i, t), continuing..size, state, None);
+                        }
+                    }
+                }
+                if let Some(member) = &self.barrier {
+                    member.wait();
+                }
+            }
+        }
+    }
+}
+
+impl<T: Scalar> Run<'_, T> {
+    /// The sequences `batch` of step `t` of a link, the `turn`-th in order, as far as they are this thread's; `a` is the
+    /// matrix that is multiplied, of which row b belongs to sequence b. Without one there is no product. Step `next` will follow.
+    #[inline(always)]
+    fn rows<S: Simd<T>>(
+        &self,
+        s: S,
+        link: &Link<'_, T>,
+        (turn, t): (usize, usize),
+        batch: Range<usize>,
+        a: Option<Matrix<T>>,
+        next: Option<usize>,
+    ) {
+        let batch = batch.start.max(self.batch.start)..batch.end.min(self.batch.end);
+        if batch.is_empty() {
+            return;
+        }
+        let steps = self.plan.steps;
+        let offset = steps.offset(t);
+        let panels = link.block.panels.count();
+        let panels = self.barrier.as_ref().map_or(0..panels, |member| member.share(panels, 1));
+        let mut block = link.block.part(offset + batch.start, offset + batch.end, panels);
+        let columns = block.columns();
+        for (n, fetch) in link.fetch.iter().enumerate() {
+            let Some((far, room)) = fetch else { continue };
+            if n == 0 && a.is_none() {
+                continue; // these rows start from what C holds
+            }
+            let near = room.below(batch.start);
+            // SAFETY: `Link::new` has checked the places, and there is room for all sequences; these rows and columns
+            // of it are this thread's.
+            unsafe { far.move_step::<S, false>(s, t, batch.clone(), &columns, near) };
+            if n == 0 {
+                block.base = Base::Matrix(near);
+            } else {
+                block.finish = block.finish.with(near);
+            }
+        }
+        match a {
+            Some(a) => block.a = a.below(batch.start),
+            None => block.empty_product(),
+        }
+        let ahead = next.filter(|_| link.beside[0].is_some()).map(|next| {
+            let rows = batch.start..batch.end.min(steps.size(next)).max(batch.start);
+            let first = steps.offset(next) + rows.start;
+            Ahead {
+                rows: rows.len(),
+                matrices: link.beside.map(|matrix| matrix.map(|matrix| matrix.below(first))),
+            }
+        });
+        block.ahead = ahead.as_ref();
+        // SAFETY: a part of the whole, whose shapes `Link::new` and those who make a plan have checked; the rows of
+        // `a` are finished: this thread wrote them, or the barrier was passed since.
+        unsafe { block.compute(s) };
+        let made = link.made().below(offset + batch.start);
+        if let Some(again) = &link.again {
+            let near = again[turn % 2].below(batch.start);
+            // SAFETY: these rows and columns were made above, there is room for all sequences, and what is read of it
+            // in this step is the other half.
+            unsafe { copy_rows(s, made, near, batch.len(), columns.clone()) };
+        }
+        if let Some(far) = &link.deliver {
+            // SAFETY: `Link::new` has checked the places; these rows and columns were made above, and are this
+            // thread's.
+            unsafe { far.move_step::<S, true>(s, t, batch, &columns, made) };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_share_out_rows_evenly() {
+        let steps = Steps::new([4, 4, 1, 1, 1, 1, 1]).unwrap(); // lengths 7 2 2 2
+        assert_eq!(even_bounds(&steps, 2), [0, 1, 4]);
+        assert_eq!(even_bounds(&Steps::uniform(2, 9).unwrap(), 2), [0, 4, 9]);
+        assert_eq!(even_bounds(&Steps::new([2, 1]).unwrap(), 3), [0, 1, 1, 2]);
+    }
+}
