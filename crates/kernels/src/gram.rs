@@ -1,7 +1,7 @@
 //! Aᵀ B over many rows: the gradient of a weight, dW = Σ over rows of dzᵀ x.
 //!
 //! The rows are taken in chunks of [`CHUNK`], in order. Of each chunk, B is packed into panels and the
-//! columns of A into tiles (unless B has few columns), both by the thread that uses them; the products of all chunks go into one
+//! columns of A into tiles, both by the thread that uses them; the products of all chunks go into one
 //! chain of multiply-adds per element, so neither the chunks nor the threads change a bit.
 //!
 //! Because B is packed anyway, its rows may come from anywhere: [`Rows::Picked`] gives the recurrent weight's
@@ -13,7 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use crate::isa::{CACHE_LINE, FAR, Simd, Task, prefetch_far};
-use crate::matrix::{Matrix, crowded, load, matrix, row_stride, store};
+use crate::matrix::{Matrix, load, matrix, row_stride, store};
 use crate::pack::Panels;
 use crate::pool::Member;
 use crate::tile::{Base, Block, Finish};
@@ -22,9 +22,6 @@ use crate::{AllocError, Context, Scalar, Scratch};
 /// Rows in a chunk: a panel of 32 floats by 252 rows is 32 KB, the first cache. No power of two: the tiles
 /// that a row is packed into would be multiples of 4 KB apart and push each other out of the first cache.
 const CHUNK: usize = 252;
-
-/// Up to so many panels, the left operand is read where it is.
-const FEW_PANELS: usize = 2;
 
 /// K rows of N elements.
 #[derive(Clone, Copy, Debug)]
@@ -213,9 +210,6 @@ impl<T: Scalar> Task<T> for Gram<'_, '_, T> {
             return;
         }
         let columns = plan.panels.columns(panels.start).start..plan.panels.columns(panels.end - 1).end;
-        // The left operand is read once for each panel, too seldom in few panels to be packed for it.
-        let left = plan.left.first;
-        let in_place = plan.left.index.is_none() && panels.len() <= FEW_PANELS && !crowded::<T>(left.stride);
         for start in (0..plan.k).step_by(CHUNK) {
             if self.ctx.cancelled() {
                 return;
@@ -225,10 +219,8 @@ impl<T: Scalar> Task<T> for Gram<'_, '_, T> {
             let (width, offset) = (packed.width(), packed.offset(panels.start));
             // SAFETY: the right operand has these rows and columns; scratch has room for all its panels.
             unsafe { pack(s, &plan.right, start, chunk, &columns, width, true, &mut self.right[offset..]) };
-            if !in_place {
-                // SAFETY: the left operand has these rows and columns; scratch has room for M of them.
-                unsafe { pack(s, &plan.left, start, chunk, &rows, S::MAX_ROWS, false, self.left) };
-            }
+            // SAFETY: the left operand has these rows and columns; scratch has room for M of them.
+            unsafe { pack(s, &plan.left, start, chunk, &rows, S::MAX_ROWS, false, self.left) };
             // While this chunk is multiplied, ask for the next one, a few rows with each block.
             let next = start + chunk..plan.k.min(start + chunk + CHUNK);
             let blocks = panels.len() * rows.len().div_ceil(S::MAX_ROWS);
@@ -244,12 +236,7 @@ impl<T: Scalar> Task<T> for Gram<'_, '_, T> {
                     let c = plan.c.data.wrapping_add(first * plan.c.stride);
                     let block = Block::<T, true> {
                         rows: width,
-                        a: if in_place {
-                            Matrix { data: left.at(start, first), stride: left.stride }
-                        } else {
-                            let packed = self.left[(first - rows.start) * chunk..].as_ptr();
-                            Matrix { data: packed, stride: width }
-                        },
+                        a: Matrix { data: self.left[(first - rows.start) * chunk..].as_ptr(), stride: width },
                         w: self.right.as_ptr(),
                         panels: packed,
                         range: p..p + 1,
@@ -264,7 +251,7 @@ impl<T: Scalar> Task<T> for Gram<'_, '_, T> {
                         before: None,
                         first: 0,
                     };
-                    // SAFETY: both operands were packed above for these rows, panels and ks, or lie so; C is this
+                    // SAFETY: both operands were packed above for these rows, panels and ks; C is this
                     // thread's in these rows and columns.
                     unsafe { block.compute(s) };
                 }
