@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use crate::isa::{Simd, Task};
-use crate::matrix::{Matrix, copy_rows, crowded, matrix, roomy, row_stride};
+use crate::matrix::{Matrix, copy_rows, crowded, roomy, row_stride};
 use crate::pack::Packed;
 use crate::places::{Far, Placed, Target};
 use crate::tile::{Base, Block, Finish};
@@ -45,11 +45,9 @@ pub fn affine<T: Scalar>(
     init: Init<'_, T>,
     y: ArrayViewMut2<'_, T>,
 ) {
-    assert_eq!(x.dim(), (y.nrows(), w.k()), "affine: x must be (R, K)");
-    if y.is_empty() {
-        return;
-    }
-    let done = product(ctx, matrix(x), w, init, y, Moves { steps: None, fetch: None, deliver: None });
+    // Rows without an order in time are all of one step.
+    let steps = Steps::uniform(1, y.nrows()).expect("as many rows as there are");
+    let done = affine_placed(ctx, &steps, x.into(), w, init, y);
     debug_assert!(done.is_ok(), "only rows with places must have room elsewhere");
 }
 
@@ -79,7 +77,7 @@ pub fn affine_placed<'y, T: Scalar>(
     let (array, places) = x.matrix(steps);
     let fetch = places.map(|places| Far { array, places });
     let deliver = deliver.map(|deliver| deliver.far(steps, n));
-    product(ctx, array, w, init, y, Moves { steps: Some(steps), fetch, deliver })
+    product(ctx, array, w, init, y, Moves { steps, fetch, deliver })
 }
 
 /// Y = init + A W, part by part.
@@ -173,7 +171,7 @@ pub struct Affine<'a, T: 'static> {
 
 /// The way of rows that have places among those of `steps`.
 struct Moves<'a, T> {
-    steps: Option<&'a Steps>,
+    steps: &'a Steps,
     /// Where the rows of A come from.
     fetch: Option<Far<'a, T>>,
     /// Where the rows of C go.
@@ -184,25 +182,22 @@ impl<T: Scalar> Task<T> for Affine<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd<T>>(self, s: S) {
-        let Self { rows, near, moves, .. } = self;
+        let Self { rows, near, moves: &Moves { steps, fetch, deliver }, .. } = self;
         let mut block = self.shared.0.part(rows.start, rows.end, self.panels);
         if let Some(near) = near {
             let columns = 0..block.panels.k;
-            match moves.steps.zip(moves.fetch.as_ref()) {
+            match fetch {
                 // SAFETY: `affine_placed` has checked the places, and there is room for these rows.
-                Some((steps, far)) => unsafe {
-                    far.move_rows::<S, false>(s, steps, rows.clone(), &columns, near);
-                },
+                Some(far) => unsafe { far.move_rows::<S, false>(s, steps, rows.clone(), &columns, near) },
                 // SAFETY: A is readable for these rows, and there is room for them.
-                None => unsafe { copy_rows(s, block.a, near, rows.len(), columns) },
+                None => unsafe { copy_rows(s, block.a, near, rows.len(), &columns) },
             }
             block.a = near;
         }
-        let (columns, made) =
-            (block.columns(), Matrix { data: block.c.cast_const(), stride: block.c_stride });
+        let (columns, made) = (block.columns(), block.made());
         // SAFETY: a part of the whole, whose conditions `product` and its callers have checked.
         unsafe { block.compute(s) };
-        if let Some((steps, far)) = moves.steps.zip(moves.deliver.as_ref()) {
+        if let Some(far) = deliver {
             // SAFETY: as above; these rows and columns have just been made, and only by this thread.
             unsafe { far.move_rows::<S, true>(s, steps, rows, &columns, made) };
         }

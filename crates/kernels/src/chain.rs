@@ -36,7 +36,7 @@ pub struct Chain<'a, 'p, T: Scalar> {
 ///
 /// # Errors
 ///
-/// [`AllocError`] if there is not enough memory for the rows of a step that are fetched; y is as it was.
+/// [`AllocError`] if there is not enough memory for the rows of a step that are fetched or copied; y is as it was.
 ///
 /// # Panics
 ///

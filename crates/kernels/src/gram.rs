@@ -209,7 +209,7 @@ impl<T: Scalar> Task<T> for Gram<'_, '_, T> {
         if rows.is_empty() || panels.is_empty() {
             return;
         }
-        let columns = plan.panels.columns(panels.start).start..plan.panels.columns(panels.end - 1).end;
+        let columns = plan.panels.span(&panels);
         for start in (0..plan.k).step_by(CHUNK) {
             if self.ctx.cancelled() {
                 return;

@@ -75,27 +75,27 @@ pub(crate) unsafe fn copy_rows<T: Scalar, S: Simd<T>>(
     from: Matrix<T>,
     to: Matrix<T>,
     rows: usize,
-    columns: Range<usize>,
+    columns: &Range<usize>,
 ) {
     s.vectorize(CopyRows { from, to, rows, columns });
 }
 
 /// A copy whose conditions the caller of [`copy_rows`] vouched for.
-struct CopyRows<T> {
+struct CopyRows<'a, T> {
     from: Matrix<T>,
     to: Matrix<T>,
     rows: usize,
-    columns: Range<usize>,
+    columns: &'a Range<usize>,
 }
 
-impl<T: Scalar> Task<T> for CopyRows<T> {
+impl<T: Scalar> Task<T> for CopyRows<'_, T> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd<T>>(self, s: S) {
         for r in 0..self.rows {
             // SAFETY: the caller of `copy_rows` vouches for all rows.
-            unsafe { copy_row(s, self.from.at(r, 0), self.to.at(r, 0).cast_mut(), &self.columns) };
+            unsafe { copy_row(s, self.from.at(r, 0), self.to.at(r, 0).cast_mut(), self.columns) };
         }
     }
 }

@@ -41,6 +41,14 @@ impl Panels {
         p * self.width()..((p + 1) * self.width()).min(self.n)
     }
 
+    /// Columns of W in the panels `range`.
+    pub(crate) fn span(&self, range: &Range<usize>) -> Range<usize> {
+        match range.len() {
+            0 => 0..0,
+            _ => self.columns(range.start).start..self.columns(range.end - 1).end,
+        }
+    }
+
     /// Stored width of panel `p`: its columns in whole vectors.
     pub(crate) fn stored(&self, p: usize) -> usize {
         self.columns(p).len().next_multiple_of(self.lanes)

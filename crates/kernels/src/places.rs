@@ -259,10 +259,8 @@ mod tests {
     /// The rows of the steps, from their places.
     fn gathered<T: Scalar>(steps: &Steps, placed: Placed<'_, T>) -> Array2<T> {
         let mut rows = Array2::zeros((steps.rows(), placed.array.ncols()));
-        for t in 0..steps.len() {
-            for b in 0..steps.size(t) {
-                rows.row_mut(steps.offset(t) + b).assign(&placed.row(steps, t, b));
-            }
+        for (mut row, (t, b)) in rows.rows_mut().into_iter().zip(steps.each()) {
+            row.assign(&placed.row(steps, t, b));
         }
         rows
     }

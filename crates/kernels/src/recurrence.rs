@@ -269,14 +269,9 @@ impl<'a, T: Scalar> Link<'a, T> {
         }
     }
 
-    /// C.
-    fn made(&self) -> Matrix<T> {
-        Matrix { data: self.block.c.cast_const(), stride: self.block.c_stride }
-    }
-
     /// C of a step as the next link's A: that of the `turn`-th step, whose first row is `offset`.
     fn read(&self, turn: usize, offset: usize) -> Matrix<T> {
-        self.again.map_or_else(|| self.made().below(offset), |again| again[turn % 2])
+        self.again.map_or_else(|| self.block.made().below(offset), |again| again[turn % 2])
     }
 }
 
@@ -396,8 +391,9 @@ impl<T: Scalar> Task<T> for Run<'_, T> {
 }
 
 impl<T: Scalar> Run<'_, T> {
-    /// The sequences `batch` of step `t` of a link, the `turn`-th in order, as far as they are this thread's; `a` is the
-    /// matrix that is multiplied, of which row b belongs to sequence b. Without one there is no product. Step `next` will follow.
+    /// The sequences `batch` of step `t` of a link, the `turn`-th in order, as far as they are this thread's; `a` is
+    /// the matrix that is multiplied, of which row b belongs to sequence b. Without one there is no product. Step
+    /// `next` will follow.
     #[inline(always)]
     fn rows<S: Simd<T>>(
         &self,
@@ -446,15 +442,15 @@ impl<T: Scalar> Run<'_, T> {
             }
         });
         block.ahead = ahead.as_ref();
+        let made = block.made();
         // SAFETY: a part of the whole, whose shapes `Link::new` and those who make a plan have checked; the rows of
         // `a` are finished: this thread wrote them, or the barrier was passed since.
         unsafe { block.compute(s) };
-        let made = link.made().below(offset + batch.start);
         if let Some(again) = &link.again {
             let near = again[turn % 2].below(batch.start);
             // SAFETY: these rows and columns were made above, there is room for all sequences, and what is read of it
             // in this step is the other half.
-            unsafe { copy_rows(s, made, near, batch.len(), columns.clone()) };
+            unsafe { copy_rows(s, made, near, batch.len(), &columns) };
         }
         if let Some(far) = &link.deliver {
             // SAFETY: `Link::new` has checked the places; these rows and columns were made above, and are this

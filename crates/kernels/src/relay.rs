@@ -49,7 +49,8 @@ pub struct Relay<'a, 'p, T: Scalar> {
 ///
 /// # Errors
 ///
-/// [`AllocError`] if there is not enough memory for the rows of a step that are fetched; u and w are as they were.
+/// [`AllocError`] if there is not enough memory for the rows of a step that are fetched or copied; u and w are as
+/// they were.
 ///
 /// # Panics
 ///

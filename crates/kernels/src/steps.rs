@@ -108,6 +108,13 @@ impl Steps {
         self.offset(t + 1) - self.offset(t)
     }
 
+    /// Time and sequence of each row, in order.
+    pub fn each(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
+        // Without rows there may be more steps than one would like to count.
+        let steps = if self.rows() == 0 { 0 } else { self.len() };
+        (0..steps).flat_map(|t| (0..self.size(t)).map(move |b| (t, b)))
+    }
+
     /// The step that `row` belongs to.
     pub fn step_of(&self, row: usize) -> usize {
         match &self.0 {
@@ -156,6 +163,7 @@ mod tests {
         let steps = Steps::new([3, 2, 1]).unwrap();
         assert_eq!([0, 1, 2].map(|b| steps.length(b)), [3, 2, 1]);
         assert_eq!([0, 1, 2].map(|b| steps.last_row(b)), [5, 4, 2]);
+        assert!(steps.each().eq([(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (2, 0)]));
         assert_eq!([0, 2, 3, 4, 5].map(|row| steps.step_of(row)), [0, 0, 1, 1, 2]);
     }
 
@@ -163,6 +171,7 @@ mod tests {
     fn a_plain_batch_takes_no_memory() {
         let steps = Steps::uniform(1 << 60, 0).unwrap();
         assert_eq!((steps.len(), steps.rows(), steps.size(1 << 59)), (1 << 60, 0, 0));
+        assert_eq!(steps.each().next(), None);
         assert_eq!(Steps::new([]).unwrap(), Steps::uniform(0, 0).unwrap());
     }
 

@@ -402,15 +402,17 @@ impl<T: Scalar> Block<'_, T, false> {
 
     /// The columns of C that it computes.
     pub(crate) fn columns(&self) -> Range<usize> {
-        match self.range.len() {
-            0 => 0..0,
-            _ => self.panels.columns(self.range.start).start..self.panels.columns(self.range.end - 1).end,
-        }
+        self.panels.span(&self.range)
+    }
+
+    /// C, to be read.
+    pub(crate) fn made(&self) -> Matrix<T> {
+        Matrix { data: self.c.cast_const(), stride: self.c_stride }
     }
 
     /// Leaves out the product: C = f(C).
     pub(crate) fn empty_product(&mut self) {
-        self.base = Base::Matrix(Matrix { data: self.c.cast_const(), stride: self.c_stride });
+        self.base = Base::Matrix(self.made());
         self.panels.k = 0;
         self.before = None;
     }

@@ -57,8 +57,7 @@ pub(crate) fn in_order<'c, T: Scalar>(
     let features = x.array.ncols();
     let mut rows = ctx.scratch(steps.rows() * features)?;
     if features > 0 {
-        let places = (0..steps.len()).flat_map(|t| (0..steps.size(t)).map(move |b| (t, b)));
-        for (to, (t, b)) in rows.chunks_exact_mut(features).zip(places) {
+        for (to, (t, b)) in rows.chunks_exact_mut(features).zip(steps.each()) {
             to.copy_from_slice(x.row(steps, t, b).to_slice().expect("rows are contiguous"));
         }
     }

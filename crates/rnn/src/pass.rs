@@ -86,13 +86,7 @@ impl Pass<'_> {
     ///
     /// If there is not enough memory.
     pub fn picks(&self, pick: impl Fn(usize, usize) -> Pick) -> Result<Vec<Pick>, Error> {
-        let steps = self.steps;
-        let mut picks = list(steps.rows(), [])?;
-        // Without rows there may be more steps than one would like to count.
-        for t in 0..if steps.rows() == 0 { 0 } else { steps.len() } {
-            picks.extend((0..steps.size(t)).map(|b| pick(t, b)));
-        }
-        Ok(picks)
+        list(self.steps.rows(), self.steps.each().map(|(t, b)| pick(t, b)))
     }
 }
 

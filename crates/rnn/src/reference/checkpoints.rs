@@ -52,9 +52,9 @@ impl Cell<f64> for Keeping {
         dstates: Option<Vec<ArrayViewMut2<'_, f64>>>,
     ) -> Result<(), Error> {
         let steps = given.pass.steps;
-        for (t, b) in (0..steps.len()).flat_map(|t| (0..steps.size(t)).map(move |b| (t, b))) {
-            let y = above.y.row(steps, t, b);
-            assert_eq!(above.saved.row(steps.offset(t) + b), y.split_at(Axis(0), 2).0);
+        assert_eq!(above.saved.nrows(), steps.rows());
+        for (saved, (t, b)) in above.saved.rows().into_iter().zip(steps.each()) {
+            assert_eq!(saved, above.y.row(steps, t, b).split_at(Axis(0), 2).0);
         }
         self.0.recur_backward(ctx, given, above, dz, dstates)
     }
