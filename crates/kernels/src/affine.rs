@@ -6,11 +6,11 @@ use std::sync::OnceLock;
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use crate::isa::{Simd, Task};
-use crate::matrix::{Matrix, copy_rows, crowded, roomy, row_stride};
+use crate::matrix::{Matrix, copy_rows, crowded, roomy};
 use crate::pack::Packed;
 use crate::places::{Far, Placed, Target};
 use crate::tile::{Base, Block, Finish};
-use crate::{AllocError, Context, Scalar, Steps};
+use crate::{AllocError, Context, Scalar, Scratch, Steps};
 
 /// Rows that are multiplied by all panels before the next ones: X of 96 rows by K = 1024 floats takes
 /// 400 KB, within the second cache.
@@ -68,38 +68,27 @@ pub fn affine_placed<'y, T: Scalar>(
     init: Init<'_, T>,
     y: impl Into<Target<'y, T>>,
 ) -> Result<(), AllocError> {
-    let Target { rows: y, deliver } = y.into();
-    let (k, n) = (w.k(), w.n());
-    assert_eq!((y.nrows(), x.array.ncols()), (steps.rows(), k), "affine: x must be (R, K)");
-    if y.is_empty() {
+    let mut y = y.into();
+    let (rows, n) = (steps.rows(), w.n());
+    assert_eq!(x.array.ncols(), w.k(), "affine: x must be (R, K)");
+    assert_eq!(y.array.ncols(), n, "affine: y must be (R, N)");
+    let ((a, fetch), (c, deliver)) = (x.matrix(steps), y.matrix(steps));
+    if rows == 0 || n == 0 {
         return Ok(());
     }
-    let (array, places) = x.matrix(steps);
-    let fetch = places.map(|places| Far { array, places });
-    let deliver = deliver.map(|deliver| deliver.far(steps, n));
-    product(ctx, array, w, init, y, Moves { steps, fetch, deliver })
-}
-
-/// Y = init + A W, part by part.
-fn product<T: Scalar>(
-    ctx: &Context,
-    a: Matrix<T>,
-    w: &Packed<'_, T>,
-    init: Init<'_, T>,
-    mut y: ArrayViewMut2<'_, T>,
-    moves: Moves<'_, T>,
-) -> Result<(), AllocError> {
-    let (rows, n) = y.dim();
-    assert_eq!(n, w.n(), "affine: y must be (R, N)");
-    let c = y.as_mut_ptr();
-    let c_stride = row_stride(rows, n, y.strides());
+    let moves = Moves {
+        steps,
+        fetch: fetch.map(|places| Far { array: a, places }),
+        deliver: deliver.map(|places| Far { array: c, places }),
+        accumulate: matches!(init, Init::Accumulate),
+    };
     let base = match init {
         Init::Zero => Base::Zero,
         Init::Bias(b) => {
             assert_eq!(b.len(), n, "affine: the bias must have N elements");
             Base::Matrix(Matrix { data: b.as_ptr(), stride: 0 })
         }
-        Init::Accumulate => Base::Matrix(Matrix { data: c.cast_const(), stride: c_stride }),
+        Init::Accumulate => Base::Matrix(c),
     };
     let work = rows.saturating_mul(n).saturating_mul(w.k());
     let mut team = ctx.team(work, usize::MAX);
@@ -110,12 +99,11 @@ fn product<T: Scalar>(
         panels: w.panels,
         range: 0..w.panels.count(),
         base,
-        c,
-        c_stride,
+        c: c.data.cast_mut(),
+        c_stride: c.stride,
         finish: Finish::Nothing,
         ahead: None,
         before: None,
-        first: 0,
     };
     // Threads share out the rows, or the panels where there are few rows.
     let (rows_of_part, panels_of_part) = if rows >= ROWS_OF_A_PART * team.size() {
@@ -127,7 +115,6 @@ fn product<T: Scalar>(
     let shared = Shared(whole);
     // The rows of a part are read once for each panel.
     let again = moves.fetch.is_none() && crowded::<T>(a.stride) && shared.0.panels.count() >= WORTH_A_COPY;
-    let stride = roomy::<T>(w.k());
     let failed = OnceLock::new();
     team.share(rows.div_ceil(rows_of_part) * panel_parts, |part| {
         if ctx.cancelled() {
@@ -137,19 +124,24 @@ fn product<T: Scalar>(
         let panel = part % panel_parts * panels_of_part;
         let rows = row..rows.min(row + rows_of_part);
         let panels = panel..shared.0.range.end.min(panel + panels_of_part);
-        let mut room = None;
-        if moves.fetch.is_some() || again {
-            match ctx.scratch::<T>(rows.len() * stride) {
-                Ok(scratch) => room = Some(scratch),
-                Err(error) if moves.fetch.is_some() => {
-                    _ = failed.set(error);
-                    return;
-                }
-                Err(_) => {} // slower, but as good
+        let room = |columns| ctx.scratch::<T>(rows.len() * roomy::<T>(columns));
+        // Without a copy of rows that are crowded it is slower, but as good.
+        let mut near_a =
+            (moves.fetch.is_some() || again).then(|| room(w.k())).filter(|room| room.is_ok() || !again);
+        let mut near_c = moves.deliver.map(|_| room(n));
+        let near = |room: &mut Option<Result<Scratch<'_, T>, AllocError>>, columns| match room {
+            None => Ok(None),
+            Some(Ok(room)) => {
+                Ok(Some(Matrix { data: room.as_mut_ptr().cast_const(), stride: roomy::<T>(columns) }))
             }
+            Some(Err(error)) => Err(*error),
+        };
+        match (near(&mut near_a, w.k()), near(&mut near_c, n)) {
+            (Ok(near_a), Ok(near_c)) => {
+                T::affine(ctx.isa(), Affine { shared: &shared, rows, panels, moves: &moves, near_a, near_c });
+            }
+            (Err(error), _) | (_, Err(error)) => _ = failed.set(error),
         }
-        let near = room.as_mut().map(|room| Matrix { data: room.as_mut_ptr().cast_const(), stride });
-        T::affine(ctx.isa(), Affine { shared: &shared, rows, panels, moves: &moves, near });
     });
     failed.into_inner().map_or(Ok(()), Err)
 }
@@ -166,7 +158,9 @@ pub struct Affine<'a, T: 'static> {
     panels: Range<usize>,
     moves: &'a Moves<'a, T>,
     /// Where the rows of A are read, if not where they are.
-    near: Option<Matrix<T>>,
+    near_a: Option<Matrix<T>>,
+    /// Where the rows of C are made, if not where they go.
+    near_c: Option<Matrix<T>>,
 }
 
 /// The way of rows that have places among those of `steps`.
@@ -176,15 +170,18 @@ struct Moves<'a, T> {
     fetch: Option<Far<'a, T>>,
     /// Where the rows of C go.
     deliver: Option<Far<'a, T>>,
+    /// Whether they are added to what is there.
+    accumulate: bool,
 }
 
 impl<T: Scalar> Task<T> for Affine<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd<T>>(self, s: S) {
-        let Self { rows, near, moves: &Moves { steps, fetch, deliver }, .. } = self;
+        let Self { rows, near_a, near_c, moves: &Moves { steps, fetch, deliver, accumulate }, .. } = self;
         let mut block = self.shared.0.part(rows.start, rows.end, self.panels);
-        if let Some(near) = near {
+        let columns = block.columns();
+        if let Some(near) = near_a {
             let columns = 0..block.panels.k;
             match fetch {
                 // SAFETY: `affine_placed` has checked the places, and there is room for these rows.
@@ -194,8 +191,16 @@ impl<T: Scalar> Task<T> for Affine<'_, T> {
             }
             block.a = near;
         }
-        let (columns, made) = (block.columns(), block.made());
-        // SAFETY: a part of the whole, whose conditions `product` and its callers have checked.
+        if let Some(near) = near_c {
+            (block.c, block.c_stride) = (near.data.cast_mut(), near.stride);
+        }
+        if let Some(far) = deliver.filter(|_| accumulate) {
+            block.base = Base::Matrix(block.made());
+            // SAFETY: as above; these rows and columns are this thread's.
+            unsafe { far.move_rows::<S, false>(s, steps, rows.clone(), &columns, block.made()) };
+        }
+        let made = block.made();
+        // SAFETY: a part of the whole, whose conditions `affine_placed` has checked.
         unsafe { block.compute(s) };
         if let Some(far) = deliver {
             // SAFETY: as above; these rows and columns have just been made, and only by this thread.

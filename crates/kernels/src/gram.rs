@@ -249,7 +249,6 @@ impl<T: Scalar> Task<T> for Gram<'_, '_, T> {
                         finish: Finish::Nothing,
                         ahead: None,
                         before: None,
-                        first: 0,
                     };
                     // SAFETY: both operands were packed above for these rows, panels and ks; C is this
                     // thread's in these rows and columns.

@@ -65,7 +65,7 @@ pub use fingerprint::fingerprint;
 pub use gram::{Pick, Rows, gram};
 pub use isa::{CACHE_LINE, Isa, Simd, Task};
 pub use pack::Packed;
-pub use places::{Delivery, Placed, Places, Target};
+pub use places::{Placed, Places, Target};
 pub use pool::Team;
 pub use recurrence::{ChainBase, Epilogue, Order, Start};
 pub use reduce::column_sums;

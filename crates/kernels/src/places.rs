@@ -62,6 +62,15 @@ impl Places {
     }
 }
 
+/// The places, if any, of the rows of `steps` in an array of `rows` rows, which must have them all.
+fn checked<'a>(places: Option<&'a Places>, steps: &Steps, rows: usize) -> Option<&'a Places> {
+    match places {
+        Some(places) => places.check(steps, rows),
+        None => assert_eq!(rows, steps.rows(), "there must be a row for each row of the steps"),
+    }
+    places
+}
+
 /// The rows of [`Steps`], as they are or in their places.
 #[derive(Clone, Copy, Debug)]
 pub struct Placed<'a, T> {
@@ -95,59 +104,49 @@ impl<'a, T: Scalar> Placed<'a, T> {
 
     /// The matrix, and the places if it has any; checked.
     pub(crate) fn matrix(&self, steps: &Steps) -> (Matrix<T>, Option<&'a Places>) {
-        match self.places {
-            Some(places) => places.check(steps, self.array.nrows()),
-            None => {
-                assert_eq!(self.array.nrows(), steps.rows(), "there must be a row for each row of the steps")
-            }
-        }
-        (matrix(self.array), self.places)
+        (matrix(self.array), checked(self.places, steps, self.array.nrows()))
     }
 }
 
-/// Where a kernel puts the rows that it makes: in the order of the steps, and from there to their places too.
+/// Where a kernel puts the rows that it makes: the rows of [`Steps`], as they are or in their places. The other rows of
+/// the array stay as they are.
 #[derive(Debug)]
 pub struct Target<'a, T> {
-    /// In the order of the steps.
-    pub rows: ArrayViewMut2<'a, T>,
-    /// Where each row is copied to; the other rows of that array stay as they are.
-    pub deliver: Option<Delivery<'a, T>>,
-}
-
-/// The places that rows are delivered to.
-#[derive(Debug)]
-pub struct Delivery<'a, T> {
     /// The array.
     pub array: ArrayViewMut2<'a, T>,
-    /// Where its rows are.
-    pub places: &'a Places,
+    /// Where its rows are; `None` if they are the rows of the steps as they lie.
+    pub places: Option<&'a Places>,
 }
 
 impl<'a, T> From<ArrayViewMut2<'a, T>> for Target<'a, T> {
-    fn from(rows: ArrayViewMut2<'a, T>) -> Self {
-        Self { rows, deliver: None }
+    fn from(array: ArrayViewMut2<'a, T>) -> Self {
+        Self { array, places: None }
     }
 }
 
-impl<T> Target<'_, T> {
+impl<'a, T: Scalar> Target<'a, T> {
     /// The same target for a shorter time.
     pub fn reborrow(&mut self) -> Target<'_, T> {
-        let deliver = self.deliver.as_mut();
-        Target {
-            rows: self.rows.view_mut(),
-            deliver: deliver.map(|Delivery { array, places }| Delivery { array: array.view_mut(), places }),
-        }
+        Target { array: self.array.view_mut(), places: self.places }
     }
-}
 
-impl<'a, T: Scalar> Delivery<'a, T> {
-    /// The array as rows are moved to it, of as many columns as what is delivered; checked.
-    pub(crate) fn far(mut self, steps: &Steps, columns: usize) -> Far<'a, T> {
-        let (rows, width) = self.array.dim();
-        self.places.check(steps, rows);
-        assert_eq!(width, columns, "what is delivered must have as many columns as its places");
-        let stride = row_stride(rows, width, self.array.strides());
-        Far { array: Matrix { data: self.array.as_mut_ptr().cast_const(), stride }, places: self.places }
+    /// What it holds.
+    pub fn view(&self) -> Placed<'_, T> {
+        Placed { array: self.array.view(), places: self.places }
+    }
+
+    /// The first `columns` columns and the others.
+    pub fn split_at(self, columns: usize) -> (Self, Self) {
+        let (left, right) = self.array.split_at(Axis(1), columns);
+        let places = self.places;
+        (Self { array: left, places }, Self { array: right, places })
+    }
+
+    /// The matrix, and the places if it has any; checked.
+    pub(crate) fn matrix(&mut self, steps: &Steps) -> (Matrix<T>, Option<&'a Places>) {
+        let (rows, columns) = self.array.dim();
+        let stride = row_stride(rows, columns, self.array.strides());
+        (Matrix { data: self.array.as_mut_ptr().cast_const(), stride }, checked(self.places, steps, rows))
     }
 }
 
@@ -219,8 +218,10 @@ impl<T: Scalar, const OUT: bool> Task<T> for Move<'_, T, OUT> {
 
     #[inline(always)]
     fn run<S: Simd<T>>(self, s: S) {
-        for (i, b) in self.batch.enumerate() {
-            let far = self.far.array.at(self.far.places.row(self.t, b), 0);
+        let places = self.far.places;
+        let first = self.far.array.below(self.t * places.step);
+        for (i, &sequence) in places.sequences[self.batch].iter().enumerate() {
+            let far = first.at(sequence, 0);
             let near = self.near.at(i, 0);
             let (from, to) = if OUT { (near, far.cast_mut()) } else { (far, near.cast_mut()) };
             // SAFETY: the caller vouches for these columns of this row at both ends.
@@ -270,8 +271,9 @@ mod tests {
         Placed { array: array.slice(s![.., 1..array.ncols() - 1]), places: Some(places) }
     }
 
-    /// Runs `body` into a target with places, and checks that the rows `expected` came there and nothing else.
-    fn check_delivery<T: Scalar>(
+    /// Runs `body` into a target with places that holds `start`, and checks that the rows `expected` came there and
+    /// nothing else.
+    fn check_target<T: Scalar>(
         steps: &Steps,
         places: &Places,
         start: &Array2<T>,
@@ -280,16 +282,15 @@ mod tests {
         body: impl FnOnce(Target<'_, T>),
     ) {
         let columns = start.ncols();
-        let mut near = start.clone();
-        let mut far = Array2::from_elem((places.rows(), columns + 3), T::from_f64(7.0));
-        body(Target {
-            rows: near.view_mut(),
-            deliver: Some(Delivery { array: far.slice_mut(s![.., 1..=columns]), places }),
-        });
-        assert_eq!(&near, expected, "{what}: in the order of the steps");
+        let untouched = T::from_f64(7.0);
+        let mut far = Array2::from_elem((places.rows(), columns + 3), untouched);
+        for (row, (t, b)) in start.rows().into_iter().zip(steps.each()) {
+            far.slice_mut(s![places.row(t, b), 1..=columns]).assign(&row);
+        }
+        body(Target { array: far.slice_mut(s![.., 1..=columns]), places: Some(places) });
         let placed = Placed { array: far.slice(s![.., 1..=columns]), places: Some(places) };
         assert_eq!(&gathered(steps, placed), expected, "{what}: in their places");
-        let untouched = far.iter().filter(|&&v| v == T::from_f64(7.0)).count();
+        let untouched = far.iter().filter(|&&v| v == untouched).count();
         assert_eq!(untouched, far.len() - expected.len(), "{what}: nothing else is written");
     }
 
@@ -308,10 +309,10 @@ mod tests {
                 for init in [Init::Zero, Init::Accumulate] {
                     let mut expected = start.clone();
                     affine(&ctx, rows[0].view(), &p_x, init, expected.view_mut());
-                    check_delivery(&steps, &places, &start, &expected, &what, |to| {
+                    check_target(&steps, &places, &start, &expected, &what, |to| {
                         affine_placed(&ctx, &steps, inside(&x, &places), &p_x, init, to).unwrap();
                     });
-                    check_delivery(&steps, &places, &start, &expected, &what, |to| {
+                    check_target(&steps, &places, &start, &expected, &what, |to| {
                         affine_placed(&ctx, &steps, rows[0].view().into(), &p_x, init, to).unwrap();
                     });
                 }
@@ -329,12 +330,24 @@ mod tests {
                             Epilogue::TanhGrad(near_h),
                             expected.view_mut().into(),
                         );
-                        check_delivery(&steps, &places, &start, &expected, &what, |to| {
+                        check_target(&steps, &places, &start, &expected, &what, |to| {
                             run(
                                 ChainBase::Matrix(inside(&base, &places)),
                                 Epilogue::TanhGrad(inside(&h, &places)),
                                 to,
                             );
+                        });
+                        // From what is there, and from a product on the way.
+                        let mut expected = start.clone();
+                        run(ChainBase::InPlace, Epilogue::Tanh, expected.view_mut().into());
+                        check_target(&steps, &places, &start, &expected, &what, |to| {
+                            run(ChainBase::InPlace, Epilogue::Tanh, to);
+                        });
+                        let mut expected = start.clone();
+                        let product = |x| ChainBase::Product { x, weights: &p_x, bias: None };
+                        run(product(rows[0].view().into()), Epilogue::Relu, expected.view_mut().into());
+                        check_target(&steps, &places, &start, &expected, &what, |to| {
+                            run(product(inside(&x, &places)), Epilogue::Relu, to);
                         });
                         // Two products a step: to K columns and back.
                         let both = |base, beside, u: Target<'_, T>, w: Target<'_, T>| {
@@ -358,21 +371,15 @@ mod tests {
                         let [u, w] = &mut expected;
                         both(ChainBase::Matrix(near_base), near_h, u.view_mut().into(), w.view_mut().into());
                         let mut u = start.clone();
-                        check_delivery(
-                            &steps,
-                            &places,
-                            &Array2::zeros((steps.rows(), k)),
-                            &expected[1],
-                            &what,
-                            |to| {
-                                both(
-                                    ChainBase::Matrix(inside(&base, &places)),
-                                    inside(&h, &places),
-                                    u.view_mut().into(),
-                                    to,
-                                );
-                            },
-                        );
+                        let zeros = Array2::zeros((steps.rows(), k));
+                        check_target(&steps, &places, &zeros, &expected[1], &what, |to| {
+                            both(
+                                ChainBase::Matrix(inside(&base, &places)),
+                                inside(&h, &places),
+                                u.view_mut().into(),
+                                to,
+                            );
+                        });
                         assert_eq!(u, expected[0], "{what}");
                     }
                 }

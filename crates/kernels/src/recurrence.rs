@@ -14,8 +14,9 @@
 //!
 //! # Rows in other places
 //!
-//! What is read beside the product, and where y goes at last, may have [`Places`](crate::Places): each step fetches
-//! and delivers its own rows, on the thread that computes them.
+//! What is read beside the product, and y itself, may have [`Places`](crate::Places): each step fetches and delivers its
+//! own rows, on the thread that computes them. Of a y with places only the rows of two steps are in the order of the
+//! steps, the one that is computed and the one that it continues: they never leave the first caches.
 
 use std::ops::Range;
 
@@ -24,7 +25,7 @@ use ndarray::ArrayView2;
 use crate::isa::{FAR, Simd, Task};
 use crate::matrix::{Matrix, copy_rows, crowded, matrix, roomy, row_stride};
 use crate::pack::Packed;
-use crate::places::{Far, Placed, Target};
+use crate::places::{Far, Placed, Places, Target};
 use crate::pool::Member;
 use crate::tile::{Ahead, Base, Before, Block, Finish};
 use crate::{AllocError, Context, Scalar, Scratch, Steps};
@@ -67,11 +68,11 @@ pub enum ChainBase<'a, T: Scalar> {
     Row(&'a [T]),
     /// 0.
     Zero,
-    /// x W' + b, computed in each step: the same bits as [`crate::affine`] into y and [`ChainBase::InPlace`]. Faster
-    /// where x has few columns, so that its product is little beside the way of y to memory and back.
+    /// x W' + b, computed in each step: the same bits as [`crate::affine`] into y and [`ChainBase::InPlace`], without
+    /// the way of y to memory and back in between.
     Product {
         /// x (rows, K').
-        x: ArrayView2<'a, T>,
+        x: Placed<'a, T>,
         /// W' (K', H).
         weights: &'a Packed<'a, T>,
         /// b, or 0.
@@ -98,16 +99,17 @@ pub enum Epilogue<'a, T> {
     SigmoidGrad(Placed<'a, T>),
 }
 
-/// Room for the rows of a step of a link's base and of its function's matrix, as far as these have places; and for
-/// those of two steps of what it makes, if they are read more slowly where they are.
+/// Room for the rows of a step of a link's base and of its function's matrix, as far as these have places; for those
+/// of x, likewise or if they are read more slowly where they are; and for those of two steps of what the link makes.
 pub(crate) struct Room<'c, T: Scalar> {
     base: Option<Scratch<'c, T>>,
     beside: Option<Scratch<'c, T>>,
+    x: Option<Scratch<'c, T>>,
     made: Option<Scratch<'c, T>>,
 }
 
 impl<'c, T: Scalar> Room<'c, T> {
-    /// For `width` columns.
+    /// For a link that makes `y`.
     pub(crate) fn new(
         ctx: &'c Context,
         steps: &Steps,
@@ -115,16 +117,37 @@ impl<'c, T: Scalar> Room<'c, T> {
         epilogue: Epilogue<'_, T>,
         y: &Target<'_, T>,
     ) -> Result<Self, AllocError> {
-        let ((rows, width), batch) = (y.rows.dim(), steps.batch());
-        let room = |m: Option<Placed<'_, T>>| {
-            let places = m.and_then(|m| m.places);
-            places.map(|_| ctx.scratch(batch * width)).transpose()
+        let ((rows, width), batch) = (y.array.dim(), steps.batch());
+        let beside = |m: Option<Placed<'_, T>>| {
+            m.filter(|m| m.places.is_some()).map(|_| ctx.scratch(batch * width)).transpose()
         };
-        let crowded = crowded::<T>(row_stride(rows, width, y.rows.strides()));
-        let again = crowded && batch >= WORTH_A_COPY && steps.len() > 1;
-        let made = again.then(|| ctx.scratch(2 * batch * roomy::<T>(width))).transpose()?;
-        Ok(Self { base: room(base.matrix())?, beside: room(epilogue.matrix())?, made })
+        let slow = |rows, columns, strides: &[isize]| {
+            batch >= WORTH_A_COPY && crowded::<T>(row_stride(rows, columns, strides))
+        };
+        let x = match base {
+            ChainBase::Product { x: Placed { array, places }, .. } => {
+                let (rows, columns) = array.dim();
+                let each = batch * roomy::<T>(columns);
+                let members = if by_rows(ctx, batch) { 1 } else { ctx.threads() };
+                let moved = places.is_some() || slow(rows, columns, array.strides());
+                moved.then(|| ctx.scratch(members * each)).transpose()?
+            }
+            _ => None,
+        };
+        let again = slow(rows, width, y.array.strides()) && steps.len() > 1;
+        let made = y.places.is_some() || again;
+        Ok(Self {
+            base: beside(base.matrix())?,
+            beside: beside(epilogue.matrix())?,
+            x,
+            made: made.then(|| ctx.scratch(2 * batch * roomy::<T>(width))).transpose()?,
+        })
     }
+}
+
+/// Whether threads share out the batch, else the columns.
+fn by_rows(ctx: &Context, batch: usize) -> bool {
+    batch >= ROWS_OF_A_THREAD * ctx.threads()
 }
 
 impl<'a, T: Scalar> Epilogue<'a, T> {
@@ -144,17 +167,13 @@ impl<'a, T: Scalar> ChainBase<'a, T> {
     }
 
     /// The product that each step computes ahead of its own.
-    pub(crate) fn before(&self) -> Option<Before<T>> {
+    fn before(&self, steps: &Steps) -> Option<(Before<T>, Option<&'a Places>)> {
         match self {
             Self::Product { x, weights, .. } => {
-                assert_eq!(x.ncols(), weights.k(), "chain: x must have a column for each row of W'");
-                Some(Before {
-                    a: matrix(*x),
-                    w: weights.data.as_ptr(),
-                    rows: x.nrows(),
-                    k: weights.k(),
-                    n: weights.n(),
-                })
+                assert_eq!(x.array.ncols(), weights.k(), "chain: x must have a column for each row of W'");
+                let (a, places) = x.matrix(steps);
+                let (k, n) = (weights.k(), weights.n());
+                Some((Before { a, w: weights.data.as_ptr(), k, n }, places))
             }
             Self::InPlace | Self::Matrix(_) | Self::Row(_) | Self::Zero => None,
         }
@@ -176,41 +195,58 @@ impl<T: Scalar> Start<'_, T> {
 
 /// One product of a step: C = f(base + A W) for all rows; A comes from the link before.
 pub(crate) struct Link<'a, T> {
-    /// What each step uses beside its product, where that comes from far.
+    /// What each step uses beside its product, where that comes from memory.
     beside: [Option<Matrix<T>>; 3],
-    /// The whole of C; parts of it are computed.
+    /// The whole of C, if its rows are in order; parts of it are computed.
     block: Block<'a, T, false>,
+    /// The product ahead of the block's own, where A' is.
+    before: Option<Before<T>>,
     /// Where the rows of the base and of the function's matrix come from, and the room for those of a step.
     fetch: [Option<(Far<'a, T>, Matrix<T>)>; 2],
-    /// Where C goes.
-    deliver: Option<Far<'a, T>>,
-    /// Where C is read as the next link's A, for two steps in turn, if not where it is.
-    again: Option<[Matrix<T>; 2]>,
+    /// Where those of A' are read, if not where they are.
+    x: Option<Nearby<'a, T>>,
+    /// The places of C.
+    far: Option<Far<'a, T>>,
+    /// Whether C starts from what is there.
+    in_place: bool,
+    /// Where C is read as the next link's A, for two steps in turn, if not where it goes. A C with places is made
+    /// there, any other copied.
+    halves: Option<[Matrix<T>; 2]>,
+}
+
+/// Room for the rows of a step that each member of a team has for itself.
+struct Nearby<'a, T> {
+    /// Their places, if they are not in order.
+    far: Option<Far<'a, T>>,
+    /// The room of the first member.
+    room: Matrix<T>,
+    /// Rows from a member's to the next.
+    rows: usize,
 }
 
 impl<'a, T: Scalar> Link<'a, T> {
-    /// C is `y` (rows, N), for W of N columns; `before` is that of the base.
+    /// C is `y`, of N columns for W of N columns.
     pub(crate) fn new<'l: 'a, 'y: 'a>(
         steps: &Steps,
         w: &Packed<'_, T>,
         base: ChainBase<'l, T>, // views have lifetimes of their own: they do not take a shorter one
-        before: Option<&'a Before<T>>,
         epilogue: Epilogue<'l, T>,
-        y: Target<'y, T>,
+        y: &mut Target<'y, T>,
         room: &'a mut Room<'_, T>,
     ) -> Self {
-        let Target { rows: mut y, deliver } = y;
-        let (rows, width) = y.dim();
+        let (rows, width) = (steps.rows(), y.array.ncols());
         assert_eq!(w.n(), width, "chain: y must have as many columns as W");
-        let c = y.as_mut_ptr();
-        let c_stride = row_stride(rows, width, y.strides());
-        let own = Matrix { data: c.cast_const(), stride: c_stride };
+        let in_place = matches!(base, ChainBase::InPlace);
+        let (own, places) = y.matrix(steps);
+        let near = |room: &'a mut Option<Scratch<'_, T>>, stride| {
+            room.as_mut().map(|room| Matrix { data: room.as_mut_ptr().cast_const(), stride })
+        };
+        let (before, x_places) = base.before(steps).unzip();
         // Where a matrix is read, and whether its rows have to be fetched there.
         let read = |m: Placed<'l, T>, room: &'a mut Option<Scratch<'_, T>>| {
             assert_eq!(m.array.ncols(), width, "chain: a matrix beside y must have as many columns");
             let (array, places) = m.matrix(steps);
-            let near =
-                room.as_mut().map(|room| Matrix { data: room.as_mut_ptr().cast_const(), stride: width });
+            let near = near(room, width);
             (near.unwrap_or(array), places.zip(near).map(|(places, near)| (Far { array, places }, near)))
         };
         let base_read = base.matrix().map(|m| read(m, &mut room.base));
@@ -223,9 +259,15 @@ impl<'a, T: Scalar> Link<'a, T> {
             }
             ChainBase::Zero | ChainBase::Product { bias: None, .. } => Base::Zero,
         };
-        if let Some(before) = before {
-            assert_eq!((before.rows, before.n), (rows, width), "chain: x W' must have the shape of y");
+        if let Some(before) = &before {
+            assert_eq!(before.n, width, "chain: x W' must have the shape of y");
         }
+        let x = before.as_ref().zip(near(&mut room.x, before.as_ref().map_or(0, |x| roomy::<T>(x.k))));
+        let x = x.map(|(before, room)| Nearby {
+            far: x_places.flatten().map(|places| Far { array: before.a, places }),
+            room,
+            rows: steps.batch(),
+        });
         let finish_read = epilogue.matrix().map(|m| read(m, &mut room.beside));
         let h = finish_read.as_ref().map_or(own, |read| read.0);
         let finish = match epilogue {
@@ -241,7 +283,7 @@ impl<'a, T: Scalar> Link<'a, T> {
         let beside = |read: &Option<(Matrix<T>, Option<_>)>| {
             read.as_ref().and_then(|(matrix, fetch)| fetch.is_none().then_some(*matrix))
         };
-        let beside = [Some(own), beside(&base_read), beside(&finish_read)];
+        let beside = [places.is_none().then_some(own), beside(&base_read), beside(&finish_read)];
         let size = rows.saturating_mul(width).saturating_mul(size_of::<T>());
         let far = size.saturating_mul(beside.iter().flatten().count()) >= FAR;
         Self {
@@ -253,25 +295,24 @@ impl<'a, T: Scalar> Link<'a, T> {
                 panels: w.panels,
                 range: 0..w.panels.count(),
                 base,
-                c,
-                c_stride,
+                c: own.data.cast_mut(),
+                c_stride: own.stride,
                 finish,
                 ahead: None,
-                before,
-                first: 0,
+                before: None, // each step has its own
             },
+            before,
             fetch: [base_read, finish_read].map(|read| read.and_then(|(_, fetch)| fetch)),
-            deliver: deliver.map(|deliver| deliver.far(steps, width)),
-            again: room.made.as_mut().map(|made| {
-                let first = Matrix { data: made.as_mut_ptr().cast_const(), stride: roomy::<T>(width) };
-                [first, first.below(steps.batch())]
-            }),
+            x,
+            far: places.map(|places| Far { array: own, places }),
+            in_place,
+            halves: near(&mut room.made, roomy::<T>(width)).map(|first| [first, first.below(steps.batch())]),
         }
     }
 
     /// C of a step as the next link's A: that of the `turn`-th step, whose first row is `offset`.
     fn read(&self, turn: usize, offset: usize) -> Matrix<T> {
-        self.again.map_or_else(|| self.block.made().below(offset), |again| again[turn % 2])
+        self.halves.map_or_else(|| self.block.made().below(offset), |halves| halves[turn % 2])
     }
 }
 
@@ -284,7 +325,7 @@ impl<T: Scalar> Plan<'_, T> {
         });
         let batch = steps.batch();
         let threads = ctx.threads();
-        let by_rows = batch >= ROWS_OF_A_THREAD * threads;
+        let by_rows = by_rows(ctx, batch);
         let work = macs.saturating_mul(steps.rows());
         let worth = by_rows || macs.saturating_mul(batch) / (threads * self.links.len()) >= WORTH_A_BARRIER;
         let mut team = ctx.team(work, if worth { usize::MAX } else { 1 });
@@ -414,14 +455,23 @@ impl<T: Scalar> Run<'_, T> {
         let panels = self.barrier.as_ref().map_or(0..panels, |member| member.share(panels, 1));
         let mut block = link.block.part(offset + batch.start, offset + batch.end, panels);
         let columns = block.columns();
+        let half = link.halves.map(|halves| halves[turn % 2].below(batch.start));
+        if let (Some(far), Some(half)) = (&link.far, half) {
+            (block.c, block.c_stride) = (half.data.cast_mut(), half.stride);
+            if link.in_place || a.is_none() {
+                block.base = Base::Matrix(half);
+                // SAFETY: `Link::new` has checked the places, and there is room for all sequences; these rows and
+                // columns of both are this thread's.
+                unsafe { far.move_step::<S, false>(s, t, batch.clone(), &columns, half) };
+            }
+        }
         for (n, fetch) in link.fetch.iter().enumerate() {
             let Some((far, room)) = fetch else { continue };
             if n == 0 && a.is_none() {
                 continue; // these rows start from what C holds
             }
             let near = room.below(batch.start);
-            // SAFETY: `Link::new` has checked the places, and there is room for all sequences; these rows and columns
-            // of it are this thread's.
+            // SAFETY: as above.
             unsafe { far.move_step::<S, false>(s, t, batch.clone(), &columns, near) };
             if n == 0 {
                 block.base = Base::Matrix(near);
@@ -429,6 +479,22 @@ impl<T: Scalar> Run<'_, T> {
                 block.finish = block.finish.with(near);
             }
         }
+        let before = link.before.as_ref().map(|before| {
+            let there = before.a.below(offset + batch.start);
+            let a = link.x.as_ref().map_or(there, |Nearby { far, room, rows }| {
+                let member = self.barrier.as_ref().map_or(0, |member| member.index);
+                let (near, columns) = (room.below(member * rows + batch.start), 0..before.k);
+                match far {
+                    // SAFETY: as above, and each member has its own room where members share out the columns.
+                    Some(far) => unsafe { far.move_step::<S, false>(s, t, batch.clone(), &columns, near) },
+                    // SAFETY: A' has a row for each row of the steps.
+                    None => unsafe { copy_rows(s, there, near, batch.len(), &columns) },
+                }
+                near
+            });
+            Before { a, ..*before }
+        });
+        block.before = before.as_ref();
         match a {
             Some(a) => block.a = a.below(batch.start),
             None => block.empty_product(),
@@ -446,16 +512,12 @@ impl<T: Scalar> Run<'_, T> {
         // SAFETY: a part of the whole, whose shapes `Link::new` and those who make a plan have checked; the rows of
         // `a` are finished: this thread wrote them, or the barrier was passed since.
         unsafe { block.compute(s) };
-        if let Some(again) = &link.again {
-            let near = again[turn % 2].below(batch.start);
-            // SAFETY: these rows and columns were made above, there is room for all sequences, and what is read of it
-            // in this step is the other half.
-            unsafe { copy_rows(s, made, near, batch.len(), &columns) };
-        }
-        if let Some(far) = &link.deliver {
-            // SAFETY: `Link::new` has checked the places; these rows and columns were made above, and are this
-            // thread's.
-            unsafe { far.move_step::<S, true>(s, t, batch, &columns, made) };
+        match (&link.far, half) {
+            // SAFETY: these rows and columns were made above.
+            (Some(far), _) => unsafe { far.move_step::<S, true>(s, t, batch, &columns, made) },
+            // SAFETY: likewise; there is room for all sequences, and what is read in this step is the other half.
+            (None, Some(half)) => unsafe { copy_rows(s, made, half, batch.len(), &columns) },
+            (None, None) => {}
         }
     }
 }

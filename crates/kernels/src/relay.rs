@@ -62,28 +62,23 @@ pub fn relay<'u, 'w, T: Scalar>(
     w: impl Into<Target<'w, T>>,
 ) -> Result<(), AllocError> {
     let (steps, Relay { first, second, .. }) = (relay.steps, relay);
-    let (u, w) = (u.into(), w.into());
-    let ((rows, f), (others, g)) = (u.rows.dim(), w.rows.dim());
-    assert!(
-        rows == steps.rows() && others == rows,
-        "relay: u and w must have a row for each row of the steps"
-    );
+    let (mut u, mut w) = (u.into(), w.into());
+    let (f, g) = (u.array.ncols(), w.array.ncols());
     assert_eq!((first.weights.k(), first.weights.n()), (g, f), "relay: W must be (G, F)");
     assert_eq!((second.weights.k(), second.weights.n()), (f, g), "relay: V must be (F, G)");
-    if rows == 0 {
-        return Ok(());
-    }
-    let state = relay.start.matrix((steps.batch(), g));
-    let before = [first.base.before(), second.base.before()];
     let mut room = [
         Room::new(ctx, steps, first.base, first.epilogue, &u)?,
         Room::new(ctx, steps, second.base, second.epilogue, &w)?,
     ];
     let [room_u, room_w] = &mut room;
     let links = [
-        Link::new(steps, first.weights, first.base, before[0].as_ref(), first.epilogue, u, room_u),
-        Link::new(steps, second.weights, second.base, before[1].as_ref(), second.epilogue, w, room_w),
+        Link::new(steps, first.weights, first.base, first.epilogue, &mut u, room_u),
+        Link::new(steps, second.weights, second.base, second.epilogue, &mut w, room_w),
     ];
+    if steps.rows() == 0 {
+        return Ok(());
+    }
+    let state = relay.start.matrix((steps.batch(), g));
     Plan { steps, order: relay.order, state, links: &links }.run(ctx, ROWS_TOGETHER);
     Ok(())
 }

@@ -134,7 +134,6 @@ pub fn step<T: Scalar>(ctx: &Context, step: &Step<'_, T>, mut y: ArrayViewMut2<'
         },
         ahead: None,
         before: None,
-        first: 0,
     });
     let descending = step.descending;
     let panels = shared.0.range.clone();

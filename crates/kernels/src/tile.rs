@@ -77,8 +77,6 @@ pub(crate) struct Block<'a, T, const COLUMNS: bool> {
     pub(crate) ahead: Option<&'a Ahead<T>>,
     /// A product that comes before that of `a` and `w`.
     pub(crate) before: Option<&'a Before<T>>,
-    /// The row of `before` that belongs to the first row.
-    pub(crate) first: usize,
 }
 
 /// A product A' W' that is added to the base ahead of the block's own: for a short A', which would else be an array
@@ -88,8 +86,6 @@ pub(crate) struct Before<T> {
     pub(crate) a: Matrix<T>,
     /// The panels of W', cut as those of W.
     pub(crate) w: *const T,
-    /// Rows of A'.
-    pub(crate) rows: usize,
     /// Columns of A'.
     pub(crate) k: usize,
     /// Columns of W'.
@@ -134,7 +130,7 @@ impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
     /// - `a` is readable for `rows` rows of K elements;
     /// - `w` holds the panels that `panels` describes, packed for the lanes of `s`, and `range` is within them;
     /// - `base` and the matrix of `finish` are readable for `rows` rows of N elements;
-    /// - `before` is readable likewise: `rows` rows of `a` from `first` on, and the panels of `w`;
+    /// - `before` is readable likewise: `rows` rows of `a`, and the panels of `w`;
     /// - `c` is writable for `rows` rows of N elements; of the others only `base` may overlap it, and then
     ///   it must be the very same matrix.
     #[inline(always)]
@@ -269,7 +265,7 @@ impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
             k: self.panels.k,
         };
         let before = self.before.filter(|_| !COLUMNS).map(|before| Factors {
-            a: before.a.below(self.first + row),
+            a: before.a.below(row),
             w: before.w.wrapping_add(start * before.k),
             k: before.k,
         });
@@ -383,7 +379,6 @@ impl<T: Scalar> Block<'_, T, false> {
         Self {
             rows: to - from,
             a: self.a.below(from),
-            first: self.first + from,
             range,
             base: match self.base {
                 Base::Matrix(m) => Base::Matrix(m.below(from)),

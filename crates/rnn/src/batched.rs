@@ -9,7 +9,7 @@
 //! ```
 
 use elman_kernels::{
-    Context, Init, Packed, Pick, Placed, Rows, Scalar, Scratch, Steps, affine_placed, column_sums, gram,
+    Context, Init, Packed, Pick, Placed, Rows, Scalar, Steps, Target, affine_placed, column_sums, gram,
 };
 use ndarray::{ArrayView2, ArrayViewMut2};
 
@@ -36,32 +36,19 @@ impl<'a, T: Scalar> Projection<'a, T> {
     }
 
     /// Z of all rows.
-    pub(crate) fn all_rows(
+    pub(crate) fn all_rows<'z>(
         &self,
         ctx: &Context,
         steps: &Steps,
         x: Placed<'_, T>,
-        z: ArrayViewMut2<'_, T>,
-    ) -> Result<(), Error> {
+        z: impl Into<Target<'z, T>>,
+    ) -> Result<(), Error>
+    where
+        T: 'z,
+    {
         let init = self.bias.as_deref().map_or(Init::Zero, Init::Bias);
         Ok(affine_placed(ctx, steps, x, &self.weights, init, z)?)
     }
-}
-
-/// The rows of an input that has places, in the order of the steps.
-pub(crate) fn in_order<'c, T: Scalar>(
-    ctx: &'c Context,
-    given: &Given<'_, T>,
-) -> Result<Scratch<'c, T>, Error> {
-    let (steps, x) = (given.pass.steps, given.x);
-    let features = x.array.ncols();
-    let mut rows = ctx.scratch(steps.rows() * features)?;
-    if features > 0 {
-        for (to, (t, b)) in rows.chunks_exact_mut(features).zip(steps.each()) {
-            to.copy_from_slice(x.row(steps, t, b).to_slice().expect("rows are contiguous"));
-        }
-    }
-    Ok(rows)
 }
 
 /// The rows of a backward recurrence where it begins, which is where the pass ended: dy and the gradient of the final

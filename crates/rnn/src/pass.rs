@@ -1,7 +1,7 @@
 //! One direction's way over the rows of a batch: where each sequence begins and ends, and what comes before
 //! each row.
 
-use elman_kernels::{Pick, Scalar, Steps};
+use elman_kernels::{Pick, Placed, Scalar, Steps};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis};
 
 use crate::Error;
@@ -58,10 +58,10 @@ impl Pass<'_> {
         }
     }
 
-    /// states (B, F) = the rows of `matrix` (N, F) where each sequence ends.
-    pub fn final_rows<T: Scalar>(&self, matrix: ArrayView2<'_, T>, mut states: ArrayViewMut2<'_, T>) {
+    /// states (B, F) = the rows of `y`, of F columns, where each sequence ends.
+    pub fn final_rows<T: Scalar>(&self, y: &Placed<'_, T>, mut states: ArrayViewMut2<'_, T>) {
         for b in 0..self.steps.batch() {
-            states.row_mut(b).assign(&matrix.row(self.final_row(b)));
+            states.row_mut(b).assign(&y.row(self.steps, self.final_step(b), b));
         }
     }
 
@@ -126,7 +126,7 @@ mod tests {
         reverse.with_first_rows(matrix.view(), |rows| assert_eq!(rows, column(&[3., 2.])));
         forward.with_first_rows(matrix.view(), |rows| assert_eq!(rows, column(&[1., 2.])));
         let mut ends = Array2::zeros((2, 1));
-        forward.final_rows(matrix.view(), ends.view_mut());
+        forward.final_rows(&matrix.view().into(), ends.view_mut());
         assert_eq!(ends, column(&[3., 2.]));
     }
 }

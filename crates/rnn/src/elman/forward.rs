@@ -6,17 +6,14 @@
 //!           h_n = h at the last step of each sequence
 //! ```
 //!
-//! With few features Z costs little more than its way to memory and back, so that `recur` makes Z_t itself.
+//! Where a step has rows enough for a product of its own, `recur` makes Z_t itself: Z is as large as y, and would go to
+//! memory and back.
 
 use super::{Elman, Nonlinearity};
 use crate::Error;
-use crate::batched::{Projection, in_order};
+use crate::batched::Projection;
 use crate::cell::{Given, Made};
-use crate::stack::buffers::matrix;
 use elman_kernels::{Chain, ChainBase, Context, Epilogue, Order, Packed, Scalar, Start, chain};
-
-/// Up to so many features, `recur` projects: Z has at least eight times as many columns where this matters.
-const FEW_FEATURES: usize = 16;
 
 /// With fewer sequences a step is one short chain of multiply-adds after the other, which a product for all rows at
 /// once keeps short.
@@ -24,7 +21,7 @@ const ENOUGH_SEQUENCES: usize = 8;
 
 /// Whether `recur` projects.
 fn projects_on_the_way<T: Scalar>(given: &Given<'_, T>) -> bool {
-    given.x.array.ncols() <= FEW_FEATURES && given.pass.steps.batch() >= ENOUGH_SEQUENCES
+    given.pass.steps.batch() >= ENOUGH_SEQUENCES
 }
 
 pub(super) fn project<T: Scalar>(
@@ -36,7 +33,7 @@ pub(super) fn project<T: Scalar>(
     if projects_on_the_way(given) {
         return Ok(());
     }
-    projection(cell, ctx, given)?.all_rows(ctx, given.pass.steps, given.x, made.y.rows.view_mut())
+    projection(cell, ctx, given)?.all_rows(ctx, given.pass.steps, given.x, made.y.reborrow())
 }
 
 /// The projection with b_ih + b_hh.
@@ -59,21 +56,15 @@ pub(super) fn recur<T: Scalar>(
     let packed = Packed::new(ctx, weights.w_hh.t())?;
     let pass = given.pass;
     let projection = if projects_on_the_way(given) { Some(projection(cell, ctx, given)?) } else { None };
-    let room;
-    let x = match projection {
-        Some(_) if given.x.places.is_some() => {
-            room = in_order(ctx, given)?;
-            matrix(&room, given.x.array.ncols())
-        }
-        _ => given.x.array,
-    };
     let recurrence = Chain {
         steps: pass.steps,
         order: if pass.reverse { Order::Descending } else { Order::Ascending },
         weights: &packed,
         start: Start::State(given.states[0]),
         base: match &projection {
-            Some(Projection { weights, bias }) => ChainBase::Product { x, weights, bias: bias.as_deref() },
+            Some(Projection { weights, bias }) => {
+                ChainBase::Product { x: given.x.reborrow(), weights, bias: bias.as_deref() }
+            }
             None => ChainBase::InPlace,
         },
         epilogue: match cell.nonlinearity {
@@ -82,6 +73,6 @@ pub(super) fn recur<T: Scalar>(
         },
     };
     chain(ctx, &recurrence, made.y.reborrow())?;
-    pass.final_rows(made.y.rows.view(), made.states_n[0].view_mut());
+    pass.final_rows(&made.y.view(), made.states_n[0].view_mut());
     Ok(())
 }

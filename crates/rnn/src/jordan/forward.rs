@@ -60,6 +60,6 @@ pub(super) fn recur<T: Scalar>(
         },
     };
     relay(ctx, &recurrence, made.saved.view_mut(), made.y.reborrow())?;
-    pass.final_rows(made.y.rows.view(), made.states_n[0].view_mut());
+    pass.final_rows(&made.y.view(), made.states_n[0].view_mut());
     Ok(())
 }

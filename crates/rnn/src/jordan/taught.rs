@@ -145,7 +145,7 @@ impl Stack<Jordan> {
             saved,
         };
         self.forward(ctx, all)?;
-        Flat::pass(layout).final_rows(matrix(y, size), matrix_mut(y_n, size));
+        Flat::pass(layout).final_rows(&matrix(y, size).into(), matrix_mut(y_n, size));
         deliver_states(layout, y_n, size);
         if let Some(y) = ours {
             layout.scatter_rows(ctx, size, &y, T::zero(), output);

@@ -40,7 +40,10 @@ impl Cell<f64> for Keeping {
     }
     fn recur(&self, ctx: &Context, given: &Given<'_, f64>, made: &mut Made<'_, f64>) -> Result<(), Error> {
         self.0.recur(ctx, given, made)?;
-        made.saved.assign(&made.y.rows.slice_axis(Axis(1), (..2).into()));
+        let (steps, y) = (given.pass.steps, made.y.view());
+        for (mut saved, (t, b)) in made.saved.rows_mut().into_iter().zip(steps.each()) {
+            saved.assign(&y.row(steps, t, b).slice_axis(Axis(0), (..2).into()));
+        }
         Ok(())
     }
     fn recur_backward(

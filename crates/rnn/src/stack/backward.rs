@@ -9,7 +9,7 @@
 //! dinput = dx
 //! ```
 
-use elman_kernels::{Context, Delivery, Placed, Places, Scalar, Target, dropout_in_place};
+use elman_kernels::{Context, Placed, Places, Scalar, Target, dropout_in_place};
 use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 
 use super::buffers::{Lent, Place, deliver_states, inner_states, matrix, matrix_mut, placed};
@@ -124,10 +124,8 @@ impl<C> Stack<C> {
                 Some(dy) => Some(matrix(dy, self.width()).into()),
                 None => call.doutput.map(|dy| placed(layout, dy, self.width())),
             };
-            let mut outer = dinput.take_if(|_| l == 0);
-            let mut dx = match (l, &mut outer) {
-                (0, None) => None,
-                (0, Some(_)) if layout.rows_in_place() => outer.take().map(Place::Theirs),
+            let mut dx = match l {
+                0 => dinput.take().map(Place::Theirs),
                 _ => Some(Place::Ours(ctx.scratch(rows * self.features::<T>(l))?)),
             };
             let first_group = l * self.directions;
@@ -147,7 +145,7 @@ impl<C> Stack<C> {
             };
             let below = LayerBelow {
                 dx: dx.as_deref_mut(),
-                deliver: outer.zip(layout.places()),
+                places: layout.places().filter(|_| l == 0),
                 dstates: &mut dstates,
                 dparameters: &mut per_group[first_group..][..self.directions],
             };
@@ -179,7 +177,7 @@ impl<C> Stack<C> {
     where
         C: Cell<T>,
     {
-        let LayerBelow { mut dx, mut deliver, dstates, dparameters } = below;
+        let LayerBelow { mut dx, places, dstates, dparameters } = below;
         let rows = layer.steps.rows();
         let batch = layer.steps.batch();
         let sizes = self.cell.state_sizes();
@@ -227,12 +225,7 @@ impl<C> Stack<C> {
                 let shapes = layer.parameters[d].iter().map(ArrayView2::ncols);
                 all.iter_mut().zip(shapes).map(|(data, columns)| matrix_mut(data, columns)).collect()
             });
-            // dx is complete with the last direction's part.
-            let deliver = deliver
-                .as_mut()
-                .filter(|_| d + 1 == self.directions)
-                .map(|(outer, places)| Delivery { array: matrix_mut(outer, features), places });
-            let dx = dx.as_mut().map(|dx| Target { rows: matrix_mut(dx, features), deliver });
+            let dx = dx.as_mut().map(|dx| Target { array: matrix_mut(dx, features), places });
             let below = Below { dx, add_dx: d > 0, dparameters };
             self.cell.project_backward(ctx, &given(d), &of(d), dz, below)?;
         }
@@ -315,8 +308,8 @@ struct LayerAbove<'a, T: Scalar> {
 /// Where a layer's gradients go, for both directions.
 struct LayerBelow<'a, 'p, T: Scalar> {
     dx: Option<&'a mut [T]>,
-    /// The caller's array that dx goes to, if that has another order.
-    deliver: Option<(&'a mut [T], &'a Places)>,
+    /// Where its rows are, if not in inner order.
+    places: Option<&'a Places>,
     dstates: &'a mut [Option<&'p mut [T]>],
     dparameters: &'a mut [Option<Vec<&'p mut [T]>>],
 }

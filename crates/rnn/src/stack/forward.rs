@@ -1,7 +1,7 @@
 //! The forward pass of the stack.
 
-use elman_kernels::{Context, Delivery, Placed, Places, Scalar, Steps, Target};
-use ndarray::{ArrayView2, Axis};
+use elman_kernels::{Context, Placed, Places, Scalar, Steps, Target};
+use ndarray::ArrayView2;
 
 use super::buffers::{Place, deliver_states, inner_states, matrix, matrix_mut, placed};
 use super::{Dropout, Stack};
@@ -76,8 +76,7 @@ impl<C> Stack<C> {
                 }
                 Some(y) => matrix(y, self.width()).into(),
             };
-            let mut outer = output.take_if(|_| last);
-            let mut y = if let Some(output) = outer.take_if(|_| layout.rows_in_place()) {
+            let mut y = if let Some(output) = output.take_if(|_| last) {
                 Place::Theirs(output)
             } else if keeps && !last {
                 let (this, rest) = std::mem::take(&mut kept_layers).split_at_mut(of_layer);
@@ -101,7 +100,7 @@ impl<C> Stack<C> {
                 first_group: l * self.directions,
             };
             let made = LayerMade {
-                deliver: outer.zip(layout.places()),
+                places: layout.places().filter(|_| last),
                 ..LayerMade::new(&mut y, &mut cells, &mut states_n)
             };
             self.forward_layer(ctx, &layer, made)?;
@@ -123,7 +122,7 @@ impl<C> Stack<C> {
     where
         C: Cell<T>,
     {
-        let LayerMade { y, deliver, cells, states_n } = made;
+        let LayerMade { y, places, cells, states_n } = made;
         let sizes = self.cell.state_sizes();
         let batch = layer.steps.batch();
         let saved_size = self.cell.saved_size();
@@ -134,8 +133,7 @@ impl<C> Stack<C> {
             x: layer.x.reborrow(),
             states: &states[d],
         };
-        let mut rest = matrix_mut(y, self.width());
-        let mut outer = deliver.map(|(outer, places)| (matrix_mut(outer, self.width()), places));
+        let mut rest = Target { array: matrix_mut(y, self.width()), places };
         let mut cells = cells.chunks_mut((cells.len() / self.directions).max(1));
         let mut finals: Vec<_> = states_n
             .iter_mut()
@@ -147,15 +145,10 @@ impl<C> Stack<C> {
             .collect();
         let mut directions = Vec::with_capacity(self.directions);
         for d in 0..self.directions {
-            let (this, other) = rest.split_at(Axis(1), self.cell.output_size());
+            let (y, other) = rest.split_at(self.cell.output_size());
             rest = other;
-            let deliver = outer.take().map(|(array, places)| {
-                let (array, other) = array.split_at(Axis(1), self.cell.output_size());
-                outer = Some((other, places));
-                Delivery { array, places }
-            });
             let mut made = Made {
-                y: Target { rows: this, deliver },
+                y,
                 saved: kept_matrix_mut(cells.next(), layer.steps.rows(), saved_size),
                 states_n: finals
                     .iter_mut()
@@ -231,10 +224,10 @@ impl<C> Stack<C> {
 
 /// Where the forward passes of one layer write, for both directions.
 pub(super) struct LayerMade<'a, 's, T: Scalar> {
-    /// The output in inner order.
+    /// The output.
     y: &'a mut [T],
-    /// The caller's array that it goes to, if that has another order.
-    deliver: Option<(&'a mut [T], &'a Places)>,
+    /// Where its rows are, if not in inner order.
+    places: Option<&'a Places>,
     /// What the cells keep.
     cells: &'a mut [T],
     /// The final states of all layers and directions.
@@ -242,9 +235,9 @@ pub(super) struct LayerMade<'a, 's, T: Scalar> {
 }
 
 impl<'a, 's, T: Scalar> LayerMade<'a, 's, T> {
-    /// The output stays where it is.
+    /// The output is in inner order.
     pub(super) fn new(y: &'a mut [T], cells: &'a mut [T], states_n: &'a mut [&'s mut [T]]) -> Self {
-        Self { y, deliver: None, cells, states_n }
+        Self { y, places: None, cells, states_n }
     }
 }
 
