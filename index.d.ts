@@ -32,17 +32,17 @@ export declare class JordanCore {
   /** H = `hiddenSize` and O = `outputSize` over I = `inputSize` features. */
   constructor(inputSize: number, hiddenSize: number, outputSize: number, act: string, outputAct: string, bias: boolean, dtype: string)
   /** Elements that forward leaves for backward beside the output. */
-  savedLength(sequences: Sequences): number
+  savedLength(sequences: Sequences, lengths?: Int32Array | null): number
   /**
    * Writes `output` and `yN`, and `saved` if a backward pass will follow; then it returns a fingerprint of what
    * that will read. With a `teacher`, its rows are fed back in the place of the output's.
    */
-  forward(sequences: Sequences, parameters: (Float32Array | Float64Array)[], input: Float32Array | Float64Array, y0: Float32Array | Float64Array | null, teacher: Float32Array | Float64Array | null, output: Float32Array | Float64Array, yN: Float32Array | Float64Array, saved?: Float32Array | Float64Array | null): number
+  forward(sequences: Sequences, parameters: (Float32Array | Float64Array)[], input: Float32Array | Float64Array, y0: Float32Array | Float64Array | null, teacher: Float32Array | Float64Array | null, output: Float32Array | Float64Array, yN: Float32Array | Float64Array, saved?: Float32Array | Float64Array | null, lengths?: Int32Array | null): number
   /**
    * Backpropagation through time: writes the gradients that are wanted. Throws unless what it reads has still
    * the `fingerprint` that forward returned (null: not checked).
    */
-  backward(sequences: Sequences, parameters: (Float32Array | Float64Array)[], input: Float32Array | Float64Array, y0: Float32Array | Float64Array | null, teacher: Float32Array | Float64Array | null, output: Float32Array | Float64Array, saved: Float32Array | Float64Array, gradOutput?: Float32Array | Float64Array | null, gradYN?: Float32Array | Float64Array | null, gradInput?: Float32Array | Float64Array | null, gradY0?: Float32Array | Float64Array | null, gradTeacher?: Float32Array | Float64Array | null, gradParameters?: (Float32Array | Float64Array)[] | null, fingerprint?: number | undefined | null): number
+  backward(sequences: Sequences, parameters: (Float32Array | Float64Array)[], input: Float32Array | Float64Array, y0: Float32Array | Float64Array | null, teacher: Float32Array | Float64Array | null, output: Float32Array | Float64Array, saved: Float32Array | Float64Array, gradOutput?: Float32Array | Float64Array | null, gradYN?: Float32Array | Float64Array | null, gradInput?: Float32Array | Float64Array | null, gradY0?: Float32Array | Float64Array | null, gradTeacher?: Float32Array | Float64Array | null, gradParameters?: (Float32Array | Float64Array)[] | null, fingerprint?: number | undefined | null, lengths?: Int32Array | null): number
 }
 
 /** The configuration of an RNN. It holds no parameters: each call reads them where JavaScript keeps them. */
@@ -58,17 +58,17 @@ export declare class RnnCore {
    * Elements that forward leaves for backward beside the output; with `checkpointEvery`, which forward and
    * backward are then called with too, the states before each segment of so many steps.
    */
-  savedLength(sequences: Sequences, checkpointEvery?: number | undefined | null): number
+  savedLength(sequences: Sequences, checkpointEvery?: number | undefined | null, lengths?: Int32Array | null): number
   /**
    * Writes `output` and `hN`, and `saved` if a backward pass will follow; then it returns a fingerprint of what
    * that will read.
    */
-  forward(sequences: Sequences, parameters: (Float32Array | Float64Array)[], input: Float32Array | Float64Array, hx: Float32Array | Float64Array | null, dropout: number, seed: number, output: Float32Array | Float64Array, hN: Float32Array | Float64Array, saved?: Float32Array | Float64Array | null, checkpointEvery?: number | undefined | null): number
+  forward(sequences: Sequences, parameters: (Float32Array | Float64Array)[], input: Float32Array | Float64Array, hx: Float32Array | Float64Array | null, dropout: number, seed: number, output: Float32Array | Float64Array, hN: Float32Array | Float64Array, saved?: Float32Array | Float64Array | null, checkpointEvery?: number | undefined | null, lengths?: Int32Array | null): number
   /**
    * Backpropagation through time: writes the gradients that are wanted. Throws unless what it reads has still
    * the `fingerprint` that forward returned (null: not checked).
    */
-  backward(sequences: Sequences, parameters: (Float32Array | Float64Array)[], input: Float32Array | Float64Array, hx: Float32Array | Float64Array | null, dropout: number, seed: number, output: Float32Array | Float64Array, saved: Float32Array | Float64Array, gradOutput?: Float32Array | Float64Array | null, gradHN?: Float32Array | Float64Array | null, gradInput?: Float32Array | Float64Array | null, gradHx?: Float32Array | Float64Array | null, gradParameters?: (Float32Array | Float64Array)[] | null, fingerprint?: number | undefined | null, checkpointEvery?: number | undefined | null): number
+  backward(sequences: Sequences, parameters: (Float32Array | Float64Array)[], input: Float32Array | Float64Array, hx: Float32Array | Float64Array | null, dropout: number, seed: number, output: Float32Array | Float64Array, saved: Float32Array | Float64Array, gradOutput?: Float32Array | Float64Array | null, gradHN?: Float32Array | Float64Array | null, gradInput?: Float32Array | Float64Array | null, gradHx?: Float32Array | Float64Array | null, gradParameters?: (Float32Array | Float64Array)[] | null, fingerprint?: number | undefined | null, checkpointEvery?: number | undefined | null, lengths?: Int32Array | null): number
   /** Elements of the memory that a stream of `batchSize` sequences works in. */
   streamLength(batchSize: number): number
   /**
@@ -82,15 +82,16 @@ export declare class RnnCore {
 }
 
 /**
- * How the rows of a batch of sequences lie; made once for a shape and set of lengths.
+ * How the rows of a batch of sequences lie, as far as calls have it in common; made once for a shape.
  *
- * It holds what a layout is made from and not the layout, which is larger: the garbage collector does not see
+ * It holds what a layout is made from and not the layout, which may be larger: the garbage collector does not see
  * such memory, and frees it only when the event loop turns. The layout that was used last is kept, since the
- * calls of a training step follow each other.
+ * calls of a training step follow each other. Lengths are given with each call: to make such an object for each
+ * order of lengths would take longer than to make the layout.
  */
 export declare class Sequences {
-  /** Arrays of shape (T, B, F), or (B, T, F) if `batchFirst`; sequence b is `lengths[b]` steps long, or T. */
-  static padded(steps: number, batch: number, batchFirst: boolean, lengths?: Int32Array | null): Sequences
+  /** Arrays of shape (T, B, F), or (B, T, F) if `batchFirst`. */
+  static padded(steps: number, batch: number, batchFirst: boolean): Sequences
   /** Packed arrays: step t has `batchSizes[t]` rows; `sortedIndices[b]` is the caller's number of sequence b. */
   static packed(batchSizes: Int32Array, sortedIndices?: Int32Array | null): Sequences
   /**

@@ -12,7 +12,7 @@ use crate::error::{Checked, Failure, constructed, export};
 use crate::fingerprint::{changed, number};
 use crate::rnn::nonlinearity;
 use crate::sequences::Sequences;
-use crate::slice::{Dtype, Element, Floats, FloatsMut, disjoint, for_dtype, size};
+use crate::slice::{Dtype, Element, Floats, FloatsMut, Ints, disjoint, for_dtype, size};
 use crate::work::{self, Portable, Source, all, optional, optional_all_mut, optional_mut};
 
 /// The configuration of a Jordan network. It holds no parameters: each call reads them where JavaScript keeps them.
@@ -67,10 +67,11 @@ impl JordanCore {
         input: Floats<'_>,
         y_0: Option<Floats<'_>>,
         teacher: Option<Floats<'_>>,
+        lengths: Option<Ints<'_>>,
     ) -> Checked<Call> {
         Ok(Call {
             network: self.network.clone(),
-            layout: sequences.layout()?,
+            layout: sequences.layout(lengths.as_ref())?,
             parameters: parameters.take()?,
             input: input.take()?,
             y_0: y_0.take()?,
@@ -122,9 +123,14 @@ impl JordanCore {
 
     /// Elements that forward leaves for backward beside the output.
     #[napi(catch_unwind)]
-    pub fn saved_length(&self, env: Env, sequences: &Sequences) -> Result<f64> {
+    pub fn saved_length(
+        &self,
+        env: Env,
+        sequences: &Sequences,
+        #[napi(ts_arg_type = "Int32Array | null")] lengths: Option<Ints<'_>>,
+    ) -> Result<f64> {
         export(env, || {
-            let layout = sequences.layout()?;
+            let layout = sequences.layout(lengths.as_ref())?;
             let len =
                 for_dtype!(self.dtype, T => self.network.saved_len::<T>(&layout).map_err(Failure::from))?;
             Ok(len as f64)
@@ -146,10 +152,11 @@ impl JordanCore {
         #[napi(ts_arg_type = "Float32Array | Float64Array")] output: FloatsMut<'_>,
         #[napi(ts_arg_type = "Float32Array | Float64Array")] y_n: FloatsMut<'_>,
         #[napi(ts_arg_type = "Float32Array | Float64Array | null")] saved: Option<FloatsMut<'_>>,
+        #[napi(ts_arg_type = "Int32Array | null")] lengths: Option<Ints<'_>>,
     ) -> Result<f64> {
         work::run(env, || {
-            disjoint(&[&output, &y_n, &saved], &[&parameters, &input, &y0, &teacher])?;
-            let call = self.call(sequences, parameters, input, y0, teacher)?;
+            disjoint(&[&output, &y_n, &saved], &[&parameters, &input, &y0, &teacher, &lengths])?;
+            let call = self.call(sequences, parameters, input, y0, teacher, lengths)?;
             let (mut output, mut y_n, mut saved) = (output.take()?, y_n.take()?, saved.take()?);
             let dtype = self.dtype;
             Ok(move |ctx: &Context| {
@@ -209,13 +216,14 @@ impl JordanCore {
             Vec<FloatsMut<'_>>,
         >,
         fingerprint: Option<f64>,
+        #[napi(ts_arg_type = "Int32Array | null")] lengths: Option<Ints<'_>>,
     ) -> Result<f64> {
         work::run(env, || {
             disjoint(
                 &[&grad_input, &grad_y0, &grad_teacher, &grad_parameters],
-                &[&parameters, &input, &y0, &teacher, &output, &saved, &grad_output, &grad_y_n],
+                &[&parameters, &input, &y0, &teacher, &output, &saved, &grad_output, &grad_y_n, &lengths],
             )?;
-            let call = self.call(sequences, parameters, input, y0, teacher)?;
+            let call = self.call(sequences, parameters, input, y0, teacher, lengths)?;
             let (output, saved) = (output.take()?, saved.take()?);
             let (grad_output, grad_y_n) = (grad_output.take()?, grad_y_n.take()?);
             let (mut grad_input, mut grad_y0) = (grad_input.take()?, grad_y0.take()?);

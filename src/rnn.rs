@@ -11,7 +11,7 @@ use napi_derive::napi;
 use crate::error::{Checked, Failure, constructed, export};
 use crate::fingerprint::{changed, number};
 use crate::sequences::Sequences;
-use crate::slice::{Dtype, Element, Floats, FloatsMut, disjoint, for_dtype, integer, size};
+use crate::slice::{Dtype, Element, Floats, FloatsMut, Ints, disjoint, for_dtype, integer, size};
 use crate::work::{self, Portable, Source, all, optional, optional_all_mut, optional_mut};
 
 /// The configuration of an RNN. It holds no parameters: each call reads them where JavaScript keeps them.
@@ -86,11 +86,12 @@ impl RnnCore {
         dropout: f64,
         seed: f64,
         checkpoint_every: Option<f64>,
+        lengths: Option<Ints<'_>>,
     ) -> Checked<Call> {
         let seed = integer(seed, "the seed of dropout")?;
         Ok(Call {
             stack: self.stack.clone(),
-            layout: sequences.layout()?,
+            layout: sequences.layout(lengths.as_ref())?,
             parameters: parameters.take()?,
             input: input.take()?,
             hx: hx.take()?,
@@ -138,9 +139,10 @@ impl RnnCore {
         env: Env,
         sequences: &Sequences,
         checkpoint_every: Option<f64>,
+        #[napi(ts_arg_type = "Int32Array | null")] lengths: Option<Ints<'_>>,
     ) -> Result<f64> {
         export(env, || {
-            let (layout, every) = (sequences.layout()?, segment(checkpoint_every)?);
+            let (layout, every) = (sequences.layout(lengths.as_ref())?, segment(checkpoint_every)?);
             let len = for_dtype!(self.dtype, T => {
                 match every {
                     Some(every) => self.stack.checkpoints_len::<T>(&layout, every),
@@ -169,10 +171,12 @@ impl RnnCore {
         #[napi(ts_arg_type = "Float32Array | Float64Array")] h_n: FloatsMut<'_>,
         #[napi(ts_arg_type = "Float32Array | Float64Array | null")] saved: Option<FloatsMut<'_>>,
         checkpoint_every: Option<f64>,
+        #[napi(ts_arg_type = "Int32Array | null")] lengths: Option<Ints<'_>>,
     ) -> Result<f64> {
         work::run(env, || {
-            disjoint(&[&output, &h_n, &saved], &[&parameters, &input, &hx])?;
-            let call = self.call(sequences, parameters, input, hx, dropout, seed, checkpoint_every)?;
+            disjoint(&[&output, &h_n, &saved], &[&parameters, &input, &hx, &lengths])?;
+            let call =
+                self.call(sequences, parameters, input, hx, dropout, seed, checkpoint_every, lengths)?;
             let (mut output, mut h_n, mut saved) = (output.take()?, h_n.take()?, saved.take()?);
             let dtype = self.dtype;
             Ok(move |ctx: &Context| {
@@ -224,13 +228,15 @@ impl RnnCore {
         >,
         fingerprint: Option<f64>,
         checkpoint_every: Option<f64>,
+        #[napi(ts_arg_type = "Int32Array | null")] lengths: Option<Ints<'_>>,
     ) -> Result<f64> {
         work::run(env, || {
             disjoint(
                 &[&grad_input, &grad_hx, &grad_parameters],
-                &[&parameters, &input, &hx, &output, &saved, &grad_output, &grad_h_n],
+                &[&parameters, &input, &hx, &output, &saved, &grad_output, &grad_h_n, &lengths],
             )?;
-            let call = self.call(sequences, parameters, input, hx, dropout, seed, checkpoint_every)?;
+            let call =
+                self.call(sequences, parameters, input, hx, dropout, seed, checkpoint_every, lengths)?;
             let (output, saved) = (output.take()?, saved.take()?);
             let (grad_output, grad_h_n) = (grad_output.take()?, grad_h_n.take()?);
             let (mut grad_input, mut grad_hx) = (grad_input.take()?, grad_hx.take()?);

@@ -13,11 +13,12 @@ use crate::error::{Checked, Failure, export};
 use crate::slice::{Floats, FloatsMut, Ints, disjoint, for_dtype, size};
 use crate::work::{self, Portable, done};
 
-/// How the rows of a batch of sequences lie; made once for a shape and set of lengths.
+/// How the rows of a batch of sequences lie, as far as calls have it in common; made once for a shape.
 ///
-/// It holds what a layout is made from and not the layout, which is larger: the garbage collector does not see
+/// It holds what a layout is made from and not the layout, which may be larger: the garbage collector does not see
 /// such memory, and frees it only when the event loop turns. The layout that was used last is kept, since the
-/// calls of a training step follow each other.
+/// calls of a training step follow each other. Lengths are given with each call: to make such an object for each
+/// order of lengths would take longer than to make the layout.
 #[napi]
 pub struct Sequences {
     form: Form,
@@ -27,12 +28,13 @@ pub struct Sequences {
 
 /// What a layout is made from.
 enum Form {
-    /// All of the same length: the layout takes no memory to speak of.
-    Uniform(Arc<Layout>),
-    Lengths {
+    /// Arrays of T steps of B sequences. The layout is that of a batch without lengths, which takes no memory to
+    /// speak of.
+    Padded {
         steps: usize,
+        batch: usize,
         batch_first: bool,
-        lengths: Vec<i32>,
+        full: Arc<Layout>,
     },
     Packed {
         batch_sizes: Vec<i32>,
@@ -40,45 +42,71 @@ enum Form {
     },
 }
 
+/// A layout that was made for sequences and their lengths.
+struct Last {
+    id: u64,
+    lengths: Option<Vec<i32>>,
+    layout: Arc<Layout>,
+}
+
 thread_local! {
-    /// The last layout of sequences of different lengths, and whose it is.
-    static LAST: RefCell<Option<(u64, Arc<Layout>)>> = const { RefCell::new(None) };
+    /// The last layout of sequences of different lengths.
+    static LAST: RefCell<Option<Last>> = const { RefCell::new(None) };
 }
 
 impl Sequences {
-    /// Checks the form by making its layout.
-    fn new(form: Form) -> Checked<Self> {
+    fn new(form: Form) -> Self {
         static COUNT: AtomicU64 = AtomicU64::new(0);
-        let sequences = Self { form, id: COUNT.fetch_add(1, Ordering::Relaxed) };
-        sequences.layout()?;
+        Self { form, id: COUNT.fetch_add(1, Ordering::Relaxed) }
+    }
+
+    /// Arrays of shape (T, B, F), or (B, T, F) if `batch_first`.
+    fn of_shape(steps: usize, batch: usize, batch_first: bool) -> Checked<Self> {
+        let full = Arc::new(Layout::padded(steps, batch, batch_first, None)?);
+        Ok(Self::new(Form::Padded { steps, batch, batch_first, full }))
+    }
+
+    /// Packed arrays; the form is checked by making its layout.
+    fn of_batch_sizes(batch_sizes: Vec<i32>, sorted_indices: Option<Vec<i32>>) -> Checked<Self> {
+        let sequences = Self::new(Form::Packed { batch_sizes, sorted_indices });
+        sequences.layout(None)?;
         Ok(sequences)
     }
 
-    /// The layout.
-    pub(crate) fn layout(&self) -> Checked<Arc<Layout>> {
+    /// The layout; sequence b is `lengths[b]` steps long, or T.
+    pub(crate) fn layout(&self, lengths: Option<&Ints<'_>>) -> Checked<Arc<Layout>> {
+        self.layout_of(lengths.map(Ints::get).transpose()?)
+    }
+
+    fn layout_of(&self, lengths: Option<&[i32]>) -> Checked<Arc<Layout>> {
         LAST.with_borrow_mut(|last| {
-            if let Some((_, layout)) = last.as_ref().filter(|(id, _)| *id == self.id) {
+            let same = |last: &&Last| last.id == self.id && last.lengths.as_deref() == lengths;
+            if let Some(Last { layout, .. }) = last.as_ref().filter(same) {
                 return Ok(Arc::clone(layout));
             }
-            let layout = match &self.form {
-                Form::Uniform(layout) => return Ok(Arc::clone(layout)),
-                Form::Lengths { steps, batch_first, lengths } => {
-                    Layout::padded(*steps, lengths.len(), *batch_first, Some(lengths))?
+            let layout = match (&self.form, lengths) {
+                (Form::Padded { full, .. }, None) => return Ok(Arc::clone(full)),
+                (&Form::Padded { steps, batch, batch_first, .. }, Some(lengths)) => {
+                    Layout::padded(steps, batch, batch_first, Some(lengths))?
                 }
-                Form::Packed { batch_sizes, sorted_indices } => {
+                (Form::Packed { batch_sizes, sorted_indices }, None) => {
                     Layout::packed(batch_sizes, sorted_indices.as_deref())?
+                }
+                (Form::Packed { .. }, Some(_)) => {
+                    return Err(Failure::Range("packed sequences have their lengths already".to_owned()));
                 }
             };
             let layout = Arc::new(layout);
-            *last = Some((self.id, Arc::clone(&layout)));
+            let lengths = lengths.map(<[i32]>::to_vec);
+            *last = Some(Last { id: self.id, lengths, layout: Arc::clone(&layout) });
             Ok(layout)
         })
     }
 
     /// The same sequences in a padded array, for `features` features.
     fn padding(&self, steps: f64, batch_first: bool, features: f64) -> Checked<(Layout, usize)> {
-        let layout =
-            Layout::clone(&*self.layout()?).within(size(steps, "the sequence length")?, batch_first)?;
+        let layout = Layout::clone(&*self.layout_of(None)?)
+            .within(size(steps, "the sequence length")?, batch_first)?;
         Ok((layout, size(features, "features")?))
     }
 
@@ -93,26 +121,11 @@ impl Sequences {
 
 #[napi]
 impl Sequences {
-    /// Arrays of shape (T, B, F), or (B, T, F) if `batchFirst`; sequence b is `lengths[b]` steps long, or T.
+    /// Arrays of shape (T, B, F), or (B, T, F) if `batchFirst`.
     #[napi(factory, catch_unwind)]
-    pub fn padded(
-        env: Env,
-        steps: f64,
-        batch: f64,
-        batch_first: bool,
-        #[napi(ts_arg_type = "Int32Array | null")] lengths: Option<Ints<'_>>,
-    ) -> Result<Self> {
+    pub fn padded(env: Env, steps: f64, batch: f64, batch_first: bool) -> Result<Self> {
         export(env, || {
-            let (steps, batch) = (size(steps, "the sequence length")?, size(batch, "the batch size")?);
-            Self::new(match lengths.as_ref().map(Ints::get).transpose()? {
-                None => Form::Uniform(Arc::new(Layout::padded(steps, batch, batch_first, None)?)),
-                Some(lengths) if lengths.len() == batch => {
-                    Form::Lengths { steps, batch_first, lengths: lengths.to_vec() }
-                }
-                Some(lengths) => {
-                    return Err(elman_rnn::Error::LengthCount { batch, actual: lengths.len() }.into());
-                }
-            })
+            Self::of_shape(size(steps, "the sequence length")?, size(batch, "the batch size")?, batch_first)
         })
     }
 
@@ -124,12 +137,8 @@ impl Sequences {
         #[napi(ts_arg_type = "Int32Array | null")] sorted_indices: Option<Ints<'_>>,
     ) -> Result<Self> {
         export(env, || {
-            Self::new(Form::Packed {
-                batch_sizes: batch_sizes.get()?.to_vec(),
-                sorted_indices: sorted_indices
-                    .map(|indices| indices.get().map(<[i32]>::to_vec))
-                    .transpose()?,
-            })
+            let sorted_indices = sorted_indices.as_ref().map(Ints::get).transpose()?;
+            Self::of_batch_sizes(batch_sizes.get()?.to_vec(), sorted_indices.map(<[i32]>::to_vec))
         })
     }
 
@@ -197,30 +206,35 @@ impl Sequences {
 mod tests {
     use super::*;
 
-    fn lengths(lengths: &[i32]) -> Checked<Sequences> {
-        Sequences::new(Form::Lengths { steps: 3, batch_first: false, lengths: lengths.to_vec() })
-    }
-
     #[test]
     fn the_last_layout_is_kept_and_the_others_are_made_again() {
-        let (a, b) = (lengths(&[1, 3]).unwrap(), lengths(&[2, 3]).unwrap());
-        let layout = b.layout().unwrap();
-        assert!(Arc::ptr_eq(&layout, &b.layout().unwrap()));
-        assert_eq!(a.layout().unwrap().steps().rows(), 4);
-        assert_eq!(b.layout().unwrap().steps(), layout.steps());
+        let sequences = Sequences::of_shape(3, 2, false).unwrap();
+        let layout = |lengths| sequences.layout_of(lengths).unwrap();
+        let first = layout(Some(&[2, 3]));
+        assert_eq!(first.steps().rows(), 5);
+        assert!(Arc::ptr_eq(&first, &layout(Some(&[2, 3]))));
+        assert_eq!(layout(Some(&[3, 2])).steps(), first.steps());
+        assert!(!Arc::ptr_eq(&first, &layout(Some(&[3, 2]))));
+        assert_eq!(layout(Some(&[1, 3])).steps().rows(), 4);
+        assert_eq!(layout(None).steps().rows(), 6);
+        let other = Sequences::of_shape(4, 2, false).unwrap();
+        assert_eq!(other.layout_of(Some(&[1, 3])).unwrap().outer_rows(), 8);
     }
 
     #[test]
-    fn what_is_no_layout_is_refused_when_it_is_made() {
-        assert!(matches!(lengths(&[4]), Err(Failure::Range(_))));
-        let packed = Form::Packed { batch_sizes: vec![1, 2], sorted_indices: None };
-        assert!(matches!(Sequences::new(packed), Err(Failure::Range(_))));
+    fn what_is_no_layout_is_refused() {
+        let sequences = Sequences::of_shape(3, 1, false).unwrap();
+        for wrong in [&[4][..], &[0], &[1, 1], &[]] {
+            assert!(matches!(sequences.layout_of(Some(wrong)), Err(Failure::Range(_))), "{wrong:?}");
+        }
+        assert!(matches!(Sequences::of_batch_sizes(vec![1, 2], None), Err(Failure::Range(_))));
+        let packed = Sequences::of_batch_sizes(vec![1], None).unwrap();
+        assert!(matches!(packed.layout_of(Some(&[1])), Err(Failure::Range(_))));
     }
 
     #[test]
     fn packed_sequences_take_their_place_in_a_padded_array() {
-        let packed = Form::Packed { batch_sizes: vec![2, 1], sorted_indices: Some(vec![1, 0]) };
-        let packed = Sequences::new(packed).unwrap();
+        let packed = Sequences::of_batch_sizes(vec![2, 1], Some(vec![1, 0])).unwrap();
         assert_eq!(packed.padding(4.0, true, 2.0).unwrap().0.outer_rows(), 8);
         assert!(packed.padding(1.0, true, 2.0).is_err());
         assert!(packed.padding(4.0, true, -1.0).is_err());

@@ -91,7 +91,7 @@ describe('integers arrive in the addon as doubles', () => {
 
   it('steps between checkpoints, which may be left out', () => {
     const core = new addon.RnnCore(2, 3, 2, 'tanh', false, false, 'float32')
-    const sequences = addon.Sequences.padded(7, 1, false, null)
+    const sequences = addon.Sequences.padded(7, 1, false)
     for (const value of [...fractions, 0, -1, -(2 ** 40)]) {
       expect(() => core.savedLength(sequences, value), String(value)).toThrow(RangeError)
     }
@@ -106,7 +106,7 @@ describe('integers arrive in the addon as doubles', () => {
       if (!legal.includes(call.name)) refuse(call, call.sizes, [2 ** 32 + 5], RangeError)
     }
     const core = new addon.RnnCore(2, 3, 1, 'tanh', false, false, 'float32')
-    const sequences = addon.Sequences.padded(2 ** 32 + 5, 1, false, null)
+    const sequences = addon.Sequences.padded(2 ** 32 + 5, 1, false)
     const run = (): void => {
       const weights = [new Float32Array(6), new Float32Array(9)]
       const [input, output, hN] = [10, 15, 3].map((length) => new Float32Array(length))

@@ -79,7 +79,7 @@ describe('objects', () => {
   })
 
   it('of the addon are told apart', () => {
-    const sequences = addon.Sequences.padded(1, 1, false, null)
+    const sequences = addon.Sequences.padded(1, 1, false)
     const core = new addon.RnnCore(1, 1, 1, 'tanh', true, false, 'float32')
     const { savedLength } = addon.RnnCore.prototype
     const disguised = Object.setPrototypeOf(new addon.Generator(), addon.Sequences.prototype)

@@ -22,7 +22,10 @@ export interface NativeGenerator {
   seed53(): number
 }
 
-/** How the rows of a batch of sequences lie in memory; immutable, so it is reused from call to call. */
+/**
+ * How the rows of a batch of sequences lie in memory; immutable, so it is reused from call to call. The lengths of
+ * padded sequences come with each call: sequence b is `lengths[b]` steps long, or T.
+ */
 export interface NativeSequences {
   /** Writes the rows of packed sequences, taken from an array (T, B, F), or (B, T, F) if `batchFirst`; T = `steps`. */
   pack(steps: number, batchFirst: boolean, features: number, padded: Floats, packed: Floats): void
@@ -59,7 +62,11 @@ export interface NativeRnnCore {
    * With `checkpointEvery`, which `forward` and `backward` are then called with too, it counts the states before each
    * segment of so many steps.
    */
-  savedLength(sequences: NativeSequences, checkpointEvery?: number | null): number
+  savedLength(
+    sequences: NativeSequences,
+    checkpointEvery?: number | null,
+    lengths?: Int32Array | null,
+  ): number
   forward(
     sequences: NativeSequences,
     parameters: Floats[],
@@ -71,6 +78,7 @@ export interface NativeRnnCore {
     hN: Floats,
     saved: Floats | null,
     checkpointEvery?: number | null,
+    lengths?: Int32Array | null,
   ): number
   backward(
     sequences: NativeSequences,
@@ -89,12 +97,13 @@ export interface NativeRnnCore {
     /** What `forward` returned; throws if one of the arrays that it stands for has changed. */
     fingerprint: number | null,
     checkpointEvery?: number | null,
+    lengths?: Int32Array | null,
   ): void
 }
 
 /** A Jordan network of one shape and dtype; holds no weights. */
 export interface NativeJordanCore {
-  savedLength(sequences: NativeSequences): number
+  savedLength(sequences: NativeSequences, lengths?: Int32Array | null): number
   /** With a `teacher`, its rows are fed back in the place of the output's. */
   forward(
     sequences: NativeSequences,
@@ -105,6 +114,7 @@ export interface NativeJordanCore {
     output: Floats,
     yN: Floats,
     saved: Floats | null,
+    lengths?: Int32Array | null,
   ): number
   backward(
     sequences: NativeSequences,
@@ -122,6 +132,7 @@ export interface NativeJordanCore {
     gradParameters: Floats[] | null,
     /** As for the stack of Elman layers. */
     fingerprint: number | null,
+    lengths?: Int32Array | null,
   ): void
 }
 
@@ -220,12 +231,7 @@ export interface Native {
   ): void
 
   Sequences: {
-    padded(
-      steps: number,
-      batch: number,
-      batchFirst: boolean,
-      lengths: Int32Array | null,
-    ): NativeSequences
+    padded(steps: number, batch: number, batchFirst: boolean): NativeSequences
     packed(batchSizes: Int32Array, sortedIndices: Int32Array | null): NativeSequences
   }
   RnnCore: new (

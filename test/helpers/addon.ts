@@ -53,15 +53,16 @@ const rmsprop = { lr: 0.1, alpha: 0.9, eps: 1e-8, weightDecay: 0.1, momentum: 0.
 
 // T = 2, B = 2, I = 2, H = 3, L = 2
 const core = new addon.RnnCore(2, 3, 2, 'tanh', true, false, 'float32')
-const sequences = addon.Sequences.padded(2, 2, false, ints(2, 1))
+const sequences = addon.Sequences.padded(2, 2, false)
+const lengths = (): Int32Array => ints(2, 1)
 const packed = addon.Sequences.packed(ints(2, 1), ints(1, 0))
-const saved = core.savedLength(sequences)
-const checkpoints = core.savedLength(sequences, 1)
+const saved = core.savedLength(sequences, null, lengths())
+const checkpoints = core.savedLength(sequences, 1, lengths())
 const shapes = [6, 9, 3, 3, 9, 9, 3, 3]
 const parameters = (): Float32Array[] => shapes.map((count, place) => floats(count, place))
 
 const jordan = new addon.JordanCore(2, 3, 1, 'tanh', 'sigmoid', true, 'float32')
-const hidden = jordan.savedLength(sequences)
+const hidden = jordan.savedLength(sequences, lengths())
 const jordanParameters = (): Float32Array[] =>
   [6, 3, 3, 3, 3, 1].map((count, place) => floats(count, place))
 
@@ -126,7 +127,7 @@ export const calls: readonly Call[] = [
     sizes: [1],
     written: [[0]],
   }),
-  call('Sequences.padded', () => [3, 2, false, ints(3, 1)], {
+  call('Sequences.padded', () => [3, 2, false], {
     sizes: [0, 1],
     on: () => addon.Sequences,
   }),
@@ -151,7 +152,7 @@ export const calls: readonly Call[] = [
     }),
     run: (args) => Reflect.construct(addon.JordanCore, args),
   },
-  call('JordanCore#savedLength', () => [sequences], { on: () => jordan }),
+  call('JordanCore#savedLength', () => [sequences, lengths()], { on: () => jordan }),
   ...[null, floats(4, 5)].flatMap((teacher) => [
     call(
       'JordanCore#forward',
@@ -164,6 +165,7 @@ export const calls: readonly Call[] = [
         floats(4),
         floats(2),
         floats(hidden),
+        lengths(),
       ],
       { on: () => jordan, written: [[5], [6], [7]] },
     ),
@@ -184,6 +186,7 @@ export const calls: readonly Call[] = [
         teacher && floats(4),
         jordanParameters(),
         null,
+        lengths(),
       ],
       {
         on: () => jordan,
@@ -196,12 +199,13 @@ export const calls: readonly Call[] = [
       },
     ),
   ]),
-  call('RnnCore#savedLength', () => [sequences], { on: () => core }),
+  call('RnnCore#savedLength', () => [sequences, null, lengths()], { on: () => core }),
   call(
     'RnnCore#forward',
     () => {
       const [input, hx, output] = [floats(8), floats(12, 1), floats(12)]
-      return [sequences, parameters(), input, hx, 0.5, 7, output, floats(12), floats(saved)]
+      const results = [output, floats(12), floats(saved)]
+      return [sequences, parameters(), input, hx, 0.5, 7, ...results, null, lengths()]
     },
     { on: () => core, integers: [5], written: [[6], [7], [8]] },
   ),
@@ -211,7 +215,7 @@ export const calls: readonly Call[] = [
       const call = [sequences, parameters(), floats(8), floats(12, 1), 0.5, 7]
       const kept = [floats(12), floats(saved, 2)]
       const gradients = [floats(12), floats(12), floats(8), floats(12), parameters()]
-      return [...call, ...kept, ...gradients, null]
+      return [...call, ...kept, ...gradients, null, null, lengths()]
     },
     {
       on: () => core,
@@ -219,13 +223,13 @@ export const calls: readonly Call[] = [
       written: [[10], [11], ...shapes.map((_, place) => [12, place] as const)],
     },
   ),
-  call('RnnCore#savedLength', () => [sequences, 1], { on: () => core }),
+  call('RnnCore#savedLength', () => [sequences, 1, lengths()], { on: () => core }),
   call(
     'RnnCore#forward',
     () => {
       const [input, hx, output] = [floats(8), floats(12, 1), floats(12)]
-      const kept = floats(checkpoints)
-      return [sequences, parameters(), input, hx, 0.5, 7, output, floats(12), kept, 1]
+      const results = [output, floats(12), floats(checkpoints)]
+      return [sequences, parameters(), input, hx, 0.5, 7, ...results, 1, lengths()]
     },
     { on: () => core, integers: [5], written: [[6], [7], [8]] },
   ),
@@ -235,7 +239,7 @@ export const calls: readonly Call[] = [
       const call = [sequences, parameters(), floats(8), floats(12, 1), 0.5, 7]
       const kept = [floats(12), floats(checkpoints, 2)]
       const gradients = [floats(12), floats(12), floats(8), floats(12), parameters()]
-      return [...call, ...kept, ...gradients, null, 1]
+      return [...call, ...kept, ...gradients, null, 1, lengths()]
     },
     {
       on: () => core,

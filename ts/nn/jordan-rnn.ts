@@ -242,6 +242,7 @@ export class JordanRNN extends Module {
       ...checked,
       core: this.#core(dtype),
       sequences: this.#sequences.of(layout),
+      lengths: layout.lengths,
       parameters,
       outputShape: [...checked.input.shape.slice(0, -1), this.outputSize],
       yNShape: batched ? [batch, this.outputSize] : [this.outputSize],

@@ -11,6 +11,8 @@ export interface JordanCall {
   readonly core: NativeJordanCore
   /** How the time steps of the sequences lie in `input`, `teacher` and the output. */
   readonly sequences: NativeSequences
+  /** Those of the sequences, if they differ. */
+  readonly lengths: Int32Array | null
   /** In the order of the state dict. */
   readonly parameters: readonly Variable[]
   readonly input: Variable
@@ -24,10 +26,11 @@ export interface JordanCall {
 
 /** The outputs and the last ones of a call, on the tape if a gradient is needed. */
 export function jordan(call: JordanCall): [output: Variable, yN: Variable] {
-  const { core, sequences, parameters, input, y0, teacher, outputShape, yNShape } = call
+  const { core, sequences, lengths, parameters, input, y0, teacher } = call
+  const { outputShape, yNShape } = call
   const { dtype } = input
   const inputs = [input, y0, teacher, ...parameters].filter((one) => one !== null)
-  const saved = willRecord(inputs) ? allocate(dtype, core.savedLength(sequences)) : null
+  const saved = willRecord(inputs) ? allocate(dtype, core.savedLength(sequences, lengths)) : null
   const output = Variable.of(allocate(dtype, elementCount(outputShape)), outputShape)
   const yN = Variable.of(allocate(dtype, elementCount(yNShape)), yNShape)
   const fingerprint = core.forward(
@@ -39,6 +42,7 @@ export function jordan(call: JordanCall): [output: Variable, yN: Variable] {
     output.values(),
     yN.values(),
     saved,
+    lengths,
   )
   if (saved === null) return [output, yN]
   record({
@@ -70,6 +74,7 @@ export function jordan(call: JordanCall): [output: Variable, yN: Variable] {
         toTeacher,
         toParameters,
         fingerprint,
+        lengths,
       )
       return [
         toInput,

@@ -13,6 +13,8 @@ export interface RnnCall {
   readonly core: NativeRnnCore
   /** How the time steps of the sequences lie in `input` and in the output. */
   readonly sequences: NativeSequences
+  /** Those of padded sequences, if they differ. */
+  readonly lengths: Int32Array | null
   /** In the order of the state dict. */
   readonly parameters: readonly Variable[]
   readonly input: Variable
@@ -156,8 +158,8 @@ function inputsOf({ input, hx, parameters }: RnnCall): Variable[] {
 }
 
 /** Room for what the native forward leaves for the native backward, beside the output. */
-function allocateSaved({ core, sequences, input, checkpointEvery }: RnnCall): Floats {
-  return allocate(input.dtype, core.savedLength(sequences, checkpointEvery))
+function allocateSaved({ core, sequences, lengths, input, checkpointEvery }: RnnCall): Floats {
+  return allocate(input.dtype, core.savedLength(sequences, checkpointEvery, lengths))
 }
 
 /** Room for the results. */
@@ -183,6 +185,7 @@ function forward(call: RnnCall, { output, hN, saved }: Made): number {
     hN.values(),
     saved,
     call.checkpointEvery,
+    call.lengths,
   )
 }
 
@@ -210,6 +213,7 @@ function backward(
     gradients.parameters,
     fingerprint,
     call.checkpointEvery,
+    call.lengths,
   )
 }
 

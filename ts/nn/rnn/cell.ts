@@ -151,6 +151,7 @@ export class RNNCell extends Module {
     const [output] = rnn({
       core: this.#cores.of(dtype),
       sequences: this.#sequences.of(layout),
+      lengths: null,
       parameters,
       input: x,
       hx: h,

@@ -392,6 +392,7 @@ export class RNN extends Module {
     return {
       core,
       sequences: this.#sequences.of(layout),
+      lengths: 'lengths' in layout ? layout.lengths : null,
       parameters,
       input,
       hx,

@@ -1,4 +1,4 @@
-/** The native description of a batch of sequences, kept from one call to the next. */
+/** The native description of a batch of sequences without their lengths, kept from one call to the next. */
 
 import { type NativeSequences, native } from '../../native'
 import type { Layout } from './arguments'
@@ -20,8 +20,7 @@ function make(layout: Layout): NativeSequences {
   if ('batchSizes' in layout) {
     return native.Sequences.packed(layout.batchSizes, layout.sortedIndices)
   }
-  const { steps, batch, batchFirst, lengths } = layout
-  return native.Sequences.padded(steps, batch, batchFirst, lengths)
+  return native.Sequences.padded(layout.steps, layout.batch, layout.batchFirst)
 }
 
 function sameLayout(a: Layout, b: Layout): boolean {
@@ -33,12 +32,7 @@ function sameLayout(a: Layout, b: Layout): boolean {
       sameIntegers(a.sortedIndices, b.sortedIndices)
     )
   }
-  return (
-    a.steps === b.steps &&
-    a.batch === b.batch &&
-    a.batchFirst === b.batchFirst &&
-    sameIntegers(a.lengths, b.lengths)
-  )
+  return a.steps === b.steps && a.batch === b.batch && a.batchFirst === b.batchFirst
 }
 
 function sameIntegers(a: Int32Array | null, b: Int32Array | null): boolean {
