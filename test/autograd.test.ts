@@ -72,6 +72,23 @@ describe('backward', () => {
     expect(a.grad?.data).not.toBe(b.grad?.data)
   })
 
+  it('takes a gradient that it adds to as a seed too', () => {
+    const [a, b] = [leaf([1, 2]), leaf([3, 4])]
+    a.add(b).backward(tensor([1, 2]))
+    a.add(b).backward(a.grad)
+    expect([a.grad?.toArray(), b.grad?.toArray()]).toEqual([
+      [2, 4],
+      [2, 4],
+    ])
+    a.backward(a.grad)
+    expect(a.grad?.toArray()).toEqual([4, 8])
+    a.add(b).backward(a.grad?.reshape([2]))
+    expect([a.grad?.toArray(), b.grad?.toArray()]).toEqual([
+      [8, 16],
+      [6, 12],
+    ])
+  })
+
   it('gives results of operations no gradient of their own', () => {
     const x = leaf([1, 2])
     const y = x.mul(2)

@@ -17,7 +17,7 @@
  */
 
 import { Background, NotInBackground, Turns } from '../background'
-import { allocate, converted, dtypeOf } from '../dtype'
+import { allocate, converted, dtypeOf, overlap } from '../dtype'
 import { type Floats, native } from '../native'
 import type { Destination, GraphNode } from './node'
 import { Variable } from './variable'
@@ -42,7 +42,11 @@ interface Elementwise {
   readonly run: (from: number, to: number) => void
 }
 
-/** Adds the gradients of `root` with respect to all leaves before it to theirs; `seed` is the gradient of `root` itself. */
+/**
+ * Adds the gradients of `root` with respect to all leaves before it to theirs.
+ *
+ * @param seed the gradient of `root` itself; only read, and not kept.
+ */
 export function runBackward(root: Variable, seed: Floats): void {
   const pass = new Pass(root, ({ length, run }) => run(0, length))
   pass.begin(seed)
@@ -162,7 +166,15 @@ class Pass {
 
   /** Adds what has arrived to the gradients of the leaves, and lets go of the nodes. */
   finish(): void {
-    for (const leaf of this.#leaves.keys()) leaf.grad?.values() // checked before the first is changed
+    const before: Floats[] = []
+    for (const { grad } of this.#leaves.keys()) {
+      if (grad !== null) before.push(grad.values()) // checked before the first is changed
+    }
+    for (const [leaf, { array, owned }] of this.#leaves) {
+      // Somebody else's array may be the very gradient that is added to.
+      const shared = !owned && before.some((grad) => overlap(grad, array))
+      this.#leaves.set(leaf, { array: shared ? array.slice() : array, owned: owned || shared })
+    }
     for (const [leaf, { array, owned }] of this.#leaves) accumulate(leaf, array, owned)
     for (const node of this.nodes) node.release()
   }

@@ -217,7 +217,8 @@ export class Tensor {
     const { signal } = checkOptions('Tensor.backwardAsync', options, ['signal'])
     const checked = checkSignal('Tensor.backwardAsync', signal)
     const root = this.#variable
-    await runBackwardAsync(root, seedOf(root, gradient), checked)
+    const seed = converted(seedOf(root, gradient), root.dtype)
+    await runBackwardAsync(root, seed, checked)
   }
 
   /**
@@ -457,5 +458,5 @@ function seedOf(root: Variable, gradient: unknown): Floats {
       `Mismatch in shape: grad_output[0] has a shape of ${formatShape(seed.shape)} and output[0] has a shape of ${formatShape(root.shape)}.`,
     )
   }
-  return converted(seed.values(), root.dtype)
+  return seed.values()
 }
