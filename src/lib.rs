@@ -19,6 +19,7 @@ mod jordan;
 mod lasting;
 mod linear;
 mod loss;
+mod malloc;
 mod onnx;
 mod optim;
 mod queue;

@@ -15,6 +15,7 @@ use napi::bindgen_prelude::*;
 
 use crate::block::Block;
 use crate::error::{Checked, Failure, caught};
+use crate::malloc;
 use crate::runtime::context;
 use crate::slice::{Array, Element, Floats, FloatsMut, Ints, Memory};
 
@@ -183,6 +184,7 @@ impl Portable for FloatsMut<'_> {
     type Taken = Target;
     fn take(self) -> Checked<Target> {
         let memory = self.memory()?;
+        malloc::expect(memory.bytes());
         RECORDING.with_borrow_mut(|recording| {
             let Some(recording) = recording else { return Ok(Target { memory, block: None }) };
             let block = Arc::new(Block::new(memory.dtype, memory.len)?);

@@ -1,5 +1,6 @@
 /** Sizes of memory: what cannot be had is a RangeError that names it, and the process goes on. */
 
+import { existsSync, readFileSync } from 'node:fs'
 import { cat, manualSeed, nn, ones, rand, randn, tensor, zeros } from '@elman/rnn'
 import { describe, expect, it } from 'vitest'
 import { addon } from './helpers/addon'
@@ -195,4 +196,43 @@ describe.runIf(process.platform === 'linux')('a process that is out of memory', 
       expect(results).toEqual([expect.stringMatching(/^RangeError: /), 'true'])
     },
   )
+})
+
+/** Which C library the process has, and what it does of itself: see `src/malloc.rs`. */
+const { header } = process.report.getReport() as { header: { glibcVersionRuntime?: string } }
+
+describe.runIf(header.glibcVersionRuntime !== undefined)('memory of large results', () => {
+  /** Page faults of a training step whose results are 8 MB each. */
+  const faults = (env: Record<string, string> = {}): number => {
+    const { status, stdout, stderr } = runModule(
+      `import { nn, randn, setNumThreads } from '@elman/rnn'
+       setNumThreads(1)
+       const rnn = new nn.RNN(64, 64)
+       const input = randn([500, 64, 64], { requiresGrad: true })
+       const step = () => {
+         const [output] = rnn.forward(input)
+         output.sum().backward()
+         for (const tensor of [input, ...rnn.parameters()]) tensor.grad = null
+       }
+       const found = () => process.resourceUsage().minorPageFault
+       for (let i = 0; i < 10; i += 1) step()
+       const before = found()
+       for (let i = 0; i < 40; i += 1) step()
+       console.log((found() - before) / 40)`,
+      { env },
+    )
+    expect([status, stderr]).toEqual([0, ''])
+    return Number(stdout)
+  }
+
+  it('is kept for the next ones', () => {
+    expect(faults()).toBeLessThan(400)
+  })
+
+  // Where the system has large pages for all, there are few faults anyway.
+  const pages = '/sys/kernel/mm/transparent_hugepage/enabled'
+  const large = existsSync(pages) && readFileSync(pages, 'utf8').includes('[always]')
+  it.skipIf(large)('is given back if the environment says so', () => {
+    expect(faults({ MALLOC_TRIM_THRESHOLD_: '131072' })).toBeGreaterThan(2000)
+  })
 })
