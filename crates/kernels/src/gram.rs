@@ -291,21 +291,40 @@ unsafe fn pack<T: Scalar, S: Simd<T>>(
 ) {
     let stored = |len: usize| if whole { len.next_multiple_of(S::LANES) } else { len };
     debug_assert!(to.len() >= chunk * stored(columns.len()));
+    let (tiles, rest) = (columns.len() / width, columns.len() % width);
+    let to = to.as_mut_ptr();
     for i in 0..chunk {
-        let row = source.row(start + i);
-        for tile in columns.clone().step_by(width) {
-            let len = (columns.end - tile).min(width);
-            let out = to.as_mut_ptr().wrapping_add((tile - columns.start) * chunk + i * stored(len));
-            let mut j = 0;
-            while j < len {
-                let count = (len - j).min(S::LANES);
-                // SAFETY: the caller vouches for this row up to the end of the columns.
-                let v = unsafe { load(s, row.wrapping_add(tile + j), count) };
-                // SAFETY: within this row of this tile, whose stored width covers the vector if `whole`.
-                unsafe { store(s, out.wrapping_add(j), v, if whole { S::LANES } else { count }) };
-                j += S::LANES;
-            }
+        let (mut from, mut out) =
+            (source.row(start + i).wrapping_add(columns.start), to.wrapping_add(i * width));
+        for _ in 0..tiles {
+            // SAFETY: the caller vouches for this row up to the end of the columns, and for the tile's.
+            unsafe { pack_part(s, from, width, whole, out) };
+            (from, out) = (from.wrapping_add(width), out.wrapping_add(chunk * width));
         }
+        if rest > 0 {
+            let out = to.wrapping_add(tiles * chunk * width + i * stored(rest));
+            // SAFETY: as above.
+            unsafe { pack_part(s, from, rest, whole, out) };
+        }
+    }
+}
+
+/// Packs `len` elements of a row; if `whole`, with zeros up to whole vectors. Where the length is a constant, as that of
+/// a full tile is, nothing of the loop is left.
+///
+/// # Safety
+///
+/// `from` is readable and `to` writable there.
+#[inline(always)]
+unsafe fn pack_part<T: Scalar, S: Simd<T>>(s: S, from: *const T, len: usize, whole: bool, to: *mut T) {
+    let mut j = 0;
+    while j < len {
+        let count = (len - j).min(S::LANES);
+        // SAFETY: the caller vouches for this row up to its end.
+        let v = unsafe { load(s, from.wrapping_add(j), count) };
+        // SAFETY: and for the tile, whose stored width covers the vector if `whole`.
+        unsafe { store(s, to.wrapping_add(j), v, if whole { S::LANES } else { count }) };
+        j += S::LANES;
     }
 }
 
