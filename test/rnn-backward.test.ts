@@ -4,6 +4,41 @@ import { nn, noGrad, ones, type Tensor, zeros } from '@elman/rnn'
 import { describe, expect, it } from 'vitest'
 import { expectClose, expectSameBits, filled } from './helpers/numbers'
 
+describe('results of more than a megabyte, whose memory is not cleared before,', () => {
+  const cases = [
+    {},
+    { batchFirst: true },
+    { numLayers: 2, bidirectional: true },
+    { numLayers: 3, nonlinearity: 'relu' },
+  ] as const
+  it.each(cases)('are those of two halves of the batch: %o', (options) => {
+    const [T, B] = [100, 64]
+    const rnn = new nn.RNN(64, 64, options)
+    const dim = 'batchFirst' in options ? 0 : 1
+    const input = filled(dim === 1 ? [T, B, 64] : [B, T, 64], 1)
+    const run = (x: Tensor) => {
+      const { output, pullback } = rnn.vjp(x)
+      return [output, pullback(output, null).input]
+    }
+    const whole = run(input)
+    for (const start of [0, B / 2]) {
+      const half = run(input.narrow(dim, start, B / 2))
+      half.forEach((result, i) => {
+        expectSameBits(whole[i]?.narrow(dim, start, B / 2) ?? zeros([0]), result)
+      })
+    }
+  })
+
+  it('are zeros where there is nothing to add up', () => {
+    const [rnn, linear] = [new nn.RNN(600, 600), new nn.Linear(600, 600)]
+    const [output] = rnn.forward(zeros([3, 0, 600]))
+    linear.forward(output).sum().backward()
+    for (const { grad, shape } of [...rnn.parameters(), ...linear.parameters()]) {
+      expectSameBits(grad ?? zeros([0]), zeros(shape))
+    }
+  })
+})
+
 describe('gradients', () => {
   it('of both biases are equal', () => {
     const rnn = new nn.RNN(3, 4, { numLayers: 2, bidirectional: true })

@@ -1,5 +1,6 @@
 /** Kinds of numbers, and arrays of them. */
 
+import { Buffer, constants } from 'node:buffer'
 import { types } from 'node:util'
 import type { Floats } from './native'
 
@@ -24,6 +25,25 @@ export function allocate(dtype: DType, length: number): Floats {
     return dtype === 'float64' ? new Float64Array(length) : new Float32Array(length)
   } catch (cause) {
     throw new RangeError(`cannot allocate ${length} elements of ${dtype}`, { cause })
+  }
+}
+
+/** Bytes from which on zeroing an array takes longer than the other way to get one. */
+const LARGE = 2 ** 20
+
+/**
+ * A new array for the addon to write whole before anybody reads it: a large one holds whatever was in memory.
+ *
+ * @throws RangeError as {@link allocate}.
+ */
+export function allocateUnset(dtype: DType, length: number): Floats {
+  const bytes = length * (dtype === 'float64' ? 8 : 4)
+  if (!(bytes >= LARGE && bytes <= constants.MAX_LENGTH)) return allocate(dtype, length)
+  try {
+    const { buffer } = Buffer.allocUnsafeSlow(bytes) // never a part of a larger one
+    return dtype === 'float64' ? new Float64Array(buffer) : new Float32Array(buffer)
+  } catch {
+    return allocate(dtype, length) // which says what is wrong
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { apply, multiplyAddsOfAnElement } from '../autograd/node'
 import type { Variable } from '../autograd/variable'
-import { allocate } from '../dtype'
+import { allocateUnset } from '../dtype'
 import { native } from '../native'
 
 /**
@@ -18,7 +18,7 @@ export function linear(x: Variable, weight: Variable, bias: Variable | null): Va
   const leading = x.shape.slice(0, -1)
   const rows = leading.reduce((product, size) => product * size, 1)
   const { dtype } = weight
-  const out = allocate(dtype, rows * outFeatures)
+  const out = allocateUnset(dtype, rows * outFeatures)
   native.linearForward(
     x.values(),
     weight.values(),
@@ -36,9 +36,9 @@ export function linear(x: Variable, weight: Variable, bias: Variable | null): Va
     inputs,
     [x, weight],
     (gradient, [toX, toWeight, toBias]) => {
-      const gradX = toX ? allocate(dtype, rows * inFeatures) : null
-      const gradWeight = toWeight ? allocate(dtype, outFeatures * inFeatures) : null
-      const gradBias = toBias ? allocate(dtype, outFeatures) : null
+      const gradX = toX ? allocateUnset(dtype, rows * inFeatures) : null
+      const gradWeight = toWeight ? allocateUnset(dtype, outFeatures * inFeatures) : null
+      const gradBias = toBias ? allocateUnset(dtype, outFeatures) : null
       native.linearBackward(
         x.values(),
         weight.values(),

@@ -5,7 +5,7 @@ import { Saved } from '../autograd/saved'
 import { Variable } from '../autograd/variable'
 import { Background, Turns } from '../background'
 import { elementCount } from '../check'
-import { allocate } from '../dtype'
+import { allocate, allocateUnset } from '../dtype'
 import type { Floats, NativeRnnCore, NativeSequences } from '../native'
 
 /** Everything that one call of the stack works on. */
@@ -96,9 +96,9 @@ function recordCall(call: RnnCall, inputs: readonly Variable[], made: Made): voi
       const [toInput = false, ...toRest] = wanted
       const toHx = hx !== null && (toRest.shift() ?? false)
       const gradients = {
-        input: toInput ? zerosLike(call.input) : null,
-        hx: toHx ? zerosLike(hx) : null,
-        parameters: toRest.includes(true) ? call.parameters.map(zerosLike) : null,
+        input: toInput ? roomForRows(call, call.input.numel) : null,
+        hx: toHx ? roomLike(hx) : null,
+        parameters: toRest.includes(true) ? call.parameters.map(roomLike) : null,
       }
       backward(call, made, saved, gradOutput, gradHN, gradients)
       const parts = gradients.parameters ?? toRest.map(() => null)
@@ -136,9 +136,9 @@ export function rnnVjp(call: RnnCall): {
   const pullback = (gradOutput: Floats | null, gradHN: Floats | null): Cotangents => {
     kept.check()
     const gradients = {
-      input: zerosLike(call.input),
-      hx: zerosLike(hN),
-      parameters: call.parameters.map(zerosLike),
+      input: roomForRows(call, call.input.numel),
+      hx: roomLike(hN),
+      parameters: call.parameters.map(roomLike),
     }
     backward(call, made, saved, gradOutput, gradHN, gradients)
     return {
@@ -159,14 +159,15 @@ function inputsOf({ input, hx, parameters }: RnnCall): Variable[] {
 
 /** Room for what the native forward leaves for the native backward, beside the output. */
 function allocateSaved({ core, sequences, lengths, input, checkpointEvery }: RnnCall): Floats {
-  return allocate(input.dtype, core.savedLength(sequences, checkpointEvery, lengths))
+  return allocateUnset(input.dtype, core.savedLength(sequences, checkpointEvery, lengths))
 }
 
 /** Room for the results. */
-function makeRoom({ input: { dtype }, outputShape, hNShape }: RnnCall, saved: Floats | null): Made {
+function makeRoom(call: RnnCall, saved: Floats | null): Made {
+  const { input, outputShape, hNShape } = call
   return {
-    output: Variable.of(allocate(dtype, elementCount(outputShape)), outputShape),
-    hN: Variable.of(allocate(dtype, elementCount(hNShape)), hNShape),
+    output: Variable.of(roomForRows(call, elementCount(outputShape)), outputShape),
+    hN: Variable.of(allocateUnset(input.dtype, elementCount(hNShape)), hNShape),
     saved,
     fingerprint: 0,
   }
@@ -217,6 +218,11 @@ function backward(
   )
 }
 
-function zerosLike({ dtype, numel }: Variable): Floats {
-  return allocate(dtype, numel)
+/** Room for `length` elements of rows in the order of the input's: zeros where some of them are padding. */
+function roomForRows({ lengths, input: { dtype } }: RnnCall, length: number): Floats {
+  return lengths === null ? allocateUnset(dtype, length) : allocate(dtype, length)
+}
+
+function roomLike({ dtype, numel }: Variable): Floats {
+  return allocateUnset(dtype, numel)
 }
