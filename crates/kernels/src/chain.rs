@@ -12,7 +12,8 @@
 
 use crate::pack::Packed;
 use crate::places::Target;
-use crate::recurrence::{ChainBase, Epilogue, Link, Order, Plan, Room, Start};
+use crate::recurrence::{Link, Plan, Room};
+use crate::terms::{ChainBase, Epilogue, Order, Start};
 use crate::{AllocError, Context, Scalar, Steps};
 
 /// A recurrence over the rows of `steps`.

@@ -53,6 +53,7 @@ mod scalar;
 mod scratch;
 mod step;
 mod steps;
+mod terms;
 mod tile;
 mod wide;
 
@@ -67,13 +68,13 @@ pub use isa::{CACHE_LINE, Isa, Simd, Task};
 pub use pack::Packed;
 pub use places::{Placed, Places, Target};
 pub use pool::Team;
-pub use recurrence::{ChainBase, Epilogue, Order, Start};
 pub use reduce::column_sums;
 pub use relay::{Leg, Relay, relay};
 pub use scalar::Scalar;
 pub use scratch::{AllocError, Scratch};
 pub use step::{Stacked, Step, step};
 pub use steps::{Steps, StepsError};
+pub use terms::{ChainBase, Epilogue, Order, Start};
 pub use wide::Body;
 
 #[cfg(test)]

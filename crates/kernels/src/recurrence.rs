@@ -1,5 +1,4 @@
-//! The loop over time that [`chain()`](crate::chain()) and [`relay()`](crate::relay()) run, and the terms in which both
-//! are asked for.
+//! The loop over time that [`chain()`](crate::chain()) and [`relay()`](crate::relay()) run.
 //!
 //! ```text
 //! for t in the order of the steps
@@ -20,13 +19,12 @@
 
 use std::ops::Range;
 
-use ndarray::ArrayView2;
-
 use crate::isa::{FAR, Simd, Task};
-use crate::matrix::{Matrix, copy_rows, crowded, matrix, roomy, row_stride};
+use crate::matrix::{Matrix, copy_rows, crowded, roomy, row_stride};
 use crate::pack::Packed;
-use crate::places::{Far, Placed, Places, Target};
+use crate::places::{Far, Placed, Target};
 use crate::pool::Member;
+use crate::terms::{ChainBase, Epilogue, Order};
 use crate::tile::{Ahead, Base, Before, Block, Finish};
 use crate::{AllocError, Context, Scalar, Scratch, Steps};
 
@@ -38,66 +36,6 @@ const ROWS_OF_A_THREAD: usize = 4;
 
 /// Sequences from which on a copy of a step's rows in a better place is worth it.
 const WORTH_A_COPY: usize = 6;
-
-/// The order in which the steps are computed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
-    /// From the first step to the last.
-    Ascending,
-    /// From the last step to the first; a sequence begins at its own last step.
-    Descending,
-}
-
-/// What a row that begins a sequence starts from.
-#[derive(Clone, Copy, Debug)]
-pub enum Start<'a, T> {
-    /// The product of W with a state (B, H), on top of the base.
-    State(ArrayView2<'a, T>),
-    /// What y holds in that row already, and no product.
-    Prepared,
-}
-
-/// What the product is added to.
-#[derive(Clone, Copy, Debug)]
-pub enum ChainBase<'a, T: Scalar> {
-    /// What y holds.
-    InPlace,
-    /// A matrix (rows, H).
-    Matrix(Placed<'a, T>),
-    /// One row of H elements for all.
-    Row(&'a [T]),
-    /// 0.
-    Zero,
-    /// x W' + b, computed in each step: the same bits as [`crate::affine`] into y and [`ChainBase::InPlace`], without
-    /// the way of y to memory and back in between.
-    Product {
-        /// x (rows, K').
-        x: Placed<'a, T>,
-        /// W' (K', H).
-        weights: &'a Packed<'a, T>,
-        /// b, or 0.
-        bias: Option<&'a [T]>,
-    },
-}
-
-/// The function f.
-#[derive(Clone, Copy, Debug)]
-pub enum Epilogue<'a, T> {
-    /// tanh.
-    Tanh,
-    /// max(·, 0).
-    Relu,
-    /// 1 / (1 + e^-·).
-    Sigmoid,
-    /// Nothing: f is the identity, and so is its derivative.
-    Identity,
-    /// · ⊙ (1 - h²), with h (rows, H) the output of a tanh.
-    TanhGrad(Placed<'a, T>),
-    /// · where h > 0, else 0, with h (rows, H) the output of a relu.
-    ReluGrad(Placed<'a, T>),
-    /// · ⊙ h (1 - h), with h (rows, H) the output of a sigmoid.
-    SigmoidGrad(Placed<'a, T>),
-}
 
 /// Room for the rows of a step of a link's base and of its function's matrix, as far as these have places; for those
 /// of x, likewise or if they are read more slowly where they are; and for those of two steps of what the link makes.
@@ -148,49 +86,6 @@ impl<'c, T: Scalar> Room<'c, T> {
 /// Whether threads share out the batch, else the columns.
 fn by_rows(ctx: &Context, batch: usize) -> bool {
     batch >= ROWS_OF_A_THREAD * ctx.threads()
-}
-
-impl<'a, T: Scalar> Epilogue<'a, T> {
-    /// The matrix that it reads.
-    fn matrix(self) -> Option<Placed<'a, T>> {
-        match self {
-            Self::TanhGrad(h) | Self::ReluGrad(h) | Self::SigmoidGrad(h) => Some(h),
-            Self::Tanh | Self::Relu | Self::Sigmoid | Self::Identity => None,
-        }
-    }
-}
-
-impl<'a, T: Scalar> ChainBase<'a, T> {
-    /// The matrix that it is.
-    fn matrix(self) -> Option<Placed<'a, T>> {
-        if let Self::Matrix(matrix) = self { Some(matrix) } else { None }
-    }
-
-    /// The product that each step computes ahead of its own.
-    fn before(&self, steps: &Steps) -> Option<(Before<T>, Option<&'a Places>)> {
-        match self {
-            Self::Product { x, weights, .. } => {
-                assert_eq!(x.array.ncols(), weights.k(), "chain: x must have a column for each row of W'");
-                let (a, places) = x.matrix(steps);
-                let (k, n) = (weights.k(), weights.n());
-                Some((Before { a, w: weights.data.as_ptr(), k, n }, places))
-            }
-            Self::InPlace | Self::Matrix(_) | Self::Row(_) | Self::Zero => None,
-        }
-    }
-}
-
-impl<T: Scalar> Start<'_, T> {
-    /// The states, which must be of this shape.
-    pub(crate) fn matrix(&self, shape: (usize, usize)) -> Option<Matrix<T>> {
-        match *self {
-            Self::State(state) => {
-                assert_eq!(state.dim(), shape, "chain: the state must have a row for each sequence");
-                Some(matrix(state))
-            }
-            Self::Prepared => None,
-        }
-    }
 }
 
 /// One product of a step: C = f(base + A W) for all rows; A comes from the link before.

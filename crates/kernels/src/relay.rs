@@ -16,7 +16,8 @@
 use crate::affine::ROWS_TOGETHER;
 use crate::pack::Packed;
 use crate::places::Target;
-use crate::recurrence::{ChainBase, Epilogue, Link, Order, Plan, Room, Start};
+use crate::recurrence::{Link, Plan, Room};
+use crate::terms::{ChainBase, Epilogue, Order, Start};
 use crate::{AllocError, Context, Scalar, Steps};
 
 /// One of the two products of a step.
