@@ -172,8 +172,9 @@ class Pass {
     }
     for (const [leaf, { array, owned }] of this.#leaves) {
       // Somebody else's array may be the very gradient that is added to.
-      const shared = !owned && before.some((grad) => overlap(grad, array))
-      this.#leaves.set(leaf, { array: shared ? array.slice() : array, owned: owned || shared })
+      if (!owned && before.some((grad) => overlap(grad, array))) {
+        this.#leaves.set(leaf, { array: array.slice(), owned: true })
+      }
     }
     for (const [leaf, { array, owned }] of this.#leaves) accumulate(leaf, array, owned)
     for (const node of this.nodes) node.release()

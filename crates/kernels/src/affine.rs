@@ -10,7 +10,7 @@ use crate::matrix::{Matrix, copy_rows, crowded, roomy};
 use crate::pack::Packed;
 use crate::places::{Far, Placed, Target};
 use crate::tile::{Base, Block, Finish};
-use crate::{AllocError, Context, Scalar, Scratch, Steps};
+use crate::{AllocError, Context, Scalar, Steps};
 
 /// Rows that are multiplied by all panels before the next ones: X of 96 rows by K = 1024 floats takes
 /// 400 KB, within the second cache.
@@ -125,22 +125,21 @@ pub fn affine_placed<'y, T: Scalar>(
         let rows = row..rows.min(row + rows_of_part);
         let panels = panel..shared.0.range.end.min(panel + panels_of_part);
         let room = |columns| ctx.scratch::<T>(rows.len() * roomy::<T>(columns));
-        // Without a copy of rows that are crowded it is slower, but as good.
-        let mut near_a =
-            (moves.fetch.is_some() || again).then(|| room(w.k())).filter(|room| room.is_ok() || !again);
-        let mut near_c = moves.deliver.map(|_| room(n));
-        let near = |room: &mut Option<Result<Scratch<'_, T>, AllocError>>, columns| match room {
-            None => Ok(None),
-            Some(Ok(room)) => {
-                Ok(Some(Matrix { data: room.as_mut_ptr().cast_const(), stride: roomy::<T>(columns) }))
-            }
-            Some(Err(error)) => Err(*error),
+        let run = || {
+            let mut near_a = match moves.fetch {
+                Some(_) => Some(room(w.k())?),
+                None if again => room(w.k()).ok(), // slower without, but as good
+                None => None,
+            };
+            let mut near_c = moves.deliver.map(|_| room(n)).transpose()?;
+            let near_a = near_a.as_mut().map(|room| Matrix::over(room, roomy::<T>(w.k())));
+            let near_c = near_c.as_mut().map(|room| Matrix::over(room, roomy::<T>(n)));
+            let rows = rows.clone();
+            T::affine(ctx.isa(), Affine { shared: &shared, rows, panels, moves: &moves, near_a, near_c });
+            Ok(())
         };
-        match (near(&mut near_a, w.k()), near(&mut near_c, n)) {
-            (Ok(near_a), Ok(near_c)) => {
-                T::affine(ctx.isa(), Affine { shared: &shared, rows, panels, moves: &moves, near_a, near_c });
-            }
-            (Err(error), _) | (_, Err(error)) => _ = failed.set(error),
+        if let Err(error) = run() {
+            _ = failed.set(error);
         }
     });
     failed.into_inner().map_or(Ok(()), Err)

@@ -15,6 +15,11 @@ pub(crate) struct Matrix<T> {
 }
 
 impl<T> Matrix<T> {
+    /// One to be written to and read, over `room`.
+    pub(crate) fn over(room: &mut [T], stride: usize) -> Self {
+        Self { data: room.as_mut_ptr().cast_const(), stride }
+    }
+
     #[inline(always)]
     pub(crate) fn at(&self, row: usize, column: usize) -> *const T {
         self.data.wrapping_add(row * self.stride + column)

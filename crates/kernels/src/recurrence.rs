@@ -133,15 +133,12 @@ impl<'a, T: Scalar> Link<'a, T> {
         assert_eq!(w.n(), width, "chain: y must have as many columns as W");
         let in_place = matches!(base, ChainBase::InPlace);
         let (own, places) = y.matrix(steps);
-        let near = |room: &'a mut Option<Scratch<'_, T>>, stride| {
-            room.as_mut().map(|room| Matrix { data: room.as_mut_ptr().cast_const(), stride })
-        };
         let (before, x_places) = base.before(steps).unzip();
         // Where a matrix is read, and whether its rows have to be fetched there.
         let read = |m: Placed<'l, T>, room: &'a mut Option<Scratch<'_, T>>| {
             assert_eq!(m.array.ncols(), width, "chain: a matrix beside y must have as many columns");
             let (array, places) = m.matrix(steps);
-            let near = near(room, width);
+            let near = room.as_mut().map(|room| Matrix::over(room, width));
             (near.unwrap_or(array), places.zip(near).map(|(places, near)| (Far { array, places }, near)))
         };
         let base_read = base.matrix().map(|m| read(m, &mut room.base));
@@ -157,10 +154,9 @@ impl<'a, T: Scalar> Link<'a, T> {
         if let Some(before) = &before {
             assert_eq!(before.n, width, "chain: x W' must have the shape of y");
         }
-        let x = before.as_ref().zip(near(&mut room.x, before.as_ref().map_or(0, |x| roomy::<T>(x.k))));
-        let x = x.map(|(before, room)| Nearby {
+        let x = before.as_ref().zip(room.x.as_mut()).map(|(before, room)| Nearby {
             far: x_places.flatten().map(|places| Far { array: before.a, places }),
-            room,
+            room: Matrix::over(room, roomy::<T>(before.k)),
             rows: steps.batch(),
         });
         let finish_read = epilogue.matrix().map(|m| read(m, &mut room.beside));
@@ -201,7 +197,10 @@ impl<'a, T: Scalar> Link<'a, T> {
             x,
             far: places.map(|places| Far { array: own, places }),
             in_place,
-            halves: near(&mut room.made, roomy::<T>(width)).map(|first| [first, first.below(steps.batch())]),
+            halves: room.made.as_mut().map(|made| {
+                let first = Matrix::over(made, roomy::<T>(width));
+                [first, first.below(steps.batch())]
+            }),
         }
     }
 
