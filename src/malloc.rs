@@ -12,8 +12,8 @@
 //!
 //! mallopt(3).
 
-/// Bytes from which on a result is large: malloc takes less from memory that it has.
-const LARGE: usize = 1 << 20;
+/// Bytes from which on a result is large: glibc takes less from memory that it has, whatever was freed before.
+const LARGE: usize = 128 << 10;
 
 /// A result of `bytes` bytes will be written.
 #[inline]

@@ -246,15 +246,16 @@ fn even_bounds(steps: &Steps, parts: usize) -> Vec<usize> {
         bounds.extend((1..=parts).map(|i| batch * i / parts));
         return bounds;
     }
-    let mut rows = 0;
+    // Each bound lies as near to its share of the rows as whole sequences allow.
+    let mut before = 0;
     for b in 0..batch {
-        rows += steps.length(b);
-        while bounds.len() < parts && rows * parts >= steps.rows() * bounds.len() {
-            bounds.push(b + 1);
+        let length = steps.length(b);
+        while bounds.len() < parts && (2 * before + length) * parts > 2 * steps.rows() * bounds.len() {
+            bounds.push(b);
         }
+        before += length;
     }
-    bounds.resize(parts, batch);
-    bounds.push(batch);
+    bounds.resize(parts + 1, batch);
     bounds
 }
 
@@ -424,6 +425,9 @@ mod tests {
     fn bounds_share_out_rows_evenly() {
         let steps = Steps::new([4, 4, 1, 1, 1, 1, 1]).unwrap(); // lengths 7 2 2 2
         assert_eq!(even_bounds(&steps, 2), [0, 1, 4]);
+        let lengths = [73, 70, 67, 64, 61, 58, 55, 52, 48, 45, 42, 39, 36, 33, 30, 27];
+        let steps = Steps::new((0..73).map(|t| lengths.iter().filter(|&&l| l > t).count())).unwrap();
+        assert_eq!(even_bounds(&steps, 2), [0, 6, 16]); // 393 and 407 of 800 rows, not 448 and 352
         assert_eq!(even_bounds(&Steps::uniform(2, 9).unwrap(), 2), [0, 4, 9]);
         assert_eq!(even_bounds(&Steps::new([2, 1]).unwrap(), 3), [0, 1, 1, 2]);
     }
