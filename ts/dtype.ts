@@ -28,17 +28,18 @@ export function allocate(dtype: DType, length: number): Floats {
   }
 }
 
-/** Bytes from which on zeroing an array takes longer than the other way to get one. */
+/** Bytes from which on it takes longer to zero an array than to write it where it is not in the cache. */
 const LARGE = 2 ** 20
 
 /**
- * A new array for the addon to write whole before anybody reads it: a large one holds whatever was in memory.
+ * A new array for the addon to write whole before anybody reads it: one of `large` bytes or more holds whatever was in
+ * memory.
  *
  * @throws RangeError as {@link allocate}.
  */
-export function allocateUnset(dtype: DType, length: number): Floats {
+export function allocateUnset(dtype: DType, length: number, large: number = LARGE): Floats {
   const bytes = length * (dtype === 'float64' ? 8 : 4)
-  if (!(bytes >= LARGE && bytes <= constants.MAX_LENGTH)) return allocate(dtype, length)
+  if (!(bytes >= large && bytes <= constants.MAX_LENGTH)) return allocate(dtype, length)
   try {
     const { buffer } = Buffer.allocUnsafeSlow(bytes) // never a part of a larger one
     return dtype === 'float64' ? new Float64Array(buffer) : new Float32Array(buffer)

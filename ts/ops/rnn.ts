@@ -218,9 +218,9 @@ function backward(
   )
 }
 
-/** Room for `length` elements of rows in the order of the input's: zeros where some of them are padding. */
+/** Room for `length` elements of rows in the order of the input's. Where some are padding, the addon clears all first. */
 function roomForRows({ lengths, input: { dtype } }: RnnCall, length: number): Floats {
-  return lengths === null ? allocateUnset(dtype, length) : allocate(dtype, length)
+  return lengths === null ? allocateUnset(dtype, length) : allocateUnset(dtype, length, 0)
 }
 
 function roomLike({ dtype, numel }: Variable): Floats {

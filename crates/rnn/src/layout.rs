@@ -246,6 +246,18 @@ impl Layout {
         });
     }
 
+    /// Makes the rows in the padding 0, before any other row is written: where there is padding, the whole array
+    /// becomes 0. To clear it from end to end is the fastest way to have its lines in the cache, since none of them
+    /// has to be read from memory first, as those of single rows would.
+    pub fn clear_padding<T: Scalar>(&self, ctx: &Context, outer: &mut [T]) {
+        if self.outer_rows == self.steps.rows() {
+            return;
+        }
+        let (len, threads) = (outer.len(), ctx.threads());
+        let ends = (1..=threads).map(|i| (i, len / threads * i + len % threads * i / threads));
+        share_out(ctx, outer, ends, |_, part| part.fill(T::zero()));
+    }
+
     /// inner state b = the caller's state of b.
     pub fn gather_states<T: Scalar>(&self, columns: usize, outer: &[T], inner: &mut [T]) {
         for (b, to) in inner.chunks_exact_mut(columns).enumerate() {
@@ -267,7 +279,7 @@ impl Layout {
 }
 
 /// To copy an element takes about as long as so many multiply-adds.
-const WORK_OF_A_COPY: usize = 4;
+const WORK_OF_A_COPY: usize = 8;
 
 /// Calls `body` with parts of `data`, on all threads if it is large; a part ends at each of `ends`, which say
 /// the index of what follows and its place in `data`.

@@ -30,7 +30,7 @@ pub struct TaughtForward<'a, T: Scalar> {
     pub y_0: Option<&'a [T]>,
     /// What is fed back, O columns; what it holds in the padding is not read.
     pub teacher: &'a [T],
-    /// The network's own outputs, O columns, of which the rows in the padding must be 0.
+    /// The network's own outputs, O columns, of which the rows in the padding become 0.
     pub output: &'a mut [T],
     /// The last output of each sequence (B, O).
     pub y_n: &'a mut [T],
@@ -68,7 +68,7 @@ pub struct TaughtGradients<'a, T: Scalar> {
     pub dinput: Option<&'a mut [T]>,
     /// (B, O).
     pub dy_0: Option<&'a mut [T]>,
-    /// Shaped as the teacher; the rows in the padding must be 0, and at last steps it becomes 0.
+    /// Shaped as the teacher; it becomes 0 at last steps and in the padding.
     pub dteacher: Option<&'a mut [T]>,
     /// In the order of the parameters.
     pub dparameters: Option<Vec<&'a mut [T]>>,

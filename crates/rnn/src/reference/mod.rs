@@ -37,18 +37,9 @@ impl Net {
 
 type Rows = Vec<Vec<f64>>;
 
-/// An array to write: NaN where a number shall come, and 0 in the padding, as a caller makes it.
+/// An array to write, in the caller's layout: NaN everywhere, in the padding too.
 fn unwritten<T: Scalar>(layout: &Layout, columns: usize) -> Vec<T> {
-    let ctx = Context::new(Isa::detect(), 1);
-    let mut array = vec![T::zero(); layout.outer_rows() * columns];
-    layout.scatter_rows(
-        &ctx,
-        columns,
-        &vec![T::nan(); layout.steps().rows() * columns],
-        T::zero(),
-        &mut array,
-    );
-    array
+    vec![T::nan(); layout.outer_rows() * columns]
 }
 
 /// Outputs, final states [l·D + d][b] and all of a sequence batch's gradients.

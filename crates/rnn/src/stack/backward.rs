@@ -45,7 +45,7 @@ pub struct Backward<'a, T: Scalar> {
 /// Where a backward pass writes. What is `None` is not wanted, and not computed.
 #[derive(Debug)]
 pub struct Gradients<'a, T: Scalar> {
-    /// Shaped as the input, of which the rows in the padding must be 0, and stay so.
+    /// Shaped as the input, of which the rows in the padding become 0.
     pub dinput: Option<&'a mut [T]>,
     /// Shaped as the states.
     pub dstates: Vec<Option<&'a mut [T]>>,
@@ -72,8 +72,11 @@ impl<C> Stack<C> {
         let layout = call.layout;
         let parameters = self.views(call.parameters)?;
         self.check_backward(call, &gradients, self.saved_len(layout)?)?;
-        let Gradients { dinput, mut dstates, dparameters } = gradients;
+        let Gradients { mut dinput, mut dstates, dparameters } = gradients;
         rouse(ctx, layout, call.parameters);
+        if let Some(dinput) = &mut dinput {
+            layout.clear_padding(ctx, dinput);
+        }
         let sizes = self.cell.state_sizes();
         let rows = layout.steps().rows();
         let (of_layer, of_cell) = self.kept_sizes(rows);
@@ -96,7 +99,6 @@ impl<C> Stack<C> {
             .map(|group| dparameters.as_mut().map(|all| all.take(group.len()).collect()))
             .collect();
 
-        let mut dinput = dinput;
         let mut from_above: Option<Place<'_, T>> = None;
         for l in (0..self.layers).rev() {
             if ctx.cancelled() {

@@ -22,7 +22,7 @@ pub struct Forward<'a, T: Scalar> {
     pub states: &'a [Option<&'a [T]>],
     /// Dropout between layers.
     pub dropout: Dropout,
-    /// The output, D·S columns, of which the rows in the padding must be 0, and stay so.
+    /// The output, D·S columns, of which the rows in the padding become 0.
     pub output: &'a mut [T],
     /// For each state of the cell, the final states (L·D, B, size).
     pub states_n: Vec<&'a mut [T]>,
@@ -44,6 +44,7 @@ impl<C> Stack<C> {
         self.check_forward(&call, self.saved_len(call.layout)?)?;
         let Forward { layout, parameters, input, states, dropout, output, mut states_n, saved } = call;
         rouse(ctx, layout, parameters);
+        layout.clear_padding(ctx, output);
         let parameters = self.views(parameters)?;
         let sizes = self.cell.state_sizes();
 
