@@ -125,6 +125,23 @@ describe('forwardAsync and backwardAsync give the bits of forward and backward:'
     expect(await run((y, seed) => y.backwardAsync(seed))).toEqual(expected)
   })
 
+  // Memory of the background from 1 MB on is used again, with what it held.
+  it('padding is 0 in large results, whatever ran before', async () => {
+    const rnn = new nn.RNN(64, 64)
+    const [steps, batch, longest] = [280, 16, 35]
+    const input = filled([steps, batch, 64], 1, { requiresGrad: true })
+    for (const lengths of [null, Array.from({ length: batch }, (_, b) => longest - b)]) {
+      input.grad = null
+      const [output] = await rnn.forwardAsync(input, null, { lengths })
+      await output.sum().backwardAsync()
+      for (const result of [output, input.grad]) {
+        const beyond = result?.data.subarray(longest * batch * 64) ?? []
+        expect(beyond.length).toBe((steps - longest) * batch * 64)
+        expect(beyond.every((value) => value === 0)).toBe(lengths !== null)
+      }
+    }
+  })
+
   it('gradients add up, in place', async () => {
     const x = tensor([1, 2], { requiresGrad: true })
     await x.mul(3).sum().backwardAsync()

@@ -345,6 +345,20 @@ mod tests {
     }
 
     #[test]
+    fn padding_is_cleared_where_there_is_any() {
+        for threads in 1..=3 {
+            let ragged = Layout::padded(7000, 3, true, Some(&[5, 7000, 1])).unwrap();
+            let mut outer = vec![7.0_f32; 7000 * 3 * 11];
+            ragged.clear_padding(&ctx(threads), &mut outer);
+            assert!(outer.iter().all(|&v| v == 0.0), "{threads} threads");
+            let equal = Layout::padded(2, 3, true, Some(&[2, 2, 2])).unwrap();
+            let mut outer = vec![7.0; 6];
+            equal.clear_padding(&ctx(threads), &mut outer);
+            assert_eq!(outer, [7.0; 6], "no padding, no need");
+        }
+    }
+
+    #[test]
     fn lengths_are_sorted_and_padding_becomes_zero() {
         // Sequence b at time t holds 10 b + t.
         let outer = [0., 10., 20., 1., 11., 21., 2., 12., 22.];
