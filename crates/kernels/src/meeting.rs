@@ -21,6 +21,7 @@ pub(crate) fn spin_until(mut done: impl FnMut() -> bool) {
 
 /// Where the threads of a run meet before it begins. Those who come later than it is closed are left out.
 #[derive(Default)]
+#[repr(align(128))] // see `Barrier`
 pub(crate) struct Gate {
     /// How many have come besides the caller, and [`Gate::CLOSED`].
     came: AtomicUsize,
@@ -63,8 +64,10 @@ impl Gate {
     }
 }
 
-/// A barrier that spins.
+/// A barrier that spins. It has two lines to itself, since processors fetch pairs of them: it may lie on the stack of the
+/// caller, and what that writes beside it would take the line away from those who wait.
 #[derive(Default)]
+#[repr(align(128))]
 pub(crate) struct Barrier {
     arrived: AtomicUsize,
     round: AtomicUsize,
