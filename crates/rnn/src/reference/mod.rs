@@ -8,7 +8,7 @@ mod errors;
 mod jordan;
 mod stream;
 
-use elman_kernels::{Context, Isa, Scalar};
+use elman_kernels::Scalar;
 
 use crate::{Elman, Layout, Nonlinearity, Stack};
 
