@@ -241,6 +241,7 @@ mod tests {
         check::<f32>(&[3; 40], 130, 1); // shares out the batch
         check::<f32>(&[40, 3, 2, 2, 2, 2, 2, 2, 2, 2, 1, 1, 1], 200, 2); // of very unequal lengths
         check::<f64>(&[4, 4], 400, 3); // shares out the columns
+        check::<f32>(&[40], 130, 4); // does so with little work, for the sake of the caches
     }
 
     #[test]
