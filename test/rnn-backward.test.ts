@@ -30,10 +30,13 @@ describe('results of more than a megabyte, whose memory is not cleared before,',
   })
 
   it('are zeros where there is nothing to add up', () => {
-    const [rnn, linear] = [new nn.RNN(600, 600), new nn.Linear(600, 600)]
-    const [output] = rnn.forward(zeros([3, 0, 600]))
+    const rnn = new nn.RNN(600, 600)
+    const jordan = new nn.JordanRNN(600, 600, 600)
+    const linear = new nn.Linear(600, 600)
+    const [hidden] = rnn.forward(zeros([3, 0, 600]))
+    const [output] = jordan.forward(hidden)
     linear.forward(output).sum().backward()
-    for (const { grad, shape } of [...rnn.parameters(), ...linear.parameters()]) {
+    for (const { grad, shape } of [rnn, jordan, linear].flatMap((one) => [...one.parameters()])) {
       expectSameBits(grad ?? zeros([0]), zeros(shape))
     }
   })

@@ -32,14 +32,16 @@ export function allocate(dtype: DType, length: number): Floats {
 const LARGE = 2 ** 20
 
 /**
- * A new array for the addon to write whole before anybody reads it: one of `large` bytes or more holds whatever was in
- * memory.
+ * A new array for the addon to write whole before anybody reads it: a large one holds whatever was in memory.
  *
+ * @param cleared whether the addon clears it before: then one of any size does.
  * @throws RangeError as {@link allocate}.
  */
-export function allocateUnset(dtype: DType, length: number, large: number = LARGE): Floats {
+export function allocateUnset(dtype: DType, length: number, cleared = false): Floats {
   const bytes = length * (dtype === 'float64' ? 8 : 4)
-  if (!(bytes >= large && bytes <= constants.MAX_LENGTH)) return allocate(dtype, length)
+  if (!((cleared || bytes >= LARGE) && bytes <= constants.MAX_LENGTH)) {
+    return allocate(dtype, length)
+  }
   try {
     const { buffer } = Buffer.allocUnsafeSlow(bytes) // never a part of a larger one
     return dtype === 'float64' ? new Float64Array(buffer) : new Float32Array(buffer)

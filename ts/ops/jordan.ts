@@ -3,7 +3,7 @@
 import { multiplyAddsOfAnElement, record, willRecord } from '../autograd/node'
 import { Variable } from '../autograd/variable'
 import { elementCount } from '../check'
-import { allocate } from '../dtype'
+import { allocateUnset } from '../dtype'
 import type { Floats, NativeJordanCore, NativeSequences } from '../native'
 
 /** Everything that one call of the network works on. */
@@ -29,10 +29,13 @@ export function jordan(call: JordanCall): [output: Variable, yN: Variable] {
   const { core, sequences, lengths, parameters, input, y0, teacher } = call
   const { outputShape, yNShape } = call
   const { dtype } = input
+  const padded = lengths !== null // the addon clears the rows of its results first
   const inputs = [input, y0, teacher, ...parameters].filter((one) => one !== null)
-  const saved = willRecord(inputs) ? allocate(dtype, core.savedLength(sequences, lengths)) : null
-  const output = Variable.of(allocate(dtype, elementCount(outputShape)), outputShape)
-  const yN = Variable.of(allocate(dtype, elementCount(yNShape)), yNShape)
+  const saved = willRecord(inputs)
+    ? allocateUnset(dtype, core.savedLength(sequences, lengths))
+    : null
+  const output = Variable.of(allocateUnset(dtype, elementCount(outputShape), padded), outputShape)
+  const yN = Variable.of(allocateUnset(dtype, elementCount(yNShape)), yNShape)
   const fingerprint = core.forward(
     sequences,
     parameters.map((parameter) => parameter.values()),
@@ -55,10 +58,13 @@ export function jordan(call: JordanCall): [output: Variable, yN: Variable] {
     work: workOf(call),
     backward: ([gradOutput = null, gradYN = null], wanted) => {
       const places = wanted.slice()
-      const room = (variable: Variable | null): Floats | null =>
-        variable !== null && places.shift() === true ? zerosLike(variable) : null
-      const [toInput, toY0, toTeacher] = [room(input), room(y0), room(teacher)]
-      const toParameters = places.includes(true) ? parameters.map(zerosLike) : null
+      const room = (variable: Variable | null, cleared: boolean): Floats | null =>
+        variable !== null && places.shift() === true ? roomLike(variable, cleared) : null
+      const [toInput, toY0] = [room(input, padded), room(y0, false)]
+      const toTeacher = room(teacher, padded)
+      const toParameters = places.includes(true)
+        ? parameters.map((parameter) => roomLike(parameter, false))
+        : null
       core.backward(
         sequences,
         parameters.map((parameter) => parameter.values()),
@@ -94,6 +100,6 @@ function workOf({ input, parameters }: JordanCall): number {
   return (2 * rows * weights) / multiplyAddsOfAnElement
 }
 
-function zerosLike({ dtype, numel }: Variable): Floats {
-  return allocate(dtype, numel)
+function roomLike({ dtype, numel }: Variable, cleared: boolean): Floats {
+  return allocateUnset(dtype, numel, cleared)
 }

@@ -220,7 +220,7 @@ function backward(
 
 /** Room for `length` elements of rows in the order of the input's. Where some are padding, the addon clears all first. */
 function roomForRows({ lengths, input: { dtype } }: RnnCall, length: number): Floats {
-  return lengths === null ? allocateUnset(dtype, length) : allocateUnset(dtype, length, 0)
+  return allocateUnset(dtype, length, lengths !== null)
 }
 
 function roomLike({ dtype, numel }: Variable): Floats {

@@ -254,7 +254,7 @@ impl Layout {
             return;
         }
         let (len, threads) = (outer.len(), ctx.threads());
-        let ends = (1..=threads).map(|i| (i, len / threads * i + len % threads * i / threads));
+        let ends = (1..=threads).map(|i| (i, len * i / threads));
         share_out(ctx, outer, ends, |_, part| part.fill(T::zero()));
     }
 
