@@ -1,16 +1,15 @@
 //! Y = X W + b for many rows at once.
 
 use std::ops::Range;
-use std::sync::OnceLock;
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use crate::isa::{Simd, Task};
-use crate::matrix::{Matrix, copy_rows, crowded, roomy};
+use crate::matrix::{Matrix, copy_rows, roomy};
 use crate::pack::Packed;
-use crate::places::{Far, Placed, Target};
+use crate::places::{Placed, StepRows, Target};
 use crate::tile::{Base, Block, Finish};
-use crate::{AllocError, Context, Scalar, Steps};
+use crate::{Context, Scalar, Steps};
 
 /// Rows that are multiplied by all panels before the next ones: X of 96 rows by K = 1024 floats takes
 /// 400 KB, within the second cache.
@@ -47,15 +46,10 @@ pub fn affine<T: Scalar>(
 ) {
     // Rows without an order in time are all of one step.
     let steps = Steps::uniform(1, y.nrows()).expect("as many rows as there are");
-    let done = affine_placed(ctx, &steps, x.into(), w, init, y);
-    debug_assert!(done.is_ok(), "only rows with places must have room elsewhere");
+    affine_placed(ctx, &steps, x.into(), w, init, y);
 }
 
 /// [`affine`] for the rows of `steps`, of which x and y may have places: the same bits.
-///
-/// # Errors
-///
-/// [`AllocError`] if there is not enough memory for the rows that are fetched; y is then unspecified.
 ///
 /// # Panics
 ///
@@ -67,55 +61,30 @@ pub fn affine_placed<'y, T: Scalar>(
     w: &Packed<'_, T>,
     init: Init<'_, T>,
     y: impl Into<Target<'y, T>>,
-) -> Result<(), AllocError> {
+) {
     let mut y = y.into();
     let (rows, n) = (steps.rows(), w.n());
     assert_eq!(x.array.ncols(), w.k(), "affine: x must be (R, K)");
     assert_eq!(y.array.ncols(), n, "affine: y must be (R, N)");
-    let ((a, fetch), (c, deliver)) = (x.matrix(steps), y.matrix(steps));
-    if rows == 0 || n == 0 {
-        return Ok(());
+    if let Init::Bias(b) = init {
+        assert_eq!(b.len(), n, "affine: the bias must have N elements");
     }
-    let moves = Moves {
-        steps,
-        fetch: fetch.map(|places| Far { array: a, places }),
-        deliver: deliver.map(|places| Far { array: c, places }),
-        accumulate: matches!(init, Init::Accumulate),
-    };
-    let base = match init {
-        Init::Zero => Base::Zero,
-        Init::Bias(b) => {
-            assert_eq!(b.len(), n, "affine: the bias must have N elements");
-            Base::Matrix(Matrix { data: b.as_ptr(), stride: 0 })
-        }
-        Init::Accumulate => Base::Matrix(c),
-    };
+    let product = Product { steps, a: x.rows(steps), w, init, c: y.rows(steps) };
+    if rows == 0 || n == 0 {
+        return;
+    }
     let work = rows.saturating_mul(n).saturating_mul(w.k());
     let mut team = ctx.team(work, usize::MAX);
-    let whole = Block::<T, false> {
-        rows,
-        a,
-        w: w.data.as_ptr(),
-        panels: w.panels,
-        range: 0..w.panels.count(),
-        base,
-        c: c.data.cast_mut(),
-        c_stride: c.stride,
-        finish: Finish::Nothing,
-        ahead: None,
-        before: None,
-    };
+    let all = w.panels.count();
     // Threads share out the rows, or the panels where there are few rows.
     let (rows_of_part, panels_of_part) = if rows >= ROWS_OF_A_PART * team.size() {
-        (rows.div_ceil(team.size()).clamp(ROWS_OF_A_PART, ROWS_TOGETHER), whole.range.end)
+        (rows.div_ceil(team.size()).clamp(ROWS_OF_A_PART, ROWS_TOGETHER), all)
     } else {
-        (rows, whole.range.end.div_ceil(team.size()))
+        (rows, all.div_ceil(team.size()))
     };
-    let panel_parts = whole.range.end.div_ceil(panels_of_part);
-    let shared = Shared(whole);
+    let panel_parts = all.div_ceil(panels_of_part);
     // The rows of a part are read once for each panel.
-    let again = moves.fetch.is_none() && crowded::<T>(a.stride) && shared.0.panels.count() >= WORTH_A_COPY;
-    let failed = OnceLock::new();
+    let again = product.a.scattered() && all >= WORTH_A_COPY;
     team.share(rows.div_ceil(rows_of_part) * panel_parts, |part| {
         if ctx.cancelled() {
             return;
@@ -123,88 +92,68 @@ pub fn affine_placed<'y, T: Scalar>(
         let row = part / panel_parts * rows_of_part;
         let panel = part % panel_parts * panels_of_part;
         let rows = row..rows.min(row + rows_of_part);
-        let panels = panel..shared.0.range.end.min(panel + panels_of_part);
-        let room = |columns| ctx.scratch::<T>(rows.len() * roomy::<T>(columns));
-        let run = || {
-            let mut near_a = match moves.fetch {
-                Some(_) => Some(room(w.k())?),
-                None if again => room(w.k()).ok(), // slower without, but as good
-                None => None,
-            };
-            let mut near_c = moves.deliver.map(|_| room(n)).transpose()?;
-            let near_a = near_a.as_mut().map(|room| Matrix::over(room, roomy::<T>(w.k())));
-            let near_c = near_c.as_mut().map(|room| Matrix::over(room, roomy::<T>(n)));
-            let rows = rows.clone();
-            T::affine(ctx.isa(), Affine { shared: &shared, rows, panels, moves: &moves, near_a, near_c });
-            Ok(())
-        };
-        if let Err(error) = run() {
-            _ = failed.set(error);
-        }
+        let panels = panel..all.min(panel + panels_of_part);
+        let room = || ctx.scratch::<T>(rows.len() * roomy::<T>(w.k())).ok(); // slower without, but as good
+        let mut near = again.then(room).flatten();
+        let near = near.as_mut().map(|room| Matrix::over(room, roomy::<T>(w.k())));
+        T::affine(ctx.isa(), Affine { product: &product, rows: rows.clone(), panels, near });
     });
-    failed.into_inner().map_or(Ok(()), Err)
 }
 
-/// A block that the threads of a team share: they compute disjoint parts of C.
-pub(crate) struct Shared<T: 'static>(pub(crate) Block<'static, T, false>);
-// SAFETY: threads write disjoint rows or columns of C and only read the rest.
-unsafe impl<T: Scalar> Sync for Shared<T> {}
+/// What the threads of a team share: they compute disjoint parts of C.
+struct Product<'a, T: Scalar> {
+    steps: &'a Steps,
+    a: StepRows<'a, T>,
+    w: &'a Packed<'a, T>,
+    init: Init<'a, T>,
+    c: StepRows<'a, T>,
+}
 
-/// One part of a block.
-pub struct Affine<'a, T: 'static> {
-    shared: &'a Shared<T>,
+/// One part of a product.
+pub struct Affine<'a, T: Scalar> {
+    product: &'a Product<'a, T>,
     rows: Range<usize>,
     panels: Range<usize>,
-    moves: &'a Moves<'a, T>,
     /// Where the rows of A are read, if not where they are.
-    near_a: Option<Matrix<T>>,
-    /// Where the rows of C are made, if not where they go.
-    near_c: Option<Matrix<T>>,
-}
-
-/// The way of rows that have places among those of `steps`.
-struct Moves<'a, T> {
-    steps: &'a Steps,
-    /// Where the rows of A come from.
-    fetch: Option<Far<'a, T>>,
-    /// Where the rows of C go.
-    deliver: Option<Far<'a, T>>,
-    /// Whether they are added to what is there.
-    accumulate: bool,
+    near: Option<Matrix<T>>,
 }
 
 impl<T: Scalar> Task<T> for Affine<'_, T> {
     type Output = ();
+
     #[inline(always)]
     fn run<S: Simd<T>>(self, s: S) {
-        let Self { rows, near_a, near_c, moves: &Moves { steps, fetch, deliver, accumulate }, .. } = self;
-        let mut block = self.shared.0.part(rows.start, rows.end, self.panels);
-        let columns = block.columns();
-        if let Some(near) = near_a {
-            let columns = 0..block.panels.k;
-            match fetch {
-                // SAFETY: `affine_placed` has checked the places, and there is room for these rows.
-                Some(far) => unsafe { far.move_rows::<S, false>(s, steps, rows.clone(), &columns, near) },
-                // SAFETY: A is readable for these rows, and there is room for them.
-                None => unsafe { copy_rows(s, block.a, near, rows.len(), &columns) },
-            }
-            block.a = near;
+        let Self { product: &Product { steps, ref a, w, init, ref c }, rows, panels, near } = self;
+        let mut lists = vec![std::ptr::null(); 3 * rows.len()];
+        let (list_a, lists) = lists.split_at_mut(rows.len());
+        let (list_near, list_c) = lists.split_at_mut(rows.len());
+        let mut a = a.list_rows(steps, rows.start, list_a);
+        if let Some(near) = near {
+            let near = near.list(list_near);
+            // SAFETY: A is readable for these rows, and there is room for them.
+            unsafe { copy_rows(s, a, near, &(0..w.k())) };
+            a = near;
         }
-        if let Some(near) = near_c {
-            (block.c, block.c_stride) = (near.data.cast_mut(), near.stride);
-        }
-        if let Some(far) = deliver.filter(|_| accumulate) {
-            block.base = Base::Matrix(block.made());
-            // SAFETY: as above; these rows and columns are this thread's.
-            unsafe { far.move_rows::<S, false>(s, steps, rows.clone(), &columns, block.made()) };
-        }
-        let made = block.made();
-        // SAFETY: a part of the whole, whose conditions `affine_placed` has checked.
+        let c = c.list_rows(steps, rows.start, list_c);
+        let block = Block::<T, false> {
+            a,
+            a_stride: 0,
+            w: w.data.as_ptr(),
+            panels: w.panels,
+            range: panels,
+            base: match init {
+                Init::Zero => Base::Zero,
+                Init::Bias(bias) => Base::Row(bias.as_ptr()),
+                Init::Accumulate => Base::Rows(c),
+            },
+            c,
+            finish: Finish::Nothing,
+            ahead: None,
+            before: None,
+        };
+        // SAFETY: `affine_placed` has checked the shapes and the places; C is borrowed exclusively, and these rows and
+        // panels of it are this thread's.
         unsafe { block.compute(s) };
-        if let Some(far) = deliver {
-            // SAFETY: as above; these rows and columns have just been made, and only by this thread.
-            unsafe { far.move_rows::<S, true>(s, steps, rows, &columns, made) };
-        }
     }
 }
 
@@ -214,6 +163,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::matrix::crowded;
     use crate::testing::{assert_close, contexts, naive_product, random};
 
     fn check<T: Scalar>(rows: usize, k: usize, n: usize, seed: u64) {

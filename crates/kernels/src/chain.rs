@@ -10,11 +10,12 @@
 //! Elman layer; with f = "times the derivative", base = the gradient from above and the other order, it is
 //! backpropagation through time. Both directions of a bidirectional layer are the same code.
 
+use crate::link::Link;
 use crate::pack::Packed;
 use crate::places::Target;
-use crate::recurrence::{Link, Plan, Room};
+use crate::recurrence::Plan;
 use crate::terms::{ChainBase, Epilogue, Order, Start};
-use crate::{AllocError, Context, Scalar, Steps};
+use crate::{Context, Scalar, Steps};
 
 /// A recurrence over the rows of `steps`.
 #[derive(Clone, Copy, Debug)]
@@ -35,31 +36,21 @@ pub struct Chain<'a, 'p, T: Scalar> {
 
 /// Runs the recurrence `chain` into y (rows, H), any row stride.
 ///
-/// # Errors
-///
-/// [`AllocError`] if there is not enough memory for the rows of a step that are fetched or copied; y is as it was.
-///
 /// # Panics
 ///
 /// If shapes do not fit together, or rows are not contiguous.
-pub fn chain<'y, T: Scalar>(
-    ctx: &Context,
-    chain: &Chain<'_, '_, T>,
-    y: impl Into<Target<'y, T>>,
-) -> Result<(), AllocError> {
+pub fn chain<'y, T: Scalar>(ctx: &Context, chain: &Chain<'_, '_, T>, y: impl Into<Target<'y, T>>) {
     let (steps, w, mut y) = (chain.steps, chain.weights, y.into());
     let width = y.array.ncols();
     assert!(w.k() == width && w.n() == width, "chain: W must be (H, H) for y of H columns");
     let (base, epilogue) = (chain.base, chain.epilogue);
-    let mut room = Room::new(ctx, steps, base, epilogue, &y)?;
-    let link = Link::new(steps, w, base, epilogue, &mut y, &mut room);
+    let link = Link::new(ctx, steps, w, base, epilogue, &mut y);
     if steps.rows() == 0 || width == 0 {
-        return Ok(());
+        return;
     }
     let state = chain.start.matrix((steps.batch(), width));
     let plan = Plan { steps, order: chain.order, state, links: &[link] };
     plan.run(ctx, usize::MAX);
-    Ok(())
 }
 
 #[cfg(test)]
@@ -163,7 +154,7 @@ mod tests {
                         let base =
                             if in_place { ChainBase::InPlace } else { ChainBase::Matrix(base.view().into()) };
                         let run = Chain { steps: &steps, order, weights: &packed, start, base, epilogue };
-                        chain(&ctx, &run, y.slice_mut(s![.., 1..=width])).unwrap();
+                        chain(&ctx, &run, y.slice_mut(s![.., 1..=width]));
                         let y = y.slice(s![.., 1..=width]).to_owned();
                         let terms = (width + 3) * 4;
                         assert_close(
@@ -216,7 +207,7 @@ mod tests {
                         let start = Start::State(state.view());
                         let epilogue = Epilogue::Tanh;
                         let run = Chain { steps: &steps, order, weights: &packed, start, base, epilogue };
-                        chain(&ctx, &run, y.view_mut()).unwrap();
+                        chain(&ctx, &run, y.view_mut());
                     };
                     run(ChainBase::InPlace, &mut before);
                     run(ChainBase::Product { x: x.into(), weights: &weights, bias }, &mut on_the_way);
@@ -267,7 +258,7 @@ mod tests {
                         base: ChainBase::InPlace,
                         epilogue: Epilogue::Tanh,
                     };
-                    chain(&ctx, &chained, y.view_mut()).unwrap();
+                    chain(&ctx, &chained, y.view_mut());
                     y.row(t * b - 1) != last.row(t * b - 1)
                 };
                 assert!(run(), "it runs to its end");
@@ -302,7 +293,7 @@ mod tests {
                             base: ChainBase::Matrix(base.view().into()),
                             epilogue: Epilogue::Tanh,
                         };
-                        chain(&ctx, &run, y.slice_mut(s![.., ..400])).unwrap();
+                        chain(&ctx, &run, y.slice_mut(s![.., ..400]));
                         y.slice(s![.., ..400]).to_owned()
                     };
                     assert_eq!(run(1024), run(401), "{ctx:?} {order:?}");

@@ -16,7 +16,7 @@ use crate::isa::{CACHE_LINE, FAR, Simd, Task, prefetch_far};
 use crate::matrix::{Matrix, load, matrix, row_stride, store};
 use crate::pack::Panels;
 use crate::pool::Member;
-use crate::tile::{Base, Block, Finish};
+use crate::tile::{Base, Block, Finish, MOST_ROWS};
 use crate::{AllocError, Context, Scalar, Scratch};
 
 /// Rows in a chunk: a panel of 32 floats by 252 rows is 32 KB, the first cache. No power of two: the tiles
@@ -233,19 +233,22 @@ impl<T: Scalar> Task<T> for Gram<'_, '_, T> {
                         prefetch_row(plan.right.row(i).wrapping_add(columns.start), columns.len());
                     }
                     let width = (rows.end - first).min(S::MAX_ROWS);
-                    let c = plan.c.data.wrapping_add(first * plan.c.stride);
+                    let c = Matrix { data: plan.c.data.cast_const(), stride: plan.c.stride }.below(first);
+                    let (mut list, mut lefts) =
+                        ([std::ptr::null(); MOST_ROWS], [std::ptr::null(); MOST_ROWS]);
+                    let c = c.list(&mut list[..width]);
+                    let left = Matrix { data: self.left[(first - rows.start) * chunk..].as_ptr(), stride: 1 };
                     let block = Block::<T, true> {
-                        rows: width,
-                        a: Matrix { data: self.left[(first - rows.start) * chunk..].as_ptr(), stride: width },
+                        a: left.list(&mut lefts[..width]),
+                        a_stride: width,
                         w: self.right.as_ptr(),
                         panels: packed,
                         range: p..p + 1,
                         base: match start {
                             0 => Base::Zero,
-                            _ => Base::Matrix(Matrix { data: c.cast_const(), stride: plan.c.stride }),
+                            _ => Base::Rows(c),
                         },
                         c,
-                        c_stride: plan.c.stride,
                         finish: Finish::Nothing,
                         ahead: None,
                         before: None,

@@ -40,6 +40,7 @@ mod dropout;
 mod fingerprint;
 mod gram;
 mod isa;
+mod link;
 mod matrix;
 mod meeting;
 mod mix;

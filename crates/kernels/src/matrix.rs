@@ -32,6 +32,22 @@ impl<T> Matrix<T> {
     }
 }
 
+/// Where the rows of a matrix begin, one by one: a tile takes rows from anywhere.
+pub(crate) type Rows<'a, T> = &'a [*const T];
+
+impl<T> Matrix<T> {
+    /// Lists its first rows.
+    #[inline(always)]
+    pub(crate) fn list<'l>(&self, list: &'l mut [*const T]) -> Rows<'l, T> {
+        let mut row = self.data;
+        for to in &mut *list {
+            *to = row;
+            row = row.wrapping_add(self.stride);
+        }
+        list
+    }
+}
+
 /// Rows a multiple of so many bytes apart come into the same set of the first cache (64 sets of 64 bytes): those of a
 /// tile push each other out before their lines are used up.
 const CROWDED: usize = 4096;
@@ -79,7 +95,7 @@ pub(crate) unsafe fn copy_row<T: Scalar, S: Simd<T>>(
     }
 }
 
-/// Copies the columns of `rows` rows.
+/// Copies the columns of rows.
 ///
 /// # Safety
 ///
@@ -87,19 +103,17 @@ pub(crate) unsafe fn copy_row<T: Scalar, S: Simd<T>>(
 #[inline(always)]
 pub(crate) unsafe fn copy_rows<T: Scalar, S: Simd<T>>(
     s: S,
-    from: Matrix<T>,
-    to: Matrix<T>,
-    rows: usize,
+    from: Rows<'_, T>,
+    to: Rows<'_, T>,
     columns: &Range<usize>,
 ) {
-    s.vectorize(CopyRows { from, to, rows, columns });
+    s.vectorize(CopyRows { from, to, columns });
 }
 
 /// A copy whose conditions the caller of [`copy_rows`] vouched for.
 struct CopyRows<'a, T> {
-    from: Matrix<T>,
-    to: Matrix<T>,
-    rows: usize,
+    from: Rows<'a, T>,
+    to: Rows<'a, T>,
     columns: &'a Range<usize>,
 }
 
@@ -108,9 +122,9 @@ impl<T: Scalar> Task<T> for CopyRows<'_, T> {
 
     #[inline(always)]
     fn run<S: Simd<T>>(self, s: S) {
-        for r in 0..self.rows {
+        for (&from, to) in self.from.iter().zip(self.to) {
             // SAFETY: the caller of `copy_rows` vouches for all rows.
-            unsafe { copy_row(s, self.from.at(r, 0), self.to.at(r, 0).cast_mut(), self.columns) };
+            unsafe { copy_row(s, from, to.cast_mut(), self.columns) };
         }
     }
 }

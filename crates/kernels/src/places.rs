@@ -1,16 +1,12 @@
 //! Rows that lie elsewhere than [`Steps`] has them: where they are, and their way there and back.
 //!
 //! The kernels compute on rows sorted by time and falling length. A caller's array of sequences of different lengths
-//! has other rows: padding, sequences in any order, the batch ahead of time. Instead of a whole copy in the inner
-//! order, which goes to memory and back, a kernel fetches the rows of a step (or of a part of a product) right before
-//! it uses them, and delivers them right after it made them, so that a copy never leaves the cache.
-
-use std::ops::Range;
+//! has other rows: padding, sequences in any order, the batch ahead of time. Nothing is copied for that: a tile takes a
+//! list of where its rows begin, so they can be anywhere.
 
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2, Axis};
 
-use crate::isa::{Simd, Task};
-use crate::matrix::{Matrix, copy_row, matrix, row_stride};
+use crate::matrix::{Matrix, Rows, crowded, matrix, row_stride};
 use crate::{Scalar, Steps};
 
 /// Where the rows of [`Steps`] are in an array of T · B rows: (T, B, F) or (B, T, F), with a row for each sequence at
@@ -102,9 +98,9 @@ impl<'a, T: Scalar> Placed<'a, T> {
         self.array.index_axis_move(Axis(0), self.index(steps, t, b))
     }
 
-    /// The matrix, and the places if it has any; checked.
-    pub(crate) fn matrix(&self, steps: &Steps) -> (Matrix<T>, Option<&'a Places>) {
-        (matrix(self.array), checked(self.places, steps, self.array.nrows()))
+    /// The rows in memory; checked.
+    pub(crate) fn rows(&self, steps: &Steps) -> StepRows<'a, T> {
+        StepRows { array: matrix(self.array), places: checked(self.places, steps, self.array.nrows()) }
     }
 }
 
@@ -142,91 +138,73 @@ impl<'a, T: Scalar> Target<'a, T> {
         (Self { array: left, places }, Self { array: right, places })
     }
 
-    /// The matrix, and the places if it has any; checked.
-    pub(crate) fn matrix(&mut self, steps: &Steps) -> (Matrix<T>, Option<&'a Places>) {
+    /// The rows in memory; checked.
+    pub(crate) fn rows(&mut self, steps: &Steps) -> StepRows<'a, T> {
         let (rows, columns) = self.array.dim();
         let stride = row_stride(rows, columns, self.array.strides());
-        (Matrix { data: self.array.as_mut_ptr().cast_const(), stride }, checked(self.places, steps, rows))
+        let array = Matrix { data: self.array.as_mut_ptr().cast_const(), stride };
+        StepRows { array, places: checked(self.places, steps, rows) }
     }
 }
 
-/// An array with places, at the other end of a move.
+/// The rows of [`Steps`] in memory, as they are or in their places.
 #[derive(Clone, Copy)]
-pub(crate) struct Far<'a, T> {
+pub(crate) struct StepRows<'a, T> {
     pub(crate) array: Matrix<T>,
-    pub(crate) places: &'a Places,
+    places: Option<&'a Places>,
 }
 
 // SAFETY: threads read the array, or write disjoint parts of it.
-unsafe impl<T: Scalar> Sync for Far<'_, T> {}
+unsafe impl<T: Scalar> Sync for StepRows<'_, T> {}
 
-impl<T: Scalar> Far<'_, T> {
-    /// Copies the rows of the sequences `batch` at step `t` from their places to `near`, whose first row is that of the
-    /// first of them; if `OUT`, from there to their places. Of each row only `columns`.
-    ///
-    /// # Safety
-    ///
-    /// The one end is readable there, the other writable, and nobody else writes these columns of it.
-    pub(crate) unsafe fn move_step<S: Simd<T>, const OUT: bool>(
-        &self,
-        s: S,
-        t: usize,
-        batch: Range<usize>,
-        columns: &Range<usize>,
-        near: Matrix<T>,
-    ) {
-        s.vectorize(Move::<T, OUT> { far: self, t, batch, columns, near });
+impl<T: Scalar> StepRows<'_, T> {
+    /// Where the row of sequence `b` at step `t` begins.
+    pub(crate) fn row(&self, steps: &Steps, t: usize, b: usize) -> *const T {
+        self.array.at(self.places.map_or_else(|| steps.offset(t) + b, |places| places.row(t, b)), 0)
     }
 
-    /// [`Far::move_step`] for the inner rows `rows`, of any steps.
-    ///
-    /// # Safety
-    ///
-    /// As there.
-    pub(crate) unsafe fn move_rows<S: Simd<T>, const OUT: bool>(
-        &self,
-        s: S,
-        steps: &Steps,
-        rows: Range<usize>,
-        columns: &Range<usize>,
-        near: Matrix<T>,
-    ) {
-        let mut row = rows.start;
-        let mut t = steps.step_of(row);
-        while row < rows.end {
-            let offset = steps.offset(t);
-            let end = rows.end.min(offset + steps.size(t));
-            let near = near.below(row - rows.start);
-            // SAFETY: the caller vouches for all rows.
-            unsafe { self.move_step::<S, OUT>(s, t, row - offset..end - offset, columns, near) };
-            (row, t) = (end, t + 1);
-        }
-    }
-}
-
-/// Rows on their way, whose conditions the callers above vouched for.
-struct Move<'a, T, const OUT: bool> {
-    far: &'a Far<'a, T>,
-    t: usize,
-    batch: Range<usize>,
-    columns: &'a Range<usize>,
-    near: Matrix<T>,
-}
-
-impl<T: Scalar, const OUT: bool> Task<T> for Move<'_, T, OUT> {
-    type Output = ();
-
+    /// Lists those of the sequences from `b` on.
     #[inline(always)]
-    fn run<S: Simd<T>>(self, s: S) {
-        let places = self.far.places;
-        let first = self.far.array.below(self.t * places.step);
-        for (i, &sequence) in places.sequences[self.batch].iter().enumerate() {
-            let far = first.at(sequence, 0);
-            let near = self.near.at(i, 0);
-            let (from, to) = if OUT { (near, far.cast_mut()) } else { (far, near.cast_mut()) };
-            // SAFETY: the caller vouches for these columns of this row at both ends.
-            unsafe { copy_row(s, from, to, self.columns) };
+    pub(crate) fn list<'l>(
+        &self,
+        steps: &Steps,
+        t: usize,
+        b: usize,
+        list: &'l mut [*const T],
+    ) -> Rows<'l, T> {
+        let Some(places) = self.places else { return self.array.below(steps.offset(t) + b).list(list) };
+        let first = self.array.below(t * places.step);
+        for (to, &sequence) in list.iter_mut().zip(&places.sequences[b..]) {
+            *to = first.at(sequence, 0);
         }
+        list
+    }
+
+    /// Lists the inner rows from `row` on, of any steps.
+    pub(crate) fn list_rows<'l>(&self, steps: &Steps, row: usize, list: &'l mut [*const T]) -> Rows<'l, T> {
+        if self.places.is_none() {
+            return self.array.below(row).list(list);
+        }
+        let mut t = steps.step_of(row);
+        let mut done = 0;
+        while done < list.len() {
+            let b = row + done - steps.offset(t);
+            let end = list.len().min(done + steps.size(t) - b);
+            self.list(steps, t, b, &mut list[done..end]);
+            (done, t) = (end, t + 1);
+        }
+        list
+    }
+
+    /// Whether each row of a step lies in pages of its own, among the other rows of its sequence.
+    pub(crate) fn paged(&self) -> bool {
+        self.places.is_some_and(|places| places.step < places.sequences.len())
+    }
+
+    /// Whether rows of one step are read more slowly than rows beside each other, if they are read again and again:
+    /// they are far from each other, or crowd each other out of the first cache.
+    pub(crate) fn scattered(&self) -> bool {
+        self.paged() || crowded::<T>(self.array.stride)
     }
 }
 
@@ -310,10 +288,10 @@ mod tests {
                     let mut expected = start.clone();
                     affine(&ctx, rows[0].view(), &p_x, init, expected.view_mut());
                     check_target(&steps, &places, &start, &expected, &what, |to| {
-                        affine_placed(&ctx, &steps, inside(&x, &places), &p_x, init, to).unwrap();
+                        affine_placed(&ctx, &steps, inside(&x, &places), &p_x, init, to);
                     });
                     check_target(&steps, &places, &start, &expected, &what, |to| {
-                        affine_placed(&ctx, &steps, rows[0].view().into(), &p_x, init, to).unwrap();
+                        affine_placed(&ctx, &steps, rows[0].view().into(), &p_x, init, to);
                     });
                 }
                 for order in [Order::Ascending, Order::Descending] {
@@ -321,7 +299,7 @@ mod tests {
                         let run = |base, epilogue, to: Target<'_, T>| {
                             let run =
                                 Chain { steps: &steps, order, weights: &p, start: begin, base, epilogue };
-                            chain(&ctx, &run, to).unwrap();
+                            chain(&ctx, &run, to);
                         };
                         let mut expected = start.clone();
                         let (near_base, near_h) = (rows[1].view().into(), rows[2].view().into());
@@ -362,7 +340,7 @@ mod tests {
                                     epilogue: Epilogue::Tanh,
                                 },
                             };
-                            relay(&ctx, &run, u, w).unwrap();
+                            relay(&ctx, &run, u, w);
                         };
                         if k != width && matches!(begin, Start::State(_)) {
                             continue; // the state has as many columns as the second product
@@ -400,7 +378,7 @@ mod tests {
     fn places_of_another_batch_are_refused() {
         let (steps, places) = (Steps::uniform(3, 2).unwrap(), Places::new(2, false, [0, 1]));
         let array = Array2::<f32>::zeros((4, 1));
-        Placed { array: array.view(), places: Some(&places) }.matrix(&steps);
+        Placed { array: array.view(), places: Some(&places) }.rows(&steps);
     }
 
     #[test]

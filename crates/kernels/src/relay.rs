@@ -14,11 +14,12 @@
 //! Sequences of one step each are rows without any recurrence: then both products are large ones over all rows.
 
 use crate::affine::ROWS_TOGETHER;
+use crate::link::Link;
 use crate::pack::Packed;
 use crate::places::Target;
-use crate::recurrence::{Link, Plan, Room};
+use crate::recurrence::Plan;
 use crate::terms::{ChainBase, Epilogue, Order, Start};
-use crate::{AllocError, Context, Scalar, Steps};
+use crate::{Context, Scalar, Steps};
 
 /// One of the two products of a step.
 #[derive(Clone, Copy, Debug)]
@@ -48,11 +49,6 @@ pub struct Relay<'a, 'p, T: Scalar> {
 
 /// Runs the recurrence `relay` into u (rows, F) and w (rows, G), any row strides.
 ///
-/// # Errors
-///
-/// [`AllocError`] if there is not enough memory for the rows of a step that are fetched or copied; u and w are as
-/// they were.
-///
 /// # Panics
 ///
 /// If shapes do not fit together, or rows are not contiguous.
@@ -61,27 +57,21 @@ pub fn relay<'u, 'w, T: Scalar>(
     relay: &Relay<'_, '_, T>,
     u: impl Into<Target<'u, T>>,
     w: impl Into<Target<'w, T>>,
-) -> Result<(), AllocError> {
+) {
     let (steps, Relay { first, second, .. }) = (relay.steps, relay);
     let (mut u, mut w) = (u.into(), w.into());
     let (f, g) = (u.array.ncols(), w.array.ncols());
     assert_eq!((first.weights.k(), first.weights.n()), (g, f), "relay: W must be (G, F)");
     assert_eq!((second.weights.k(), second.weights.n()), (f, g), "relay: V must be (F, G)");
-    let mut room = [
-        Room::new(ctx, steps, first.base, first.epilogue, &u)?,
-        Room::new(ctx, steps, second.base, second.epilogue, &w)?,
-    ];
-    let [room_u, room_w] = &mut room;
     let links = [
-        Link::new(steps, first.weights, first.base, first.epilogue, &mut u, room_u),
-        Link::new(steps, second.weights, second.base, second.epilogue, &mut w, room_w),
+        Link::new(ctx, steps, first.weights, first.base, first.epilogue, &mut u),
+        Link::new(ctx, steps, second.weights, second.base, second.epilogue, &mut w),
     ];
     if steps.rows() == 0 {
-        return Ok(());
+        return;
     }
     let state = relay.start.matrix((steps.batch(), g));
     Plan { steps, order: relay.order, state, links: &links }.run(ctx, ROWS_TOGETHER);
-    Ok(())
 }
 
 #[cfg(test)]
@@ -194,7 +184,7 @@ mod tests {
                     first: Leg { weights: &w, base: ChainBase::InPlace, epilogue: to_u },
                     second: Leg { weights: &v, base, epilogue: to_w },
                 };
-                relay(&ctx, &run, u, to).unwrap();
+                relay(&ctx, &run, u, to);
                 let made = [all.slice(s![.., ..f]).to_owned(), all.slice(s![.., f..]).to_owned()];
                 for (made, expected) in made.iter().zip(&expected) {
                     let terms = (f + g + 3) * 4;
@@ -253,7 +243,7 @@ mod tests {
                         second: Leg { weights: &v, base: ChainBase::Zero, epilogue: Epilogue::Identity },
                     };
                     let (u_rows, w_rows) = (u.slice_mut(s![.., ..f]), w_made.slice_mut(s![.., ..g]));
-                    relay(&ctx, &run, u_rows, w_rows).unwrap();
+                    relay(&ctx, &run, u_rows, w_rows);
                     [u.slice(s![.., ..f]).to_owned(), w_made.slice(s![.., ..g]).to_owned()]
                 };
                 assert_eq!(run(1024), run(100), "{ctx:?} {order:?}");

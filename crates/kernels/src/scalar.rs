@@ -28,13 +28,19 @@ pub(crate) mod compiled {
         fn pack(isa: Isa, task: Pack<'_, Self>);
         fn map(isa: Isa, task: Map<'_, Self>);
         fn zip(isa: Isa, task: Zip<'_, Self>);
-        fn affine(isa: Isa, task: Affine<'_, Self>);
-        fn chain(isa: Isa, task: Run<'_, Self>);
+        fn affine(isa: Isa, task: Affine<'_, Self>)
+        where
+            Self: Scalar;
+        fn chain(isa: Isa, task: Run<'_, Self>)
+        where
+            Self: Scalar;
         fn gram(isa: Isa, task: Gram<'_, '_, Self>)
         where
             Self: Scalar;
         fn sums(isa: Isa, task: Sums<'_, Self>);
-        fn step(isa: Isa, task: Part<'_, Self>);
+        fn step(isa: Isa, task: Part<'_, '_, Self>)
+        where
+            Self: Scalar;
     }
 
     macro_rules! kernels {
@@ -68,7 +74,7 @@ pub(crate) mod compiled {
                 fn sums(isa: Isa, task: Sums<'_, Self>) {
                     dispatch_to!(isa, task);
                 }
-                fn step(isa: Isa, task: Part<'_, Self>) {
+                fn step(isa: Isa, task: Part<'_, '_, Self>) {
                     dispatch_to!(isa, task);
                 }
             }

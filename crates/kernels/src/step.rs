@@ -21,7 +21,6 @@ use std::ops::Range;
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use crate::affine::Shared;
 use crate::isa::{Simd, Task};
 use crate::matrix::{Matrix, matrix, row_stride};
 use crate::pack::{Packed, Panels};
@@ -33,6 +32,9 @@ const GROUP: usize = 4;
 
 /// Sequences that a thread must have to share out the rows: a tile of fewer rows is slower.
 const ROWS_OF_A_THREAD: usize = 4;
+
+/// Rows that are listed at once.
+const ROWS_TOGETHER: usize = 48;
 
 /// Matrices one above the other, W of shape (K, N), in column panels that lie in memory of the caller's.
 #[derive(Clone, Copy, Debug)]
@@ -117,27 +119,10 @@ pub fn step<T: Scalar>(ctx: &Context, step: &Step<'_, T>, mut y: ArrayViewMut2<'
     if rows == 0 || n == 0 {
         return;
     }
-    let c = y.as_mut_ptr();
-    let shared = Shared(Block {
-        rows,
-        a: matrix(step.a),
-        w: step.weights.data.as_ptr(),
-        panels: step.weights.panels,
-        range: 0..step.weights.panels.count(),
-        base: step.bias.map_or(Base::Zero, |b| Base::Matrix(Matrix { data: b.as_ptr(), stride: 0 })),
-        c,
-        c_stride: row_stride(rows, n, y.strides()),
-        finish: match step.activation {
-            Unary::Tanh => Finish::Tanh,
-            Unary::Relu => Finish::Relu,
-            Unary::Sigmoid => Finish::Sigmoid,
-        },
-        ahead: None,
-        before: None,
-    });
-    let descending = step.descending;
-    let panels = shared.0.range.clone();
-    let part = |rows, panels| T::step(ctx.isa(), Part { shared: &shared, rows, panels, descending });
+    let c = Matrix { data: y.as_mut_ptr().cast_const(), stride: row_stride(rows, n, y.strides()) };
+    let shared = Shared { step, a: matrix(step.a), c };
+    let panels = 0..step.weights.panels.count();
+    let part = |rows, panels| T::step(ctx.isa(), Part { shared: &shared, rows, panels });
     let mut team = ctx.team(rows.saturating_mul(n).saturating_mul(k), usize::MAX);
     let size = team.size();
     if size == 1 {
@@ -155,29 +140,59 @@ pub fn step<T: Scalar>(ctx: &Context, step: &Step<'_, T>, mut y: ArrayViewMut2<'
     }
 }
 
+/// A step whose shapes have been checked.
+struct Shared<'a, 's, T: Scalar> {
+    step: &'a Step<'s, T>,
+    a: Matrix<T>,
+    c: Matrix<T>,
+}
+// SAFETY: threads write disjoint rows or columns of C and only read the rest.
+unsafe impl<T: Scalar> Sync for Shared<'_, '_, T> {}
+
 /// One thread's part of a step.
-pub struct Part<'a, T: 'static> {
-    shared: &'a Shared<T>,
+pub struct Part<'a, 's, T: Scalar> {
+    shared: &'a Shared<'a, 's, T>,
     rows: Range<usize>,
     panels: Range<usize>,
-    descending: bool,
 }
 
-impl<T: Scalar> Task<T> for Part<'_, T> {
+impl<T: Scalar> Task<T> for Part<'_, '_, T> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd<T>>(self, s: S) {
+        let Shared { step, a, c } = self.shared;
         let groups = self.panels.len().div_ceil(GROUP);
-        for i in 0..groups {
-            let group = if self.descending { groups - 1 - i } else { i };
-            let first = self.panels.start + group * GROUP;
-            let panels = first..(first + GROUP).min(self.panels.end);
-            let block = self.shared.0.part(self.rows.start, self.rows.end, panels);
-            // SAFETY: a part of the whole, whose shapes `step` has checked: A is (R, K), W its panels for
-            // the lanes of `s`, the base a row of N elements for all rows, C (R, N). C is borrowed exclusively,
-            // so none of the others overlaps it.
-            unsafe { block.compute(s) };
+        // Lists of their rows on the stack, since a step allocates nothing.
+        let (mut list_a, mut list_c) = ([std::ptr::null(); ROWS_TOGETHER], [std::ptr::null(); ROWS_TOGETHER]);
+        for first in self.rows.clone().step_by(ROWS_TOGETHER) {
+            let rows = ROWS_TOGETHER.min(self.rows.end - first);
+            let a = a.below(first).list(&mut list_a[..rows]);
+            let c = c.below(first).list(&mut list_c[..rows]);
+            for i in 0..groups {
+                let group = if step.descending { groups - 1 - i } else { i };
+                let panel = self.panels.start + group * GROUP;
+                let block = Block::<T, false> {
+                    a,
+                    a_stride: 0,
+                    w: step.weights.data.as_ptr(),
+                    panels: step.weights.panels,
+                    range: panel..(panel + GROUP).min(self.panels.end),
+                    base: step.bias.map_or(Base::Zero, |bias| Base::Row(bias.as_ptr())),
+                    c,
+                    finish: match step.activation {
+                        Unary::Tanh => Finish::Tanh,
+                        Unary::Relu => Finish::Relu,
+                        Unary::Sigmoid => Finish::Sigmoid,
+                    },
+                    ahead: None,
+                    before: None,
+                };
+                // SAFETY: `step` has checked the shapes: A is (R, K), W its panels for the lanes of `s`, the base a
+                // row of N elements for all rows, C (R, N). C is borrowed exclusively, so none of the others overlaps
+                // it, and these rows and panels are this thread's.
+                unsafe { block.compute(s) };
+            }
         }
     }
 }
@@ -221,7 +236,7 @@ mod tests {
                         base: ChainBase::InPlace,
                         epilogue,
                     };
-                    chain(&ctx, &whole, expected.view_mut()).unwrap();
+                    chain(&ctx, &whole, expected.view_mut());
 
                     let mut a = Array2::from_elem((rows, k), T::nan());
                     let mut y = Array2::from_elem((rows, hidden + 2), T::nan());

@@ -3,11 +3,10 @@
 
 use ndarray::ArrayView2;
 
+use crate::Scalar;
 use crate::matrix::{Matrix, matrix};
 use crate::pack::Packed;
-use crate::places::{Placed, Places};
-use crate::tile::Before;
-use crate::{Scalar, Steps};
+use crate::places::Placed;
 
 /// The order in which the steps are computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,26 +74,6 @@ impl<'a, T: Scalar> Epilogue<'a, T> {
         match self {
             Self::TanhGrad(h) | Self::ReluGrad(h) | Self::SigmoidGrad(h) => Some(h),
             Self::Tanh | Self::Relu | Self::Sigmoid | Self::Identity => None,
-        }
-    }
-}
-
-impl<'a, T: Scalar> ChainBase<'a, T> {
-    /// The matrix that it is.
-    pub(crate) fn matrix(self) -> Option<Placed<'a, T>> {
-        if let Self::Matrix(matrix) = self { Some(matrix) } else { None }
-    }
-
-    /// The product that each step computes ahead of its own.
-    pub(crate) fn before(&self, steps: &Steps) -> Option<(Before<T>, Option<&'a Places>)> {
-        match self {
-            Self::Product { x, weights, .. } => {
-                assert_eq!(x.array.ncols(), weights.k(), "chain: x must have a column for each row of W'");
-                let (a, places) = x.matrix(steps);
-                let (k, n) = (weights.k(), weights.n());
-                Some((Before { a, w: weights.data.as_ptr(), k, n }, places))
-            }
-            Self::InPlace | Self::Matrix(_) | Self::Row(_) | Self::Zero => None,
         }
     }
 }

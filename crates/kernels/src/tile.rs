@@ -9,29 +9,37 @@
 //!     C = f(acc)
 //! ```
 //!
+//! Each matrix but W comes as a list of where its rows begin, which may be anywhere.
+//!
 //! A tile of few rows takes several panels at once, so that at least 8 accumulators hide the latency of the
 //! multiply-adds (4 cycles at two a cycle).
 
 use std::ops::Range;
 
-use crate::Scalar;
 use crate::activation::{Lanewise, Relu, ReluGrad, Sigmoid, SigmoidGrad, Tanh, TanhGrad};
 use crate::isa::{CACHE_LINE, Simd, Task, prefetch_far};
-use crate::matrix::{Matrix, load, store};
+use crate::matrix::{Rows, load, store};
 use crate::pack::{PANEL_VECTORS, Panels};
+use crate::places::StepRows;
+use crate::{Scalar, Steps};
+
+/// Rows of a tile with the widest registers.
+pub(crate) const MOST_ROWS: usize = 12;
 
 /// What the accumulators start from.
 #[derive(Clone, Copy)]
-pub(crate) enum Base<T> {
+pub(crate) enum Base<'a, T> {
     /// 0.
     Zero,
-    /// A matrix of the shape of C; with stride 0, one row for all.
-    Matrix(Matrix<T>),
+    /// One row for all.
+    Row(*const T),
+    /// A matrix of the shape of C.
+    Rows(Rows<'a, T>),
 }
 
 /// What is done to a tile after its product.
 #[derive(Clone, Copy)]
-pub(crate) enum Finish<T> {
+pub(crate) enum Finish<'a, T> {
     /// Nothing.
     Nothing,
     /// C = tanh C.
@@ -39,19 +47,19 @@ pub(crate) enum Finish<T> {
     /// C = relu C.
     Relu,
     /// C = C ⊙ (1 - H²), H of the shape of C.
-    TanhGrad(Matrix<T>),
+    TanhGrad(Rows<'a, T>),
     /// C = C where H > 0, else 0, H of the shape of C.
-    ReluGrad(Matrix<T>),
+    ReluGrad(Rows<'a, T>),
     /// C = sigmoid C.
     Sigmoid,
     /// C = C ⊙ H (1 - H), H of the shape of C.
-    SigmoidGrad(Matrix<T>),
+    SigmoidGrad(Rows<'a, T>),
 }
 
-impl<T: Copy> Finish<T> {
+impl<'a, T: Copy> Finish<'a, T> {
     /// The same function, which reads `h` if it reads a matrix.
     #[inline(always)]
-    pub(crate) fn with(self, h: Matrix<T>) -> Self {
+    pub(crate) fn with(self, h: Rows<'a, T>) -> Self {
         match self {
             Self::TanhGrad(_) => Self::TanhGrad(h),
             Self::ReluGrad(_) => Self::ReluGrad(h),
@@ -65,44 +73,47 @@ impl<T: Copy> Finish<T> {
 /// contiguous); true, column by column (rows are contiguous, and the stride is between ks).
 #[derive(Clone)]
 pub(crate) struct Block<'a, T, const COLUMNS: bool> {
-    pub(crate) rows: usize,
-    pub(crate) a: Matrix<T>,
+    pub(crate) a: Rows<'a, T>,
+    /// From a k to the next in A, if it lies column by column.
+    pub(crate) a_stride: usize,
     pub(crate) w: *const T,
     pub(crate) panels: Panels,
     pub(crate) range: Range<usize>,
-    pub(crate) base: Base<T>,
-    pub(crate) c: *mut T,
-    pub(crate) c_stride: usize,
-    pub(crate) finish: Finish<T>,
-    pub(crate) ahead: Option<&'a Ahead<T>>,
+    pub(crate) base: Base<'a, T>,
+    /// C, which is written to: as many rows as are computed.
+    pub(crate) c: Rows<'a, T>,
+    pub(crate) finish: Finish<'a, T>,
+    pub(crate) ahead: Option<&'a Ahead<'a, T>>,
     /// A product that comes before that of `a` and `w`.
-    pub(crate) before: Option<&'a Before<T>>,
+    pub(crate) before: Option<&'a Before<'a, T>>,
 }
 
 /// A product A' W' that is added to the base ahead of the block's own: for a short A', which would else be an array
 /// of the shape of C that goes to memory and back.
-pub(crate) struct Before<T> {
+pub(crate) struct Before<'a, T> {
     /// A', row by row.
-    pub(crate) a: Matrix<T>,
+    pub(crate) a: Rows<'a, T>,
     /// The panels of W', cut as those of W.
     pub(crate) w: *const T,
     /// Columns of A'.
     pub(crate) k: usize,
-    /// Columns of W'.
-    pub(crate) n: usize,
 }
 
 /// What the next block will use beside its product, in N columns: each tile asks for its share of the lines, so that
 /// they come from memory while this block is computed. A tile's part of a row is too short for the processor to
 /// foresee the next.
 #[derive(Clone, Copy)]
-pub(crate) struct Ahead<T> {
-    /// Rows of each matrix.
+pub(crate) struct Ahead<'a, T> {
+    pub(crate) steps: &'a Steps,
+    /// The step.
+    pub(crate) t: usize,
+    /// The first of its sequences, and how many.
+    pub(crate) first: usize,
     pub(crate) rows: usize,
-    pub(crate) matrices: [Option<Matrix<T>>; 3],
+    pub(crate) matrices: [Option<&'a StepRows<'a, T>>; 3],
 }
 
-impl<T: Scalar> Ahead<T> {
+impl<T: Scalar> Ahead<'_, T> {
     /// Asks for the lines, `width` columns wide, that are due with `count` of the `parts` parts from `part` on.
     #[inline(never)] // it needs no target features, and its divisions stay off the path of others
     fn prefetch(&self, width: usize, part: usize, count: usize, parts: usize) {
@@ -112,7 +123,8 @@ impl<T: Scalar> Ahead<T> {
         let (mut row, mut column) = (due(part) / lines, due(part) % lines);
         for _ in due(part)..due(part + count) {
             for matrix in self.matrices.iter().flatten() {
-                prefetch_far(matrix.at(row, column * line));
+                let row = matrix.row(self.steps, self.t, self.first + row);
+                prefetch_far(row.wrapping_add(column * line));
             }
             column += 1;
             if column == lines {
@@ -127,12 +139,12 @@ impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
     ///
     /// # Safety
     ///
-    /// - `a` is readable for `rows` rows of K elements;
+    /// - `a` has a row of K readable elements for each of `c`;
+    /// - so have `base`, if it has rows, and the matrix of `finish`, of N elements;
     /// - `w` holds the panels that `panels` describes, packed for the lanes of `s`, and `range` is within them;
-    /// - `base` and the matrix of `finish` are readable for `rows` rows of N elements;
-    /// - `before` is readable likewise: `rows` rows of `a`, and the panels of `w`;
-    /// - `c` is writable for `rows` rows of N elements; of the others only `base` may overlap it, and then
-    ///   it must be the very same matrix.
+    /// - `before` is readable likewise: the rows of `a`, and the panels of `w`;
+    /// - `c` is writable for N elements of each row; of the others only `base` may overlap it, and then it must be the
+    ///   very same matrix.
     #[inline(always)]
     pub(crate) unsafe fn compute<S: Simd<T>>(self, s: S) {
         s.vectorize(Compute(self));
@@ -150,11 +162,12 @@ impl<T: Scalar, const COLUMNS: bool> Task<T> for Compute<'_, T, COLUMNS> {
         let block = self.0;
         debug_assert_eq!(block.panels.lanes, S::LANES);
         debug_assert!(block.range.end <= block.panels.count());
-        if block.rows == 0 {
+        let rows = block.c.len();
+        if rows == 0 {
             return;
         }
-        let tiles = block.rows.div_ceil(S::MAX_ROWS);
-        let (rows, larger) = (block.rows / tiles, block.rows % tiles);
+        let tiles = rows.div_ceil(S::MAX_ROWS);
+        let (rows, larger) = (rows / tiles, rows % tiles);
         let most = rows + usize::from(larger > 0);
         let full = (block.panels.n / block.panels.width()).min(block.range.end);
         let mut panel = block.range.start;
@@ -211,12 +224,12 @@ impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
     #[inline(always)]
     fn finish<S: Simd<T>>(&self, s: S, rows: Range<usize>, columns: Range<usize>) {
         for r in rows {
-            let c = self.c.wrapping_add(r * self.c_stride + columns.start);
+            let c = self.c[r].wrapping_add(columns.start).cast_mut();
             let width = columns.len();
             match self.finish {
                 Finish::Nothing | Finish::TanhGrad(_) | Finish::ReluGrad(_) => {}
                 Finish::SigmoidGrad(h) => {
-                    let h = h.at(r, columns.start);
+                    let h = h[r].wrapping_add(columns.start);
                     finish(s, c, h, width, SigmoidGrad);
                 }
                 Finish::Tanh => finish(s, c, c, width, Tanh),
@@ -240,32 +253,27 @@ impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
         let lanes = |p: usize, v: usize| if p + 1 == P && v + 1 == V { last } else { S::LANES };
 
         let mut acc = [[[s.splat(T::zero()); V]; P]; R];
-        match self.base {
-            Base::Zero => {}
-            Base::Matrix(from) => {
-                for (r, acc) in acc.iter_mut().enumerate() {
-                    for (p, acc) in acc.iter_mut().enumerate() {
-                        for (v, acc) in acc.iter_mut().enumerate() {
-                            let from = from.at(row + r, column + place(p, v));
-                            // SAFETY: the row has N elements, of which this vector covers the given lanes.
-                            *acc = unsafe { load(s, from, lanes(p, v)) };
-                        }
+        let from = match self.base {
+            Base::Zero => None,
+            Base::Row(from) => Some([from; R]),
+            Base::Rows(from) => Some(part(from, row)),
+        };
+        if let Some(from) = from {
+            for (r, acc) in acc.iter_mut().enumerate() {
+                for (p, acc) in acc.iter_mut().enumerate() {
+                    for (v, acc) in acc.iter_mut().enumerate() {
+                        let from = from[r].wrapping_add(column + place(p, v));
+                        // SAFETY: the row has N elements, of which this vector covers the given lanes.
+                        *acc = unsafe { load(s, from, lanes(p, v)) };
                     }
                 }
             }
         }
 
         let start = panel * self.panels.width();
-        let own = Factors {
-            a: Matrix {
-                data: if COLUMNS { self.a.at(0, row) } else { self.a.at(row, 0) },
-                stride: self.a.stride,
-            },
-            w: self.w.wrapping_add(start * self.panels.k),
-            k: self.panels.k,
-        };
+        let own = Factors { a: self.a, w: self.w.wrapping_add(start * self.panels.k), k: self.panels.k };
         let before = self.before.filter(|_| !COLUMNS).map(|before| Factors {
-            a: before.a.below(row),
+            a: before.a,
             w: before.w.wrapping_add(start * before.k),
             k: before.k,
         });
@@ -273,6 +281,7 @@ impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
         let mut next = before.or(Some(own));
         let mut behind = before.map(|_| own);
         while let Some(Factors { a, w, k }) = next {
+            let a: [_; R] = part(a, row);
             for i in 0..k {
                 let w = w.wrapping_add(i * stored);
                 let mut right = [[s.splat(T::zero()); V]; P];
@@ -283,9 +292,10 @@ impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
                     }
                 }
                 for (r, acc) in acc.iter_mut().enumerate() {
-                    let left = if COLUMNS { i * a.stride + r } else { r * a.stride + i };
-                    // SAFETY: row + r < rows and i < K, and A is readable there.
-                    let left = s.splat(unsafe { *a.data.wrapping_add(left) });
+                    let left =
+                        if COLUMNS { a[0].wrapping_add(i * self.a_stride + r) } else { a[r].wrapping_add(i) };
+                    // SAFETY: A is readable there: i < K.
+                    let left = s.splat(unsafe { *left });
                     for (acc, right) in acc.iter_mut().zip(&right) {
                         for (acc, right) in acc.iter_mut().zip(right) {
                             *acc = s.mul_add(left, *right, *acc);
@@ -303,12 +313,14 @@ impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
             _ => {}
         }
 
-        let c = |r: usize, column: usize| self.c.wrapping_add((row + r) * self.c_stride + column);
+        let c: [_; R] = part(self.c, row);
         for (r, acc) in acc.iter().enumerate() {
             for (p, acc) in acc.iter().enumerate() {
                 for (v, acc) in acc.iter().enumerate() {
                     // SAFETY: C is writable for N columns in this row, of which the vector covers the lanes.
-                    unsafe { store(s, c(r, column + place(p, v)), *acc, lanes(p, v)) };
+                    unsafe {
+                        store(s, c[r].wrapping_add(column + place(p, v)).cast_mut(), *acc, lanes(p, v))
+                    };
                 }
             }
         }
@@ -322,15 +334,16 @@ impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
         s: S,
         at: Place,
         last: usize,
-        h: Matrix<T>,
+        h: Rows<'_, T>,
         f: impl Lanewise<T>,
         acc: &mut [[[S::V; V]; P]; R],
     ) {
+        let h: [_; R] = part(h, at.row);
         for (r, acc) in acc.iter_mut().enumerate() {
             for (p, acc) in acc.iter_mut().enumerate() {
                 for (v, acc) in acc.iter_mut().enumerate() {
                     let lanes = if p + 1 == P && v + 1 == V { last } else { S::LANES };
-                    let h = h.at(at.row + r, at.column + (p * V + v) * S::LANES);
+                    let h = h[r].wrapping_add(at.column + (p * V + v) * S::LANES);
                     // SAFETY: the matrix of `finish` has these lanes, by the conditions of the block.
                     *acc = f.apply(s, *acc, unsafe { load(s, h, lanes) });
                 }
@@ -339,12 +352,18 @@ impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
     }
 }
 
-/// A tile's product A W: the rows of A and the panels of W from their first elements, K columns and rows.
+/// A product A W for a tile: the rows of A, of K elements, and the tile's panels of W.
 #[derive(Clone, Copy)]
-struct Factors<T> {
-    a: Matrix<T>,
+struct Factors<'a, T> {
+    a: Rows<'a, T>,
     w: *const T,
     k: usize,
+}
+
+/// The R rows from `row` on.
+#[inline(always)]
+fn part<T, const R: usize>(rows: Rows<'_, T>, row: usize) -> [*const T; R] {
+    *rows[row..].first_chunk().expect("a tile lies within its block")
 }
 
 /// Where a tile lies: its first row and column, its first panel and that panel's stored width.
@@ -370,45 +389,5 @@ fn finish<T: Scalar, S: Simd<T>>(s: S, c: *mut T, h: *const T, width: usize, f: 
         // SAFETY: as for `x`; C is writable.
         unsafe { store(s, to, f.apply(s, x, h), count) };
         i += S::LANES;
-    }
-}
-
-impl<T: Scalar> Block<'_, T, false> {
-    /// Rows `from..to` and the panels of `range` of this block.
-    pub(crate) fn part(&self, from: usize, to: usize, range: Range<usize>) -> Self {
-        Self {
-            rows: to - from,
-            a: self.a.below(from),
-            range,
-            base: match self.base {
-                Base::Matrix(m) => Base::Matrix(m.below(from)),
-                base => base,
-            },
-            c: self.c.wrapping_add(from * self.c_stride),
-            finish: match self.finish {
-                Finish::TanhGrad(h) | Finish::ReluGrad(h) | Finish::SigmoidGrad(h) => {
-                    self.finish.with(h.below(from))
-                }
-                finish => finish,
-            },
-            ..*self
-        }
-    }
-
-    /// The columns of C that it computes.
-    pub(crate) fn columns(&self) -> Range<usize> {
-        self.panels.span(&self.range)
-    }
-
-    /// C, to be read.
-    pub(crate) fn made(&self) -> Matrix<T> {
-        Matrix { data: self.c.cast_const(), stride: self.c_stride }
-    }
-
-    /// Leaves out the product: C = f(C).
-    pub(crate) fn empty_product(&mut self) {
-        self.base = Base::Matrix(self.made());
-        self.panels.k = 0;
-        self.before = None;
     }
 }

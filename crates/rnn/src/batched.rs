@@ -42,12 +42,11 @@ impl<'a, T: Scalar> Projection<'a, T> {
         steps: &Steps,
         x: Placed<'_, T>,
         z: impl Into<Target<'z, T>>,
-    ) -> Result<(), Error>
-    where
+    ) where
         T: 'z,
     {
         let init = self.bias.as_deref().map_or(Init::Zero, Init::Bias);
-        Ok(affine_placed(ctx, steps, x, &self.weights, init, z)?)
+        affine_placed(ctx, steps, x, &self.weights, init, z);
     }
 }
 
@@ -78,7 +77,7 @@ pub(crate) fn input_gradient<T: Scalar>(
     if let Some(dx) = &mut below.dx {
         let packed = Packed::new(ctx, w_ih)?;
         let init = if below.add_dx { Init::Accumulate } else { Init::Zero };
-        affine_placed(ctx, given.pass.steps, dz.into(), &packed, init, dx.reborrow())?;
+        affine_placed(ctx, given.pass.steps, dz.into(), &packed, init, dx.reborrow());
     }
     Ok(())
 }

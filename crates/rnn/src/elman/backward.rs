@@ -42,7 +42,7 @@ pub(super) fn recur<T: Scalar>(
             Nonlinearity::Relu => Epilogue::ReluGrad(above.y.reborrow()),
         },
     };
-    chain(ctx, &recurrence, dz.view_mut())?;
+    chain(ctx, &recurrence, dz.view_mut());
 
     if let Some(dh_0) = dstates.and_then(|mut all| all.pop()) {
         pass.with_first_rows(dz.view(), |dz| affine(ctx, dz, &packed, Init::Zero, dh_0));

@@ -33,7 +33,8 @@ pub(super) fn project<T: Scalar>(
     if projects_on_the_way(given) {
         return Ok(());
     }
-    projection(cell, ctx, given)?.all_rows(ctx, given.pass.steps, given.x, made.y.reborrow())
+    projection(cell, ctx, given)?.all_rows(ctx, given.pass.steps, given.x, made.y.reborrow());
+    Ok(())
 }
 
 /// The projection with b_ih + b_hh.
@@ -72,7 +73,7 @@ pub(super) fn recur<T: Scalar>(
             Nonlinearity::Relu => Epilogue::Relu,
         },
     };
-    chain(ctx, &recurrence, made.y.reborrow())?;
+    chain(ctx, &recurrence, made.y.reborrow());
     pass.final_rows(&made.y.view(), made.states_n[0].view_mut());
     Ok(())
 }

@@ -23,7 +23,8 @@ pub(super) fn project<T: Scalar>(
     let weights = cell.weights(given.parameters);
     let biases = weights.biases.map(|[b_ih, b_yh, _]| [b_ih, b_yh]);
     let projection = Projection::new(ctx, weights.w_ih, biases)?;
-    projection.all_rows(ctx, given.pass.steps, given.x, made.saved.view_mut())
+    projection.all_rows(ctx, given.pass.steps, given.x, made.saved.view_mut());
+    Ok(())
 }
 
 pub(super) fn recur<T: Scalar>(
@@ -59,7 +60,7 @@ pub(super) fn recur<T: Scalar>(
             },
         },
     };
-    relay(ctx, &recurrence, made.saved.view_mut(), made.y.reborrow())?;
+    relay(ctx, &recurrence, made.saved.view_mut(), made.y.reborrow());
     pass.final_rows(&made.y.view(), made.states_n[0].view_mut());
     Ok(())
 }
