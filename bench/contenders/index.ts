@@ -35,6 +35,15 @@ export function closeAll({ contenders }: Field): void {
 
 /** Opens a contender that runs in Node. */
 async function openNode(name: ContenderName, settings: Settings): Promise<Contender | Refusal> {
+  const opened = await openProcess(name, settings)
+  return opened instanceof Refusal ? opened : { name, ...opened }
+}
+
+/** Opens what serve.ts knows by this name. */
+export async function openProcess(
+  name: string,
+  settings: Settings,
+): Promise<Omit<Contender, 'name'> | Refusal> {
   const serve = join(__dirname, 'serve.ts')
   const child = new Child(process.execPath, [...typescript, serve, name, JSON.stringify(settings)])
   const version = await child.version()
@@ -42,5 +51,5 @@ async function openNode(name: ContenderName, settings: Settings): Promise<Conten
     child.close()
     return version
   }
-  return { name, version, prepare: (work) => child.prepare(work), close: () => child.close() }
+  return { version, prepare: (work) => child.prepare(work), close: () => child.close() }
 }

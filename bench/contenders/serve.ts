@@ -16,6 +16,9 @@ const openers: Record<string, () => Open> = {
   tape: () => () => require('./ours').open('tape'),
   ort: () => require('./onnxruntime').open,
   tfjs: () => require('./tfjs').open,
+  padded: () => () => require('./ragged').open('padded'),
+  lengths: () => () => require('./ragged').open('lengths'),
+  packed: () => () => require('./ragged').open('packed'),
 }
 
 async function open(name: string, settings: Settings): Promise<Library | Refusal> {
