@@ -154,6 +154,33 @@ describe('a packed input', () => {
     expect(bits(rnn.weight_hh_l0.grad ?? zeros([]))).toBe(expected)
   })
 
+  it('has the form that its numbers say at each call, be they rewritten', () => {
+    const rnn = new nn.RNN(2, 3)
+    const data = filled([5, 2], 1)
+    const packed = new PackedSequence(data, [3, 1, 1], [2, 0, 1])
+    const [before] = rnn.forward(packed)
+    expect(padPackedSequence(before)[1].toArray()).toEqual([1, 1, 3])
+
+    packed.batchSizes.data.set([2, 2, 1])
+    packed.sortedIndices?.data.fill(0)
+    expect(() => rnn.forward(packed)).toThrow('sorted_indices')
+    packed.sortedIndices?.data.set([1, 0, 2])
+    packed.unsortedIndices?.data.set([1, 0, 2])
+    expect(() => rnn.forward(packed)).toThrow(
+      'Expected sorted_indices and unsorted_indices to have 2 elements, got 3 and 3',
+    )
+    packed.batchSizes.data.set([3, 2, 0])
+    expect(() => rnn.forward(packed)).toThrow('batch_sizes[2] is 0')
+    packed.batchSizes.data.set([3, 1, 1])
+
+    const [output] = rnn.forward(packed)
+    const expected = rnn.forward(new PackedSequence(data, [3, 1, 1], [1, 0, 2]))[0]
+    expectSameBits(padPackedSequence(output)[0], padPackedSequence(expected)[0])
+    expect(padPackedSequence(output)[1].toArray()).toEqual([1, 3, 1])
+    // Made from the same tensors, so it is rewritten too.
+    expect(padPackedSequence(before)[1].toArray()).toEqual([1, 3, 1])
+  })
+
   it('counts for the error of a changed weight, and of a second backward', () => {
     const rnn = new nn.RNN(2, 3)
     const packed = packSequence([filled([3, 2], 1), filled([1, 2], 2)])

@@ -5,11 +5,12 @@ import { checkOptions, checkPositiveInteger, formatShape, sameShape } from '../.
 import type { DType } from '../../dtype'
 import { checkTensor } from '../../tensor/tensor'
 import { checkLengths } from '../lengths'
+import type { PackedForm } from '../utils/rnn/packed-form'
 import { checkPackedSequence } from '../utils/rnn/packed-sequence'
 import type { RnnConfig } from './config'
 
-/** How the rows of an input lie. */
-export type Layout = PaddedLayout | PackedLayout
+/** How the rows of an input lie: padded or packed. */
+export type Layout = PaddedLayout | PackedForm
 
 /** How a padded input lies. */
 export interface PaddedLayout {
@@ -20,12 +21,6 @@ export interface PaddedLayout {
   /** Whether there is a batch dimension at all. */
   readonly batched: boolean
   readonly lengths: Int32Array | null
-}
-
-/** How a packed input lies. */
-export interface PackedLayout {
-  readonly batchSizes: Int32Array
-  readonly sortedIndices: Int32Array | null
 }
 
 /** Checked arguments. */
@@ -105,25 +100,24 @@ export function checkPackedArguments(
   hxArgument: unknown,
   options: unknown,
   allowed: readonly string[],
-): ForwardArguments<PackedLayout> {
+): ForwardArguments<PackedForm> {
   const { lengths, checkpointEvery } = checkOptions(owner, options, allowed)
   if (lengths != null) {
     throw new TypeError(
       `${owner}(): argument 'lengths' is for padded input, but got a PackedSequence`,
     )
   }
-  const { data: input, batchSizes, sortedIndices } = checkPackedSequence(owner, inputArgument)
+  const { data: input, form } = checkPackedSequence(owner, inputArgument)
   const hx = hxArgument == null ? null : checkTensor(owner, 'hx', hxArgument)
   checkDTypes('RNN', dtype, { input, hx })
   const rank = input.shape.length
   if (rank !== 2) throw new RangeError(`input must have 2 dimensions, got ${rank}`)
   checkInputSize(config, input)
-  checkHiddenSize(config, hx?.shape ?? null, batchSizes[0] ?? 0)
-  // A later call compares with these, and the caller may have rewritten theirs by then.
+  checkHiddenSize(config, hx?.shape ?? null, form.batchSizes[0] ?? 0)
   return {
     input,
     hx,
-    layout: { batchSizes: batchSizes.slice(), sortedIndices: sortedIndices?.slice() ?? null },
+    layout: form,
     checkpointEvery: checkCheckpointEvery(config, checkpointEvery),
   }
 }

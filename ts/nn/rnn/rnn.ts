@@ -423,8 +423,8 @@ export class RNN extends Module {
     const features = (bidirectional ? 2 : 1) * hiddenSize
     const layers = layersTimesDirections(this.#config)
     if ('batchSizes' in layout) {
-      const rows = layout.batchSizes.reduce((sum, size) => sum + size, 0)
-      const [batch = 0] = layout.batchSizes
+      const { rows, batchSizes } = layout
+      const [batch = 0] = batchSizes
       return { outputShape: [rows, features], hNShape: [layers, batch, hiddenSize] }
     }
     const { steps, batch, batchFirst, batched } = layout

@@ -1,11 +1,11 @@
 /** Into a {@link PackedSequence}. */
 
 import { checkBoolean, checkOptions } from '../../../check'
-import { native } from '../../../native'
 import { pack } from '../../../ops/sequences'
 import { checkTensor, type Tensor, wrap } from '../../../tensor/tensor'
 import { checkLengths, type Lengths } from '../../lengths'
-import { PackedSequence } from './packed-sequence'
+import { PackedForm } from './packed-form'
+import { type PackedSequence, withForm } from './packed-sequence'
 import { padSequence } from './pad'
 
 /** Options of {@link packPaddedSequence}. */
@@ -68,10 +68,9 @@ export function packPaddedSequence(
 
   const sortedIndices = enforceSorted ? null : sortedByLength(checked)
   const batchSizes = batchSizesOf(sortedIndices?.map((b) => checked[b] ?? 0) ?? checked)
-  const sequences = native.Sequences.packed(batchSizes, sortedIndices)
-  const rows = checked.reduce((sum, length) => sum + length, 0)
-  const data = pack(x, { sequences, steps, batchFirst }, rows)
-  return new PackedSequence(wrap(data), batchSizes, sortedIndices)
+  const form = new PackedForm(batchSizes, sortedIndices)
+  const data = pack(x, { sequences: form.sequences, steps, batchFirst }, form.rows)
+  return withForm(form, wrap(data))
 }
 
 /**

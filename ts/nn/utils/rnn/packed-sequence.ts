@@ -6,14 +6,19 @@ import { showAsText } from '../../../inspect'
 import { IntTensor, intTensor, intValues } from '../../../tensor/int-tensor'
 import { checkTensor, type Tensor } from '../../../tensor/tensor'
 import { integerList, type Lengths } from '../../lengths'
+import { inverse, PackedForm } from './packed-form'
 
 /** What a packed sequence is underneath, checked. */
 export interface Packed {
   readonly data: Variable
-  readonly batchSizes: Int32Array
-  /** Which of the caller's sequences each one is; null if the caller's order is that of the lengths. */
-  readonly sortedIndices: Int32Array | null
+  readonly form: PackedForm
 }
+
+/**
+ * The forms of batch sizes: sequences that are made from each other, by `nn.RNN` for one, share them. A form is good for
+ * as long as the caller has not written other numbers into the tensors.
+ */
+const forms = new WeakMap<IntTensor, PackedForm>()
 
 // The class hands this out, so that the rest of the package reaches what is private to it.
 let unpack: (owner: string, value: unknown) => Packed
@@ -71,8 +76,8 @@ export class PackedSequence {
     const sorted = sortedIndices == null ? null : asIntTensor('sorted_indices', sortedIndices)
     const unsorted =
       unsortedIndices == null ? null : asIntTensor('unsorted_indices', unsortedIndices)
-    this.#sortedIndices = sorted ?? inverse('unsorted_indices', unsorted)
-    this.#unsortedIndices = unsorted ?? inverse('sorted_indices', sorted)
+    this.#sortedIndices = sorted ?? inverseTensor('unsorted_indices', unsorted)
+    this.#unsortedIndices = unsorted ?? inverseTensor('sorted_indices', sorted)
     unpack('PackedSequence', this)
   }
 
@@ -87,15 +92,21 @@ export class PackedSequence {
         )
       }
       const data = checkTensor(owner, 'data', value.#data)
-      const batchSizes = intValues(value.#batchSizes, 'batch_sizes')
-      checkBatchSizes(batchSizes, data)
-      const sorted = value.#sortedIndices
-      const sortedIndices = sorted === null ? null : intValues(sorted, 'sorted_indices')
-      if (sortedIndices !== null && value.#unsortedIndices !== null) {
-        const unsortedIndices = intValues(value.#unsortedIndices, 'unsorted_indices')
-        checkInverse(sortedIndices, unsortedIndices, batchSizes[0] ?? 0)
+      if (data.shape.length === 0) {
+        throw new RangeError('Expected data to be at least 1D, got 0D tensor instead')
       }
-      return { data, batchSizes, sortedIndices }
+      const optional = (indices: IntTensor | null, name: string) =>
+        indices === null ? null : intValues(indices, name)
+      const batchSizes = intValues(value.#batchSizes, 'batch_sizes')
+      const sorted = optional(value.#sortedIndices, 'sorted_indices')
+      const unsorted = optional(value.#unsortedIndices, 'unsorted_indices')
+      let form = forms.get(value.#batchSizes)
+      if (!form?.holds(batchSizes, sorted, unsorted)) {
+        form = new PackedForm(batchSizes, sorted, unsorted)
+        forms.set(value.#batchSizes, form)
+      }
+      checkRows(form, data)
+      return { data, form }
     }
   }
 
@@ -145,76 +156,42 @@ export function checkPackedSequence(owner: string, value: unknown): Packed {
   return unpack(owner, value)
 }
 
+/** New sequences of this form. */
+export function withForm(form: PackedForm, data: Tensor): PackedSequence {
+  const batchSizes = copied(form.batchSizes)
+  forms.set(batchSizes, form)
+  return new PackedSequence(
+    data,
+    batchSizes,
+    copied(form.sortedIndices),
+    copied(form.unsortedIndices),
+  )
+}
+
 /** The same sequences with other rows. */
 export function withData(sequence: PackedSequence, data: Tensor): PackedSequence {
   const { batchSizes, sortedIndices, unsortedIndices } = sequence
   return new PackedSequence(data, batchSizes, sortedIndices, unsortedIndices)
 }
 
-function checkBatchSizes(sizes: Int32Array, { shape }: Variable): void {
+/** Refuses rows of another number than the form says. */
+function checkRows({ rows: expected }: PackedForm, { shape }: Variable): void {
   const [rows] = shape
-  if (rows === undefined) {
-    throw new RangeError('Expected data to be at least 1D, got 0D tensor instead')
-  }
-  if (sizes.length === 0) throw new RangeError('batch_sizes must hold at least one step')
-  let total = 0
-  let before = sizes[0] ?? 0
-  for (let step = 0; step < sizes.length; step += 1) {
-    const size = sizes[step] ?? 0
-    if (size <= 0) {
-      throw new RangeError(
-        `every batch size must be greater than zero, but batch_sizes[${step}] is ${size}`,
-      )
-    }
-    if (size > before) {
-      throw new RangeError(
-        `batch_sizes must not increase: step ${step} has ${size} rows after ${before}`,
-      )
-    }
-    total += size
-    before = size
-  }
-  if (total !== rows) {
-    throw new RangeError(`Expected batch_sizes to sum to the ${rows} rows of data, got ${total}`)
+  if (expected !== rows) {
+    throw new RangeError(`Expected batch_sizes to sum to the ${rows} rows of data, got ${expected}`)
   }
 }
 
-function checkInverse(sorted: Int32Array, unsorted: Int32Array, batch: number): void {
-  if (sorted.length !== batch || unsorted.length !== batch) {
-    throw new RangeError(
-      `Expected sorted_indices and unsorted_indices to have ${batch} elements, got ${sorted.length} and ${unsorted.length}`,
-    )
-  }
-  checkPermutation('sorted_indices', sorted)
-  for (let place = 0; place < batch; place += 1) {
-    if (unsorted[sorted[place] ?? 0] !== place) {
-      throw new RangeError('unsorted_indices must be the inverse permutation of sorted_indices')
-    }
-  }
+/** The tensor of the permutation that undoes another one. */
+function inverseTensor(name: string, permutation: IntTensor | null): IntTensor | null {
+  return copied(inverse(name, permutation === null ? null : intValues(permutation, name)))
 }
 
-function checkPermutation(name: string, indices: Int32Array): void {
-  const seen = new Uint8Array(indices.length)
-  for (const index of indices) {
-    if (index < 0 || index >= indices.length || seen[index] === 1) {
-      throw new RangeError(
-        `${name} must hold each of 0..${indices.length} once, but holds ${index}`,
-      )
-    }
-    seen[index] = 1
-  }
-}
-
-/** The permutation that undoes another one. */
-function inverse(name: string, permutation: IntTensor | null): IntTensor | null {
-  if (permutation === null) return null
-  const values = intValues(permutation, name)
-  checkPermutation(name, values)
-  const inverted = new Int32Array(values.length)
-  values.forEach((index, place) => {
-    inverted[index] = place
-  })
-  return intTensor(inverted, [values.length])
+/** A tensor with a copy of these numbers. */
+function copied(values: Int32Array): IntTensor
+function copied(values: Int32Array | null): IntTensor | null
+function copied(values: Int32Array | null): IntTensor | null {
+  return values === null ? null : intTensor(values.slice(), [values.length])
 }
 
 /** An argument as a tensor of one dimension: itself if it is one, else over a copy. */

@@ -9,12 +9,12 @@ import {
   checkSameShape,
   describe,
 } from '../../../check'
-import { native } from '../../../native'
 import { pad, padEach } from '../../../ops/sequences'
 import { type IntTensor, intTensor } from '../../../tensor/int-tensor'
 import { checkTensors } from '../../../tensor/join'
 import { type Tensor, wrap } from '../../../tensor/tensor'
-import { checkPackedSequence, type Packed, type PackedSequence } from './packed-sequence'
+import type { PackedForm } from './packed-form'
+import { checkPackedSequence, type PackedSequence } from './packed-sequence'
 
 /** Options of {@link padPackedSequence}. */
 export interface PadPackedSequenceOptions {
@@ -67,8 +67,8 @@ export function padPackedSequence(
   const given = checkOptions(owner, options, ['batchFirst', 'paddingValue', 'totalLength'])
   const batchFirst = checkBoolean('batch_first', given.batchFirst ?? false)
   const value = checkPaddingValue(given.paddingValue)
-  const packed = checkPackedSequence(owner, sequence)
-  const { data, batchSizes, sortedIndices } = packed
+  const { data, form } = checkPackedSequence(owner, sequence)
+  const { batchSizes, sequences } = form
   const longest = batchSizes.length
   const steps =
     given.totalLength == null ? longest : checkInteger('total_length', given.totalLength)
@@ -77,10 +77,9 @@ export function padPackedSequence(
       `Expected total_length to be at least the length of the longest sequence in input, but got total_length=${steps} and max sequence length being ${longest}`,
     )
   }
-  const sequences = native.Sequences.packed(batchSizes, sortedIndices)
   const [batch = 0] = batchSizes
   const padded = pad(data, { sequences, steps, batchFirst }, batch, value)
-  return [wrap(padded), intTensor(lengthsOf(packed), [batch])]
+  return [wrap(padded), intTensor(lengthsOf(form), [batch])]
 }
 
 /**
@@ -131,7 +130,7 @@ export function padSequence(sequences: readonly Tensor[], options?: PadSequenceO
 }
 
 /** How long the sequences are, in the caller's order. */
-function lengthsOf({ batchSizes, sortedIndices }: Packed): Int32Array {
+function lengthsOf({ batchSizes, sortedIndices }: PackedForm): Int32Array {
   const [batch = 0] = batchSizes
   const lengths = new Int32Array(batch)
   let running = batch
