@@ -7,7 +7,7 @@ use crate::matrix::{Matrix, Rows, copy_rows, roomy};
 use crate::pack::Packed;
 use crate::places::{Placed, StepRows, Target};
 use crate::terms::{ChainBase, Epilogue};
-use crate::tile::{Base, Before, Finish};
+use crate::tile::{Ahead, Base, Before, Finish};
 use crate::{Context, Scalar, Scratch, Steps};
 
 /// Sequences that a thread must have to share out the batch: a tile of fewer rows is slower.
@@ -19,6 +19,39 @@ const WORTH_A_COPY: usize = 6;
 /// Whether threads share out the batch, else the columns.
 pub(crate) fn by_rows(ctx: &Context, batch: usize) -> bool {
     batch >= ROWS_OF_A_THREAD * ctx.threads()
+}
+
+/// Room for lists of the rows of a step.
+pub(crate) struct Lists<T>(Vec<*const T>);
+
+impl<T> Lists<T> {
+    /// For up to `rows` rows.
+    pub(crate) fn new(rows: usize) -> Self {
+        // A, C, where C goes, what the next step uses three times, and what stands beside A three times, if need be in
+        // two places.
+        const MOST: usize = 12;
+        Self(vec![std::ptr::null(); MOST * rows])
+    }
+
+    /// Lists of `rows` rows.
+    #[inline(always)]
+    pub(crate) fn of(&mut self, rows: usize) -> StepLists<'_, T> {
+        StepLists { room: &mut self.0, rows }
+    }
+}
+
+/// The lists of one step.
+pub(crate) struct StepLists<'l, T> {
+    room: &'l mut [*const T],
+    rows: usize,
+}
+
+impl<'l, T> StepLists<'l, T> {
+    /// One more.
+    #[inline(always)]
+    pub(crate) fn next(&mut self) -> &'l mut [*const T] {
+        self.room.split_off_mut(..self.rows).expect("there is room for the lists of a step")
+    }
 }
 
 /// Part of a step: the sequences from `first` on at time `t`, and these columns of them.
@@ -39,24 +72,19 @@ struct Read<'a, T: Scalar> {
 }
 
 impl<T: Scalar> Read<'_, T> {
-    /// Lists rows of a step; `spare` is a list as long. If they are read in the room, they come there.
+    /// Lists rows of a step. If they are read in the room, they come there.
     ///
     /// # Safety
     ///
     /// The rows are readable, and nobody else uses these rows and columns of the room.
     #[inline(always)]
-    unsafe fn list<'l, S: Simd<T>>(
-        &self,
-        s: S,
-        at: &Span<'_>,
-        list: &'l mut [*const T],
-        spare: &mut [*const T],
-    ) -> Rows<'l, T> {
+    unsafe fn list<'l, S: Simd<T>>(&self, s: S, at: &Span<'_>, lists: &mut StepLists<'l, T>) -> Rows<'l, T> {
         let &Span { steps, t, first, columns, member } = at;
-        let Some(room) = &self.room else { return self.rows.list(steps, t, first, list) };
-        let near = room.matrix.below(member * room.of_member + first).list(list);
+        let there = self.rows.list(steps, t, first, lists.next());
+        let Some(room) = &self.room else { return there };
+        let near = room.matrix.below(member * room.of_member + first).list(lists.next());
         // SAFETY: the caller vouches for these rows and columns.
-        unsafe { copy_rows(s, self.rows.list(steps, t, first, spare), near, columns) };
+        unsafe { copy_rows(s, there, near, columns) };
         near
     }
 }
@@ -205,7 +233,7 @@ impl<'a, T: Scalar> Link<'a, T> {
     }
 
     /// What each step reads and writes in memory, of the shape of C.
-    pub(crate) fn arrays(&self) -> [Option<&StepRows<'a, T>>; 3] {
+    fn arrays(&self) -> [Option<&StepRows<'a, T>>; 3] {
         let base = match &self.base {
             LinkBase::Read(read) => Some(&read.rows),
             LinkBase::Same(_) => None,
@@ -214,8 +242,21 @@ impl<'a, T: Scalar> Link<'a, T> {
         [Some(&self.c), base, self.beside.as_ref().map(|beside| &beside.rows)]
     }
 
-    /// What a part of a step reads beside A, without a `product` only what C holds: C = f(C). The lists are as long as
-    /// the part has rows.
+    /// What the sequences `rows` of step `t` will read and write; no more than the lists have.
+    pub(crate) fn ahead<'l>(
+        &self,
+        steps: &Steps,
+        t: usize,
+        rows: &Range<usize>,
+        lists: &mut StepLists<'l, T>,
+    ) -> Ahead<'l, T> {
+        let list = |array: Option<&StepRows<'a, T>>| -> Rows<'l, T> {
+            array.map_or(&[], |array| array.list(steps, t, rows.start, &mut lists.next()[..rows.len()]))
+        };
+        Ahead { matrices: self.arrays().map(list) }
+    }
+
+    /// What a part of a step reads beside A, without a `product` only what C holds: C = f(C).
     ///
     /// # Safety
     ///
@@ -226,24 +267,23 @@ impl<'a, T: Scalar> Link<'a, T> {
         s: S,
         at: &Span<'_>,
         product: bool,
-        [for_base, for_beside, for_x]: [&'l mut [*const T]; 3],
-        spare: &mut [*const T],
+        lists: &mut StepLists<'l, T>,
     ) -> Beside<'l, T> {
         let base = match &self.base {
-            _ if !product => Base::Rows(self.c.list(at.steps, at.t, at.first, for_base)),
+            _ if !product => Base::Rows(self.c.list(at.steps, at.t, at.first, lists.next())),
             LinkBase::Same(base) => *base,
             // SAFETY: the caller vouches for it.
-            LinkBase::Read(read) => Base::Rows(unsafe { read.list(s, at, for_base, spare) }),
+            LinkBase::Read(read) => Base::Rows(unsafe { read.list(s, at, lists) }),
         };
         let finish = match &self.beside {
             // SAFETY: as above.
-            Some(read) => self.finish.with(unsafe { read.list(s, at, for_beside, spare) }),
+            Some(read) => self.finish.with(unsafe { read.list(s, at, lists) }),
             None => self.finish,
         };
         let before = self.projection.as_ref().filter(|_| product).map(|Projection { x, weights }| {
             let at = Span { columns: &(0..weights.k()), ..*at };
             // SAFETY: as above; of these rows each member reads all columns, in a room of its own.
-            let a = unsafe { x.list(s, &at, for_x, spare) };
+            let a = unsafe { x.list(s, &at, lists) };
             Before { a, w: weights.data.as_ptr(), k: weights.k() }
         });
         Beside { base, finish, before }

@@ -158,12 +158,7 @@ pub(crate) struct StepRows<'a, T> {
 unsafe impl<T: Scalar> Sync for StepRows<'_, T> {}
 
 impl<T: Scalar> StepRows<'_, T> {
-    /// Where the row of sequence `b` at step `t` begins.
-    pub(crate) fn row(&self, steps: &Steps, t: usize, b: usize) -> *const T {
-        self.array.at(self.places.map_or_else(|| steps.offset(t) + b, |places| places.row(t, b)), 0)
-    }
-
-    /// Lists those of the sequences from `b` on.
+    /// Lists the rows of step `t`, from that of sequence `b` on.
     #[inline(always)]
     pub(crate) fn list<'l>(
         &self,

@@ -21,12 +21,12 @@
 use std::ops::Range;
 
 use crate::isa::{Simd, Task};
-use crate::link::{Beside, Left, Link, Span, by_rows};
+use crate::link::{Beside, Left, Link, Lists, Span, by_rows};
 use crate::matrix::{Matrix, copy_rows};
 use crate::pack::Panels;
 use crate::pool::Member;
 use crate::terms::Order;
-use crate::tile::{Ahead, Block};
+use crate::tile::Block;
 use crate::{Context, Scalar, Steps};
 
 /// Multiply-adds that a thread must have before each barrier to make it worth it: 1 µs of work.
@@ -185,19 +185,19 @@ impl<T: Scalar> Run<'_, T> {
         let panels = w.panels.count();
         let range = self.barrier.as_ref().map_or(0..panels, |member| member.share(panels, 1));
         let columns = w.panels.span(&range);
-        let [list_a, list_c, beside @ .., spare] = lists.each(batch.len());
+        let mut lists = lists.of(batch.len());
         let member = self.barrier.as_ref().map_or(0, |member| member.index);
         let at = Span { steps, t, first, columns: &columns, member };
-        let made = link.made(steps, turn, t).list(steps, first, list_c);
+        let made = link.made(steps, turn, t).list(steps, first, lists.next());
         // SAFETY: `Link::new` has checked the matrices and their places, and each room is for all sequences, of which
         // this thread has these rows and columns.
-        let Beside { base, finish, before } = unsafe { link.beside(s, &at, a.is_some(), beside, spare) };
+        let Beside { base, finish, before } = unsafe { link.beside(s, &at, a.is_some(), &mut lists) };
         let ahead = next.filter(|_| link.far).map(|t| {
-            let rows = batch.end.min(steps.size(t)).saturating_sub(first);
-            Ahead { steps, t, first, rows, matrices: link.arrays() }
+            let rows = first..batch.end.min(steps.size(t)).max(first);
+            link.ahead(steps, t, &rows, &mut lists)
         });
         let block = Block::<T, false> {
-            a: a.map_or(made, |a| a.list(steps, first, list_a)),
+            a: a.map_or(made, |a| a.list(steps, first, lists.next())),
             a_stride: 0,
             w: w.data.as_ptr(),
             panels: Panels { k: if a.is_some() { w.k() } else { 0 }, ..w.panels },
@@ -213,28 +213,8 @@ impl<T: Scalar> Run<'_, T> {
         unsafe { block.compute(s) };
         if link.halves.is_some() {
             // SAFETY: these rows and columns were made above; what is read in this step is the other half.
-            unsafe { copy_rows(s, made, link.c.list(steps, t, first, spare), &columns) };
+            unsafe { copy_rows(s, made, link.c.list(steps, t, first, lists.next()), &columns) };
         }
-    }
-}
-
-/// Room for lists of the rows of a step.
-struct Lists<T>(Vec<*const T>);
-
-/// How many a step needs.
-const LISTS: usize = 6;
-
-impl<T> Lists<T> {
-    /// Lists of up to `rows` rows.
-    fn new(rows: usize) -> Self {
-        Self(vec![std::ptr::null(); LISTS * rows])
-    }
-
-    /// Each of them, for `rows` rows.
-    #[inline(always)]
-    fn each(&mut self, rows: usize) -> [&mut [*const T]; LISTS] {
-        let mut rest = &mut self.0[..];
-        std::array::from_fn(|_| rest.split_off_mut(..rows).expect("there is room for the rows of a step"))
     }
 }
 

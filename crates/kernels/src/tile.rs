@@ -16,12 +16,11 @@
 
 use std::ops::Range;
 
+use crate::Scalar;
 use crate::activation::{Lanewise, Relu, ReluGrad, Sigmoid, SigmoidGrad, Tanh, TanhGrad};
 use crate::isa::{CACHE_LINE, Simd, Task, prefetch_far};
 use crate::matrix::{Rows, load, store};
 use crate::pack::{PANEL_VECTORS, Panels};
-use crate::places::StepRows;
-use crate::{Scalar, Steps};
 
 /// Rows of a tile with the widest registers.
 pub(crate) const MOST_ROWS: usize = 12;
@@ -104,13 +103,8 @@ pub(crate) struct Before<'a, T> {
 /// foresee the next.
 #[derive(Clone, Copy)]
 pub(crate) struct Ahead<'a, T> {
-    pub(crate) steps: &'a Steps,
-    /// The step.
-    pub(crate) t: usize,
-    /// The first of its sequences, and how many.
-    pub(crate) first: usize,
-    pub(crate) rows: usize,
-    pub(crate) matrices: [Option<&'a StepRows<'a, T>>; 3],
+    /// As many rows of each, or none.
+    pub(crate) matrices: [Rows<'a, T>; 3],
 }
 
 impl<T: Scalar> Ahead<'_, T> {
@@ -119,11 +113,11 @@ impl<T: Scalar> Ahead<'_, T> {
     fn prefetch(&self, width: usize, part: usize, count: usize, parts: usize) {
         let line = CACHE_LINE / size_of::<T>();
         let lines = width.div_ceil(line);
-        let due = |part: usize| self.rows * lines * part / parts;
+        let rows = self.matrices.iter().map(|rows| rows.len()).max().unwrap_or(0);
+        let due = |part: usize| rows * lines * part / parts;
         let (mut row, mut column) = (due(part) / lines, due(part) % lines);
         for _ in due(part)..due(part + count) {
-            for matrix in self.matrices.iter().flatten() {
-                let row = matrix.row(self.steps, self.t, self.first + row);
+            for row in self.matrices.iter().filter_map(|rows| rows.get(row)) {
                 prefetch_far(row.wrapping_add(column * line));
             }
             column += 1;
