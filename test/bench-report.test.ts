@@ -2,9 +2,9 @@
 
 import { describe, expect, test } from 'vitest'
 import type { ContenderName } from '../bench/contenders/contender'
+import { lengthsOf } from '../bench/contenders/ragged'
 import type { Measurement } from '../bench/lib/race'
 import { grid, operations, shape } from '../bench/lib/shape'
-import { lengthsOf } from '../bench/modes/lengths'
 import { compareAll } from '../bench/report/comparison'
 import { goalTable } from '../bench/report/goals'
 import { gridChart } from '../bench/report/grid-chart'
