@@ -65,7 +65,7 @@ async function run(workshop: Workshop): Promise<void> {
   const runs = parts.filter(([name]) => (mode === 'all' ? !programs.includes(name) : name === mode))
 
   makeFolder(options.output) // no measurement is lost if it cannot be made
-  // The others are measured in processes of their own, without contenders.
+  // Lengths, memory, the start and programs have no contenders, and start the processes that they need.
   const races = runs.some(([name]) => !['lengths', 'memory', 'start', ...programs].includes(name))
   const names = races ? only : []
   if (names.some((name) => fromPackages.includes(name))) await workshop.installPeers()

@@ -22,11 +22,13 @@ export function networkOf({ I, H, L, D }: Shape, numbers: Numbers, dtype: DType)
 
 /** This package: `ours` trains by `vjp`, `tape` by `backward`. */
 export function open(name: 'ours' | 'tape'): Library {
+  return libraryOf(name === 'ours' ? prepare : prepareTape)
+}
+
+/** This package, with this way to get ready. */
+export function libraryOf(prepare: (work: Work) => Ready): Library {
   const { version } = require('../../package.json') as { version: string }
-  return {
-    version: `@elman/rnn ${version}`,
-    prepare: async (work) => (name === 'ours' ? prepare(work) : prepareTape(work)),
-  }
+  return { version: `@elman/rnn ${version}`, prepare: async (work) => prepare(work) }
 }
 
 /** Forward without gradients, or `vjp` with its pullback. */

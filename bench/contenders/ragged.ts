@@ -10,7 +10,7 @@ import { nn, noGrad, setNumThreads, type Tensor } from '@elman/rnn'
 import { mixed, numbersOf } from '../lib/numbers'
 import type { Shape } from '../lib/shape'
 import type { Library, Ready, Work } from './contender'
-import { networkOf, tensorOf } from './ours'
+import { libraryOf, networkOf, tensorOf } from './ours'
 
 const { PackedSequence, packPaddedSequence } = nn.utils.rnn
 
@@ -35,8 +35,7 @@ type Call = () => [output: Tensor, gradient: Tensor]
 
 /** The form, for batches of T full steps. */
 export function open(form: Form): Library {
-  const { version } = require('../../package.json') as { version: string }
-  return { version: `@elman/rnn ${version}`, prepare: async (work) => prepare(form, work) }
+  return libraryOf((work) => prepare(form, work))
 }
 
 function prepare(form: Form, { task, shape: full, dtype, threads }: Work): Ready {

@@ -1,6 +1,6 @@
 /** Sequences of different lengths beside a full batch with as many valid steps: by `lengths`, and packed. */
 
-import { type Contender, type Prepared, Refusal } from '../contenders/contender'
+import { type Contender, type Prepared, Refusal, type Settings } from '../contenders/contender'
 import { openProcess } from '../contenders/index'
 import { forms } from '../contenders/ragged'
 import { type Shape, shape, shapeName, type Task } from '../lib/shape'
@@ -24,8 +24,9 @@ export async function runLengths({ options, results, save }: Bench): Promise<voi
   const shapes = options.shapesGiven ? options.shapes : defaults
   const found: LengthsResult[] = []
   results.lengths = found
-  const opened = await openForms(options.python, options.patience)
+  const opened: Form[] = []
   try {
+    for (const form of forms) opened.push(await open(form, options))
     for (const one of options.quick ? shapes.slice(0, 2) : shapes) {
       for (const threads of options.threads) {
         for (const task of ['forward', 'step'] as const) {
@@ -40,15 +41,11 @@ export async function runLengths({ options, results, save }: Bench): Promise<voi
   }
 }
 
-/** Each form in a process of its own, so that none computes in another's garbage. */
-async function openForms(python: string | undefined, patience: number): Promise<Form[]> {
-  return Promise.all(
-    forms.map(async (form) => {
-      const opened = await openProcess(form, { python, patience })
-      if (opened instanceof Refusal) throw new Error(`${form}: ${opened.reason}`)
-      return opened
-    }),
-  )
+/** A form in a process of its own, so that none computes in another's garbage. */
+async function open(form: string, { python, patience }: Settings): Promise<Form> {
+  const opened = await openProcess(form, { python, patience })
+  if (opened instanceof Refusal) throw new Error(`${form}: ${opened.reason}`)
+  return opened
 }
 
 async function measure(

@@ -5,18 +5,15 @@ use std::ops::Range;
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use crate::isa::{Simd, Task};
-use crate::matrix::{Matrix, copy_rows, roomy};
+use crate::matrix::{Lists, Matrix, copy_rows, roomy};
 use crate::pack::Packed;
 use crate::places::{Placed, StepRows, Target};
-use crate::tile::{Base, Block, Finish};
+use crate::tile::{Base, Block, Finish, LEAST_ROWS};
 use crate::{Context, Scalar, Steps};
 
 /// Rows that are multiplied by all panels before the next ones: X of 96 rows by K = 1024 floats takes
 /// 400 KB, within the second cache.
 pub(crate) const ROWS_TOGETHER: usize = 96;
-
-/// The fewest rows of a thread's part: a tile of fewer rows is slower.
-const ROWS_OF_A_PART: usize = 4;
 
 /// Panels from which on a copy of the rows in a better place is worth it.
 const WORTH_A_COPY: usize = 4;
@@ -77,8 +74,8 @@ pub fn affine_placed<'y, T: Scalar>(
     let mut team = ctx.team(work, usize::MAX);
     let all = w.panels.count();
     // Threads share out the rows, or the panels where there are few rows.
-    let (rows_of_part, panels_of_part) = if rows >= ROWS_OF_A_PART * team.size() {
-        (rows.div_ceil(team.size()).clamp(ROWS_OF_A_PART, ROWS_TOGETHER), all)
+    let (rows_of_part, panels_of_part) = if rows >= LEAST_ROWS * team.size() {
+        (rows.div_ceil(team.size()).clamp(LEAST_ROWS, ROWS_TOGETHER), all)
     } else {
         (rows, all.div_ceil(team.size()))
     };
@@ -124,17 +121,16 @@ impl<T: Scalar> Task<T> for Affine<'_, T> {
     #[inline(always)]
     fn run<S: Simd<T>>(self, s: S) {
         let Self { product: &Product { steps, ref a, w, init, ref c }, rows, panels, near } = self;
-        let mut lists = vec![std::ptr::null(); 3 * rows.len()];
-        let (list_a, lists) = lists.split_at_mut(rows.len());
-        let (list_near, list_c) = lists.split_at_mut(rows.len());
-        let mut a = a.list_rows(steps, rows.start, list_a);
+        let mut lists = Lists::new(3, rows.len());
+        let mut lists = lists.of(rows.len());
+        let mut a = a.list_rows(steps, rows.start, lists.next());
         if let Some(near) = near {
-            let near = near.list(list_near);
+            let near = near.list(lists.next());
             // SAFETY: A is readable for these rows, and there is room for them.
             unsafe { copy_rows(s, a, near, &(0..w.k())) };
             a = near;
         }
-        let c = c.list_rows(steps, rows.start, list_c);
+        let c = c.list_rows(steps, rows.start, lists.next());
         let block = Block::<T, false> {
             a,
             a_stride: 0,

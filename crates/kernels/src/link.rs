@@ -3,56 +3,24 @@
 use std::ops::Range;
 
 use crate::isa::{FAR, Simd};
-use crate::matrix::{Matrix, Rows, copy_rows, roomy};
+use crate::matrix::{FreeLists, Matrix, Rows, copy_rows, roomy};
 use crate::pack::Packed;
 use crate::places::{Placed, StepRows, Target};
 use crate::terms::{ChainBase, Epilogue};
-use crate::tile::{Ahead, Base, Before, Finish};
+use crate::tile::{Ahead, Base, Before, Finish, LEAST_ROWS};
 use crate::{Context, Scalar, Scratch, Steps};
-
-/// Sequences that a thread must have to share out the batch: a tile of fewer rows is slower.
-const ROWS_OF_A_THREAD: usize = 4;
 
 /// Sequences from which on a copy of a step's rows in a better place is worth it.
 const WORTH_A_COPY: usize = 6;
 
 /// Whether threads share out the batch, else the columns.
 pub(crate) fn by_rows(ctx: &Context, batch: usize) -> bool {
-    batch >= ROWS_OF_A_THREAD * ctx.threads()
+    batch >= LEAST_ROWS * ctx.threads()
 }
 
-/// Room for lists of the rows of a step.
-pub(crate) struct Lists<T>(Vec<*const T>);
-
-impl<T> Lists<T> {
-    /// For up to `rows` rows.
-    pub(crate) fn new(rows: usize) -> Self {
-        // A, C, where C goes, what the next step uses three times, and what stands beside A three times, if need be in
-        // two places.
-        const MOST: usize = 12;
-        Self(vec![std::ptr::null(); MOST * rows])
-    }
-
-    /// Lists of `rows` rows.
-    #[inline(always)]
-    pub(crate) fn of(&mut self, rows: usize) -> StepLists<'_, T> {
-        StepLists { room: &mut self.0, rows }
-    }
-}
-
-/// The lists of one step.
-pub(crate) struct StepLists<'l, T> {
-    room: &'l mut [*const T],
-    rows: usize,
-}
-
-impl<'l, T> StepLists<'l, T> {
-    /// One more.
-    #[inline(always)]
-    pub(crate) fn next(&mut self) -> &'l mut [*const T] {
-        self.room.split_off_mut(..self.rows).expect("there is room for the lists of a step")
-    }
-}
+/// The lists that a step may need: A, C, where C goes, three for what comes next, and three for what stands beside A,
+/// if need be in two places.
+pub(crate) const LISTS: usize = 12;
 
 /// Part of a step: the sequences from `first` on at time `t`, and these columns of them.
 pub(crate) struct Span<'s> {
@@ -78,7 +46,7 @@ impl<T: Scalar> Read<'_, T> {
     ///
     /// The rows are readable, and nobody else uses these rows and columns of the room.
     #[inline(always)]
-    unsafe fn list<'l, S: Simd<T>>(&self, s: S, at: &Span<'_>, lists: &mut StepLists<'l, T>) -> Rows<'l, T> {
+    unsafe fn list<'l, S: Simd<T>>(&self, s: S, at: &Span<'_>, lists: &mut FreeLists<'l, T>) -> Rows<'l, T> {
         let &Span { steps, t, first, columns, member } = at;
         let there = self.rows.list(steps, t, first, lists.next());
         let Some(room) = &self.room else { return there };
@@ -98,11 +66,12 @@ pub(crate) struct Room<'c, T: Scalar> {
 }
 
 impl<'c, T: Scalar> Room<'c, T> {
-    /// `None` if there is not enough memory: it is slower without, but as good.
-    fn new(ctx: &'c Context, rows: usize, columns: usize) -> Option<Self> {
+    /// `rows` for each of `members`; `None` if there is not enough memory: it is slower without, but as good.
+    fn new(ctx: &'c Context, members: usize, rows: usize, columns: usize) -> Option<Self> {
         let stride = roomy::<T>(columns);
-        let mut memory = ctx.scratch(rows * stride).ok()?;
-        Some(Self { matrix: Matrix::over(&mut memory, stride), of_member: 0, _memory: memory })
+        let mut memory = ctx.scratch(members * rows * stride).ok()?;
+        let of_member = if members > 1 { rows } else { 0 };
+        Some(Self { matrix: Matrix::over(&mut memory, stride), of_member, _memory: memory })
     }
 }
 
@@ -116,6 +85,8 @@ struct Projection<'a, T: Scalar> {
 
 /// What a link's product is added to.
 enum LinkBase<'a, T: Scalar> {
+    /// What C holds.
+    InPlace,
     /// The same in every row.
     Same(Base<'static, T>),
     /// Rows of the shape of C.
@@ -180,7 +151,7 @@ impl<'a, T: Scalar> Link<'a, T> {
         let wide = |m: Placed<'l, T>| {
             assert_eq!(m.array.ncols(), width, "chain: a matrix beside y must have as many columns");
             let rows = m.rows(steps);
-            Read { rows, room: if many && rows.paged() { Room::new(ctx, batch, width) } else { None } }
+            Read { rows, room: if many && rows.paged() { Room::new(ctx, 1, batch, width) } else { None } }
         };
         let same = |row: &[T]| {
             assert_eq!(row.len(), width, "chain: a row must have as many elements as y columns");
@@ -188,7 +159,7 @@ impl<'a, T: Scalar> Link<'a, T> {
         };
         let mut projection = None;
         let base = match base {
-            ChainBase::InPlace => LinkBase::Read(Read { rows: c, room: None }),
+            ChainBase::InPlace => LinkBase::InPlace,
             ChainBase::Matrix(matrix) => LinkBase::Read(wide(matrix)),
             ChainBase::Row(row) => LinkBase::Same(same(row)),
             ChainBase::Zero => LinkBase::Same(Base::Zero),
@@ -199,8 +170,7 @@ impl<'a, T: Scalar> Link<'a, T> {
                 let members = if by_rows(ctx, batch) { 1 } else { ctx.threads() };
                 // Rows of x and of C are read for panel after panel.
                 let slow = many && rows.scattered();
-                let room = if slow { Room::new(ctx, members * batch, weights.k()) } else { None };
-                let room = room.map(|room| Room { of_member: batch, ..room });
+                let room = if slow { Room::new(ctx, members, batch, weights.k()) } else { None };
                 projection = Some(Projection { x: Read { rows, room }, weights });
                 LinkBase::Same(bias.map_or(Base::Zero, same))
             }
@@ -223,7 +193,7 @@ impl<'a, T: Scalar> Link<'a, T> {
             finish,
             beside: epilogue.matrix().map(wide),
             c,
-            halves: if again { Room::new(ctx, 2 * batch, width) } else { None },
+            halves: if again { Room::new(ctx, 1, 2 * batch, width) } else { None },
             far: false,
         };
         let arrays = link.arrays().into_iter().flatten().count();
@@ -236,9 +206,8 @@ impl<'a, T: Scalar> Link<'a, T> {
     fn arrays(&self) -> [Option<&StepRows<'a, T>>; 3] {
         let base = match &self.base {
             LinkBase::Read(read) => Some(&read.rows),
-            LinkBase::Same(_) => None,
+            LinkBase::InPlace | LinkBase::Same(_) => None,
         };
-        let base = base.filter(|base| base.array.data != self.c.array.data);
         [Some(&self.c), base, self.beside.as_ref().map(|beside| &beside.rows)]
     }
 
@@ -248,7 +217,7 @@ impl<'a, T: Scalar> Link<'a, T> {
         steps: &Steps,
         t: usize,
         rows: &Range<usize>,
-        lists: &mut StepLists<'l, T>,
+        lists: &mut FreeLists<'l, T>,
     ) -> Ahead<'l, T> {
         let list = |array: Option<&StepRows<'a, T>>| -> Rows<'l, T> {
             array.map_or(&[], |array| array.list(steps, t, rows.start, &mut lists.next()[..rows.len()]))
@@ -267,13 +236,13 @@ impl<'a, T: Scalar> Link<'a, T> {
         s: S,
         at: &Span<'_>,
         product: bool,
-        lists: &mut StepLists<'l, T>,
+        lists: &mut FreeLists<'l, T>,
     ) -> Beside<'l, T> {
         let base = match &self.base {
-            _ if !product => Base::Rows(self.c.list(at.steps, at.t, at.first, lists.next())),
-            LinkBase::Same(base) => *base,
             // SAFETY: the caller vouches for it.
-            LinkBase::Read(read) => Base::Rows(unsafe { read.list(s, at, lists) }),
+            LinkBase::Read(read) if product => Base::Rows(unsafe { read.list(s, at, lists) }),
+            LinkBase::Same(base) if product => *base,
+            _ => Base::Rows(self.c.list(at.steps, at.t, at.first, lists.next())),
         };
         let finish = match &self.beside {
             // SAFETY: as above.

@@ -35,6 +35,36 @@ impl<T> Matrix<T> {
 /// Where the rows of a matrix begin, one by one: a tile takes rows from anywhere.
 pub(crate) type Rows<'a, T> = &'a [*const T];
 
+/// Room for lists of rows.
+pub(crate) struct Lists<T>(Vec<*const T>);
+
+impl<T> Lists<T> {
+    /// For `count` lists of up to `rows` rows.
+    pub(crate) fn new(count: usize, rows: usize) -> Self {
+        Self(vec![std::ptr::null(); count * rows])
+    }
+
+    /// Lists of `rows` rows.
+    #[inline(always)]
+    pub(crate) fn of(&mut self, rows: usize) -> FreeLists<'_, T> {
+        FreeLists { room: &mut self.0, rows }
+    }
+}
+
+/// Those that are not in use.
+pub(crate) struct FreeLists<'l, T> {
+    room: &'l mut [*const T],
+    rows: usize,
+}
+
+impl<'l, T> FreeLists<'l, T> {
+    /// One of them.
+    #[inline(always)]
+    pub(crate) fn next(&mut self) -> &'l mut [*const T] {
+        self.room.split_off_mut(..self.rows).expect("there is room for all lists")
+    }
+}
+
 impl<T> Matrix<T> {
     /// Lists its first rows.
     #[inline(always)]

@@ -21,8 +21,8 @@
 use std::ops::Range;
 
 use crate::isa::{Simd, Task};
-use crate::link::{Beside, Left, Link, Lists, Span, by_rows};
-use crate::matrix::{Matrix, copy_rows};
+use crate::link::{Beside, LISTS, Left, Link, Span, by_rows};
+use crate::matrix::{Lists, Matrix, copy_rows};
 use crate::pack::Panels;
 use crate::pool::Member;
 use crate::terms::Order;
@@ -119,7 +119,7 @@ impl<T: Scalar> Task<T> for Run<'_, T> {
     fn run<S: Simd<T>>(self, s: S) {
         let Plan { steps, order, state, links } = *self.plan;
         let last = steps.len() - 1;
-        let mut lists = Lists::new(self.batch.len());
+        let mut lists = Lists::new(LISTS, self.batch.len());
         for i in 0..steps.len() {
             if self.ctx.cancelled() || self.barrier.is_some_and(|member| member.stopped()) {
                 if let Some(member) = &self.barrier {

@@ -24,14 +24,11 @@ use ndarray::{ArrayView2, ArrayViewMut2};
 use crate::isa::{Simd, Task};
 use crate::matrix::{Matrix, matrix, row_stride};
 use crate::pack::{Packed, Panels};
-use crate::tile::{Base, Block, Finish};
+use crate::tile::{Base, Block, Finish, LEAST_ROWS};
 use crate::{AllocError, Context, Scalar, Unary};
 
 /// Panels that are computed together: as many as a tile of one row takes.
 const GROUP: usize = 4;
-
-/// Sequences that a thread must have to share out the rows: a tile of fewer rows is slower.
-const ROWS_OF_A_THREAD: usize = 4;
 
 /// Rows that are listed at once.
 const ROWS_TOGETHER: usize = 48;
@@ -133,7 +130,7 @@ pub fn step<T: Scalar>(ctx: &Context, step: &Step<'_, T>, mut y: ArrayViewMut2<'
         let bound = |i: usize| (len.div_ceil(grain) * i / size * grain).min(len);
         bound(i)..bound(i + 1)
     };
-    if rows >= ROWS_OF_A_THREAD * size {
+    if rows >= LEAST_ROWS * size {
         team.share(size, |i| part(share(rows, 1, i), panels.clone()));
     } else {
         team.share(size, |i| part(0..rows, share(panels.end, GROUP, i)));

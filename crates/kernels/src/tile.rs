@@ -22,6 +22,9 @@ use crate::isa::{CACHE_LINE, Simd, Task, prefetch_far};
 use crate::matrix::{Rows, load, store};
 use crate::pack::{PANEL_VECTORS, Panels};
 
+/// The fewest rows that a thread should have of a product: a tile of fewer is slower.
+pub(crate) const LEAST_ROWS: usize = 4;
+
 /// Rows of a tile with the widest registers.
 pub(crate) const MOST_ROWS: usize = 12;
 
