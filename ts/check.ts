@@ -164,8 +164,13 @@ export function checkIntegers(owner: string, name: string, value: unknown): numb
 
 /** How many elements a shape has; every size, and the number, has to be a safe integer. */
 export function elementCount(shape: readonly number[]): number {
-  const count = shape.reduce((product, size) => product * size, 1)
-  if (!Number.isSafeInteger(count) || !shape.every(Number.isSafeInteger)) {
+  let count = 1
+  let safe = true
+  for (const size of shape) {
+    count *= size
+    safe &&= Number.isSafeInteger(size)
+  }
+  if (!safe || !Number.isSafeInteger(count)) {
     throw new RangeError(`a tensor of shape ${formatShape(shape)} has too many elements`)
   }
   return count
@@ -284,7 +289,11 @@ export function checkSameShape(a: readonly number[], b: readonly number[]): void
 
 /** Whether two shapes are equal. */
 export function sameShape(a: readonly number[], b: readonly number[]): boolean {
-  return a.length === b.length && a.every((size, dim) => size === b[dim])
+  if (a.length !== b.length) return false
+  for (let dim = 0; dim < a.length; dim += 1) {
+    if (a[dim] !== b[dim]) return false
+  }
+  return true
 }
 
 /** Refuses two dtypes that differ. */

@@ -1,7 +1,6 @@
 /** Kinds of numbers, and arrays of them. */
 
 import { Buffer, constants } from 'node:buffer'
-import { types } from 'node:util'
 import type { Floats } from './native'
 
 /** The kinds of numbers that a {@link Tensor} can hold. */
@@ -12,7 +11,7 @@ export const dtypes: readonly DType[] = ['float32', 'float64']
 
 /** The dtype of an array. */
 export function dtypeOf(values: Floats): DType {
-  return types.isFloat64Array(values) ? 'float64' : 'float32'
+  return values.BYTES_PER_ELEMENT === 8 ? 'float64' : 'float32'
 }
 
 /**

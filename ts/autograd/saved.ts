@@ -1,20 +1,20 @@
 /** Values that a graph keeps for its backward pass, and the proof that they are still the same. */
 
-import { checkIntact, elementCount, formatShape } from '../check'
+import { checkIntact, formatShape } from '../check'
 import { dtypeOf } from '../dtype'
 import { type Floats, native } from '../native'
-import type { Storage, Variable } from './variable'
+import type { Sized, Storage, Variable } from './variable'
 
 /** A variable's values as they were at the time of the forward pass. */
 class SavedValue {
   readonly #storage: Storage
   readonly #version: number
-  readonly #shape: readonly number[]
+  readonly #sized: Sized
 
   constructor(variable: Variable) {
     this.#storage = variable.storage
     this.#version = variable.storage.version
-    this.#shape = variable.shape
+    this.#sized = { shape: variable.shape, numel: variable.numel } // not the variable, which holds on to its past
   }
 
   /** Throws if this package has changed the values since: optimizers, `loadStateDict`, `resetParameters`, … */
@@ -24,14 +24,14 @@ class SavedValue {
     const dtype = dtypeOf(this.#storage.data)
     throw new Error(
       'one of the variables needed for gradient computation has been modified by an inplace operation: ' +
-        `[${dtype} ${formatShape(this.#shape)}], kept by ${owner}, is at version ${version}; expected version ${this.#version} instead.`,
+        `[${dtype} ${formatShape(this.#sized.shape)}], kept by ${owner}, is at version ${version}; expected version ${this.#version} instead.`,
     )
   }
 
   /** The values, checked to be still there. */
   values(): Floats {
     const { data } = this.#storage
-    checkIntact(data, elementCount(this.#shape))
+    checkIntact(data, this.#sized.numel)
     return data
   }
 }

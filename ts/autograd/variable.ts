@@ -21,12 +21,22 @@ export interface Origin {
   readonly output: number
 }
 
+/** A shape that nobody can change, and how many elements it has. Each variable is one itself. */
+export interface Sized {
+  readonly shape: readonly number[]
+  readonly numel: number
+}
+
+/** A copy of `shape`, counted. */
+export function sized(shape: readonly number[]): Sized {
+  return { shape: Object.freeze([...shape]), numel: elementCount(shape) }
+}
+
 /** Values with a shape, and a place on the tape. */
-export class Variable {
+export class Variable implements Sized {
   /** Replaced as a whole when a module changes its dtype. */
   storage: Storage
   readonly shape: readonly number[]
-  /** How many elements there are. */
   readonly numel: number
   /** The operation that made it; null for a leaf. */
   origin: Origin | null = null
@@ -36,15 +46,20 @@ export class Variable {
   isParameter = false
   #requiresGrad = false
 
-  constructor(storage: Storage, shape: readonly number[]) {
+  constructor(storage: Storage, { shape, numel }: Sized) {
     this.storage = storage
-    this.shape = Object.freeze([...shape])
-    this.numel = elementCount(shape)
+    this.shape = shape
+    this.numel = numel
   }
 
   /** A leaf over `data`, which is used as it is. */
   static of(data: Floats, shape: readonly number[]): Variable {
-    return new Variable({ data, version: 0 }, shape)
+    return Variable.like(sized(shape), data)
+  }
+
+  /** The same with the shape of another one. */
+  static like(other: Sized, data: Floats): Variable {
+    return new Variable({ data, version: 0 }, other)
   }
 
   get dtype(): DType {
@@ -83,6 +98,6 @@ export class Variable {
 
   /** The same values without a past. */
   detach(): Variable {
-    return new Variable(this.storage, this.shape)
+    return new Variable(this.storage, this)
   }
 }

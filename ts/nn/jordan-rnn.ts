@@ -1,6 +1,6 @@
 /** The Jordan network: a recurrent layer whose output, not its hidden state, goes into the next step. */
 
-import type { Variable } from '../autograd/variable'
+import { sized, type Variable } from '../autograd/variable'
 import {
   checkBoolean,
   checkChoice,
@@ -17,10 +17,10 @@ import { checkTensor, type Tensor, wrap } from '../tensor/tensor'
 import { parameter, uniform } from './init'
 import type { Lengths } from './lengths'
 import { Module } from './module'
-import { checkBatchLengths, checkDTypes, type PaddedLayout } from './rnn/arguments'
+import { checkArgumentDType, checkBatchLengths, type PaddedLayout } from './rnn/arguments'
 import { checkNonlinearity, type Nonlinearity } from './rnn/config'
+import { LayoutCache } from './rnn/layout-cache'
 import { checkParameters, type ParameterSpec } from './rnn/parameters'
-import { SequencesCache } from './rnn/sequences'
 
 /** The function of a {@link JordanRNN}'s output. */
 export type OutputNonlinearity = 'identity' | 'tanh' | 'sigmoid'
@@ -125,7 +125,12 @@ export class JordanRNN extends Module {
   readonly #config: JordanConfig
   readonly #specs: readonly ParameterSpec<JordanParameterName>[]
   readonly #cores = new Map<DType, NativeJordanCore>()
-  readonly #sequences = new SequencesCache()
+  readonly #rows = new LayoutCache((sequences, { steps, batch, batchFirst, batched }) => {
+    const outer = batchFirst ? [batch, steps] : [steps, batch]
+    const { outputSize } = this.#config
+    const output = sized(batched ? [...outer, outputSize] : [steps, outputSize])
+    return { sequences, output, yN: sized(batched ? [batch, outputSize] : [outputSize]) }
+  })
 
   /**
    * @param inputSize I: the number of features of x_t.
@@ -237,15 +242,12 @@ export class JordanRNN extends Module {
     )
     const dtype = parameters[0]?.dtype ?? this.#config.dtype
     const { layout, ...checked } = checkArguments(this.#config, dtype, input, y0, options)
-    const { batch, batched } = layout
     const [output, yN] = jordan({
       ...checked,
+      ...this.#rows.of(layout),
       core: this.#core(dtype),
-      sequences: this.#sequences.of(layout),
       lengths: layout.lengths,
       parameters,
-      outputShape: [...checked.input.shape.slice(0, -1), this.outputSize],
-      yNShape: batched ? [batch, this.outputSize] : [this.outputSize],
     })
     return [wrap(output), wrap(yN)]
   }
@@ -353,7 +355,9 @@ function checkArguments(
       `${expected} input, y0 should be ${rank - 1}-D but got ${y0.shape.length}-D tensor`,
     )
   }
-  checkDTypes('JordanRNN', dtype, { input, y0, teacher })
+  checkArgumentDType('JordanRNN', dtype, 'input', input)
+  checkArgumentDType('JordanRNN', dtype, 'y0', y0)
+  checkArgumentDType('JordanRNN', dtype, 'teacher', teacher)
   const { inputSize, outputSize } = config
   const size = input.shape.at(-1) ?? 0
   if (size !== inputSize) {

@@ -1,8 +1,7 @@
 /** A Jordan network as one operation: forward, and back-propagation through time. */
 
 import { multiplyAddsOfAnElement, record, willRecord } from '../autograd/node'
-import { Variable } from '../autograd/variable'
-import { elementCount } from '../check'
+import { type Sized, Variable } from '../autograd/variable'
 import { allocateUnset } from '../dtype'
 import type { Floats, NativeJordanCore, NativeSequences } from '../native'
 
@@ -20,22 +19,21 @@ export interface JordanCall {
   readonly y0: Variable | null
   /** What is fed back, in the shape of the output; null for the output itself. */
   readonly teacher: Variable | null
-  readonly outputShape: readonly number[]
-  readonly yNShape: readonly number[]
+  readonly output: Sized
+  readonly yN: Sized
 }
 
 /** The outputs and the last ones of a call, on the tape if a gradient is needed. */
 export function jordan(call: JordanCall): [output: Variable, yN: Variable] {
   const { core, sequences, lengths, parameters, input, y0, teacher } = call
-  const { outputShape, yNShape } = call
   const { dtype } = input
   const padded = lengths !== null // the addon clears the rows of its results first
   const inputs = [input, y0, teacher, ...parameters].filter((one) => one !== null)
   const saved = willRecord(inputs)
     ? allocateUnset(dtype, core.savedLength(sequences, lengths))
     : null
-  const output = Variable.of(allocateUnset(dtype, elementCount(outputShape), padded), outputShape)
-  const yN = Variable.of(allocateUnset(dtype, elementCount(yNShape)), yNShape)
+  const output = Variable.like(call.output, allocateUnset(dtype, call.output.numel, padded))
+  const yN = Variable.like(call.yN, allocateUnset(dtype, call.yN.numel))
   const fingerprint = core.forward(
     sequences,
     parameters.map((parameter) => parameter.values()),

@@ -2,10 +2,9 @@
 
 import { multiplyAddsOfAnElement, record, willRecord } from '../autograd/node'
 import { Saved } from '../autograd/saved'
-import { Variable } from '../autograd/variable'
+import { type Sized, Variable } from '../autograd/variable'
 import { Background, Turns } from '../background'
-import { elementCount } from '../check'
-import { allocate, allocateUnset } from '../dtype'
+import { allocateUnset } from '../dtype'
 import type { Floats, NativeRnnCore, NativeSequences } from '../native'
 
 /** Everything that one call of the stack works on. */
@@ -22,12 +21,12 @@ export interface RnnCall {
   readonly hx: Variable | null
   /** The probability of dropout between layers in this call; 0 outside training. */
   readonly dropout: number
-  /** Names the mask. */
-  readonly seed: number
+  /** Draws what names the mask; asked once, when nothing can fail any more that was not in order before. */
+  readonly drawSeed: () => number
   /** Steps of a segment, if only the states before each segment are kept for the backward pass; else null. */
   readonly checkpointEvery: number | null
-  readonly outputShape: readonly number[]
-  readonly hNShape: readonly number[]
+  readonly output: Sized
+  readonly hN: Sized
 }
 
 /** The gradients of a call; null where not wanted. */
@@ -43,6 +42,8 @@ interface Made {
   readonly hN: Variable
   /** What the native forward leaves for the native backward, beside the output; null if that will not run. */
   readonly saved: Floats | null
+  /** Names the mask of dropout; 0 if there is none. */
+  seed: number
   /** That of parameters, input, hx and output as the forward pass has seen and left them. */
   fingerprint: number
 }
@@ -135,19 +136,15 @@ export function rnnVjp(call: RnnCall): {
   const kept = new Saved('vjp', [...inputsOf(call), output], true)
   const pullback = (gradOutput: Floats | null, gradHN: Floats | null): Cotangents => {
     kept.check()
-    const gradients = {
-      input: roomForRows(call, call.input.numel),
-      hx: roomLike(hN),
-      parameters: call.parameters.map(roomLike),
-    }
-    backward(call, made, saved, gradOutput, gradHN, gradients)
-    return {
-      input: Variable.of(gradients.input, call.input.shape),
-      hx: Variable.of(gradients.hx, hN.shape),
-      parameters: call.parameters.map(({ shape, dtype }, place) =>
-        Variable.of(gradients.parameters[place] ?? allocate(dtype, 0), shape),
-      ),
-    }
+    const input = Variable.like(call.input, roomForRows(call, call.input.numel))
+    const hx = Variable.like(hN, roomLike(hN))
+    const parameters = call.parameters.map((one) => Variable.like(one, roomLike(one)))
+    backward(call, made, saved, gradOutput, gradHN, {
+      input: input.values(),
+      hx: hx.values(),
+      parameters: valuesOf(parameters),
+    })
+    return { input, hx, parameters }
   }
   return { output, hN, pullback }
 }
@@ -164,35 +161,41 @@ function allocateSaved({ core, sequences, lengths, input, checkpointEvery }: Rnn
 
 /** Room for the results. */
 function makeRoom(call: RnnCall, saved: Floats | null): Made {
-  const { input, outputShape, hNShape } = call
+  const { input, output, hN } = call
   return {
-    output: Variable.of(roomForRows(call, elementCount(outputShape)), outputShape),
-    hN: Variable.of(allocateUnset(input.dtype, elementCount(hNShape)), hNShape),
+    output: Variable.like(output, roomForRows(call, output.numel)),
+    hN: Variable.like(hN, allocateUnset(input.dtype, hN.numel)),
     saved,
+    seed: 0,
     fingerprint: 0,
   }
 }
 
 /** Fills the results; returns the fingerprint. */
-function forward(call: RnnCall, { output, hN, saved }: Made): number {
-  return call.core.forward(
-    call.sequences,
-    call.parameters.map((parameter) => parameter.values()),
-    call.input.values(),
-    call.hx?.values() ?? null,
-    call.dropout,
-    call.seed,
-    output.values(),
-    hN.values(),
-    saved,
-    call.checkpointEvery,
-    call.lengths,
+function forward(call: RnnCall, made: Made): number {
+  const { core, sequences, input, hx, dropout, checkpointEvery, lengths } = call
+  const parameters = valuesOf(call.parameters)
+  const values = input.values()
+  const state = hx?.values() ?? null
+  made.seed = dropout > 0 ? call.drawSeed() : 0
+  return core.forward(
+    sequences,
+    parameters,
+    values,
+    state,
+    dropout,
+    made.seed,
+    made.output.values(),
+    made.hN.values(),
+    made.saved,
+    checkpointEvery,
+    lengths,
   )
 }
 
 function backward(
   call: RnnCall,
-  { output, fingerprint }: Made,
+  { output, seed, fingerprint }: Made,
   saved: Floats,
   gradOutput: Floats | null,
   gradHN: Floats | null,
@@ -200,11 +203,11 @@ function backward(
 ): void {
   call.core.backward(
     call.sequences,
-    call.parameters.map((parameter) => parameter.values()),
+    valuesOf(call.parameters),
     call.input.values(),
     call.hx?.values() ?? null,
     call.dropout,
-    call.seed,
+    seed,
     output.values(),
     saved,
     gradOutput,
@@ -216,6 +219,10 @@ function backward(
     call.checkpointEvery,
     call.lengths,
   )
+}
+
+function valuesOf(variables: readonly Variable[]): Floats[] {
+  return variables.map((variable) => variable.values())
 }
 
 /** Room for `length` elements of rows in the order of the input's. Where some are padding, the addon clears all first. */

@@ -5,7 +5,7 @@
  */
 
 import { apply, record } from '../autograd/node'
-import { Variable } from '../autograd/variable'
+import { sized, Variable } from '../autograd/variable'
 import { checkDim, checkIndex, checkReshape, checkSlice } from '../check'
 import { allocate } from '../dtype'
 import { native } from '../native'
@@ -13,7 +13,7 @@ import { native } from '../native'
 /** The same elements in another shape; one size may be -1. Shares the storage. */
 export function reshape(x: Variable, shape: unknown): Variable {
   x.values()
-  const output = new Variable(x.storage, checkReshape(shape, x.numel))
+  const output = new Variable(x.storage, sized(checkReshape(shape, x.numel)))
   record({
     name: 'ViewBackward0',
     inputs: [x],

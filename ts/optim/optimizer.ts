@@ -132,7 +132,7 @@ export class Optimizer<Options extends object> {
         checkFits(name, param, known)
         return { name, values: known, fresh: false }
       }
-      const zeros = Variable.of(allocate(param.dtype, param.numel), param.shape)
+      const zeros = Variable.like(param, allocate(param.dtype, param.numel))
       return { name, values: zeros, fresh: true }
     })
     const written = [param, ...buffers.map(({ values }) => values)]

@@ -145,7 +145,7 @@ function checkState(
       )
     }
     const copy = converted(variable.values(), param.dtype)
-    loaded.buffers.set(name, Variable.of(copy, param.shape))
+    loaded.buffers.set(name, Variable.like(param, copy))
   }
   return loaded
 }

@@ -61,7 +61,8 @@ export function checkForwardArguments(
       `${expected} input, hx should also be ${rank}-D but got ${hx.shape.length}-D tensor`,
     )
   }
-  checkDTypes('RNN', dtype, { input, hx })
+  checkArgumentDType('RNN', dtype, 'input', input)
+  checkArgumentDType('RNN', dtype, 'hx', hx)
   checkInputSize(config, input)
   const batchFirst = batched && config.batchFirst
   const [first = 0, second = 0] = input.shape
@@ -109,7 +110,8 @@ export function checkPackedArguments(
   }
   const { data: input, form } = checkPackedSequence(owner, inputArgument)
   const hx = hxArgument == null ? null : checkTensor(owner, 'hx', hxArgument)
-  checkDTypes('RNN', dtype, { input, hx })
+  checkArgumentDType('RNN', dtype, 'input', input)
+  checkArgumentDType('RNN', dtype, 'hx', hx)
   const rank = input.shape.length
   if (rank !== 2) throw new RangeError(`input must have 2 dimensions, got ${rank}`)
   checkInputSize(config, input)
@@ -148,23 +150,22 @@ function checkInputSize(config: RnnConfig, input: Variable): void {
 }
 
 /**
- * The dtypes of input and states are that of the weights.
+ * The dtype of an input or state, if there is one, is that of the weights.
  *
- * @param module whose they are, as the message names it.
- * @param named the variables by the names that the message gives them; null where there is none.
+ * @param module whose it is, as the message names it.
+ * @param name that of the argument.
  */
-export function checkDTypes(
+export function checkArgumentDType(
   module: string,
   dtype: DType,
-  named: Readonly<Record<string, Variable | null>>,
+  name: string,
+  argument: Variable | null,
 ): void {
-  for (const [name, variable] of Object.entries(named)) {
-    if (variable === null || variable.dtype === dtype) continue
-    throw new TypeError(
-      `${module} ${name} dtype (${variable.dtype}) does not match weight dtype (${dtype}). ` +
-        `Convert ${name} to ${dtype}, or convert model: model.to('${variable.dtype}')`,
-    )
-  }
+  if (argument === null || argument.dtype === dtype) return
+  throw new TypeError(
+    `${module} ${name} dtype (${argument.dtype}) does not match weight dtype (${dtype}). ` +
+      `Convert ${name} to ${dtype}, or convert model: model.to('${argument.dtype}')`,
+  )
 }
 
 /** hx is exactly (L·D, B, H), also with batchFirst; nothing is broadcast. */

@@ -1,17 +1,17 @@
 /** A single step of the Elman network. */
 
-import type { Variable } from '../../autograd/variable'
+import { sized, type Variable } from '../../autograd/variable'
 import { checkBoolean, checkDType, checkOptions, checkPositiveInteger } from '../../check'
 import type { DType } from '../../dtype'
 import { rnn } from '../../ops/rnn'
 import { checkTensor, type Tensor, wrap } from '../../tensor/tensor'
 import { parameter, uniform } from '../init'
 import { Module } from '../module'
-import { checkDTypes } from './arguments'
+import { checkArgumentDType } from './arguments'
 import { checkNonlinearity, type Nonlinearity, type RnnConfig } from './config'
 import { Cores } from './cores'
+import { LayoutCache } from './layout-cache'
 import { checkParameters, type ParameterSpec } from './parameters'
-import { SequencesCache } from './sequences'
 
 /** Options of {@link RNNCell}. */
 export interface RNNCellOptions {
@@ -65,7 +65,10 @@ export class RNNCell extends Module {
   readonly #config: RnnConfig
   readonly #specs: readonly ParameterSpec<CellParameterName>[]
   readonly #cores: Cores
-  readonly #sequences = new SequencesCache()
+  readonly #rows = new LayoutCache((sequences, layout) => {
+    const output = sized(layout.batched ? [layout.batch, this.hiddenSize] : [this.hiddenSize])
+    return { sequences, output }
+  })
 
   /**
    * @param inputSize I: the number of features of x.
@@ -145,21 +148,22 @@ export class RNNCell extends Module {
     )
     const dtype = parameters[0]?.dtype ?? this.#config.dtype
     const { x, h, batch } = checkCellArguments(this.#config, dtype, input, hx)
-    const shape = x.shape.length === 1 ? [this.hiddenSize] : [batch, this.hiddenSize]
-    const layout = { steps: 1, batch, batchFirst: false, batched: true, lengths: null }
+    const batched = x.shape.length === 2
+    const layout = { steps: 1, batch, batchFirst: false, batched, lengths: null }
+    const { sequences, output: h1 } = this.#rows.of(layout)
     // A sequence of one step, whose output is its last hidden state.
     const [output] = rnn({
       core: this.#cores.of(dtype),
-      sequences: this.#sequences.of(layout),
+      sequences,
       lengths: null,
       parameters,
       input: x,
       hx: h,
       dropout: 0,
-      seed: 0,
+      drawSeed: () => 0,
       checkpointEvery: null,
-      outputShape: shape,
-      hNShape: shape,
+      output: h1,
+      hN: h1,
     })
     return wrap(output)
   }
@@ -213,7 +217,8 @@ function checkCellArguments(
       `${expected} input, hx should also be ${rank}-D but got ${h.shape.length}-D tensor`,
     )
   }
-  checkDTypes('RNNCell', dtype, { input: x, hx: h })
+  checkArgumentDType('RNNCell', dtype, 'input', x)
+  checkArgumentDType('RNNCell', dtype, 'hx', h)
   const size = x.shape.at(-1) ?? 0
   if (size !== config.inputSize) {
     throw new RangeError(

@@ -1,6 +1,7 @@
 /** Names and shapes of the parameters of a stack of recurrent layers, in the order of the state dict. */
 
 import type { Variable } from '../../autograd/variable'
+import type { DType } from '../../dtype'
 import { checkTensor } from '../../tensor/tensor'
 import { checkParameter } from '../parameter'
 import type { RnnConfig } from './config'
@@ -48,11 +49,11 @@ export function checkParameters(
   specs: readonly ParameterSpec<string>[],
   fields: readonly unknown[],
 ): Variable[] {
-  const variables: Variable[] = []
-  specs.forEach(({ name, shape }, place) => {
+  let dtype: DType | null = null
+  return specs.map(({ name, shape }, place) => {
     const variable = checkTensor(owner, name, fields[place])
-    checkParameter(name, variable, shape, variables[0]?.dtype ?? variable.dtype)
-    variables.push(variable)
+    dtype ??= variable.dtype
+    checkParameter(name, variable, shape, dtype)
+    return variable
   })
-  return variables
 }

@@ -1,9 +1,10 @@
 /** The Elman network: a stack of recurrent layers over whole sequences. */
 
-import type { Variable } from '../../autograd/variable'
+import { sized, type Variable } from '../../autograd/variable'
 import { checkSignal } from '../../background'
 import { checkOptions } from '../../check'
 import type { DType } from '../../dtype'
+import type { NativeSequences } from '../../native'
 import { type RnnCall, rnn, rnnAsync } from '../../ops/rnn'
 import { generator } from '../../random'
 import { type Tensor, wrap } from '../../tensor/tensor'
@@ -14,8 +15,8 @@ import {
   checkForwardArguments,
   checkPackedArguments,
   type ForwardArguments,
-  type Layout,
   layersTimesDirections,
+  type PaddedLayout,
 } from './arguments'
 import {
   checkDropout,
@@ -30,15 +31,18 @@ import {
   type RNNForwardAsyncOptions,
   type RNNForwardOptions,
 } from './forward-options'
+import { LayoutCache } from './layout-cache'
 import {
   checkParameters,
   type ParameterSpec,
   parameterGroups,
   type RNNParameterName,
 } from './parameters'
-import { SequencesCache } from './sequences'
 import { type RNNParts, type RNNStream, type RNNStreamOptions, streamOf } from './stream'
-import { type RNNVjp, vjp } from './vjp'
+import { type RNNVjp, vjp, vjpOptions } from './vjp'
+
+/** The rows of a call's input, and what comes out of them. */
+type Rows = Pick<RnnCall, 'sequences' | 'output' | 'hN'>
 
 /** What a module is made of, for those who do more with it than the class itself; null if it is no {@link RNN}. */
 export let partsOf: (rnn: unknown) => RNNParts | null
@@ -88,7 +92,9 @@ export class RNN extends Module {
 
   readonly #config: RnnConfig
   readonly #groups: readonly (readonly ParameterSpec[])[]
-  readonly #sequences = new SequencesCache()
+  /** Those of all groups, in the order of the state dict. */
+  readonly #specs: readonly ParameterSpec[]
+  readonly #rows = new LayoutCache((sequences, layout) => this.#padded(sequences, layout))
   readonly #cores: Cores
 
   /**
@@ -112,8 +118,9 @@ export class RNN extends Module {
     this.#config = checkRnnConfig(inputSize, hiddenSize, options)
     this.dropout = this.#config.dropout
     this.#groups = parameterGroups(this.#config)
+    this.#specs = this.#groups.flat()
     this.#cores = new Cores(this.#config)
-    for (const { name, shape } of this.#groups.flat()) {
+    for (const { name, shape } of this.#specs) {
       this[name] = parameter(shape, this.#config.dtype)
     }
     this.resetParameters()
@@ -313,8 +320,7 @@ export class RNN extends Module {
    * ```
    */
   vjp(input: Tensor, hx?: Tensor | null, options?: Pick<RNNForwardOptions, 'lengths'>): RNNVjp {
-    const names = this.#groups.flat().map(({ name }) => name)
-    return vjp(this.#paddedCall('RNN.vjp', input, hx, options, ['lengths']), names)
+    return vjp(this.#paddedCall('RNN.vjp', input, hx, options, vjpOptions), this.#specs)
   }
 
   /**
@@ -378,8 +384,7 @@ export class RNN extends Module {
   }
 
   /**
-   * Everything that one call works on, checked. The seed of its dropout mask is drawn when it is first asked for: after
-   * all that can fail, so that an error leaves the random numbers where they were.
+   * Everything that one call works on, checked.
    *
    * @param check checks the arguments for weights of a dtype.
    */
@@ -388,52 +393,56 @@ export class RNN extends Module {
     const { input, hx, layout, checkpointEvery } = check(dtype)
     const p = checkDropout(this.dropout)
     const dropout = this.training && this.numLayers > 1 ? p : 0
-    let seed: number | null = null
+    const packed = 'batchSizes' in layout
+    const { sequences, output, hN } = packed
+      ? this.#rowsOf(layout.sequences, [layout.rows], [layout.batchSizes[0] ?? 0]) // those have their own
+      : this.#rows.of(layout)
     return {
       core,
-      sequences: this.#sequences.of(layout),
-      lengths: 'lengths' in layout ? layout.lengths : null,
+      sequences,
+      lengths: packed ? null : layout.lengths,
       parameters,
       input,
       hx,
       dropout,
+      drawSeed,
       checkpointEvery,
-      ...this.#shapes(layout),
-      get seed() {
-        seed ??= dropout > 0 ? generator.seed53() : 0
-        return seed
-      },
+      output,
+      hN,
     }
   }
 
   /** The parameters as the fields hold them now, checked, and what works on them. */
   #parts(): RNNParts {
-    const specs = this.#groups.flat()
-    const parameters = checkParameters(
-      'RNN',
-      specs,
-      specs.map(({ name }) => this[name]),
-    )
+    const specs = this.#specs
+    const fields = specs.map(({ name }) => this[name])
+    const parameters = checkParameters('RNN', specs, fields)
     const dtype = parameters[0]?.dtype ?? this.#config.dtype
     return { core: this.#cores.of(dtype), config: this.#config, dtype, parameters }
   }
 
-  #shapes(layout: Layout): Pick<RnnCall, 'outputShape' | 'hNShape'> {
+  /** Padded sequences of these sizes. */
+  #padded(sequences: NativeSequences, layout: PaddedLayout): Rows {
+    const { steps, batch, batchFirst, batched } = layout
+    const outer = batchFirst ? [batch, steps] : [steps, batch]
+    return batched ? this.#rowsOf(sequences, outer, [batch]) : this.#rowsOf(sequences, [steps], [])
+  }
+
+  /** @param outer the dimensions of the output before the features; `batch` those of hN between layers and features. */
+  #rowsOf(sequences: NativeSequences, outer: readonly number[], batch: readonly number[]): Rows {
     const { hiddenSize, bidirectional } = this.#config
     const features = (bidirectional ? 2 : 1) * hiddenSize
-    const layers = layersTimesDirections(this.#config)
-    if ('batchSizes' in layout) {
-      const { rows, batchSizes } = layout
-      const [batch = 0] = batchSizes
-      return { outputShape: [rows, features], hNShape: [layers, batch, hiddenSize] }
-    }
-    const { steps, batch, batchFirst, batched } = layout
-    if (!batched) return { outputShape: [steps, features], hNShape: [layers, hiddenSize] }
+    const output = sized([...outer, features])
     return {
-      outputShape: batchFirst ? [batch, steps, features] : [steps, batch, features],
-      hNShape: [layers, batch, hiddenSize],
+      sequences,
+      output,
+      hN: sized([layersTimesDirections(this.#config), ...batch, hiddenSize]),
     }
   }
+}
+
+function drawSeed(): number {
+  return generator.seed53()
 }
 
 /** An output in the form of the input. */

@@ -6,7 +6,7 @@ import { allocate, type DType } from '../../dtype'
 import { showAsText } from '../../inspect'
 import type { Floats, NativeRnnCore } from '../../native'
 import { checkTensor, type Tensor } from '../../tensor/tensor'
-import { checkDTypes, checkHiddenSize, checkOneDirection } from './arguments'
+import { checkArgumentDType, checkHiddenSize, checkOneDirection } from './arguments'
 import type { RnnConfig } from './config'
 
 /** Options of `stream`. */
@@ -158,7 +158,7 @@ function checkState(
 ): Variable | null {
   if (argument == null) return null
   const hx = checkTensor('RNN.stream', 'hx', argument)
-  checkDTypes('RNN', dtype, { hx })
+  checkArgumentDType('RNN', dtype, 'hx', hx)
   checkHiddenSize(config, hx.shape, batchSize)
   return hx
 }

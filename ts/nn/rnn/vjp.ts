@@ -4,6 +4,7 @@ import type { Variable } from '../../autograd/variable'
 import { describe, formatShape, sameShape } from '../../check'
 import { type RnnCall, rnnVjp } from '../../ops/rnn'
 import { type Tensor, variableOf, wrap } from '../../tensor/tensor'
+import type { ParameterSpec } from './parameters'
 
 /** The gradients that a pullback gives. */
 export interface RNNGradients {
@@ -31,12 +32,11 @@ export interface RNNVjp {
   pullback(gradOutput: Tensor | null, gradHN: Tensor | null): RNNGradients
 }
 
-/**
- * Runs a call without the tape.
- *
- * @param names those of the parameters.
- */
-export function vjp(call: RnnCall, names: readonly string[]): RNNVjp {
+/** The options of `vjp`. */
+export const vjpOptions: readonly string[] = ['lengths']
+
+/** Runs a call without the tape. */
+export function vjp(call: RnnCall, specs: readonly ParameterSpec[]): RNNVjp {
   const { output, hN, pullback } = rnnVjp(call)
   return {
     output: wrap(output),
@@ -48,13 +48,12 @@ export function vjp(call: RnnCall, names: readonly string[]): RNNVjp {
         throw new RangeError('pullback expects gradOutput or gradHN, but got null for both')
       }
       const gradients = pullback(dOutput?.values() ?? null, dHN?.values() ?? null)
-      return {
-        input: wrap(gradients.input),
-        hx: wrap(gradients.hx),
-        parameters: new Map(
-          gradients.parameters.map((gradient, place) => [names[place] ?? '', wrap(gradient)]),
-        ),
-      }
+      const parameters = new Map<string, Tensor>()
+      gradients.parameters.forEach((gradient, place) => {
+        const name = specs[place]?.name
+        if (name !== undefined) parameters.set(name, wrap(gradient))
+      })
+      return { input: wrap(gradients.input), hx: wrap(gradients.hx), parameters }
     },
   }
 }
