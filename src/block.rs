@@ -130,7 +130,7 @@ fn copy(source: Memory, to: Memory, from: usize, count: usize) -> Checked<()> {
         to.copy_from_slice(source);
         return Ok(());
     }
-    let parts = to.chunks_mut(PART).zip(source.chunks(PART)).collect();
+    let parts = to.chunks_mut(PART).zip(source.chunks(PART));
     context()?.each(usize::MAX, parts, |_, (to, source)| {
         to.copy_from_slice(source);
         Ok(())

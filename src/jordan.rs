@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use elman_kernels::{Context, fingerprint};
 use elman_rnn::jordan::{Jordan, OutputNonlinearity, TaughtBackward, TaughtForward, TaughtGradients};
-use elman_rnn::{Backward, Dropout, Forward, Gradients, Layout, Stack};
+use elman_rnn::{Backward, Dropout, Forward, Gradients, Layout, List, Stack};
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
@@ -183,7 +183,7 @@ impl JordanCore {
                             states: &[arrays.y_0],
                             dropout: Dropout::default(),
                             output: output.get()?,
-                            states_n: vec![y_n.get()?],
+                            states_n: List::from_iter([y_n.get()?]),
                             saved,
                         })?,
                     }
@@ -273,7 +273,7 @@ impl JordanCore {
                                 doutput,
                                 dstates_n: &[dy_n],
                             },
-                            Gradients { dinput, dstates: vec![dy_0], dparameters },
+                            Gradients { dinput, dstates: List::from_iter([dy_0]), dparameters },
                         )?,
                     }
                     Ok(0.0)

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use elman_kernels::{Context, Scalar, fingerprint};
-use elman_rnn::{Backward, Dropout, Elman, Forward, Gradients, Layout, Nonlinearity, Stack};
+use elman_rnn::{Backward, Dropout, Elman, Forward, Gradients, Layout, List, Nonlinearity, Stack};
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
@@ -191,7 +191,7 @@ impl RnnCore {
                         states: &arrays.states,
                         dropout: call.dropout,
                         output: output.get()?,
-                        states_n: vec![h_n.get()?],
+                        states_n: List::from_iter([h_n.get()?]),
                         saved,
                     };
                     match call.checkpoint_every {
@@ -261,7 +261,7 @@ impl RnnCore {
                     }
                     let gradients = Gradients {
                         dinput: optional_mut(grad_input.as_mut())?,
-                        dstates: vec![optional_mut(grad_hx.as_mut())?],
+                        dstates: List::from_iter([optional_mut(grad_hx.as_mut())?]),
                         dparameters: optional_all_mut(grad_parameters.as_mut())?,
                     };
                     match call.checkpoint_every {

@@ -258,8 +258,11 @@ pub(crate) trait Array {
 }
 
 /// Memory that a call uses.
-#[derive(Default)]
 pub(crate) struct Regions(Vec<Memory>);
+
+/// More arrays than a call of a network of one layer has: to make room for them one by one would take longer than to
+/// compare them.
+const USUAL_REGIONS: usize = 32;
 
 impl<A: Array> Region for A {
     fn list(&self, into: &mut Regions) -> Checked<()> {
@@ -282,7 +285,7 @@ impl<R: Region> Region for Vec<R> {
 
 /// Checks that no array that is written overlaps another array of the call.
 pub(crate) fn disjoint(written: &[&dyn Region], read: &[&dyn Region]) -> Checked<()> {
-    let mut all = Regions::default();
+    let mut all = Regions(Vec::with_capacity(USUAL_REGIONS));
     written.iter().try_for_each(|region| region.list(&mut all))?;
     let count = all.0.len();
     read.iter().try_for_each(|region| region.list(&mut all))?;

@@ -7,11 +7,20 @@ import { Background, Turns } from '../background'
 import { allocateUnset } from '../dtype'
 import type { Floats, NativeRnnCore, NativeSequences } from '../native'
 
+/** What calls on inputs of the same sizes have in common. */
+export interface Rows {
+  /** How the time steps of the sequences lie in the input and in the output. */
+  readonly sequences: NativeSequences
+  readonly output: Sized
+  readonly hN: Sized
+  /** What the addon says that it keeps, without lengths and checkpoints; not asked yet if missing. */
+  savedLength?: number
+}
+
 /** Everything that one call of the stack works on. */
 export interface RnnCall {
   readonly core: NativeRnnCore
-  /** How the time steps of the sequences lie in `input` and in the output. */
-  readonly sequences: NativeSequences
+  readonly rows: Rows
   /** Those of padded sequences, if they differ. */
   readonly lengths: Int32Array | null
   /** In the order of the state dict. */
@@ -25,8 +34,6 @@ export interface RnnCall {
   readonly drawSeed: () => number
   /** Steps of a segment, if only the states before each segment are kept for the backward pass; else null. */
   readonly checkpointEvery: number | null
-  readonly output: Sized
-  readonly hN: Sized
 }
 
 /** The gradients of a call; null where not wanted. */
@@ -155,13 +162,18 @@ function inputsOf({ input, hx, parameters }: RnnCall): Variable[] {
 }
 
 /** Room for what the native forward leaves for the native backward, beside the output. */
-function allocateSaved({ core, sequences, lengths, input, checkpointEvery }: RnnCall): Floats {
-  return allocateUnset(input.dtype, core.savedLength(sequences, checkpointEvery, lengths))
+function allocateSaved({ core, rows, lengths, input, checkpointEvery }: RnnCall): Floats {
+  const ask = (): number => core.savedLength(rows.sequences, checkpointEvery, lengths)
+  const usual = lengths === null && checkpointEvery === null
+  if (!usual) return allocateUnset(input.dtype, ask())
+  rows.savedLength ??= ask()
+  return allocateUnset(input.dtype, rows.savedLength)
 }
 
 /** Room for the results. */
 function makeRoom(call: RnnCall, saved: Floats | null): Made {
-  const { input, output, hN } = call
+  const { input } = call
+  const { output, hN } = call.rows
   return {
     output: Variable.like(output, roomForRows(call, output.numel)),
     hN: Variable.like(hN, allocateUnset(input.dtype, hN.numel)),
@@ -173,13 +185,13 @@ function makeRoom(call: RnnCall, saved: Floats | null): Made {
 
 /** Fills the results; returns the fingerprint. */
 function forward(call: RnnCall, made: Made): number {
-  const { core, sequences, input, hx, dropout, checkpointEvery, lengths } = call
+  const { core, rows, input, hx, dropout, checkpointEvery, lengths } = call
   const parameters = valuesOf(call.parameters)
   const values = input.values()
   const state = hx?.values() ?? null
   made.seed = dropout > 0 ? call.drawSeed() : 0
   return core.forward(
-    sequences,
+    rows.sequences,
     parameters,
     values,
     state,
@@ -202,7 +214,7 @@ function backward(
   gradients: Gradients,
 ): void {
   call.core.backward(
-    call.sequences,
+    call.rows.sequences,
     valuesOf(call.parameters),
     call.input.values(),
     call.hx?.values() ?? null,

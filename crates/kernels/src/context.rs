@@ -120,16 +120,17 @@ impl Context {
     pub fn each<I: Send, E: Send>(
         &self,
         work: usize,
-        items: Vec<I>,
+        items: impl IntoIterator<Item = I, IntoIter: ExactSizeIterator>,
         body: impl Fn(&Self, I) -> Result<(), E> + Sync,
     ) -> Result<(), E> {
+        let items = items.into_iter();
         let count = items.len();
         let mut team = self.team(work, if count >= self.threads() { count } else { 1 });
         if team.size() == 1 {
             drop(team);
-            return items.into_iter().try_for_each(|item| body(self, item));
+            return { items }.try_for_each(|item| body(self, item));
         }
-        let slots: Vec<_> = items.into_iter().map(|item| Mutex::new(Some(item))).collect();
+        let slots: Vec<_> = items.map(|item| Mutex::new(Some(item))).collect();
         let results: Vec<_> = slots.iter().map(|_| Mutex::new(Ok(()))).collect();
         let single = self.single();
         team.share(count, |i| {

@@ -97,7 +97,7 @@ impl<'a, T: Scalar> Packed<'a, T> {
             matrix(copy.view())
         };
         let w = Shared(w);
-        let parts = data.chunks_mut(panels.width() * k).enumerate().collect();
+        let parts = data.chunks_mut(panels.width() * k).enumerate();
         let work = MULTIPLY_ADDS_OF_A_MOVE.saturating_mul(len);
         let packed: Result<(), AllocError> = ctx.each(work, parts, |ctx, (panel, data)| {
             T::pack(ctx.isa(), Pack { panels, panel, from, w: &w, data });

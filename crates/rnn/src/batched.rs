@@ -9,7 +9,8 @@
 //! ```
 
 use elman_kernels::{
-    Context, Init, Packed, Pick, Placed, Rows, Scalar, Steps, Target, affine_placed, column_sums, gram,
+    Context, Init, Packed, Pick, Placed, Rows, Scalar, Scratch, Steps, Target, affine_placed, column_sums,
+    gram,
 };
 use ndarray::{ArrayView2, ArrayViewMut2};
 
@@ -21,7 +22,7 @@ pub(crate) struct Projection<'a, T: Scalar> {
     /// W_ihᵀ.
     pub(crate) weights: Packed<'a, T>,
     /// The sum of both biases of a step.
-    pub(crate) bias: Option<Vec<T>>,
+    pub(crate) bias: Option<Scratch<'a, T>>,
 }
 
 impl<'a, T: Scalar> Projection<'a, T> {
@@ -31,8 +32,13 @@ impl<'a, T: Scalar> Projection<'a, T> {
         w_ih: ArrayView2<'_, T>,
         biases: Option<[ArrayView2<'_, T>; 2]>,
     ) -> Result<Self, Error> {
-        let sum = |[a, b]: [ArrayView2<'_, T>; 2]| a.iter().zip(b).map(|(&a, &b)| a + b).collect();
-        Ok(Self { weights: Packed::new(ctx, w_ih.t())?, bias: biases.map(sum) })
+        let sum = |[a, b]: [ArrayView2<'_, T>; 2]| -> Result<_, Error> {
+            let mut bias = ctx.scratch(a.len())?;
+            let terms = a.iter().zip(b);
+            bias.iter_mut().zip(terms).for_each(|(sum, (&a, &b))| *sum = a + b);
+            Ok(bias)
+        };
+        Ok(Self { weights: Packed::new(ctx, w_ih.t())?, bias: biases.map(sum).transpose()? })
     }
 
     /// Z of all rows.

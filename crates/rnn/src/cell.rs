@@ -19,11 +19,16 @@
 //!
 //! The stack never looks into parameters, saved values or dz: how many gates a cell has is its own affair.
 
+use arrayvec::ArrayVec;
 use elman_kernels::{CACHE_LINE, Context, Placed, Scalar, Target};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use crate::Error;
 use crate::pass::Pass;
+
+/// As many items as a cell has parameters or states, or a layer directions: at most six. They are in no memory of their
+/// own, since to get some takes as long as a small step of a network.
+pub type List<T> = ArrayVec<T, 6>;
 
 /// A parameter's name (without the suffix of layer and direction) and shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +74,7 @@ pub struct Made<'a, T: Scalar> {
     /// What the cell keeps for its backward pass (N, [`Cell::saved_size`]).
     pub saved: ArrayViewMut2<'a, T>,
     /// The final states, shaped as the initial ones.
-    pub states_n: Vec<ArrayViewMut2<'a, T>>,
+    pub states_n: List<ArrayViewMut2<'a, T>>,
 }
 
 /// What a forward pass has left, and the gradients that come from above.
@@ -82,7 +87,7 @@ pub struct Above<'a, T: Scalar> {
     /// dy (N, S), or `None` if it is 0.
     pub dy: Option<Placed<'a, T>>,
     /// The gradients of the final states, each `None` if it is 0.
-    pub dstates_n: Vec<Option<ArrayView2<'a, T>>>,
+    pub dstates_n: List<Option<ArrayView2<'a, T>>>,
 }
 
 /// What the batched part of a backward pass writes.
@@ -93,19 +98,19 @@ pub struct Below<'a, T: Scalar> {
     /// Whether to add to what dx holds: the second direction does.
     pub add_dx: bool,
     /// The gradients of the parameters, in their order, if wanted.
-    pub dparameters: Option<Vec<ArrayViewMut2<'a, T>>>,
+    pub dparameters: Option<List<ArrayViewMut2<'a, T>>>,
 }
 
 /// A recurrent cell.
 pub trait Cell<T: Scalar>: Sync {
     /// Its parameters for an input of `input_size` features, in torch's order.
-    fn parameters(&self, input_size: usize) -> Vec<Parameter>;
+    fn parameters(&self, input_size: usize) -> List<Parameter>;
 
     /// Columns S of its output.
     fn output_size(&self) -> usize;
 
     /// Columns of each of its states: one for Elman, two (h and c) for LSTM.
-    fn state_sizes(&self) -> Vec<usize>;
+    fn state_sizes(&self) -> List<usize>;
 
     /// Elements per row that it keeps for its backward pass beside its input and output.
     fn saved_size(&self) -> usize;
@@ -139,7 +144,7 @@ pub trait Cell<T: Scalar>: Sync {
         given: &Given<'_, T>,
         above: &Above<'_, T>,
         dz: ArrayViewMut2<'_, T>,
-        dstates: Option<Vec<ArrayViewMut2<'_, T>>>,
+        dstates: Option<List<ArrayViewMut2<'_, T>>>,
     ) -> Result<(), Error>;
 
     /// The batched part of the backward pass; `dz` is what [`Cell::recur_backward`] wrote.

@@ -38,6 +38,7 @@ pub mod layout;
 pub mod pass;
 pub mod stack;
 
+pub use cell::List;
 pub use elman::{Elman, Nonlinearity};
 pub use error::Error;
 pub use jordan::{Jordan, OutputNonlinearity};

@@ -3,7 +3,7 @@
 import { sized, type Variable } from '../../autograd/variable'
 import { checkBoolean, checkDType, checkOptions, checkPositiveInteger } from '../../check'
 import type { DType } from '../../dtype'
-import { rnn } from '../../ops/rnn'
+import { type Rows, rnn } from '../../ops/rnn'
 import { checkTensor, type Tensor, wrap } from '../../tensor/tensor'
 import { parameter, uniform } from '../init'
 import { Module } from '../module'
@@ -65,9 +65,9 @@ export class RNNCell extends Module {
   readonly #config: RnnConfig
   readonly #specs: readonly ParameterSpec<CellParameterName>[]
   readonly #cores: Cores
-  readonly #rows = new LayoutCache((sequences, layout) => {
-    const output = sized(layout.batched ? [layout.batch, this.hiddenSize] : [this.hiddenSize])
-    return { sequences, output }
+  readonly #rows = new LayoutCache((sequences, { batch, batched }): Rows => {
+    const hN = sized(batched ? [batch, this.hiddenSize] : [this.hiddenSize])
+    return { sequences, output: hN, hN } // a sequence of one step: its output is its last hidden state
   })
 
   /**
@@ -150,11 +150,9 @@ export class RNNCell extends Module {
     const { x, h, batch } = checkCellArguments(this.#config, dtype, input, hx)
     const batched = x.shape.length === 2
     const layout = { steps: 1, batch, batchFirst: false, batched, lengths: null }
-    const { sequences, output: h1 } = this.#rows.of(layout)
-    // A sequence of one step, whose output is its last hidden state.
     const [output] = rnn({
       core: this.#cores.of(dtype),
-      sequences,
+      rows: this.#rows.of(layout),
       lengths: null,
       parameters,
       input: x,
@@ -162,8 +160,6 @@ export class RNNCell extends Module {
       dropout: 0,
       drawSeed: () => 0,
       checkpointEvery: null,
-      output: h1,
-      hN: h1,
     })
     return wrap(output)
   }

@@ -5,7 +5,7 @@ import { checkSignal } from '../../background'
 import { checkOptions } from '../../check'
 import type { DType } from '../../dtype'
 import type { NativeSequences } from '../../native'
-import { type RnnCall, rnn, rnnAsync } from '../../ops/rnn'
+import { type RnnCall, type Rows, rnn, rnnAsync } from '../../ops/rnn'
 import { generator } from '../../random'
 import { type Tensor, wrap } from '../../tensor/tensor'
 import { parameter, uniform } from '../init'
@@ -40,9 +40,6 @@ import {
 } from './parameters'
 import { type RNNParts, type RNNStream, type RNNStreamOptions, streamOf } from './stream'
 import { type RNNVjp, vjp, vjpOptions } from './vjp'
-
-/** The rows of a call's input, and what comes out of them. */
-type Rows = Pick<RnnCall, 'sequences' | 'output' | 'hN'>
 
 /** What a module is made of, for those who do more with it than the class itself; null if it is no {@link RNN}. */
 export let partsOf: (rnn: unknown) => RNNParts | null
@@ -94,7 +91,7 @@ export class RNN extends Module {
   readonly #groups: readonly (readonly ParameterSpec[])[]
   /** Those of all groups, in the order of the state dict. */
   readonly #specs: readonly ParameterSpec[]
-  readonly #rows = new LayoutCache((sequences, layout) => this.#padded(sequences, layout))
+  readonly #rows = new LayoutCache((sequences, layout): Rows => this.#padded(sequences, layout))
   readonly #cores: Cores
 
   /**
@@ -394,12 +391,12 @@ export class RNN extends Module {
     const p = checkDropout(this.dropout)
     const dropout = this.training && this.numLayers > 1 ? p : 0
     const packed = 'batchSizes' in layout
-    const { sequences, output, hN } = packed
+    const rows = packed
       ? this.#rowsOf(layout.sequences, [layout.rows], [layout.batchSizes[0] ?? 0]) // those have their own
       : this.#rows.of(layout)
     return {
       core,
-      sequences,
+      rows,
       lengths: packed ? null : layout.lengths,
       parameters,
       input,
@@ -407,8 +404,6 @@ export class RNN extends Module {
       dropout,
       drawSeed,
       checkpointEvery,
-      output,
-      hN,
     }
   }
 

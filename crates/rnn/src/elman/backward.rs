@@ -16,7 +16,7 @@ use ndarray::{ArrayView2, ArrayViewMut2};
 use super::{Elman, Nonlinearity};
 use crate::Error;
 use crate::batched::{begin, bias_gradients, input_gradient, input_weight_gradient, state_gradient};
-use crate::cell::{Above, Below, Given};
+use crate::cell::{Above, Below, Given, List};
 
 pub(super) fn recur<T: Scalar>(
     cell: Elman,
@@ -24,7 +24,7 @@ pub(super) fn recur<T: Scalar>(
     given: &Given<'_, T>,
     above: &Above<'_, T>,
     mut dz: ArrayViewMut2<'_, T>,
-    dstates: Option<Vec<ArrayViewMut2<'_, T>>>,
+    dstates: Option<List<ArrayViewMut2<'_, T>>>,
 ) -> Result<(), Error> {
     let weights = cell.weights(given.parameters);
     let packed = Packed::new(ctx, weights.w_hh.view())?;

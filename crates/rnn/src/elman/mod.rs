@@ -13,7 +13,7 @@ use elman_kernels::{Context, Scalar};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use crate::Error;
-use crate::cell::{Above, Below, Cell, Given, Made, Parameter};
+use crate::cell::{Above, Below, Cell, Given, List, Made, Parameter};
 
 /// The activation of an Elman cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,12 +54,12 @@ impl Elman {
 }
 
 impl<T: Scalar> Cell<T> for Elman {
-    fn parameters(&self, input_size: usize) -> Vec<Parameter> {
+    fn parameters(&self, input_size: usize) -> List<Parameter> {
         let h = self.hidden_size;
-        let mut all = vec![
+        let mut all = List::from_iter([
             Parameter { name: "weight_ih", rows: h, columns: input_size },
             Parameter { name: "weight_hh", rows: h, columns: h },
-        ];
+        ]);
         if self.bias {
             all.push(Parameter { name: "bias_ih", rows: 1, columns: h });
             all.push(Parameter { name: "bias_hh", rows: 1, columns: h });
@@ -71,8 +71,8 @@ impl<T: Scalar> Cell<T> for Elman {
         self.hidden_size
     }
 
-    fn state_sizes(&self) -> Vec<usize> {
-        vec![self.hidden_size]
+    fn state_sizes(&self) -> List<usize> {
+        List::from_iter([self.hidden_size])
     }
 
     fn saved_size(&self) -> usize {
@@ -97,7 +97,7 @@ impl<T: Scalar> Cell<T> for Elman {
         given: &Given<'_, T>,
         above: &Above<'_, T>,
         dz: ArrayViewMut2<'_, T>,
-        dstates: Option<Vec<ArrayViewMut2<'_, T>>>,
+        dstates: Option<List<ArrayViewMut2<'_, T>>>,
     ) -> Result<(), Error> {
         backward::recur(*self, ctx, given, above, dz, dstates)
     }

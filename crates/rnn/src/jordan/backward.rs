@@ -21,7 +21,7 @@ use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 
 use super::{Jordan, OutputNonlinearity};
 use crate::batched::{begin, bias_gradients, input_gradient, input_weight_gradient, state_gradient};
-use crate::cell::{Above, Below, Given};
+use crate::cell::{Above, Below, Given, List};
 use crate::{Error, Nonlinearity};
 
 pub(super) fn recur<T: Scalar>(
@@ -30,7 +30,7 @@ pub(super) fn recur<T: Scalar>(
     given: &Given<'_, T>,
     above: &Above<'_, T>,
     dz: ArrayViewMut2<'_, T>,
-    dstates: Option<Vec<ArrayViewMut2<'_, T>>>,
+    dstates: Option<List<ArrayViewMut2<'_, T>>>,
 ) -> Result<(), Error> {
     let weights = cell.weights(given.parameters);
     let w_yh = Packed::new(ctx, weights.w_yh.view())?;

@@ -22,7 +22,7 @@ use elman_kernels::{Context, Scalar};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 pub use self::taught::{TaughtBackward, TaughtForward, TaughtGradients};
-use crate::cell::{Above, Below, Cell, Given, Made, Parameter};
+use crate::cell::{Above, Below, Cell, Given, List, Made, Parameter};
 use crate::{Error, Nonlinearity, Stack};
 
 /// The function of the output of a Jordan network.
@@ -88,13 +88,13 @@ impl Jordan {
 }
 
 impl<T: Scalar> Cell<T> for Jordan {
-    fn parameters(&self, input_size: usize) -> Vec<Parameter> {
+    fn parameters(&self, input_size: usize) -> List<Parameter> {
         let (h, o) = (self.hidden_size, self.output_size);
-        let mut all = vec![
+        let mut all = List::from_iter([
             Parameter { name: "weight_ih", rows: h, columns: input_size },
             Parameter { name: "weight_yh", rows: h, columns: o },
             Parameter { name: "weight_hy", rows: o, columns: h },
-        ];
+        ]);
         if self.bias {
             all.push(Parameter { name: "bias_ih", rows: 1, columns: h });
             all.push(Parameter { name: "bias_yh", rows: 1, columns: h });
@@ -107,8 +107,8 @@ impl<T: Scalar> Cell<T> for Jordan {
         self.output_size
     }
 
-    fn state_sizes(&self) -> Vec<usize> {
-        vec![self.output_size]
+    fn state_sizes(&self) -> List<usize> {
+        List::from_iter([self.output_size])
     }
 
     fn saved_size(&self) -> usize {
@@ -133,7 +133,7 @@ impl<T: Scalar> Cell<T> for Jordan {
         given: &Given<'_, T>,
         above: &Above<'_, T>,
         dz: ArrayViewMut2<'_, T>,
-        dstates: Option<Vec<ArrayViewMut2<'_, T>>>,
+        dstates: Option<List<ArrayViewMut2<'_, T>>>,
     ) -> Result<(), Error> {
         backward::recur(*self, ctx, given, above, dz, dstates)
     }

@@ -15,7 +15,7 @@ use super::Jordan;
 use crate::pass::Pass;
 use crate::stack::buffers::{Lent, deliver_states, inner_rows, inner_states, matrix, matrix_mut};
 use crate::stack::{Backward, Dropout, Forward, Gradients};
-use crate::{Error, Layout, Stack};
+use crate::{Error, Layout, List, Stack};
 
 /// A forward pass with a teacher: what it reads and where it writes.
 #[derive(Debug)]
@@ -141,7 +141,7 @@ impl Stack<Jordan> {
             states: &[Some(&*states)],
             dropout: Dropout::default(),
             output: &mut *y,
-            states_n: vec![&mut ends],
+            states_n: List::from_iter([&mut *ends]),
             saved,
         };
         self.forward(ctx, all)?;
@@ -216,7 +216,7 @@ impl Stack<Jordan> {
         };
         let wanted = Gradients {
             dinput: theirs.or(ours.as_deref_mut()),
-            dstates: vec![dstates.as_deref_mut()],
+            dstates: List::from_iter([dstates.as_deref_mut()]),
             dparameters,
         };
         self.backward(ctx, &all, wanted)?;

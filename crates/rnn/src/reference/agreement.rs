@@ -6,7 +6,7 @@ use elman_kernels::{Context, Isa, Scalar};
 use proptest::prelude::*;
 
 use super::{Net, Numbers, Rows, reference, unwritten};
-use crate::{Backward, Dropout, Forward, Gradients, Layout};
+use crate::{Backward, Dropout, Forward, Gradients, Layout, List};
 
 /// The caller's arrays.
 #[derive(Clone, Copy, Debug)]
@@ -138,7 +138,7 @@ fn check<T: Scalar>(case: &Case, tolerance: f64) {
                     states: &states,
                     dropout: Dropout::default(),
                     output: &mut output,
-                    states_n: vec![&mut h_n],
+                    states_n: List::from_iter([&mut h_n[..]]),
                     saved: keep.then_some(&mut saved[..]),
                 };
                 stack.forward(&ctx, call).unwrap();
@@ -166,7 +166,7 @@ fn check<T: Scalar>(case: &Case, tolerance: f64) {
             };
             let gradients = Gradients {
                 dinput: Some(&mut dinput),
-                dstates: vec![Some(&mut dhx)],
+                dstates: List::from_iter([Some(&mut dhx[..])]),
                 dparameters: Some(dparameters.iter_mut().map(|d| &mut d[..]).collect()),
             };
             stack.backward(&ctx, &backward, gradients).unwrap();
@@ -195,14 +195,14 @@ fn check<T: Scalar>(case: &Case, tolerance: f64) {
                         states: &states,
                         dropout: Dropout::default(),
                         output,
-                        states_n: vec![h_n],
+                        states_n: List::from_iter([&mut h_n[..]]),
                         saved: Some(&mut kept),
                     };
                     stack.forward_checkpointed(&ctx, every, call).unwrap();
                     let call = Backward { output, saved: &kept, ..backward };
                     let gradients = Gradients {
                         dinput: Some(dinput),
-                        dstates: vec![Some(dhx)],
+                        dstates: List::from_iter([Some(&mut dhx[..])]),
                         dparameters: Some(dparameters.iter_mut().map(|d| &mut d[..]).collect()),
                     };
                     stack.backward_checkpointed(&ctx, every, &call, gradients).unwrap();

@@ -8,7 +8,7 @@ use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 
 use super::{Net, Numbers, unwritten};
 use crate::cell::{Above, Below, Cell, Given, Made, Parameter};
-use crate::{Backward, Dropout, Elman, Error, Forward, Gradients, Layout, Nonlinearity, Stack};
+use crate::{Backward, Dropout, Elman, Error, Forward, Gradients, Layout, List, Nonlinearity, Stack};
 
 const NET: Net = Net { i: 3, h: 5, layers: 3, directions: 1, bias: true, relu: false };
 
@@ -20,13 +20,13 @@ fn every(n: usize) -> NonZeroUsize {
 struct Keeping(Elman);
 
 impl Cell<f64> for Keeping {
-    fn parameters(&self, input_size: usize) -> Vec<Parameter> {
+    fn parameters(&self, input_size: usize) -> List<Parameter> {
         Cell::<f64>::parameters(&self.0, input_size)
     }
     fn output_size(&self) -> usize {
         Cell::<f64>::output_size(&self.0)
     }
-    fn state_sizes(&self) -> Vec<usize> {
+    fn state_sizes(&self) -> List<usize> {
         Cell::<f64>::state_sizes(&self.0)
     }
     fn saved_size(&self) -> usize {
@@ -52,7 +52,7 @@ impl Cell<f64> for Keeping {
         given: &Given<'_, f64>,
         above: &Above<'_, f64>,
         dz: ArrayViewMut2<'_, f64>,
-        dstates: Option<Vec<ArrayViewMut2<'_, f64>>>,
+        dstates: Option<List<ArrayViewMut2<'_, f64>>>,
     ) -> Result<(), Error> {
         let steps = given.pass.steps;
         assert_eq!(above.saved.nrows(), steps.rows());
@@ -103,7 +103,7 @@ fn step<C: Cell<f64>>(
         states: &states,
         dropout,
         output: &mut output,
-        states_n: vec![&mut h_n],
+        states_n: List::from_iter([&mut h_n[..]]),
         saved: Some(&mut saved),
     };
     match segment {
@@ -125,7 +125,7 @@ fn step<C: Cell<f64>>(
     };
     let wanted = Gradients {
         dinput: Some(&mut dinput),
-        dstates: vec![Some(&mut dhx)],
+        dstates: List::from_iter([Some(&mut dhx[..])]),
         dparameters: Some(gradients.iter_mut().map(|d| &mut d[..]).collect()),
     };
     match segment {
@@ -202,7 +202,7 @@ fn what_does_not_fit_is_refused_before_anything_is_written() {
         states: &[None],
         dropout: Dropout::default(),
         output: &mut output,
-        states_n: vec![&mut h_n],
+        states_n: List::from_iter([&mut h_n[..]]),
         saved: Some(&mut saved),
     };
     let expected = Error::Length { what: "saved".to_owned(), expected: 10, actual: 11 };
@@ -219,7 +219,7 @@ fn what_does_not_fit_is_refused_before_anything_is_written() {
         doutput: None,
         dstates_n: &[None],
     };
-    let wanted = Gradients { dinput: Some(&mut dinput), dstates: vec![None], dparameters: None };
+    let wanted = Gradients { dinput: Some(&mut dinput), dstates: List::from_iter([None]), dparameters: None };
     assert_eq!(stack.backward_checkpointed(&ctx, every(2), &call, wanted), Err(expected));
     assert!([output, h_n, saved, dinput].iter().flatten().all(|&v| v == 7.0));
 }

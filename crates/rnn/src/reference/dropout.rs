@@ -3,7 +3,7 @@
 use elman_kernels::{Context, Isa};
 
 use super::{Net, Numbers};
-use crate::{Backward, Dropout, Forward, Gradients, Layout};
+use crate::{Backward, Dropout, Forward, Gradients, Layout, List};
 
 /// A forward pass of a two-layer network with dropout, whose loss is the sum of outputs and final states.
 fn dropout_loss(
@@ -27,7 +27,7 @@ fn dropout_loss(
         states: &[None],
         dropout,
         output: &mut output,
-        states_n: vec![&mut h_n],
+        states_n: List::from_iter([&mut h_n[..]]),
         saved: Some(&mut saved),
     };
     stack.forward(&ctx, call).unwrap();
@@ -47,7 +47,7 @@ fn dropout_loss(
     };
     let gradients = Gradients {
         dinput: Some(&mut dinput),
-        dstates: vec![None],
+        dstates: List::from_iter([None]),
         dparameters: Some(dparameters.iter_mut().map(|d| &mut d[..]).collect()),
     };
     stack.backward(&ctx, &call, gradients).unwrap();

@@ -3,7 +3,7 @@
 use elman_kernels::{Context, Isa};
 
 use super::Net;
-use crate::{Dropout, Elman, Error, Forward, Layout, Nonlinearity, Stack};
+use crate::{Dropout, Elman, Error, Forward, Layout, List, Nonlinearity, Stack};
 
 #[test]
 fn wrong_lengths_are_refused_before_anything_is_written() {
@@ -22,7 +22,7 @@ fn wrong_lengths_are_refused_before_anything_is_written() {
             states: &[hx],
             dropout: Dropout { p, seed: 0 },
             output: &mut output,
-            states_n: vec![&mut h_n],
+            states_n: List::from_iter([&mut h_n[..]]),
             saved: None,
         };
         let result = stack.forward(&ctx, call);

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::{Numbers, Rows, unwritten};
 use crate::jordan::{Jordan, OutputNonlinearity, TaughtBackward, TaughtForward, TaughtGradients};
-use crate::{Backward, Dropout, Forward, Gradients, Layout, Nonlinearity, Stack};
+use crate::{Backward, Dropout, Forward, Gradients, Layout, List, Nonlinearity, Stack};
 
 /// Everything that a call reads, in float64: x, teacher, dy by [b][t]; `y_0`, `dy_n` by [b].
 #[derive(Clone, Debug)]
@@ -259,7 +259,7 @@ fn check<T: Scalar>(call: &Call, batch_first: bool, tolerance: f64) {
                             states: &[Some(&y_0)],
                             dropout: Dropout::default(),
                             output: &mut output,
-                            states_n: vec![&mut y_n],
+                            states_n: List::from_iter([&mut y_n[..]]),
                             saved,
                         },
                     ),
@@ -306,7 +306,11 @@ fn check<T: Scalar>(call: &Call, batch_first: bool, tolerance: f64) {
                             doutput: Some(&dy),
                             dstates_n: &[Some(&dy_n)],
                         },
-                        Gradients { dinput: Some(&mut dx), dstates: vec![Some(&mut dy_0)], dparameters },
+                        Gradients {
+                            dinput: Some(&mut dx),
+                            dstates: List::from_iter([Some(&mut dy_0[..])]),
+                            dparameters,
+                        },
                     )
                 }
             };

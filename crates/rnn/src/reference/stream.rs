@@ -4,7 +4,7 @@ use elman_kernels::{Context, Isa, Scalar};
 use proptest::prelude::*;
 
 use super::{Net, Numbers};
-use crate::{Dropout, Error, Forward, Layout, Stream};
+use crate::{Dropout, Error, Forward, Layout, List, Stream};
 
 /// `steps` steps through a stream beside one forward pass, from given states and then again from zeros.
 fn check<T: Scalar>(net: Net, steps: usize, batch: usize, seed: u64) {
@@ -40,7 +40,7 @@ fn check<T: Scalar>(net: Net, steps: usize, batch: usize, seed: u64) {
                         states: &[states],
                         dropout: Dropout::default(),
                         output: &mut output,
-                        states_n: vec![&mut h_n],
+                        states_n: List::from_iter([&mut h_n[..]]),
                         saved: None,
                     };
                     stack.forward(&ctx, call).unwrap();

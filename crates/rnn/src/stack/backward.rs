@@ -15,7 +15,7 @@ use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 use super::buffers::{Lent, Place, deliver_states, inner_states, matrix, matrix_mut, placed};
 use super::forward::{Layer, group, rouse};
 use super::{Dropout, Stack};
-use crate::cell::{Above, Below, Cell, Given};
+use crate::cell::{Above, Below, Cell, Given, List};
 use crate::pass::Pass;
 use crate::{Error, Layout};
 
@@ -48,7 +48,7 @@ pub struct Gradients<'a, T: Scalar> {
     /// Shaped as the input, of which the rows in the padding become 0.
     pub dinput: Option<&'a mut [T]>,
     /// Shaped as the states.
-    pub dstates: Vec<Option<&'a mut [T]>>,
+    pub dstates: List<Option<&'a mut [T]>>,
     /// In the order of the parameters.
     pub dparameters: Option<Vec<&'a mut [T]>>,
 }
@@ -89,12 +89,14 @@ impl<C> Stack<C> {
                     None if !zeros => Ok(None),
                     outer => inner_states(ctx, layout, outer, groups, size).map(Some),
                 })
-                .collect::<Result<Vec<Option<Lent<'_, T>>>, Error>>()
+                .collect::<Result<List<Option<Lent<'_, T>>>, Error>>()
         };
         let initial = states(call.states, true)?;
+        let initial: List<_> =
+            initial.iter().zip(&sizes).map(|(s, &size)| (s.as_deref().unwrap_or_default(), size)).collect();
         let dstates_n = states(call.dstates_n, false)?;
         let mut dparameters = dparameters.map(Vec::into_iter);
-        let mut per_group: Vec<Option<Vec<&mut [T]>>> = parameters
+        let mut per_group: Vec<Option<List<&mut [T]>>> = parameters
             .iter()
             .map(|group| dparameters.as_mut().map(|all| all.take(group.len()).collect()))
             .collect();
@@ -131,12 +133,11 @@ impl<C> Stack<C> {
                 _ => Some(Place::Ours(ctx.scratch(rows * self.features::<T>(l))?)),
             };
             let first_group = l * self.directions;
-            let initial = initial.iter().zip(&sizes);
             let layer = Layer {
                 steps: layout.steps(),
                 x,
                 parameters: &parameters[first_group..][..self.directions],
-                initial: initial.map(|(s, &size)| (s.as_deref().unwrap_or_default(), size)).collect(),
+                initial: &initial,
                 first_group,
             };
             let above = LayerAbove {
@@ -185,7 +186,7 @@ impl<C> Stack<C> {
         let sizes = self.cell.state_sizes();
         let gates = self.cell.gate_size();
         let mut dz = ctx.scratch(rows * gates * self.directions)?;
-        let states: Vec<_> = (0..self.directions).map(|d| layer.states(d)).collect();
+        let states: List<_> = (0..self.directions).map(|d| layer.states(d)).collect();
         let given = |d: usize| Given {
             pass: Pass { steps: layer.steps, reverse: d == 1 },
             parameters: &layer.parameters[d],
@@ -194,7 +195,7 @@ impl<C> Stack<C> {
         };
         let of = |d: usize| self.above(layer, above, d);
 
-        let mut dstates: Vec<_> = dstates
+        let mut dstates: List<_> = dstates
             .iter_mut()
             .zip(&sizes)
             .map(|(all, &size)| {
@@ -205,9 +206,9 @@ impl<C> Stack<C> {
                 (this, size)
             })
             .collect();
-        let mut directions = Vec::with_capacity(self.directions);
+        let mut directions = List::new();
         for (d, dz) in dz.chunks_mut((rows * gates).max(1)).enumerate() {
-            let wanted: Option<Vec<ArrayViewMut2<'_, T>>> = dstates
+            let wanted: Option<List<ArrayViewMut2<'_, T>>> = dstates
                 .iter_mut()
                 .map(|(parts, size)| {
                     parts.as_mut().map(|parts| matrix_mut(parts.next().unwrap_or_default(), *size))
@@ -292,8 +293,7 @@ impl<C> Stack<C> {
             Self::check_len("gradient of the input", dx.len(), layout.outer_rows(), self.input_size)?;
         }
         if let Some(all) = &gradients.dparameters {
-            let views: Vec<&[T]> = all.iter().map(|data| &**data).collect();
-            self.views(&views)?;
+            self.check_parameters::<T>(all.iter().map(|data| data.len()))?;
         }
         Ok(())
     }
@@ -313,5 +313,5 @@ struct LayerBelow<'a, 'p, T: Scalar> {
     /// Where its rows are, if not in inner order.
     places: Option<&'a Places>,
     dstates: &'a mut [Option<&'p mut [T]>],
-    dparameters: &'a mut [Option<Vec<&'p mut [T]>>],
+    dparameters: &'a mut [Option<List<&'p mut [T]>>],
 }

@@ -5,7 +5,7 @@ use ndarray::ArrayView2;
 
 use super::buffers::{Place, deliver_states, inner_states, matrix, matrix_mut, placed};
 use super::{Dropout, Stack};
-use crate::cell::{Cell, Given, Made};
+use crate::cell::{Cell, Given, List, Made};
 use crate::pass::Pass;
 use crate::{Error, Layout};
 
@@ -25,7 +25,7 @@ pub struct Forward<'a, T: Scalar> {
     /// The output, D·S columns, of which the rows in the padding become 0.
     pub output: &'a mut [T],
     /// For each state of the cell, the final states (L·D, B, size).
-    pub states_n: Vec<&'a mut [T]>,
+    pub states_n: List<&'a mut [T]>,
     /// Of [`Stack::saved_len`] elements, if a backward pass will follow.
     pub saved: Option<&'a mut [T]>,
 }
@@ -41,11 +41,10 @@ impl<C> Stack<C> {
     where
         C: Cell<T>,
     {
-        self.check_forward(&call, self.saved_len(call.layout)?)?;
+        let matrices = self.check_forward(&call, self.saved_len(call.layout)?)?;
         let Forward { layout, parameters, input, states, dropout, output, mut states_n, saved } = call;
         rouse(ctx, layout, parameters);
         layout.clear_padding(ctx, output);
-        let parameters = self.views(parameters)?;
         let sizes = self.cell.state_sizes();
 
         let rows = layout.steps().rows();
@@ -58,7 +57,8 @@ impl<C> Stack<C> {
             .iter()
             .zip(&sizes)
             .map(|(&outer, &size)| inner_states(ctx, layout, outer, groups, size))
-            .collect::<Result<Vec<_>, _>>()?;
+            .collect::<Result<List<_>, _>>()?;
+        let initial: List<_> = initial.iter().zip(&sizes).map(|(s, &size)| (&**s, size)).collect();
         let mut output = Some(output);
         let mut below: Option<Place<'_, T>> = None;
 
@@ -96,8 +96,8 @@ impl<C> Stack<C> {
             let layer = Layer {
                 steps: layout.steps(),
                 x,
-                parameters: &parameters[l * self.directions..][..self.directions],
-                initial: initial.iter().zip(&sizes).map(|(s, &size)| (&**s, size)).collect(),
+                parameters: &matrices[l * self.directions..][..self.directions],
+                initial: &initial,
                 first_group: l * self.directions,
             };
             let made = LayerMade {
@@ -127,7 +127,7 @@ impl<C> Stack<C> {
         let sizes = self.cell.state_sizes();
         let batch = layer.steps.batch();
         let saved_size = self.cell.saved_size();
-        let states: Vec<_> = (0..self.directions).map(|d| layer.states(d)).collect();
+        let states: List<_> = (0..self.directions).map(|d| layer.states(d)).collect();
         let given = |d: usize| Given {
             pass: Pass { steps: layer.steps, reverse: d == 1 },
             parameters: &layer.parameters[d],
@@ -136,7 +136,7 @@ impl<C> Stack<C> {
         };
         let mut rest = Target { array: matrix_mut(y, self.width()), places };
         let mut cells = cells.chunks_mut((cells.len() / self.directions).max(1));
-        let mut finals: Vec<_> = states_n
+        let mut finals: List<_> = states_n
             .iter_mut()
             .zip(&sizes)
             .map(|(all, &size)| {
@@ -144,7 +144,7 @@ impl<C> Stack<C> {
                 (all[layer.first_group * one..][..self.directions * one].chunks_mut(one.max(1)), size)
             })
             .collect();
-        let mut directions = Vec::with_capacity(self.directions);
+        let mut directions = List::new();
         for d in 0..self.directions {
             let (y, other) = rest.split_at(self.cell.output_size());
             rest = other;
@@ -173,20 +173,24 @@ impl<C> Stack<C> {
         steps.rows().saturating_mul(width).saturating_mul(width * self.directions)
     }
 
-    /// Checks a forward pass that keeps `kept` elements, if any.
-    pub(super) fn check_forward<T: Scalar>(&self, call: &Forward<'_, T>, kept: usize) -> Result<(), Error>
+    /// Checks a forward pass that keeps `kept` elements, if any; its parameters as matrices.
+    pub(super) fn check_forward<'a, T: Scalar>(
+        &self,
+        call: &Forward<'a, T>,
+        kept: usize,
+    ) -> Result<Vec<List<ArrayView2<'a, T>>>, Error>
     where
         C: Cell<T>,
     {
-        self.views(call.parameters)?;
+        let parameters = self.views(call.parameters)?;
         self.check_input(call.layout, call.input.len(), call.states)?;
         call.dropout.check()?;
         Self::check_len("output", call.output.len(), call.layout.outer_rows(), self.width())?;
         self.check_states("final state", call.layout, call.states_n.iter().map(|s| Some(s.len())))?;
-        match &call.saved {
-            Some(saved) => Self::check_len("saved", saved.len(), kept, 1),
-            None => Ok(()),
+        if let Some(saved) = &call.saved {
+            Self::check_len("saved", saved.len(), kept, 1)?;
         }
+        Ok(parameters)
     }
 
     /// Checks what forward and backward both read.
@@ -214,7 +218,10 @@ impl<C> Stack<C> {
         C: Cell<T>,
     {
         let sizes = self.cell.state_sizes();
-        Self::check_len(&format!("the list of {what}s"), lens.len(), sizes.len(), 1)?;
+        if lens.len() != sizes.len() {
+            let what = format!("the list of {what}s");
+            return Err(Error::Length { what, expected: sizes.len(), actual: lens.len() });
+        }
         let groups = self.layers * self.directions * layout.steps().batch();
         lens.zip(sizes).try_for_each(|(len, size)| match len {
             Some(len) => Self::check_len(what, len, groups, size),
@@ -246,16 +253,16 @@ impl<'a, 's, T: Scalar> LayerMade<'a, 's, T> {
 pub(super) struct Layer<'a, T: Scalar> {
     pub(super) steps: &'a Steps,
     pub(super) x: Placed<'a, T>,
-    pub(super) parameters: &'a [Vec<ArrayView2<'a, T>>],
+    pub(super) parameters: &'a [List<ArrayView2<'a, T>>],
     /// The initial states of all layers and directions, and their columns.
-    pub(super) initial: Vec<(&'a [T], usize)>,
+    pub(super) initial: &'a [(&'a [T], usize)],
     /// l·D.
     pub(super) first_group: usize,
 }
 
 impl<T: Scalar> Layer<'_, T> {
     /// The initial states of direction `d`.
-    pub(super) fn states(&self, d: usize) -> Vec<ArrayView2<'_, T>> {
+    pub(super) fn states(&self, d: usize) -> List<ArrayView2<'_, T>> {
         let batch = self.steps.batch();
         let group = |all, size| group(all, self.first_group + d, batch, size);
         self.initial.iter().map(|&(all, size)| group(all, size)).collect()

@@ -28,9 +28,10 @@ use elman_kernels::Scalar;
 use ndarray::ArrayView2;
 
 pub use self::backward::{Backward, Gradients};
+use self::buffers::matrix;
 pub use self::forward::Forward;
 pub use self::stream::Stream;
-use crate::cell::{Cell, Parameter};
+use crate::cell::{Cell, List, Parameter};
 use crate::{Error, Layout};
 
 /// Dropout between layers: each element of the input of a layer above the first is zero with probability
@@ -144,7 +145,7 @@ impl<C> Stack<C> {
     }
 
     /// The parameters of layer and direction number l·D + d.
-    fn shapes<T: Scalar>(&self, group: usize) -> Vec<Parameter>
+    fn shapes<T: Scalar>(&self, group: usize) -> List<Parameter>
     where
         C: Cell<T>,
     {
@@ -176,31 +177,38 @@ impl<C> Stack<C> {
     }
 
     /// The parameters as matrices, by layer and direction.
-    fn views<'a, T: Scalar>(&self, parameters: &[&'a [T]]) -> Result<Vec<Vec<ArrayView2<'a, T>>>, Error>
+    fn views<'a, T: Scalar>(&self, parameters: &[&'a [T]]) -> Result<Vec<List<ArrayView2<'a, T>>>, Error>
+    where
+        C: Cell<T>,
+    {
+        self.check_parameters::<T>(parameters.iter().map(|data| data.len()))?;
+        let mut rest = parameters.iter();
+        let groups = (0..self.layers * self.directions).map(|group| {
+            let pairs = self.shapes::<T>(group).into_iter().zip(&mut rest);
+            pairs.map(|(shape, data)| matrix(data, shape.columns)).collect()
+        });
+        Ok(groups.collect())
+    }
+
+    /// Checks that there is an array for each parameter, of as many elements.
+    fn check_parameters<T: Scalar>(&self, mut lens: impl ExactSizeIterator<Item = usize>) -> Result<(), Error>
     where
         C: Cell<T>,
     {
         let groups = self.layers * self.directions;
-        let each = self.shapes::<T>(0).len();
-        let expected = groups.saturating_mul(each);
-        if parameters.len() != expected {
-            return Err(Error::ParameterCount { expected, actual: parameters.len() });
+        let expected = groups.saturating_mul(self.shapes::<T>(0).len());
+        if lens.len() != expected {
+            return Err(Error::ParameterCount { expected, actual: lens.len() });
         }
-        let view = |group: usize, shape: Parameter, data: &'a [T]| {
-            if shape.len() != Some(data.len()) {
-                return Err(Error::Length {
-                    what: self.name(shape, group),
-                    expected: shape.rows * shape.columns,
-                    actual: data.len(),
-                });
+        for group in 0..groups {
+            for (shape, actual) in self.shapes::<T>(group).into_iter().zip(&mut lens) {
+                if shape.len() != Some(actual) {
+                    let expected = shape.rows * shape.columns;
+                    return Err(Error::Length { what: self.name(shape, group), expected, actual });
+                }
             }
-            Ok(ArrayView2::from_shape((shape.rows, shape.columns), data).expect("rows · columns elements"))
-        };
-        let of_group = |(group, data): (usize, &[&'a [T]])| {
-            let pairs = self.shapes::<T>(group).into_iter().zip(data);
-            pairs.map(|(shape, data)| view(group, shape, data)).collect()
-        };
-        parameters.chunks(each).enumerate().map(of_group).collect()
+        }
+        Ok(())
     }
 
     /// Checks that an array has `rows` · `columns` elements.

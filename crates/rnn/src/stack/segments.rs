@@ -38,7 +38,7 @@ use ndarray::ArrayView2;
 use super::buffers::{Lent, Place, deliver_states, inner_rows, inner_states, matrix};
 use super::forward::{Layer, LayerMade};
 use super::{Backward, Dropout, Forward, Gradients, Stack};
-use crate::cell::Cell;
+use crate::cell::{Cell, List};
 use crate::{Error, Layout};
 
 /// Some steps that follow each other.
@@ -217,7 +217,7 @@ impl<C> Stack<C> {
                     steps: &steps,
                     x: self.input_of(ctx, &net, l, &rows, &below, &mut dropped).into(),
                     parameters: &parameters[l..=l],
-                    initial,
+                    initial: &initial,
                     first_group: 0,
                 };
                 let cells = &mut cells[..rows.len() * self.cell.saved_size()];
@@ -296,7 +296,7 @@ impl<C> Stack<C> {
                     steps: &steps,
                     x: self.input_of(ctx, &net, l, &rows, below, &mut dropped).into(),
                     parameters: &parameters[l..=l],
-                    initial: net.states(l, &steps, &sizes, (s > 0).then(|| checkpoints.iter().copied())),
+                    initial: &net.states(l, &steps, &sizes, (s > 0).then(|| checkpoints.iter().copied())),
                     first_group: 0,
                 };
                 let all_rows = call.layout.steps().rows();
@@ -387,7 +387,7 @@ impl<'a, T: Scalar> Net<'a, T> {
         steps: &Steps,
         sizes: &[usize],
         before: Option<impl Iterator<Item = &'s [T]>>,
-    ) -> Vec<(&'s [T], usize)>
+    ) -> List<(&'s [T], usize)>
     where
         'a: 's,
     {
