@@ -161,13 +161,22 @@ function inputsOf({ input, hx, parameters }: RnnCall): Variable[] {
   return hx === null ? [input, ...parameters] : [input, hx, ...parameters]
 }
 
+/** What a stack of one layer leaves: nothing but the output. */
+const nothing = { float32: new Float32Array(0), float64: new Float64Array(0) }
+
 /** Room for what the native forward leaves for the native backward, beside the output. */
-function allocateSaved({ core, rows, lengths, input, checkpointEvery }: RnnCall): Floats {
-  const ask = (): number => core.savedLength(rows.sequences, checkpointEvery, lengths)
-  const usual = lengths === null && checkpointEvery === null
-  if (!usual) return allocateUnset(input.dtype, ask())
-  rows.savedLength ??= ask()
-  return allocateUnset(input.dtype, rows.savedLength)
+function allocateSaved(call: RnnCall): Floats {
+  const { dtype } = call.input
+  const length = savedLength(call)
+  return length === 0 ? nothing[dtype] : allocateUnset(dtype, length)
+}
+
+function savedLength({ core, rows, lengths, checkpointEvery }: RnnCall): number {
+  if (lengths !== null || checkpointEvery !== null) {
+    return core.savedLength(rows.sequences, checkpointEvery, lengths)
+  }
+  rows.savedLength ??= core.savedLength(rows.sequences, null, null)
+  return rows.savedLength
 }
 
 /** Room for the results. */

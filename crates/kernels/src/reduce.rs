@@ -1,18 +1,31 @@
 //! Sums over rows: the gradient of a bias.
 
-use ndarray::ArrayView2;
+use std::convert::Infallible;
 
-use crate::isa::{Simd, Task};
+use ndarray::{ArrayView2, Axis};
+
+use crate::isa::{CACHE_LINE, Simd, Task};
 use crate::{Context, Scalar};
 
-/// out_j = Σ over rows of a_ij, for a (R, N) with contiguous rows: rows are added in order.
+/// How many multiply-adds take as long as adding one element.
+const MULTIPLY_ADDS_OF_AN_ELEMENT: usize = 16;
+
+/// out_j = Σ over rows of a_ij, for a (R, N) with contiguous rows: rows are added in order. Threads share out the
+/// columns.
 ///
 /// # Panics
 ///
 /// If `out` has not N elements.
 pub fn column_sums<T: Scalar>(ctx: &Context, a: ArrayView2<'_, T>, out: &mut [T]) {
     assert_eq!(out.len(), a.ncols(), "column_sums: out must have N elements");
-    T::sums(ctx.isa(), Sums { a, out });
+    let line = CACHE_LINE / size_of::<T>();
+    let width = out.len().div_ceil(ctx.threads()).next_multiple_of(line).max(line);
+    let parts = a.axis_chunks_iter(Axis(1), width).zip(out.chunks_mut(width));
+    let work = a.len().saturating_mul(MULTIPLY_ADDS_OF_AN_ELEMENT);
+    let Ok(()) = ctx.each::<_, Infallible>(work, parts, |ctx, (a, out)| {
+        T::sums(ctx.isa(), Sums { a, out });
+        Ok(())
+    });
 }
 
 pub struct Sums<'a, T> {
@@ -30,7 +43,7 @@ impl<T: Scalar> Task<T> for Sums<'_, T> {
     fn run<S: Simd<T>>(self, _: S) {
         self.out.fill(T::zero());
         let mut part = vec![T::zero(); self.out.len()];
-        for rows in self.a.axis_chunks_iter(ndarray::Axis(0), BLOCK) {
+        for rows in self.a.axis_chunks_iter(Axis(0), BLOCK) {
             part.fill(T::zero());
             for row in rows.rows() {
                 match row.as_slice() {
@@ -52,7 +65,7 @@ mod tests {
 
     #[test]
     fn agrees_with_the_naive_sum() {
-        for (rows, n) in [(0, 3), (1, 1), (63, 5), (200, 33)] {
+        for (rows, n) in [(0, 3), (1, 0), (1, 1), (63, 5), (200, 33), (700, 70)] {
             let a = random::<f32>((rows, n + 2), 7);
             let a = a.slice(s![.., 1..=n]);
             let expected: Vec<f64> =
