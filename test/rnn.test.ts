@@ -252,6 +252,65 @@ describe('forward', () => {
   })
 })
 
+describe('calls of different sizes in a row', () => {
+  // What follows from the sizes of an input is kept for the next call.
+  it('give each its own shapes, which nobody can change', () => {
+    const inputs = [
+      [5, 3],
+      [5, 1, 3],
+      [5, 2, 3],
+      [2, 5, 3],
+      [5, 3],
+      [1, 1, 3],
+      [1, 3],
+    ]
+    for (const batchFirst of [false, true]) {
+      const rnn = new nn.RNN(3, 4, { bidirectional: true, batchFirst })
+      const network = new nn.JordanRNN(3, 4, 2, { batchFirst })
+      for (const shape of inputs) {
+        const [outer, batch] = [
+          shape.slice(0, -1),
+          shape.length === 2 ? [] : [shape[batchFirst ? 0 : 1]],
+        ]
+        const [output, hN] = rnn.forward(ones(shape))
+        expect([output.shape, hN.shape]).toEqual([
+          [...outer, 8],
+          [2, ...batch, 4],
+        ])
+        expect(Object.isFrozen(output.shape) && Object.isFrozen(hN.shape)).toBe(true)
+        const { output: again, pullback } = rnn.vjp(ones(shape))
+        const gradients = pullback(again, null)
+        expect([again.shape, gradients.hx.shape]).toEqual([output.shape, hN.shape])
+        const [y, yN] = network.forward(ones(shape))
+        expect([y.shape, yN.shape]).toEqual([
+          [...outer, 2],
+          [...batch, 2],
+        ])
+      }
+    }
+    const cell = new nn.RNNCell(3, 4)
+    for (const shape of [[3], [1, 3], [2, 3], [3]]) {
+      expect(cell.forward(ones(shape)).shape).toEqual([...shape.slice(0, -1), 4])
+    }
+  })
+
+  it('keep for the backward pass what their own sizes take', () => {
+    const rnn = new nn.RNN(3, 4, { numLayers: 2 })
+    for (const steps of [2, 7, 3]) {
+      const input = filled([steps, 2, 3], steps)
+      const fresh = new nn.RNN(3, 4, { numLayers: 2 })
+      fresh.loadStateDict(rnn.stateDict())
+      for (const options of [{}, { lengths: [steps, 1] }]) {
+        const [{ output, pullback }, expected] = [rnn, fresh].map((one) =>
+          one.vjp(input, null, options),
+        )
+        const gradient = filled(output.shape, 1)
+        expectSameBits(pullback(gradient, null).input, expected.pullback(gradient, null).input)
+      }
+    }
+  })
+})
+
 describe('the worked example', () => {
   it('of all weights 1 gives 2, 6, 16', () => {
     const rnn = new nn.RNN(2, 2, { nonlinearity: 'relu', bias: false })

@@ -423,7 +423,12 @@ export class RNN extends Module {
     return batched ? this.#rowsOf(sequences, outer, [batch]) : this.#rowsOf(sequences, [steps], [])
   }
 
-  /** @param outer the dimensions of the output before the features; `batch` those of hN between layers and features. */
+  /**
+   * Rows that lie like this, and what comes out of them.
+   *
+   * @param outer the dimensions of the output before the features.
+   * @param batch the dimensions of hN between layers and features.
+   */
   #rowsOf(sequences: NativeSequences, outer: readonly number[], batch: readonly number[]): Rows {
     const { hiddenSize, bidirectional } = this.#config
     const features = (bidirectional ? 2 : 1) * hiddenSize
