@@ -30,7 +30,7 @@ export interface RnnCall {
   readonly hx: Variable | null
   /** The probability of dropout between layers in this call; 0 outside training. */
   readonly dropout: number
-  /** Draws what names the mask; asked once, when nothing can fail any more that was not in order before. */
+  /** Draws what names the mask: if there is one, after all that can fail, so that an error leaves the random numbers where they were. */
   readonly drawSeed: () => number
   /** Steps of a segment, if only the states before each segment are kept for the backward pass; else null. */
   readonly checkpointEvery: number | null

@@ -7,6 +7,9 @@ use crate::pool::{MAX_THREADS, Pool, Team};
 use crate::scratch::Arena;
 use crate::{AllocError, Isa, Scalar, Scratch};
 
+/// How many multiply-adds take as long as going through one element: moving it, adding it up or hashing it.
+pub(crate) const MULTIPLY_ADDS_OF_AN_ELEMENT: usize = 16;
+
 /// Multiply-adds below which a call stays on its thread: about 10 µs of work.
 const WORTH_A_TEAM: usize = 1 << 19;
 
@@ -123,12 +126,12 @@ impl Context {
         items: impl IntoIterator<Item = I, IntoIter: ExactSizeIterator>,
         body: impl Fn(&Self, I) -> Result<(), E> + Sync,
     ) -> Result<(), E> {
-        let items = items.into_iter();
+        let mut items = items.into_iter();
         let count = items.len();
         let mut team = self.team(work, if count >= self.threads() { count } else { 1 });
         if team.size() == 1 {
             drop(team);
-            return { items }.try_for_each(|item| body(self, item));
+            return items.try_for_each(|item| body(self, item));
         }
         let slots: Vec<_> = items.map(|item| Mutex::new(Some(item))).collect();
         let results: Vec<_> = slots.iter().map(|_| Mutex::new(Ok(()))).collect();

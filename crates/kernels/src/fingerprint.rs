@@ -16,6 +16,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::context::MULTIPLY_ADDS_OF_AN_ELEMENT;
 use crate::isa::{Simd, Task};
 use crate::matrix::load;
 use crate::mix::{GOLDEN, split_mix};
@@ -30,15 +31,13 @@ const PIECE: usize = 64 * STRIPE;
 const SUMS: usize = 4;
 /// 64-bit words of the widest vector.
 const WORDS: usize = 8;
-/// How many multiply-adds take as long as hashing one number.
-const MULTIPLY_ADDS_OF_A_NUMBER: usize = 16;
 
 /// A hash of the contents and lengths of `arrays`.
 pub fn fingerprint<'a, T: Scalar>(ctx: &Context, arrays: impl IntoIterator<Item = &'a [T]>) -> u64 {
     arrays.into_iter().fold(GOLDEN, |before, array| {
         let data = words(array);
         let pieces = data.len().div_ceil(PIECE);
-        let mut team = ctx.team(data.len().saturating_mul(MULTIPLY_ADDS_OF_A_NUMBER), pieces);
+        let mut team = ctx.team(data.len().saturating_mul(MULTIPLY_ADDS_OF_AN_ELEMENT), pieces);
         let hash = if team.size() == 1 {
             f32::fingerprint(ctx.isa(), Pieces { data, first: 0 })
         } else {

@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use ndarray::ArrayView2;
 
+use crate::context::MULTIPLY_ADDS_OF_AN_ELEMENT;
 use crate::isa::{Simd, Task};
 use crate::matrix::{Matrix, load, matrix};
 use crate::{AllocError, Context, Scalar, Scratch};
@@ -98,7 +99,7 @@ impl<'a, T: Scalar> Packed<'a, T> {
         };
         let w = Shared(w);
         let parts = data.chunks_mut(panels.width() * k).enumerate();
-        let work = MULTIPLY_ADDS_OF_A_MOVE.saturating_mul(len);
+        let work = MULTIPLY_ADDS_OF_AN_ELEMENT.saturating_mul(len);
         let packed: Result<(), AllocError> = ctx.each(work, parts, |ctx, (panel, data)| {
             T::pack(ctx.isa(), Pack { panels, panel, from, w: &w, data });
             Ok(())
@@ -126,9 +127,6 @@ enum From {
     /// Columns: the matrix is Wᵀ.
     Columns,
 }
-
-/// How many multiply-adds take as long as moving one element.
-const MULTIPLY_ADDS_OF_A_MOVE: usize = 16;
 
 /// W, which the threads read.
 struct Shared<T>(Matrix<T>);

@@ -4,11 +4,9 @@ use std::convert::Infallible;
 
 use ndarray::{ArrayView2, Axis};
 
+use crate::context::MULTIPLY_ADDS_OF_AN_ELEMENT;
 use crate::isa::{CACHE_LINE, Simd, Task};
 use crate::{Context, Scalar};
-
-/// How many multiply-adds take as long as adding one element.
-const MULTIPLY_ADDS_OF_AN_ELEMENT: usize = 16;
 
 /// out_j = Σ over rows of a_ij, for a (R, N) with contiguous rows: rows are added in order. Threads share out the
 /// columns.

@@ -70,8 +70,8 @@ impl<C> Stack<C> {
         C: Cell<T>,
     {
         let layout = call.layout;
-        let parameters = self.views(call.parameters)?;
         self.check_backward(call, &gradients, self.saved_len(layout)?)?;
+        let parameters = self.views(call.parameters);
         let Gradients { mut dinput, mut dstates, dparameters } = gradients;
         rouse(ctx, layout, call.parameters);
         if let Some(dinput) = &mut dinput {
@@ -278,6 +278,7 @@ impl<C> Stack<C> {
         C: Cell<T>,
     {
         let layout: &Layout = call.layout;
+        self.check_parameters::<T>(call.parameters.iter().map(|data| data.len()))?;
         self.check_input(layout, call.input.len(), call.states)?;
         call.dropout.check()?;
         Self::check_len("output", call.output.len(), layout.outer_rows(), self.width())?;

@@ -41,10 +41,11 @@ impl<C> Stack<C> {
     where
         C: Cell<T>,
     {
-        let matrices = self.check_forward(&call, self.saved_len(call.layout)?)?;
+        self.check_forward(&call, self.saved_len(call.layout)?)?;
         let Forward { layout, parameters, input, states, dropout, output, mut states_n, saved } = call;
         rouse(ctx, layout, parameters);
         layout.clear_padding(ctx, output);
+        let parameters = self.views(parameters);
         let sizes = self.cell.state_sizes();
 
         let rows = layout.steps().rows();
@@ -96,7 +97,7 @@ impl<C> Stack<C> {
             let layer = Layer {
                 steps: layout.steps(),
                 x,
-                parameters: &matrices[l * self.directions..][..self.directions],
+                parameters: &parameters[l * self.directions..][..self.directions],
                 initial: &initial,
                 first_group: l * self.directions,
             };
@@ -173,24 +174,20 @@ impl<C> Stack<C> {
         steps.rows().saturating_mul(width).saturating_mul(width * self.directions)
     }
 
-    /// Checks a forward pass that keeps `kept` elements, if any; its parameters as matrices.
-    pub(super) fn check_forward<'a, T: Scalar>(
-        &self,
-        call: &Forward<'a, T>,
-        kept: usize,
-    ) -> Result<Vec<List<ArrayView2<'a, T>>>, Error>
+    /// Checks a forward pass that keeps `kept` elements, if any.
+    pub(super) fn check_forward<T: Scalar>(&self, call: &Forward<'_, T>, kept: usize) -> Result<(), Error>
     where
         C: Cell<T>,
     {
-        let parameters = self.views(call.parameters)?;
+        self.check_parameters::<T>(call.parameters.iter().map(|data| data.len()))?;
         self.check_input(call.layout, call.input.len(), call.states)?;
         call.dropout.check()?;
         Self::check_len("output", call.output.len(), call.layout.outer_rows(), self.width())?;
         self.check_states("final state", call.layout, call.states_n.iter().map(|s| Some(s.len())))?;
-        if let Some(saved) = &call.saved {
-            Self::check_len("saved", saved.len(), kept, 1)?;
+        match &call.saved {
+            Some(saved) => Self::check_len("saved", saved.len(), kept, 1),
+            None => Ok(()),
         }
-        Ok(parameters)
     }
 
     /// Checks what forward and backward both read.
@@ -218,10 +215,7 @@ impl<C> Stack<C> {
         C: Cell<T>,
     {
         let sizes = self.cell.state_sizes();
-        if lens.len() != sizes.len() {
-            let what = format!("the list of {what}s");
-            return Err(Error::Length { what, expected: sizes.len(), actual: lens.len() });
-        }
+        Self::check_len(format_args!("the list of {what}s"), lens.len(), sizes.len(), 1)?;
         let groups = self.layers * self.directions * layout.steps().batch();
         lens.zip(sizes).try_for_each(|(len, size)| match len {
             Some(len) => Self::check_len(what, len, groups, size),

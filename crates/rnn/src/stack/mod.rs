@@ -24,6 +24,8 @@ mod forward;
 mod segments;
 mod stream;
 
+use std::fmt::Display;
+
 use elman_kernels::Scalar;
 use ndarray::ArrayView2;
 
@@ -176,18 +178,17 @@ impl<C> Stack<C> {
             .ok_or(Error::TooLarge { what: "what is kept for the backward pass" })
     }
 
-    /// The parameters as matrices, by layer and direction.
-    fn views<'a, T: Scalar>(&self, parameters: &[&'a [T]]) -> Result<Vec<List<ArrayView2<'a, T>>>, Error>
+    /// The parameters as matrices, by layer and direction; their lengths have been checked.
+    fn views<'a, T: Scalar>(&self, parameters: &[&'a [T]]) -> Vec<List<ArrayView2<'a, T>>>
     where
         C: Cell<T>,
     {
-        self.check_parameters::<T>(parameters.iter().map(|data| data.len()))?;
         let mut rest = parameters.iter();
         let groups = (0..self.layers * self.directions).map(|group| {
             let pairs = self.shapes::<T>(group).into_iter().zip(&mut rest);
             pairs.map(|(shape, data)| matrix(data, shape.columns)).collect()
         });
-        Ok(groups.collect())
+        groups.collect()
     }
 
     /// Checks that there is an array for each parameter, of as many elements.
@@ -212,12 +213,19 @@ impl<C> Stack<C> {
     }
 
     /// Checks that an array has `rows` · `columns` elements.
-    pub(crate) fn check_len(what: &str, actual: usize, rows: usize, columns: usize) -> Result<(), Error> {
+    pub(crate) fn check_len(
+        what: impl Display,
+        actual: usize,
+        rows: usize,
+        columns: usize,
+    ) -> Result<(), Error> {
         match rows.checked_mul(columns) {
             Some(expected) if expected == actual => Ok(()),
-            expected => {
-                Err(Error::Length { what: what.to_owned(), expected: expected.unwrap_or(usize::MAX), actual })
-            }
+            expected => Err(Error::Length {
+                what: what.to_string(),
+                expected: expected.unwrap_or(usize::MAX),
+                actual,
+            }),
         }
     }
 

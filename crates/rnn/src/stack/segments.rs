@@ -145,7 +145,6 @@ impl<C> Stack<C> {
         C: Cell<T>,
     {
         let kept = self.checkpoints_len(call.layout, every)?;
-        self.views(call.parameters)?;
         self.check_backward(call, &gradients, kept)?;
         let run = || {
             let mut saved = ctx.scratch(self.saved_len(call.layout)?)?;
@@ -168,7 +167,7 @@ impl<C> Stack<C> {
         C: Cell<T>,
     {
         let Forward { layout, parameters, input, states, dropout, output, mut states_n, saved } = call;
-        let (parameters, steps) = (self.views(parameters)?, layout.steps());
+        let (parameters, steps) = (self.views(parameters), layout.steps());
         let initial = self.initial_states(ctx, layout, states)?;
         let x_0 = inner_rows(ctx, layout, input, self.input_size)?;
         let net = Net { dropout, x_0: &x_0, initial: &initial, batch: steps.batch() };
@@ -253,7 +252,7 @@ impl<C> Stack<C> {
         if self.run_again::<T>() == 0 {
             return Ok(());
         }
-        let (parameters, steps) = (self.views(call.parameters)?, call.layout.steps());
+        let (parameters, steps) = (self.views(call.parameters), call.layout.steps());
         let initial = self.initial_states(ctx, call.layout, call.states)?;
         let x_0 = inner_rows(ctx, call.layout, call.input, self.input_size)?;
         let net = Net { dropout: call.dropout, x_0: &x_0, initial: &initial, batch: steps.batch() };

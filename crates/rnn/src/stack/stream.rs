@@ -88,7 +88,8 @@ impl<C> Stream<C> {
     where
         C: StepCell<T>,
     {
-        let parameters = self.stack.views(parameters)?;
+        self.stack.check_parameters::<T>(parameters.iter().map(|data| data.len()))?;
+        let parameters = self.stack.views(parameters);
         let [mut rest, _, _] = self.parts(memory)?;
         for (l, parameters) in parameters.iter().enumerate() {
             let (this, above) = rest.split_at_mut(self.sizes[l.min(1)]);
