@@ -11,6 +11,8 @@
 //!
 //! Each matrix but W comes as a list of where its rows begin, which may be anywhere.
 //!
+//! What is left of W's columns behind the last whole panel goes by half vectors where one of them holds it all.
+//!
 //! A tile of few rows takes several panels at once, so that at least 8 accumulators hide the latency of the
 //! multiply-adds (4 cycles at two a cycle).
 
@@ -198,6 +200,7 @@ impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
         let place = Place { row, column: columns.start, panel, stored };
         let last = columns.len() - (stored - S::LANES);
         let two = stored == PANEL_VECTORS * S::LANES;
+        let half = S::Half::LANES < S::LANES && columns.len() <= S::Half::LANES;
         macro_rules! rows {
             ($($n:literal)*) => {
                 match (rows, together) {
@@ -206,6 +209,9 @@ impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
                     (2, 2) => self.product::<S, 2, 2, 2>(s, place, S::LANES),
                     (3, 2) => self.product::<S, 3, 2, 2>(s, place, S::LANES),
                     $(($n, _) if $n <= S::MAX_ROWS && two => self.product::<S, $n, 1, 2>(s, place, last),)*
+                    $(($n, _) if $n <= S::MAX_ROWS && half => {
+                        self.product::<S::Half, $n, 1, 1>(s.half(), place, columns.len());
+                    })*
                     $(($n, _) if $n <= S::MAX_ROWS => self.product::<S, $n, 1, 1>(s, place, last),)*
                     _ => unreachable!("a tile has at most MAX_ROWS rows"),
                 }

@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::x86::{interleaved, mingle, op, simd, transpose};
-use super::{Simd, Task};
+use super::{Avx512, Simd, Task};
 
 /// Proof that the processor has AVX2 and FMA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +13,14 @@ impl Avx2 {
     /// The token, if processor and operating system have what it stands for.
     pub(crate) fn detect() -> Option<Self> {
         (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(Self(()))
+    }
+}
+
+impl From<Avx512> for Avx2 {
+    /// AVX-512 F implies AVX2, and the token stands for FMA too.
+    #[inline(always)]
+    fn from(_: Avx512) -> Self {
+        Self(())
     }
 }
 
@@ -105,7 +113,7 @@ macro_rules! masked {
 
 simd! {
     Avx2 for f32, features "avx2,fma",
-    V __m256, Mask __m256, lanes 8, max_rows 6,
+    V __m256, Mask __m256, lanes 8, half Avx2, max_rows 6,
     set1 _mm256_set1_ps, loadu _mm256_loadu_ps, storeu _mm256_storeu_ps,
     add _mm256_add_ps, sub _mm256_sub_ps, mul _mm256_mul_ps, div _mm256_div_ps,
     fmadd _mm256_fmadd_ps, fnmadd _mm256_fnmadd_ps, min _mm256_min_ps, max _mm256_max_ps,
@@ -123,7 +131,7 @@ simd! {
 
 simd! {
     Avx2 for f64, features "avx2,fma",
-    V __m256d, Mask __m256d, lanes 4, max_rows 6,
+    V __m256d, Mask __m256d, lanes 4, half Avx2, max_rows 6,
     set1 _mm256_set1_pd, loadu _mm256_loadu_pd, storeu _mm256_storeu_pd,
     add _mm256_add_pd, sub _mm256_sub_pd, mul _mm256_mul_pd, div _mm256_div_pd,
     fmadd _mm256_fmadd_pd, fnmadd _mm256_fnmadd_pd, min _mm256_min_pd, max _mm256_max_pd,

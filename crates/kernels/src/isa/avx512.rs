@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::x86::{interleaved, mingle, op, simd, transpose};
-use super::{Simd, Task};
+use super::{Avx2, Simd, Task};
 
 /// Proof that the processor has AVX-512 F, VL, DQ and BW, and FMA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,7 +110,7 @@ macro_rules! masked {
 
 simd! {
     Avx512 for f32, features "avx512f,avx512vl,avx512dq,avx512bw,fma",
-    V __m512, Mask __mmask16, lanes 16, max_rows 12,
+    V __m512, Mask __mmask16, lanes 16, half Avx2, max_rows 12,
     set1 _mm512_set1_ps, loadu _mm512_loadu_ps, storeu _mm512_storeu_ps,
     add _mm512_add_ps, sub _mm512_sub_ps, mul _mm512_mul_ps, div _mm512_div_ps,
     fmadd _mm512_fmadd_ps, fnmadd _mm512_fnmadd_ps, min _mm512_min_ps, max _mm512_max_ps,
@@ -126,7 +126,7 @@ simd! {
 
 simd! {
     Avx512 for f64, features "avx512f,avx512vl,avx512dq,avx512bw,fma",
-    V __m512d, Mask __mmask8, lanes 8, max_rows 12,
+    V __m512d, Mask __mmask8, lanes 8, half Avx2, max_rows 12,
     set1 _mm512_set1_pd, loadu _mm512_loadu_pd, storeu _mm512_storeu_pd,
     add _mm512_add_pd, sub _mm512_sub_pd, mul _mm512_mul_pd, div _mm512_div_pd,
     fmadd _mm512_fmadd_pd, fnmadd _mm512_fnmadd_pd, min _mm512_min_pd, max _mm512_max_pd,

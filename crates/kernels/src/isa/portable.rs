@@ -6,9 +6,9 @@ use std::array;
 use super::{Simd, Task};
 use crate::Scalar;
 
-/// N portable lanes; needs nothing of the processor.
+/// N portable lanes, H for the end of a row; needs nothing of the processor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Portable<const N: usize>;
+pub(crate) struct Portable<const N: usize, const H: usize>;
 
 /// Whether the build target has a fused multiply-add; without one `mul_add` would call a slow library
 /// routine for each lane.
@@ -20,13 +20,18 @@ fn lanes<T: Copy, const N: usize>(f: impl FnMut(usize) -> T) -> [T; N] {
 }
 
 // SAFETY: plain Rust, no instruction beyond those of the build target.
-unsafe impl<T: Scalar, const N: usize> Simd<T> for Portable<N> {
+unsafe impl<T: Scalar, const N: usize, const H: usize> Simd<T> for Portable<N, H> {
     type V = [T; N];
     type Mask = [bool; N];
     const LANES: usize = N;
+    type Half = Portable<H, H>;
     // 12 accumulators of the 16 registers of SSE2 and AVX2; 24 of the 32 of AVX-512 and, at 4 lanes, of NEON.
     const MAX_ROWS: usize = if N >= 16 || (N == 4 && FUSED) { 12 } else { 6 };
 
+    #[inline(always)]
+    fn half(self) -> Self::Half {
+        Portable
+    }
     #[inline(always)]
     fn vectorize<K: Task<T>>(self, task: K) -> K::Output {
         task.run(self)

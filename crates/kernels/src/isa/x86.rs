@@ -54,7 +54,7 @@ pub(super) use transpose;
 macro_rules! simd {
     (
         $token:ident for $type:ty, features $features:literal,
-        V $v:ty, Mask $mask:ty, lanes $lanes:literal, max_rows $max_rows:literal,
+        V $v:ty, Mask $mask:ty, lanes $lanes:literal, half $half:ident, max_rows $max_rows:literal,
         set1 $set1:ident, loadu $loadu:ident, storeu $storeu:ident,
         add $add:ident, sub $sub:ident, mul $mul:ident, div $div:ident,
         fmadd $fmadd:ident, fnmadd $fnmadd:ident, min $min:ident, max $max:ident,
@@ -66,8 +66,13 @@ macro_rules! simd {
             type V = $v;
             type Mask = $mask;
             const LANES: usize = $lanes;
+            type Half = $half;
             const MAX_ROWS: usize = $max_rows;
 
+            #[inline(always)]
+            fn half(self) -> $half {
+                self.into()
+            }
             #[inline(always)]
             fn vectorize<K: Task<$type>>(self, task: K) -> K::Output {
                 #[target_feature(enable = $features)]
