@@ -12,7 +12,7 @@ import {
 } from '../check'
 import type { DType } from '../dtype'
 import { type NativeJordanCore, native } from '../native'
-import { jordan } from '../ops/jordan'
+import { type JordanRows, jordan } from '../ops/jordan'
 import { checkTensor, type Tensor, wrap } from '../tensor/tensor'
 import { parameter, uniform } from './init'
 import type { Lengths } from './lengths'
@@ -125,12 +125,14 @@ export class JordanRNN extends Module {
   readonly #config: JordanConfig
   readonly #specs: readonly ParameterSpec<JordanParameterName>[]
   readonly #cores = new Map<DType, NativeJordanCore>()
-  readonly #rows = new LayoutCache((sequences, { steps, batch, batchFirst, batched }) => {
-    const outer = batchFirst ? [batch, steps] : [steps, batch]
-    const { outputSize } = this.#config
-    const output = sized(batched ? [...outer, outputSize] : [steps, outputSize])
-    return { sequences, output, yN: sized(batched ? [batch, outputSize] : [outputSize]) }
-  })
+  readonly #rows = new LayoutCache<JordanRows>(
+    (sequences, { steps, batch, batchFirst, batched }) => {
+      const outer = batchFirst ? [batch, steps] : [steps, batch]
+      const { outputSize } = this.#config
+      const output = sized(batched ? [...outer, outputSize] : [steps, outputSize])
+      return { sequences, output, yN: sized(batched ? [batch, outputSize] : [outputSize]) }
+    },
+  )
 
   /**
    * @param inputSize I: the number of features of x_t.
@@ -244,7 +246,7 @@ export class JordanRNN extends Module {
     const { layout, ...checked } = checkArguments(this.#config, dtype, input, y0, options)
     const [output, yN] = jordan({
       ...checked,
-      ...this.#rows.of(layout),
+      rows: this.#rows.of(layout),
       core: this.#core(dtype),
       lengths: layout.lengths,
       parameters,

@@ -5,11 +5,20 @@ import { type Sized, Variable } from '../autograd/variable'
 import { allocateUnset } from '../dtype'
 import type { Floats, NativeJordanCore, NativeSequences } from '../native'
 
+/** What calls on inputs of the same sizes have in common. */
+export interface JordanRows {
+  /** How the time steps of the sequences lie in `input`, `teacher` and the output. */
+  readonly sequences: NativeSequences
+  readonly output: Sized
+  readonly yN: Sized
+  /** What the addon says that it keeps, without lengths; not asked yet if missing. */
+  savedLength?: number
+}
+
 /** Everything that one call of the network works on. */
 export interface JordanCall {
   readonly core: NativeJordanCore
-  /** How the time steps of the sequences lie in `input`, `teacher` and the output. */
-  readonly sequences: NativeSequences
+  readonly rows: JordanRows
   /** Those of the sequences, if they differ. */
   readonly lengths: Int32Array | null
   /** In the order of the state dict. */
@@ -19,21 +28,18 @@ export interface JordanCall {
   readonly y0: Variable | null
   /** What is fed back, in the shape of the output; null for the output itself. */
   readonly teacher: Variable | null
-  readonly output: Sized
-  readonly yN: Sized
 }
 
 /** The outputs and the last ones of a call, on the tape if a gradient is needed. */
 export function jordan(call: JordanCall): [output: Variable, yN: Variable] {
-  const { core, sequences, lengths, parameters, input, y0, teacher } = call
+  const { core, rows, lengths, parameters, input, y0, teacher } = call
+  const { sequences } = rows
   const { dtype } = input
   const padded = lengths !== null // the addon clears the rows of its results first
   const inputs = [input, y0, teacher, ...parameters].filter((one) => one !== null)
-  const saved = willRecord(inputs)
-    ? allocateUnset(dtype, core.savedLength(sequences, lengths))
-    : null
-  const output = Variable.like(call.output, allocateUnset(dtype, call.output.numel, padded))
-  const yN = Variable.like(call.yN, allocateUnset(dtype, call.yN.numel))
+  const saved = willRecord(inputs) ? allocateUnset(dtype, savedLength(call)) : null
+  const output = Variable.like(rows.output, allocateUnset(dtype, rows.output.numel, padded))
+  const yN = Variable.like(rows.yN, allocateUnset(dtype, rows.yN.numel))
   const fingerprint = core.forward(
     sequences,
     parameters.map((parameter) => parameter.values()),
@@ -89,6 +95,13 @@ export function jordan(call: JordanCall): [output: Variable, yN: Variable] {
     },
   })
   return [output, yN]
+}
+
+/** Elements that the native forward leaves for the native backward, beside the output. */
+function savedLength({ core, rows, lengths }: JordanCall): number {
+  if (lengths !== null) return core.savedLength(rows.sequences, lengths)
+  rows.savedLength ??= core.savedLength(rows.sequences, null)
+  return rows.savedLength
 }
 
 /** How long the backward pass takes: each row meets each weight twice. */
