@@ -378,6 +378,28 @@ mod tests {
     }
 
     #[test]
+    fn a_cancelled_product_ends() {
+        use std::sync::Arc;
+        use std::sync::atomic::{AtomicBool, Ordering};
+        let rows = random::<f32>((12 * CHUNK, 70), 1);
+        for threads in [1, 2, 3] {
+            let flag = Arc::new(AtomicBool::new(false));
+            let ctx = Context::new(crate::Isa::detect(), threads).cancellable(Arc::clone(&flag));
+            let run = || {
+                let mut out = Array2::from_elem((70, 70), f32::NAN);
+                gram(&ctx, rows.view(), Rows::All(rows.view()), out.view_mut()).unwrap();
+                !out[[69, 69]].is_nan()
+            };
+            assert!(run(), "it runs to its end");
+            std::thread::scope(|scope| {
+                scope.spawn(|| flag.store(true, Ordering::Relaxed));
+                run(); // to whatever chunk
+            });
+            assert!(!run(), "nothing is computed");
+        }
+    }
+
+    #[test]
     fn more_rows_than_a_chunk() {
         check::<f32>(2 * CHUNK + 7, 30, 41, 1);
         check::<f64>(CHUNK + 1, 9, 70, 2);

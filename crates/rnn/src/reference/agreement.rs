@@ -269,3 +269,19 @@ fn sizes_that_use_a_team() {
         check::<f32>(&case, 2e-4);
     }
 }
+
+/// Rows of a multiple of 4 KB, which are read and made elsewhere.
+#[test]
+fn sizes_whose_rows_would_crowd_each_other() {
+    let net = |h| Net { i: 3, h, layers: 1, directions: 2, bias: true, relu: false };
+    let case = |h| Case {
+        net: net(h),
+        lengths: vec![3, 1, 2, 2, 3, 1, 2],
+        form: Form::Packed,
+        with_hx: true,
+        upstream: [true, true],
+        seed: 3,
+    };
+    check::<f64>(&case(512), 1e-12);
+    check::<f32>(&case(1024), 2e-4);
+}
