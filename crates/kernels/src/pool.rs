@@ -29,6 +29,16 @@ const SPIN_TIME: Duration = Duration::from_micros(50);
 /// How many multiply-adds a processor does in a nanosecond, at most: f32, two products of 512 bits a cycle.
 const WORK_OF_A_NANOSECOND: usize = 128;
 
+/// How many bursts of meetings are kept of a team, and how many are tried for them.
+const BURSTS: usize = 15;
+const TRIES: usize = 60;
+
+/// Meetings of a burst.
+const MEETINGS: u32 = 16;
+
+/// A meeting that takes as long was held up: the processors are busy with something else, or the team has but one.
+const HELD_UP: Duration = Duration::from_micros(1);
+
 /// The members of a job are counted in the low bits of its number.
 const MEMBER_BITS: u32 = 16;
 
@@ -43,11 +53,24 @@ pub(crate) struct Pool {
     workers: Mutex<Workers>,
     /// The most threads that stay, the caller of a team counted as one.
     limit: AtomicUsize,
+    /// What is known about the meetings of teams.
+    meetings: Mutex<Meetings>,
+}
+
+/// How long the members of a team take to meet.
+#[derive(Default)]
+struct Meetings {
+    /// Members of the team.
+    size: usize,
+    /// Bursts that were tried.
+    tries: usize,
+    /// The meetings of each burst in the mean, the shortest first.
+    times: Vec<Duration>,
 }
 
 impl Default for Pool {
     fn default() -> Self {
-        Self { workers: Mutex::default(), limit: AtomicUsize::new(MAX_THREADS) }
+        Self { workers: Mutex::default(), limit: AtomicUsize::new(MAX_THREADS), meetings: Mutex::default() }
     }
 }
 
@@ -81,7 +104,7 @@ impl Pool {
     /// gives no more threads. With `wake` false, sleeping threads are left asleep, and all but the caller with them.
     pub(crate) fn team(&self, wanted: usize, wake: bool) -> Team<'_> {
         let wanted = wanted.min(MAX_THREADS);
-        let alone = || Team { workers: None, size: 1, limit: &self.limit };
+        let alone = || Team { workers: None, size: 1, pool: self };
         if wanted <= 1 {
             return alone();
         }
@@ -96,7 +119,7 @@ impl Pool {
         if !wake && workers.threads[..size - 1].iter().any(|worker| worker.asleep.load(Ordering::Relaxed)) {
             return alone();
         }
-        Team { workers: Some(workers), size, limit: &self.limit }
+        Team { workers: Some(workers), size, pool: self }
     }
 
     /// Wakes sleeping threads, as many as a team of `wanted` needs, for work that is about to come.
@@ -235,14 +258,13 @@ fn work(shared: &Shared, asleep: &AtomicBool, index: usize, mut seen: usize) {
 pub struct Team<'a> {
     workers: Option<MutexGuard<'a, Workers>>,
     size: usize,
-    /// That of the pool.
-    limit: &'a AtomicUsize,
+    pool: &'a Pool,
 }
 
 impl Drop for Team<'_> {
     fn drop(&mut self) {
         if let Some(workers) = &mut self.workers {
-            workers.keep(self.limit.load(Ordering::Relaxed));
+            workers.keep(self.pool.limit.load(Ordering::Relaxed));
         }
     }
 }
@@ -314,6 +336,48 @@ impl Team<'_> {
         });
     }
 
+    /// How long the members take to meet at a barrier: tens of nanoseconds where their processors share a cache, hundreds
+    /// where a line goes through a network. The first calls for teams of a size measure it, each in some microseconds.
+    /// Nothing if there are no others, or they have not been in time.
+    pub(crate) fn meeting(&mut self) -> Option<Duration> {
+        if self.size == 1 {
+            return None;
+        }
+        let mut meetings = self.pool.meetings.lock().unwrap_or_else(PoisonError::into_inner);
+        if meetings.size != self.size {
+            *meetings = Meetings { size: self.size, ..Meetings::default() };
+        }
+        if meetings.times.len() < BURSTS && meetings.tries < TRIES {
+            meetings.tries += 1;
+            if let Some(time) = self.measure_meeting().filter(|&time| time < HELD_UP) {
+                let place = meetings.times.partition_point(|&shorter| shorter < time);
+                meetings.times.insert(place, time);
+            }
+        }
+        meetings.times.get(meetings.times.len() / 2).copied()
+    }
+
+    /// A burst of meetings, if all come in time.
+    fn measure_meeting(&mut self) -> Option<Duration> {
+        let size = self.size;
+        let measured = Mutex::new(None);
+        self.run(0, |member| {
+            if member.size < size {
+                return;
+            }
+            member.wait();
+            let begin = Instant::now();
+            for _ in 0..MEETINGS {
+                member.wait();
+            }
+            if member.index == 0 {
+                let time = begin.elapsed() / MEETINGS;
+                *measured.lock().unwrap_or_else(PoisonError::into_inner) = Some(time);
+            }
+        });
+        measured.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Runs `body` once for each of `parts`, each on whichever thread is free first, and returns when all have
     /// ended. Parts must not wait for each other.
     ///
@@ -373,6 +437,26 @@ impl fmt::Debug for Team<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_team_knows_how_long_it_takes_to_meet() {
+        let pool = Pool::default();
+        let times = || pool.meetings.lock().unwrap().times.clone();
+        assert_eq!(pool.team(1, true).meeting(), None, "alone");
+        for size in [2, 3] {
+            for _ in 0..TRIES {
+                let meeting = pool.team(size, true).meeting();
+                let times = times();
+                assert!(times.is_sorted() && times.len() <= BURSTS);
+                assert!(times.iter().all(|&time| time > Duration::ZERO && time < HELD_UP));
+                assert_eq!(meeting, times.get(times.len() / 2).copied());
+            }
+            let before = times();
+            pool.team(size, true).meeting();
+            assert_eq!(times(), before, "it is not measured for ever");
+        }
+        assert_eq!(pool.team(1, true).meeting(), None, "still alone");
+    }
 
     #[test]
     fn every_member_runs_once_and_meets_at_the_barrier() {

@@ -19,6 +19,7 @@
 //! they never leave the first caches.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use crate::isa::{Simd, Task};
 use crate::link::{Beside, LISTS, Left, Link, Span, by_rows};
@@ -31,6 +32,12 @@ use crate::{Context, Scalar, Steps};
 
 /// Multiply-adds that a thread must have before each barrier to make it worth it: 1 µs of work.
 const WORTH_A_BARRIER: usize = 1 << 15;
+
+/// A meeting at a barrier that takes no longer than this, in nanoseconds, is in the numbers above and below.
+const USUAL_MEETING: usize = 100;
+
+/// Multiply-adds that a thread must have more for each nanosecond that a meeting takes longer.
+const WORK_OF_A_NANOSECOND: usize = 112;
 
 /// The same if the weights are too large for one core's first cache: shared out they are read from there at each step,
 /// and not from the second.
@@ -51,9 +58,15 @@ impl<T: Scalar> Plan<'_, T> {
         let by_rows = by_rows(ctx, batch);
         let work = macs.saturating_mul(steps.rows());
         let fits = macs.saturating_mul(size_of::<T>()) <= FIRST_CACHE; // a multiply-add of a row is a weight
-        let least = if fits { WORTH_A_BARRIER } else { WORTH_A_BARRIER_FOR_CACHES };
-        let worth = by_rows || macs.saturating_mul(batch) / (threads * self.links.len()) >= least;
+        let part = macs.saturating_mul(batch) / (threads * self.links.len());
+        let worth = by_rows || worth_a_barrier(part, fits, Duration::ZERO);
         let mut team = ctx.team(work, if worth { usize::MAX } else { 1 });
+        // Tests share out the columns on any machine, however small or busy.
+        let meeting = if by_rows || cfg!(test) { None } else { team.meeting() };
+        if meeting.is_some_and(|meeting| !worth_a_barrier(part, fits, meeting)) {
+            drop(team); // it has the threads
+            team = ctx.team(work, 1);
+        }
         if by_rows {
             let parts = team.size().max(batch.div_ceil(together));
             let bounds = even_bounds(steps, parts);
@@ -67,6 +80,14 @@ impl<T: Scalar> Plan<'_, T> {
             });
         }
     }
+}
+
+/// Whether a barrier is worth it after each `part` multiply-adds of a thread, of weights that may fit into one core's first
+/// cache, if the threads take this long to meet.
+fn worth_a_barrier(part: usize, fits: bool, meeting: Duration) -> bool {
+    let least = if fits { WORTH_A_BARRIER } else { WORTH_A_BARRIER_FOR_CACHES };
+    let longer = (meeting.as_nanos() as usize).saturating_sub(USUAL_MEETING);
+    part >= longer.saturating_mul(WORK_OF_A_NANOSECOND).saturating_add(least)
 }
 
 /// Cuts the batch into `parts` ranges with about the same number of rows over all steps.
@@ -221,6 +242,19 @@ impl<T: Scalar> Run<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_barrier_is_worth_less_where_threads_meet_slowly() {
+        let [near, far] = [60, 170].map(Duration::from_nanos);
+        // One sequence of 128 units on two threads: weights of 64 KB.
+        assert!(worth_a_barrier(128 * 128 / 2, false, near));
+        assert!(!worth_a_barrier(128 * 128 / 2, false, far));
+        assert!(worth_a_barrier(192 * 192 / 2, false, far));
+        // The same weights, were they in the cache of one core.
+        assert!(!worth_a_barrier(128 * 128 / 2, true, near));
+        assert!(worth_a_barrier(usize::MAX, true, Duration::from_secs(1)));
+        assert!(!worth_a_barrier(1 << 20, true, Duration::MAX));
+    }
 
     #[test]
     fn bounds_share_out_rows_evenly() {
