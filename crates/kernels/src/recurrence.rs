@@ -217,6 +217,7 @@ impl<T: Scalar> Run<'_, T> {
             let rows = first..batch.end.min(steps.size(t)).max(first);
             link.ahead(steps, t, &rows, &mut lists)
         });
+        let alternate = w.k().saturating_mul(columns.len() * size_of::<T>()) > FIRST_CACHE;
         let block = Block::<T, false> {
             a: a.map_or(made, |a| a.list(steps, first, lists.next())),
             a_stride: 0,
@@ -227,6 +228,7 @@ impl<T: Scalar> Run<'_, T> {
             c: made,
             finish,
             ahead: ahead.as_ref(),
+            order: alternate.then_some(if turn % 2 == 0 { Order::Ascending } else { Order::Descending }),
             before: before.as_ref(),
         };
         // SAFETY: shapes that `Link::new` and those who make a plan have checked; the rows of `a` are finished: this

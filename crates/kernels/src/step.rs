@@ -183,6 +183,7 @@ impl<T: Scalar> Task<T> for Part<'_, '_, T> {
                         Unary::Sigmoid => Finish::Sigmoid,
                     },
                     ahead: None,
+                    order: None,
                     before: None,
                 };
                 // SAFETY: `step` has checked the shapes: A is (R, K), W its panels for the lanes of `s`, the base a
