@@ -114,9 +114,65 @@ impl Barrier {
     }
 }
 
+/// How many times of meetings are kept of a team, and how often they are measured for that.
+const TIMES: usize = 15;
+const TRIES: usize = 60;
+
+/// A meeting that takes as long was held up: the processors are busy with something else, or the team has but one.
+const HELD_UP: Duration = Duration::from_micros(1);
+
+/// How long the members of a team take to meet.
+#[derive(Default)]
+pub(crate) struct Meetings {
+    /// Members of the team.
+    size: usize,
+    tries: usize,
+    /// The shortest first.
+    times: Vec<Duration>,
+}
+
+impl Meetings {
+    /// The median for teams of `size`, which the first calls find out by `measure`; nothing until that gives a time.
+    pub(crate) fn time(
+        &mut self,
+        size: usize,
+        measure: impl FnOnce() -> Option<Duration>,
+    ) -> Option<Duration> {
+        if self.size != size {
+            *self = Self { size, ..Self::default() };
+        }
+        if self.times.len() < TIMES && self.tries < TRIES {
+            self.tries += 1;
+            if let Some(time) = measure().filter(|&time| time < HELD_UP) {
+                self.times.insert(self.times.partition_point(|&shorter| shorter < time), time);
+            }
+        }
+        self.times.get(self.times.len() / 2).copied()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn meetings_take_their_median_time() {
+        let nanos = |n| Some(Duration::from_nanos(n));
+        let mut meetings = Meetings::default();
+        assert_eq!(meetings.time(2, || None), None);
+        assert_eq!(meetings.time(2, || nanos(6000)), None, "held up");
+        assert_eq!(meetings.time(2, || nanos(90)), nanos(90));
+        assert_eq!(meetings.time(2, || nanos(30)), nanos(90));
+        assert_eq!(meetings.time(2, || nanos(40)), nanos(40));
+        for _ in 3..TIMES {
+            meetings.time(2, || nanos(50));
+        }
+        assert_eq!(meetings.time(2, || panic!("enough is known")), nanos(50));
+        for _ in 0..TRIES {
+            assert_eq!(meetings.time(3, || None), None, "another team");
+        }
+        assert_eq!(meetings.time(3, || panic!("nobody ever came in time")), None);
+    }
 
     #[test]
     fn who_comes_late_is_left_out() {

@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
-use crate::meeting::{Barrier, Gate, SPINS_PER_LOOK, spin_until};
+use crate::meeting::{Barrier, Gate, Meetings, SPINS_PER_LOOK, spin_until};
 
 /// How long a waiting worker spins before it sleeps: about the price of waking it.
 const SPIN_TIME: Duration = Duration::from_micros(50);
@@ -29,15 +29,8 @@ const SPIN_TIME: Duration = Duration::from_micros(50);
 /// How many multiply-adds a processor does in a nanosecond, at most: f32, two products of 512 bits a cycle.
 const WORK_OF_A_NANOSECOND: usize = 128;
 
-/// How many bursts of meetings are kept of a team, and how many are tried for them.
-const BURSTS: usize = 15;
-const TRIES: usize = 60;
-
-/// Meetings of a burst.
+/// Meetings of a burst that is timed.
 const MEETINGS: u32 = 16;
-
-/// A meeting that takes as long was held up: the processors are busy with something else, or the team has but one.
-const HELD_UP: Duration = Duration::from_micros(1);
 
 /// The members of a job are counted in the low bits of its number.
 const MEMBER_BITS: u32 = 16;
@@ -55,17 +48,6 @@ pub(crate) struct Pool {
     limit: AtomicUsize,
     /// What is known about the meetings of teams.
     meetings: Mutex<Meetings>,
-}
-
-/// How long the members of a team take to meet.
-#[derive(Default)]
-struct Meetings {
-    /// Members of the team.
-    size: usize,
-    /// Bursts that were tried.
-    tries: usize,
-    /// The meetings of each burst in the mean, the shortest first.
-    times: Vec<Duration>,
 }
 
 impl Default for Pool {
@@ -344,20 +326,10 @@ impl Team<'_> {
             return None;
         }
         let mut meetings = self.pool.meetings.lock().unwrap_or_else(PoisonError::into_inner);
-        if meetings.size != self.size {
-            *meetings = Meetings { size: self.size, ..Meetings::default() };
-        }
-        if meetings.times.len() < BURSTS && meetings.tries < TRIES {
-            meetings.tries += 1;
-            if let Some(time) = self.measure_meeting().filter(|&time| time < HELD_UP) {
-                let place = meetings.times.partition_point(|&shorter| shorter < time);
-                meetings.times.insert(place, time);
-            }
-        }
-        meetings.times.get(meetings.times.len() / 2).copied()
+        meetings.time(self.size, || self.measure_meeting())
     }
 
-    /// A burst of meetings, if all come in time.
+    /// How long a meeting takes in the mean of a burst, if all come in time.
     fn measure_meeting(&mut self) -> Option<Duration> {
         let size = self.size;
         let measured = Mutex::new(None);
@@ -441,21 +413,16 @@ mod tests {
     #[test]
     fn a_team_knows_how_long_it_takes_to_meet() {
         let pool = Pool::default();
-        let times = || pool.meetings.lock().unwrap().times.clone();
-        assert_eq!(pool.team(1, true).meeting(), None, "alone");
-        for size in [2, 3] {
-            for _ in 0..TRIES {
-                let meeting = pool.team(size, true).meeting();
-                let times = times();
-                assert!(times.is_sorted() && times.len() <= BURSTS);
-                assert!(times.iter().all(|&time| time > Duration::ZERO && time < HELD_UP));
-                assert_eq!(meeting, times.get(times.len() / 2).copied());
+        for _ in 0..100 {
+            assert_eq!(pool.team(1, true).meeting(), None, "alone");
+            for size in [2, 3] {
+                let mut team = pool.team(size, true);
+                assert!(team.measure_meeting().is_none_or(|time| time > Duration::ZERO));
+                assert!(team.meeting().is_none_or(|time| time > Duration::ZERO));
             }
-            let before = times();
-            pool.team(size, true).meeting();
-            assert_eq!(times(), before, "it is not measured for ever");
         }
-        assert_eq!(pool.team(1, true).meeting(), None, "still alone");
+        let measured = (0..1000).find_map(|_| pool.team(2, true).measure_meeting());
+        assert!(measured.is_some(), "the other comes in time at least once");
     }
 
     #[test]
