@@ -46,7 +46,7 @@ pub(crate) struct Pool {
     workers: Mutex<Workers>,
     /// The most threads that stay, the caller of a team counted as one.
     limit: AtomicUsize,
-    /// What is known about the meetings of teams.
+    /// How long its teams take to meet.
     meetings: Mutex<Meetings>,
 }
 
