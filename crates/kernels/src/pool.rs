@@ -17,7 +17,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
@@ -332,7 +332,7 @@ impl Team<'_> {
     /// How long a meeting takes in the mean of a burst, if all come in time.
     fn measure_meeting(&mut self) -> Option<Duration> {
         let size = self.size;
-        let measured = Mutex::new(None);
+        let measured = OnceLock::new();
         self.run(0, |member| {
             if member.size < size {
                 return;
@@ -343,11 +343,10 @@ impl Team<'_> {
                 member.wait();
             }
             if member.index == 0 {
-                let time = begin.elapsed() / MEETINGS;
-                *measured.lock().unwrap_or_else(PoisonError::into_inner) = Some(time);
+                measured.get_or_init(|| begin.elapsed() / MEETINGS);
             }
         });
-        measured.into_inner().unwrap_or_else(PoisonError::into_inner)
+        measured.into_inner()
     }
 
     /// Runs `body` once for each of `parts`, each on whichever thread is free first, and returns when all have

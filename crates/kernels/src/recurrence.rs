@@ -33,15 +33,15 @@ use crate::{Context, Scalar, Steps};
 /// Multiply-adds that a thread must have before each barrier to make it worth it: 1 µs of work.
 const WORTH_A_BARRIER: usize = 1 << 15;
 
-/// A meeting at a barrier that takes no longer than this, in nanoseconds, is in the numbers above and below.
-const USUAL_MEETING: usize = 100;
-
-/// Multiply-adds that a thread must have more for each nanosecond that a meeting takes longer.
-const WORK_OF_A_NANOSECOND: usize = 112;
-
 /// The same if the weights are too large for one core's first cache: shared out they are read from there at each step,
 /// and not from the second.
 const WORTH_A_BARRIER_FOR_CACHES: usize = 1 << 12;
+
+/// A meeting at a barrier that takes no longer than this, in nanoseconds, is in both numbers above.
+const USUAL_MEETING: usize = 100;
+
+/// Multiply-adds that a thread must have more than those for each nanosecond that a meeting takes longer.
+const WORTH_A_NANOSECOND: usize = 112;
 
 /// Bytes of a first cache: 32 KB on Zen 3 and 4, 48 KB on Zen 5.
 const FIRST_CACHE: usize = 48 << 10;
@@ -87,7 +87,7 @@ impl<T: Scalar> Plan<'_, T> {
 fn worth_a_barrier(part: usize, fits: bool, meeting: Duration) -> bool {
     let least = if fits { WORTH_A_BARRIER } else { WORTH_A_BARRIER_FOR_CACHES };
     let longer = (meeting.as_nanos() as usize).saturating_sub(USUAL_MEETING);
-    part >= longer.saturating_mul(WORK_OF_A_NANOSECOND).saturating_add(least)
+    part >= longer.saturating_mul(WORTH_A_NANOSECOND).saturating_add(least)
 }
 
 /// Cuts the batch into `parts` ranges with about the same number of rows over all steps.
