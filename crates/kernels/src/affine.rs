@@ -145,7 +145,6 @@ impl<T: Scalar> Task<T> for Affine<'_, T> {
             c,
             finish: Finish::Nothing,
             ahead: None,
-            order: None,
             before: None,
         };
         // SAFETY: `affine_placed` has checked the shapes and the places; C is borrowed exclusively, and these rows and

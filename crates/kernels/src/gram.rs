@@ -252,7 +252,6 @@ impl<T: Scalar> Task<T> for Gram<'_, '_, T> {
                         c,
                         finish: Finish::Nothing,
                         ahead: None,
-                        order: None,
                         before: None,
                     };
                     // SAFETY: both operands were packed above for these rows, panels and ks; C is this

@@ -9,7 +9,7 @@ use std::ops::Range;
 use ndarray::ArrayView2;
 
 use crate::context::MULTIPLY_ADDS_OF_AN_ELEMENT;
-use crate::isa::{Simd, Task};
+use crate::isa::{CACHE_LINE, Simd, Task};
 use crate::matrix::{Matrix, load, matrix};
 use crate::{AllocError, Context, Scalar, Scratch};
 
@@ -60,10 +60,29 @@ impl Panels {
         p * self.width() * self.k
     }
 
+    /// Panels that a few rows are multiplied by before the next ones, where they come back to the last ones first: as few
+    /// as leave enough accumulators, 64 columns of f32.
+    pub(crate) fn group<T>(&self) -> usize {
+        if self.lanes * size_of::<T>() == CACHE_LINE { 2 } else { 4 }
+    }
+
     /// Elements of all panels; `None` if that is no number of elements.
     pub(crate) fn len(&self) -> Option<usize> {
         self.n.checked_next_multiple_of(self.lanes)?.checked_mul(self.k)
     }
+}
+
+/// The panels `range` in groups of `group`, the last of which may be smaller, from the first to the last or back.
+///
+/// Where few rows are multiplied by the same weights again and again, and those are too large for the first cache, taking
+/// turns between the two orders finds the group that was the last still there.
+#[inline(always)]
+pub(crate) fn groups(range: Range<usize>, group: usize, back: bool) -> impl Iterator<Item = Range<usize>> {
+    let count = range.len().div_ceil(group);
+    (0..count).map(move |i| {
+        let start = range.start + group * if back { count - 1 - i } else { i };
+        start..range.end.min(start + group)
+    })
 }
 
 /// A matrix W of shape (K, N) in column panels.
@@ -228,6 +247,15 @@ mod tests {
 
     use super::*;
     use crate::Isa;
+
+    #[test]
+    fn groups_go_there_and_back() {
+        let list = |range, back| groups(range, 4, back).collect::<Vec<_>>();
+        assert_eq!(list(3..13, false), [3..7, 7..11, 11..13]);
+        assert_eq!(list(3..13, true), [11..13, 7..11, 3..7]);
+        assert_eq!(list(2..7, true), [6..7, 2..6]);
+        assert!(list(2..2, false).is_empty());
+    }
 
     #[test]
     fn every_element_is_at_its_place() {

@@ -24,7 +24,7 @@ use std::time::Duration;
 use crate::isa::{Simd, Task};
 use crate::link::{Beside, LISTS, Left, Link, Span, by_rows};
 use crate::matrix::{Lists, Matrix, copy_rows};
-use crate::pack::Panels;
+use crate::pack::{Panels, groups};
 use crate::pool::Member;
 use crate::terms::Order;
 use crate::tile::Block;
@@ -217,23 +217,30 @@ impl<T: Scalar> Run<'_, T> {
             let rows = first..batch.end.min(steps.size(t)).max(first);
             link.ahead(steps, t, &rows, &mut lists)
         });
-        let alternate = w.k().saturating_mul(columns.len() * size_of::<T>()) > FIRST_CACHE;
-        let block = Block::<T, false> {
-            a: a.map_or(made, |a| a.list(steps, first, lists.next())),
-            a_stride: 0,
-            w: w.data.as_ptr(),
-            panels: Panels { k: if a.is_some() { w.k() } else { 0 }, ..w.panels },
-            range,
-            base,
-            c: made,
-            finish,
-            ahead: ahead.as_ref(),
-            order: alternate.then_some(if turn % 2 == 0 { Order::Ascending } else { Order::Descending }),
-            before: before.as_ref(),
-        };
-        // SAFETY: shapes that `Link::new` and those who make a plan have checked; the rows of `a` are finished: this
-        // thread wrote them, or the barrier was passed since.
-        unsafe { block.compute(s) };
+        let mut ahead = ahead.as_ref();
+        let left = a.map_or(made, |a| a.list(steps, first, lists.next()));
+        // One row reads each weight once and does little with it: what it read last is there yet if the next step begins
+        // with that.
+        let there_and_back =
+            batch.len() == 1 && w.k().saturating_mul(columns.len() * size_of::<T>()) > FIRST_CACHE;
+        let group = if there_and_back { w.panels.group::<T>() } else { range.len().max(1) };
+        for range in groups(range, group, there_and_back && turn % 2 == 1) {
+            let block = Block::<T, false> {
+                a: left,
+                a_stride: 0,
+                w: w.data.as_ptr(),
+                panels: Panels { k: if a.is_some() { w.k() } else { 0 }, ..w.panels },
+                range,
+                base,
+                c: made,
+                finish,
+                ahead: ahead.take(),
+                before: before.as_ref(),
+            };
+            // SAFETY: shapes that `Link::new` and those who make a plan have checked; the rows of `a` are finished:
+            // this thread wrote them, or the barrier was passed since.
+            unsafe { block.compute(s) };
+        }
         if link.halves.is_some() {
             // SAFETY: these rows and columns were made above; what is read in this step is the other half.
             unsafe { copy_rows(s, made, link.c.list(steps, t, first, lists.next()), &columns) };

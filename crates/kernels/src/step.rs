@@ -23,12 +23,9 @@ use ndarray::{ArrayView2, ArrayViewMut2};
 
 use crate::isa::{Simd, Task};
 use crate::matrix::{Matrix, matrix, row_stride};
-use crate::pack::{Packed, Panels};
+use crate::pack::{Packed, Panels, groups};
 use crate::tile::{Base, Block, Finish, LEAST_ROWS};
 use crate::{AllocError, Context, Scalar, Unary};
-
-/// Panels that are computed together: as many as a tile of one row takes.
-const GROUP: usize = 4;
 
 /// Rows that are listed at once.
 const ROWS_TOGETHER: usize = 48;
@@ -133,7 +130,8 @@ pub fn step<T: Scalar>(ctx: &Context, step: &Step<'_, T>, mut y: ArrayViewMut2<'
     if rows >= LEAST_ROWS * size {
         team.share(size, |i| part(share(rows, 1, i), panels.clone()));
     } else {
-        team.share(size, |i| part(0..rows, share(panels.end, GROUP, i)));
+        let group = step.weights.panels.group::<T>();
+        team.share(size, |i| part(0..rows, share(panels.end, group, i)));
     }
 }
 
@@ -159,22 +157,19 @@ impl<T: Scalar> Task<T> for Part<'_, '_, T> {
     #[inline(always)]
     fn run<S: Simd<T>>(self, s: S) {
         let Shared { step, a, c } = self.shared;
-        let groups = self.panels.len().div_ceil(GROUP);
         // Lists of their rows on the stack, since a step allocates nothing.
         let (mut list_a, mut list_c) = ([std::ptr::null(); ROWS_TOGETHER], [std::ptr::null(); ROWS_TOGETHER]);
         for first in self.rows.clone().step_by(ROWS_TOGETHER) {
             let rows = ROWS_TOGETHER.min(self.rows.end - first);
             let a = a.below(first).list(&mut list_a[..rows]);
             let c = c.below(first).list(&mut list_c[..rows]);
-            for i in 0..groups {
-                let group = if step.descending { groups - 1 - i } else { i };
-                let panel = self.panels.start + group * GROUP;
+            for range in groups(self.panels.clone(), step.weights.panels.group::<T>(), step.descending) {
                 let block = Block::<T, false> {
                     a,
                     a_stride: 0,
                     w: step.weights.data.as_ptr(),
                     panels: step.weights.panels,
-                    range: panel..(panel + GROUP).min(self.panels.end),
+                    range,
                     base: step.bias.map_or(Base::Zero, |bias| Base::Row(bias.as_ptr())),
                     c,
                     finish: match step.activation {
@@ -183,7 +178,6 @@ impl<T: Scalar> Task<T> for Part<'_, '_, T> {
                         Unary::Sigmoid => Finish::Sigmoid,
                     },
                     ahead: None,
-                    order: None,
                     before: None,
                 };
                 // SAFETY: `step` has checked the shapes: A is (R, K), W its panels for the lanes of `s`, the base a

@@ -23,7 +23,6 @@ use crate::activation::{Lanewise, Relu, ReluGrad, Sigmoid, SigmoidGrad, Tanh, Ta
 use crate::isa::{CACHE_LINE, Simd, Task, prefetch_far};
 use crate::matrix::{Rows, load, store};
 use crate::pack::{PANEL_VECTORS, Panels};
-use crate::terms::Order;
 
 /// The fewest rows that a thread should have of a product: a tile of fewer is slower.
 pub(crate) const LEAST_ROWS: usize = 4;
@@ -89,9 +88,6 @@ pub(crate) struct Block<'a, T, const COLUMNS: bool> {
     pub(crate) c: Rows<'a, T>,
     pub(crate) finish: Finish<'a, T>,
     pub(crate) ahead: Option<&'a Ahead<'a, T>>,
-    /// The order of groups of panels, for one row that is multiplied by the same ones again and again: if it changes each
-    /// time, the group that was the last is the first now, and still in the first cache.
-    pub(crate) order: Option<Order>,
     /// A product that comes before that of `a` and `w`.
     pub(crate) before: Option<&'a Before<'a, T>>,
 }
@@ -173,33 +169,24 @@ impl<T: Scalar, const COLUMNS: bool> Task<T> for Compute<'_, T, COLUMNS> {
         let (rows, larger) = (rows / tiles, rows % tiles);
         let most = rows + usize::from(larger > 0);
         let full = (block.panels.n / block.panels.width()).min(block.range.end);
-        let (start, end) = (block.range.start, block.range.end);
-        // 64 columns of f32: as few panels as can be without too few accumulators.
-        let group = if S::LANES * size_of::<T>() == CACHE_LINE { 2 } else { 4 };
-        let grouped = block.range.len() / group * group;
-        let order = block.order.filter(|_| most == 1 && start + grouped <= full);
-        let mut next = start;
-        while next < end {
-            let (panel, together) = match (order, most, full.saturating_sub(next)) {
-                (Some(Order::Ascending), ..) if next < start + grouped => (next, group),
-                (Some(Order::Descending), ..) if next < start + grouped => {
-                    (start + grouped - group - (next - start), group)
-                }
-                (_, 1, 4..) => (next, 4),
-                (_, 1..=3, 2..) => (next, 2),
-                _ => (next, 1),
+        let mut panel = block.range.start;
+        while panel < block.range.end {
+            let together = match (most, full.saturating_sub(panel)) {
+                (1, 4..) => 4,
+                (1..=3, 2..) => 2,
+                _ => 1,
             };
             let mut row = 0;
             for i in 0..tiles {
                 let rows = rows + usize::from(i < larger);
                 if let Some(ahead) = block.ahead {
-                    let part = (panel - start) * tiles + i * together;
+                    let part = (panel - block.range.start) * tiles + i * together;
                     ahead.prefetch(block.panels.n, part, together, block.range.len() * tiles);
                 }
                 block.tile(s, row, rows, panel, together);
                 row += rows;
             }
-            next += together;
+            panel += together;
         }
     }
 }
