@@ -11,7 +11,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use elman_kernels::{Context, Init, Isa, Packed, Rows, affine, gram};
+use elman_kernels::{Context, Init, Isa, Packed, Product, Rows, affine, gram};
 use gemm::Parallelism;
 use ndarray::Array2;
 
@@ -122,7 +122,8 @@ fn bench_products(c: &mut Criterion) {
         let name = format!("gradient {rows}x{hidden}x{features}");
         let operands = [(dz.as_ptr(), 1, h), (x.as_ptr(), f, 1)];
         compare(c, &name, [hidden, rows, features], operands, |dw| {
-            gram(&ctx, black_box(&dz).view(), Rows::All(black_box(&x).view()), dw.view_mut())
+            let product = Product { b: Rows::All(black_box(&x).view()), out: dw.view_mut() };
+            gram(&ctx, black_box(&dz).view(), [product], None)
                 .expect("memory for panels");
         });
     }

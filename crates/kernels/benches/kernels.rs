@@ -9,8 +9,8 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use elman_kernels::{
-    Binary, Chain, ChainBase, Context, Epilogue, Init, Isa, Order, Packed, Rows, Stacked, Start, Step, Steps,
-    Unary, affine, chain, fingerprint, gram, map, step, zip,
+    Binary, Chain, ChainBase, Context, Epilogue, Init, Isa, Order, Packed, Product, Rows, Stacked, Start,
+    Step, Steps, Unary, affine, chain, fingerprint, gram, map, step, zip,
 };
 use ndarray::Array2;
 
@@ -148,8 +148,8 @@ fn bench_gram(c: &mut Criterion) {
         group.throughput(Throughput::Elements((k * m * n) as u64));
         group.bench_function(format!("{k}x{m}x{n}"), |b| {
             b.iter(|| {
-                gram(&ctx, black_box(left.view()), Rows::All(right.view()), out.view_mut())
-                    .expect("memory for panels");
+                let product = Product { b: Rows::All(right.view()), out: out.view_mut() };
+                gram(&ctx, black_box(left.view()), [product], None).expect("memory for panels");
             });
         });
     }

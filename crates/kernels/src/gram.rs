@@ -1,8 +1,13 @@
-//! Aᵀ B over many rows: the gradient of a weight, dW = Σ over rows of dzᵀ x.
+//! Aᵀ B over many rows: the gradients of weights, dW = Σ over rows of dzᵀ x, and of a bias, db = Σ over rows of dz.
 //!
-//! The rows are taken in chunks of [`CHUNK`], in order. Of each chunk, B is packed into panels and the
-//! columns of A into tiles, both by the thread that uses them; the products of all chunks go into one
-//! chain of multiply-adds per element, so neither the chunks nor the threads change a bit.
+//! ```text
+//! for each chunk of rows                              B[chunk] is packed into panels, of all B that are multiplied by A
+//!   for TILES_TOGETHER tiles of A's columns           A[chunk, tiles] is packed, and added to the sums
+//!     for each panel, for each tile                   out[tile, panel] += A[chunk, tile]ᵀ B[chunk, panel]
+//! ```
+//!
+//! The rows are taken in chunks of [`CHUNK`], in order. Both operands are packed by the thread that uses them; the products
+//! of all chunks go into one chain of multiply-adds per element, so neither the chunks nor the threads change a bit.
 //!
 //! Because B is packed anyway, its rows may come from anywhere: [`Rows::Picked`] gives the recurrent weight's
 //! gradient the state before each step without a copy of all states.
@@ -12,10 +17,11 @@ use std::sync::{Mutex, PoisonError};
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use crate::isa::{CACHE_LINE, FAR, Simd, Task, prefetch_far};
+use crate::isa::{CACHE_LINE, FAR, Simd, Task, packs_early_rows_faster, prefetch_far};
 use crate::matrix::{Matrix, load, matrix, row_stride, store};
 use crate::pack::Panels;
 use crate::pool::Member;
+use crate::reduce::{SUMMED_TOGETHER, add_rows};
 use crate::tile::{Base, Block, Finish, MOST_ROWS};
 use crate::{AllocError, Context, Scalar, Scratch};
 
@@ -23,6 +29,12 @@ use crate::{AllocError, Context, Scalar, Scratch};
 /// four times as long save 4 % of a training step. A panel of a chunk takes 128 KB of the second cache. No power of two:
 /// the tiles that a row is packed into would be multiples of 4 KB apart and push each other out of the first cache.
 const CHUNK: usize = 1008;
+const _: () =
+    assert!(CHUNK.is_multiple_of(SUMMED_TOGETHER), "sums over chunks have the bits of sums over all rows");
+
+/// Most tiles of the left operand that are packed, and multiplied by all panels, before the next ones: with a chunk of 12 rows
+/// each they take 774 KB, and stay in a second cache of 1 or 2 MB.
+const TILES_TOGETHER: usize = 16;
 
 /// K rows of N elements.
 #[derive(Clone, Copy, Debug)]
@@ -94,76 +106,80 @@ impl<T> Source<'_, T> {
     }
 }
 
-/// out = Aᵀ B: a (K, M), b (K, N), out (M, N). Rows must be contiguous; any row stride.
+/// One of the products of [`gram`]: out = Aᵀ B.
+#[derive(Debug)]
+pub struct Product<'a, 'o, T> {
+    /// B (K, N).
+    pub b: Rows<'a, T>,
+    /// Aᵀ B (M, N).
+    pub out: ArrayViewMut2<'o, T>,
+}
+
+/// out = Aᵀ B for each of `products`, and the sums of A's columns if there is room for them: what a layer's backward pass
+/// needs of the gradients before its activation. a (K, M), each b (K, N), its out (M, N), M sums; rows must be contiguous,
+/// with any row stride.
 ///
 /// # Errors
 ///
-/// [`AllocError`] if there is not enough scratch memory; `out` is then unspecified.
+/// [`AllocError`] if there is not enough scratch memory; the results are then unspecified.
 ///
 /// # Panics
 ///
 /// If shapes do not fit together, or rows are not contiguous.
-pub fn gram<T: Scalar>(
+pub fn gram<'a, 'o, T: Scalar>(
     ctx: &Context,
     a: ArrayView2<'_, T>,
-    b: Rows<'_, T>,
-    mut out: ArrayViewMut2<'_, T>,
+    products: impl IntoIterator<Item = Product<'a, 'o, T>>,
+    sums: Option<&mut [T]>,
 ) -> Result<(), AllocError> {
     let (k, m) = a.dim();
-    let (b_rows, n) = b.dim();
-    assert_eq!(b_rows, k, "gram: a and b must have the same number of rows");
-    assert_eq!(out.dim(), (m, n), "gram: out must be (M, N)");
-    if m == 0 || n == 0 {
-        return Ok(());
-    }
-    if k == 0 {
-        out.fill(T::zero());
-        return Ok(());
-    }
     let lanes = T::lanes(ctx.isa());
-    let left = Rows::All(a).source();
-    let right = b.source();
-    // Vectors run over the columns of the right operand and are whole. If the left one wastes less of them
-    // (N = 1 against M = 128), it takes that place: Aᵀ B = (Bᵀ A)ᵀ, element by element the same chain.
-    if m * n.next_multiple_of(lanes) > n * m.next_multiple_of(lanes) {
-        let mut transposed = ctx.scratch(m * n)?;
-        let mut transposed = ArrayViewMut2::from_shape((n, m), &mut transposed).expect("n · m elements");
-        let c = Output { data: transposed.as_mut_ptr(), stride: m };
-        product(ctx, k, (n, right), (m, left), c)?;
-        out.assign(&transposed.t());
+    let (mut panels, mut stored) = (0, 0);
+    let right = products.into_iter().map(|Product { b, mut out }| {
+        let (b_rows, n) = b.dim();
+        assert_eq!(b_rows, k, "gram: a and b must have the same number of rows");
+        assert_eq!(out.dim(), (m, n), "gram: out must be (M, N)");
+        if k == 0 {
+            out.fill(T::zero());
+        }
+        let c = Matrix { data: out.as_mut_ptr().cast_const(), stride: row_stride(m, n, out.strides()) };
+        let cut = Panels { k: k.min(CHUNK), n, lanes };
+        let right = Right { source: b.source(), panels: cut, before: panels, stored, c };
+        panels += cut.count();
+        stored += n.next_multiple_of(lanes);
+        right
+    });
+    let right: Vec<_> = right.collect();
+    let sums = sums.map(|sums| {
+        assert_eq!(sums.len(), m, "gram: there must be M sums");
+        sums.fill(T::zero());
+        sums.as_mut_ptr()
+    });
+    if m == 0 || k == 0 || (panels == 0 && sums.is_none()) {
         return Ok(());
     }
-    let c = Output { data: out.as_mut_ptr(), stride: row_stride(m, n, out.strides()) };
-    product(ctx, k, (m, left), (n, right), c)
-}
-
-/// Where the product goes.
-struct Output<T> {
-    data: *mut T,
-    stride: usize,
-}
-
-/// out (M, N) = leftᵀ right over K rows, for operands of M and N columns.
-fn product<T: Scalar>(
-    ctx: &Context,
-    k: usize,
-    (m, left): (usize, Source<'_, T>),
-    (n, right): (usize, Source<'_, T>),
-    c: Output<T>,
-) -> Result<(), AllocError> {
+    let n: usize = right.iter().map(|right| right.panels.n).sum();
     let work = m.saturating_mul(n).saturating_mul(k);
     let mut team = ctx.team(work, usize::MAX);
-    let panels = Panels { k: k.min(CHUNK), n, lanes: T::lanes(ctx.isa()) };
     let scratch = (0..team.size())
         .map(|_| {
-            let left = ctx.scratch(m * panels.k)?;
-            let right = ctx.scratch(n.next_multiple_of(panels.lanes) * panels.k)?;
+            let left = ctx.scratch(m.min(TILES_TOGETHER * MOST_ROWS) * k.min(CHUNK))?;
+            let right = ctx.scratch(stored * k.min(CHUNK))?;
             Ok(Mutex::new((left, right)))
         })
         .collect::<Result<Vec<_>, AllocError>>()?;
-    let far = (m + n).saturating_mul(k).saturating_mul(size_of::<T>()) >= FAR;
-    // Members split the longer side of `out`.
-    let plan = Plan { k, m, left, right, panels, by_rows: m >= n, far, c };
+    let widest = right.iter().map(|right| right.panels.n).max().unwrap_or(0);
+    let bytes = (m + widest).saturating_mul(k).saturating_mul(size_of::<T>());
+    let plan = Plan {
+        k,
+        m,
+        left: Rows::All(a).source(),
+        right,
+        panels,
+        sums,
+        n,
+        early: packs_early_rows_faster() && bytes >= FAR,
+    };
     team.run(work, |member| {
         let mut scratch = scratch[member.index].lock().unwrap_or_else(PoisonError::into_inner);
         let (left, right) = &mut *scratch;
@@ -172,19 +188,56 @@ fn product<T: Scalar>(
     Ok(())
 }
 
-/// A product whose shapes have been checked.
+/// A right operand and where its product goes.
+struct Right<'a, T> {
+    source: Source<'a, T>,
+    /// The panels of a full chunk.
+    panels: Panels,
+    /// Panels of the operands before it.
+    before: usize,
+    /// Their columns, as stored.
+    stored: usize,
+    /// Its product, which is written to.
+    c: Matrix<T>,
+}
+
+/// Products whose shapes have been checked.
 struct Plan<'a, T> {
     k: usize,
     m: usize,
     left: Source<'a, T>,
-    right: Source<'a, T>,
-    /// The panels of a full chunk of the right operand.
-    panels: Panels,
-    by_rows: bool,
-    far: bool,
-    c: Output<T>,
+    right: Vec<Right<'a, T>>,
+    /// Panels of all right operands.
+    panels: usize,
+    /// M sums of the columns of the left operand, if they are wanted.
+    sums: Option<*mut T>,
+    /// Their columns.
+    n: usize,
+    /// Whether rows are asked for before they are packed.
+    early: bool,
 }
-// SAFETY: members write disjoint rows or columns of C and only read the rest.
+
+impl<T> Plan<'_, T> {
+    /// The right operands that have some of these panels of all, and which of their own.
+    #[inline(always)]
+    fn right(&self, all: &Range<usize>) -> impl Iterator<Item = (&Right<'_, T>, Range<usize>)> {
+        self.right.iter().filter_map(|right| {
+            let own = |panel: usize| panel.saturating_sub(right.before).min(right.panels.count());
+            let panels = own(all.start)..own(all.end);
+            (!panels.is_empty()).then_some((right, panels))
+        })
+    }
+
+    /// Whether `members` split the tiles of `width` columns of the left operand, or else the panels of the right ones:
+    /// what gives them more equal shares, or the longer side, so that they pack less of the same.
+    fn splits_left(&self, members: usize, width: usize) -> bool {
+        let tiles = self.m.div_ceil(width);
+        let left = tiles.next_multiple_of(members) * self.panels;
+        let right = self.panels.next_multiple_of(members) * tiles;
+        left < right || (left == right && self.m >= self.n)
+    }
+}
+// SAFETY: members write disjoint rows or columns of each C, and disjoint sums, and only read the rest.
 unsafe impl<T: Scalar> Sync for Plan<'_, T> {}
 
 /// One thread's part, with scratch for its packed operands.
@@ -200,78 +253,159 @@ impl<T: Scalar> Task<T> for Gram<'_, '_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd<T>>(self, s: S) {
+    fn run<S: Simd<T>>(mut self, s: S) {
         let plan = self.plan;
-        let (rows, panels) = if plan.by_rows {
-            (self.member.share(plan.m, S::MAX_ROWS), 0..plan.panels.count())
+        let share = |len, grain| self.member.share(len, grain);
+        let (rows, panels, summed) = if plan.splits_left(self.member.size, S::MAX_ROWS) {
+            let rows = share(plan.m, S::MAX_ROWS);
+            (rows.clone(), 0..plan.panels, rows)
         } else {
-            (0..plan.m, self.member.share(plan.panels.count(), 1))
+            (0..plan.m, share(plan.panels, 1), share(plan.m, CACHE_LINE / size_of::<T>()))
         };
-        if rows.is_empty() || panels.is_empty() {
+        if rows.is_empty() || (panels.is_empty() && plan.sums.is_none()) {
             return;
         }
-        let columns = plan.panels.span(&panels);
         for start in (0..plan.k).step_by(CHUNK) {
             if self.ctx.cancelled() {
                 return;
             }
-            let chunk = (plan.k - start).min(CHUNK);
-            let packed = Panels { k: chunk, ..plan.panels };
-            let (width, offset) = (packed.width(), packed.offset(panels.start));
-            // SAFETY: the right operand has these rows and columns; scratch has room for all its panels.
-            unsafe { pack(s, &plan.right, start, chunk, &columns, width, true, &mut self.right[offset..]) };
-            // SAFETY: the left operand has these rows and columns; scratch has room for M of them.
-            unsafe { pack(s, &plan.left, start, chunk, &rows, S::MAX_ROWS, false, self.left) };
-            // While this chunk is multiplied, ask for the next one, a few rows with each block.
-            let next = start + chunk..plan.k.min(start + chunk + CHUNK);
-            let blocks = panels.len() * rows.len().div_ceil(S::MAX_ROWS);
-            let per_block = if plan.far { next.len().div_ceil(blocks) } else { 0 };
-            let mut ahead = next;
-            for p in panels.clone() {
-                for first in rows.clone().step_by(S::MAX_ROWS) {
-                    for i in ahead.by_ref().take(per_block) {
-                        prefetch_row(plan.left.row(i).wrapping_add(rows.start), rows.len());
-                        prefetch_row(plan.right.row(i).wrapping_add(columns.start), columns.len());
+            let chunk = start..plan.k.min(start + CHUNK);
+            self.pack_right(s, &chunk, &panels);
+            let mut early = Early::new(plan, &rows, &panels, chunk.end, S::MAX_ROWS);
+            let tiles = rows.len().div_ceil(S::MAX_ROWS);
+            let together = tiles.div_ceil(tiles.div_ceil(TILES_TOGETHER)) * S::MAX_ROWS;
+            for first in rows.clone().step_by(together) {
+                let rows = first..rows.end.min(first + together);
+                if !panels.is_empty() {
+                    // SAFETY: the left operand has these rows and columns; scratch has room for so many of them.
+                    unsafe { pack(s, &plan.left, &chunk, &rows, S::MAX_ROWS, false, self.left) };
+                }
+                self.add_sums(&chunk, rows.start.max(summed.start)..rows.end.min(summed.end));
+                for (right, panels) in plan.right(&panels) {
+                    for p in panels {
+                        for tile in rows.clone().step_by(S::MAX_ROWS) {
+                            early.ask();
+                            self.multiply(s, &chunk, &rows, tile, right, p);
+                        }
                     }
-                    let width = (rows.end - first).min(S::MAX_ROWS);
-                    let c = Matrix { data: plan.c.data.cast_const(), stride: plan.c.stride }.below(first);
-                    let (mut list, mut lefts) =
-                        ([std::ptr::null(); MOST_ROWS], [std::ptr::null(); MOST_ROWS]);
-                    let c = c.list(&mut list[..width]);
-                    let left = Matrix { data: self.left[(first - rows.start) * chunk..].as_ptr(), stride: 1 };
-                    let block = Block::<T, true> {
-                        a: left.list(&mut lefts[..width]),
-                        a_stride: width,
-                        w: self.right.as_ptr(),
-                        panels: packed,
-                        range: p..p + 1,
-                        base: match start {
-                            0 => Base::Zero,
-                            _ => Base::Rows(c),
-                        },
-                        c,
-                        finish: Finish::Nothing,
-                        ahead: None,
-                        before: None,
-                    };
-                    // SAFETY: both operands were packed above for these rows, panels and ks; C is this
-                    // thread's in these rows and columns.
-                    unsafe { block.compute(s) };
                 }
             }
         }
     }
 }
 
-/// Asks for `len` elements of a row that the next chunk will pack.
-#[inline(always)]
-fn prefetch_row<T>(row: *const T, len: usize) {
-    for i in (0..len).step_by(CACHE_LINE / size_of::<T>()) {
-        prefetch_far(row.wrapping_add(i));
+impl<T: Scalar> Gram<'_, '_, T> {
+    /// Packs the `panels` of the right operands.
+    #[inline(always)]
+    fn pack_right<S: Simd<T>>(&mut self, s: S, chunk: &Range<usize>, panels: &Range<usize>) {
+        for (right, panels) in self.plan.right(panels) {
+            let columns = right.panels.span(&panels);
+            let packed = Panels { k: chunk.len(), ..right.panels };
+            let to = &mut self.right[right.stored * chunk.len() + packed.offset(panels.start)..];
+            // SAFETY: the operand has these rows and columns; scratch has room for the panels of all.
+            unsafe { pack(s, &right.source, chunk, &columns, packed.width(), true, to) };
+        }
+    }
+
+    /// Adds the rows of `chunk` to the sums of these columns of the left operand.
+    #[inline(always)]
+    fn add_sums(&self, chunk: &Range<usize>, columns: Range<usize>) {
+        if let Some(sums) = self.plan.sums
+            && !columns.is_empty()
+        {
+            // SAFETY: there are M sums, of which these are this thread's.
+            let sums =
+                unsafe { std::slice::from_raw_parts_mut(sums.wrapping_add(columns.start), columns.len()) };
+            let row = |k| self.plan.left.row(k).wrapping_add(columns.start);
+            // SAFETY: the left operand has these rows and columns.
+            unsafe { add_rows(chunk.clone(), row, sums) };
+        }
+    }
+
+    /// C += the tile at column `tile` of the left operand, of which `packed` are packed, by panel `p` of a right one.
+    #[inline(always)]
+    fn multiply<S: Simd<T>>(
+        &self,
+        s: S,
+        chunk: &Range<usize>,
+        packed: &Range<usize>,
+        tile: usize,
+        right: &Right<'_, T>,
+        p: usize,
+    ) {
+        let width = (packed.end - tile).min(S::MAX_ROWS);
+        let (mut list, mut lefts) = ([std::ptr::null(); MOST_ROWS], [std::ptr::null(); MOST_ROWS]);
+        let c = right.c.below(tile).list(&mut list[..width]);
+        let left = self.left[(tile - packed.start) * chunk.len()..].as_ptr();
+        let block = Block::<T, true> {
+            a: Matrix { data: left, stride: 1 }.list(&mut lefts[..width]),
+            a_stride: width,
+            w: self.right[right.stored * chunk.len()..].as_ptr(),
+            panels: Panels { k: chunk.len(), ..right.panels },
+            range: p..p + 1,
+            base: match chunk.start {
+                0 => Base::Zero,
+                _ => Base::Rows(c),
+            },
+            c,
+            finish: Finish::Nothing,
+            ahead: None,
+            before: None,
+        };
+        // SAFETY: both operands are packed for these rows, panels and ks; C is this thread's in these rows and columns.
+        unsafe { block.compute(s) };
     }
 }
 
-/// Packs `columns` of the rows `start..start + chunk` into tiles of `width` columns, row after row in each:
+/// The next chunk, which a thread asks for while it multiplies one: a few rows with each tile.
+struct Early<'a, T> {
+    plan: &'a Plan<'a, T>,
+    /// The thread's columns of the left operand.
+    columns: &'a Range<usize>,
+    /// Its panels of the right operands.
+    panels: &'a Range<usize>,
+    /// The rows that were not asked for yet.
+    rows: Range<usize>,
+    with_a_tile: usize,
+}
+
+impl<'a, T> Early<'a, T> {
+    /// For the chunk from row `next` on; tiles have up to `width` columns.
+    #[inline(always)]
+    fn new(
+        plan: &'a Plan<'a, T>,
+        columns: &'a Range<usize>,
+        panels: &'a Range<usize>,
+        next: usize,
+        width: usize,
+    ) -> Self {
+        let rows = next..plan.k.min(next + CHUNK);
+        let tiles = (panels.len() * columns.len().div_ceil(width)).max(1);
+        let with_a_tile = if plan.early { rows.len().div_ceil(tiles) } else { 0 };
+        Self { plan, columns, panels, rows, with_a_tile }
+    }
+
+    /// Asks for the rows that are due with one tile.
+    #[inline(always)]
+    fn ask(&mut self) {
+        for k in self.rows.by_ref().take(self.with_a_tile) {
+            prefetch_row(&self.plan.left, k, self.columns);
+            for (right, panels) in self.plan.right(self.panels) {
+                prefetch_row(&right.source, k, &right.panels.span(&panels));
+            }
+        }
+    }
+}
+
+/// Asks for the columns of a row that the next chunk will pack.
+#[inline(always)]
+fn prefetch_row<T>(source: &Source<'_, T>, k: usize, columns: &Range<usize>) {
+    for column in columns.clone().step_by(CACHE_LINE / size_of::<T>()) {
+        prefetch_far(source.row(k).wrapping_add(column));
+    }
+}
+
+/// Packs `columns` of the rows `chunk` into tiles of `width` columns, row after row in each:
 /// `[tile][row][width]`. The last tile is narrower; if `whole`, it has whole vectors and zeros behind.
 ///
 /// Row by row, because a tile's part of one row is short and the rows may be a page apart.
@@ -280,33 +414,30 @@ fn prefetch_row<T>(row: *const T, len: usize) {
 ///
 /// - `source` has those rows and columns;
 /// - `width` is a multiple of the lanes if `whole`;
-/// - `to` has room for `chunk` rows of the columns, in whole vectors if `whole`.
+/// - `to` has room for those rows of the columns, in whole vectors if `whole`.
 #[inline(always)]
-#[allow(clippy::too_many_arguments)] // an operand's place and the two forms of tiles
 unsafe fn pack<T: Scalar, S: Simd<T>>(
     s: S,
     source: &Source<'_, T>,
-    start: usize,
-    chunk: usize,
+    chunk: &Range<usize>,
     columns: &Range<usize>,
     width: usize,
     whole: bool,
     to: &mut [T],
 ) {
     let stored = |len: usize| if whole { len.next_multiple_of(S::LANES) } else { len };
-    debug_assert!(to.len() >= chunk * stored(columns.len()));
+    debug_assert!(to.len() >= chunk.len() * stored(columns.len()));
     let (tiles, rest) = (columns.len() / width, columns.len() % width);
     let to = to.as_mut_ptr();
-    for i in 0..chunk {
-        let (mut from, mut out) =
-            (source.row(start + i).wrapping_add(columns.start), to.wrapping_add(i * width));
+    for (i, k) in chunk.clone().enumerate() {
+        let (mut from, mut out) = (source.row(k).wrapping_add(columns.start), to.wrapping_add(i * width));
         for _ in 0..tiles {
             // SAFETY: the caller vouches for this row up to the end of the columns, and for the tile's.
             unsafe { pack_part(s, from, width, whole, out) };
-            (from, out) = (from.wrapping_add(width), out.wrapping_add(chunk * width));
+            (from, out) = (from.wrapping_add(width), out.wrapping_add(chunk.len() * width));
         }
         if rest > 0 {
-            let out = to.wrapping_add(tiles * chunk * width + i * stored(rest));
+            let out = to.wrapping_add(tiles * chunk.len() * width + i * stored(rest));
             // SAFETY: as above.
             unsafe { pack_part(s, from, rest, whole, out) };
         }
@@ -340,6 +471,10 @@ mod tests {
     use super::*;
     use crate::testing::{assert_close, contexts, naive_product, random};
 
+    fn one<T: Scalar>(ctx: &Context, a: ArrayView2<'_, T>, b: Rows<'_, T>, out: ArrayViewMut2<'_, T>) {
+        gram(ctx, a, [Product { b, out }], None).unwrap();
+    }
+
     fn check<T: Scalar>(k: usize, m: usize, n: usize, seed: u64) {
         let a = random::<T>((k, m + 2), seed);
         let b = random::<T>((k, n + 3), seed + 1);
@@ -348,7 +483,7 @@ mod tests {
         let mut bits: Option<(bool, Array2<T>)> = None;
         for ctx in contexts() {
             let mut out = Array2::from_elem((m, n), T::nan());
-            gram(&ctx, a, Rows::All(b), out.view_mut()).unwrap();
+            one(&ctx, a, Rows::All(b), out.view_mut());
             assert_close(out.view(), expected.view(), k, &format!("{ctx:?}"));
             // The same rows, picked from two halves in which they lie backwards.
             let half = k / 2;
@@ -358,7 +493,7 @@ mod tests {
                 .map(|i| if i < half { Pick::First(half - 1 - i) } else { Pick::Second(k - 1 - i) })
                 .collect();
             let mut picked = Array2::from_elem((m, n), T::nan());
-            gram(&ctx, a, Rows::Picked { first, second, index: &index }, picked.view_mut()).unwrap();
+            one(&ctx, a, Rows::Picked { first, second, index: &index }, picked.view_mut());
             assert_eq!(picked, out, "{ctx:?}");
             let fused = ctx.isa().name().starts_with("avx") || cfg!(target_arch = "aarch64");
             match &bits {
@@ -366,6 +501,56 @@ mod tests {
                 _ => bits = Some((fused, out)),
             }
         }
+    }
+
+    /// Products of the same A beside each alone, and its sums.
+    fn check_several<T: Scalar>(k: usize, m: usize, columns: &[usize], seed: u64) {
+        let a = random::<T>((k, m + 1), seed);
+        let a = a.slice(s![.., 1..]);
+        let rights: Vec<_> = columns.iter().map(|&n| random::<T>((k, n), seed + n as u64)).collect();
+        let expected = naive_product(Array2::<T>::ones((1, k)).view(), a);
+        let mut first: Option<Vec<T>> = None;
+        for ctx in contexts() {
+            let mut outs: Vec<_> = columns.iter().map(|&n| Array2::from_elem((m, n + 2), T::nan())).collect();
+            let mut sums = vec![T::nan(); m];
+            let products = rights.iter().zip(&mut outs).map(|(b, out)| {
+                let out = out.slice_mut(s![.., 2..]);
+                Product { b: Rows::All(b.view()), out }
+            });
+            gram(&ctx, a, products, Some(&mut sums)).unwrap();
+            for (b, out) in rights.iter().zip(&outs) {
+                let mut alone = Array2::from_elem((m, b.ncols()), T::nan());
+                one(&ctx, a, Rows::All(b.view()), alone.view_mut());
+                assert_eq!(out.slice(s![.., 2..]), alone, "{ctx:?}");
+                assert!(out.slice(s![.., ..2]).iter().all(|v| v.is_nan()), "columns outside");
+            }
+            assert_close(
+                ArrayView2::from_shape((1, m), &sums).unwrap(),
+                expected.view(),
+                k,
+                &format!("{ctx:?}"),
+            );
+            assert_eq!(first.get_or_insert_with(|| sums.clone()), &sums, "{ctx:?}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn several_products_have_the_bits_of_each(
+            k in 0usize..40, m in 0usize..40, columns in prop::collection::vec(0usize..50, 0..4), seed: u32,
+        ) {
+            check_several::<f32>(k, m, &columns, u64::from(seed));
+            check_several::<f64>(k, m, &columns, u64::from(seed));
+        }
+    }
+
+    #[test]
+    fn several_products_of_more_than_a_chunk_and_a_block_of_tiles() {
+        check_several::<f32>(2 * CHUNK + 70, 30, &[1, 130], 1); // splits A's columns
+        check_several::<f64>(CHUNK + 1, 300, &[41, 500], 2); // splits B's
+        check_several::<f32>(CHUNK + 64, 12 * TILES_TOGETHER + 5, &[9], 3);
+        check_several::<f32>(3000, 700, &[], 4); // sums alone
     }
 
     proptest! {
@@ -387,7 +572,7 @@ mod tests {
             let ctx = Context::new(crate::Isa::detect(), threads).cancellable(Arc::clone(&flag));
             let run = || {
                 let mut out = Array2::from_elem((70, 70), f32::NAN);
-                gram(&ctx, rows.view(), Rows::All(rows.view()), out.view_mut()).unwrap();
+                one(&ctx, rows.view(), Rows::All(rows.view()), out.view_mut());
                 !out[[69, 69]].is_nan()
             };
             assert!(run(), "it runs to its end");

@@ -10,8 +10,7 @@
 //! | [`chain`] | the recurrence y_t = f(y_t + y_{t-1} W), forward or backward in time |
 //! | [`relay`] | the same with two products a step: u_t = f(u_t + w_{t-1} W), w_t = g(w_t + u_t V) |
 //! | [`step()`] | one step of it, with weights that are laid out once for all steps |
-//! | [`gram`] | Aᵀ B, the gradient of a weight over all rows |
-//! | [`column_sums`] | Σ over rows, the gradient of a bias |
+//! | [`gram`] | Aᵀ B, the gradients of weights over all rows, and the sums of A's rows, that of a bias |
 //! | [`map`], [`zip`] | activations and their derivatives |
 //! | [`dropout()`] | inverted dropout with a mask computed from a seed |
 //! | [`wide!`] | a plain loop of the caller's, with the machine's widest vectors |
@@ -64,12 +63,11 @@ pub use chain::{Chain, chain};
 pub use context::Context;
 pub use dropout::{dropout, dropout_in_place};
 pub use fingerprint::fingerprint;
-pub use gram::{Pick, Rows, gram};
+pub use gram::{Pick, Product, Rows, gram};
 pub use isa::{CACHE_LINE, Isa, Simd, Task};
 pub use pack::Packed;
 pub use places::{Placed, Places, Target};
 pub use pool::Team;
-pub use reduce::column_sums;
 pub use relay::{Leg, Relay, relay};
 pub use scalar::Scalar;
 pub use scratch::{AllocError, Scratch};

@@ -18,7 +18,6 @@ pub(crate) mod compiled {
     use crate::isa::{Isa, dispatch_to};
     use crate::pack::{Lanes, Pack};
     use crate::recurrence::Run;
-    use crate::reduce::Sums;
     use crate::step::Part;
 
     /// Outside this crate nobody can name this trait, so nobody can implement [`Scalar`].
@@ -37,7 +36,6 @@ pub(crate) mod compiled {
         fn gram(isa: Isa, task: Gram<'_, '_, Self>)
         where
             Self: Scalar;
-        fn sums(isa: Isa, task: Sums<'_, Self>);
         fn step(isa: Isa, task: Part<'_, '_, Self>)
         where
             Self: Scalar;
@@ -69,9 +67,6 @@ pub(crate) mod compiled {
                     dispatch_to!(isa, task);
                 }
                 fn gram(isa: Isa, task: Gram<'_, '_, Self>) {
-                    dispatch_to!(isa, task);
-                }
-                fn sums(isa: Isa, task: Sums<'_, Self>) {
                     dispatch_to!(isa, task);
                 }
                 fn step(isa: Isa, task: Part<'_, '_, Self>) {

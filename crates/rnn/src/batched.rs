@@ -9,8 +9,7 @@
 //! ```
 
 use elman_kernels::{
-    Context, Init, Packed, Pick, Placed, Rows, Scalar, Scratch, Steps, Target, affine_placed, column_sums,
-    gram,
+    Context, Init, Packed, Pick, Placed, Product, Rows, Scalar, Scratch, Steps, Target, affine_placed, gram,
 };
 use ndarray::{ArrayView2, ArrayViewMut2};
 
@@ -88,44 +87,38 @@ pub(crate) fn input_gradient<T: Scalar>(
     Ok(())
 }
 
-/// dW of the weight of the input.
-pub(crate) fn input_weight_gradient<T: Scalar>(
+/// The gradients of the weights of the input and of a state that is the output, dZᵀ X and dZᵀ S₋₁, and db.
+pub(crate) fn recurrent_gradients<T: Scalar>(
     ctx: &Context,
-    given: &Given<'_, T>,
-    dz: ArrayView2<'_, T>,
-    dw: ArrayViewMut2<'_, T>,
-) -> Result<(), Error> {
-    let x = given.x.array;
-    let index = match given.x.places {
-        None => return Ok(gram(ctx, dz, Rows::All(x), dw)?),
-        Some(places) => given.pass.picks(|t, b| Pick::First(places.row(t, b)))?,
-    };
-    Ok(gram(ctx, dz, Rows::Picked { first: x, second: x, index: &index }, dw)?)
-}
-
-/// dW of the weight that the state before each row went through; the output is that state after it.
-pub(crate) fn state_gradient<T: Scalar>(
-    ctx: &Context,
-    dz: ArrayView2<'_, T>,
     given: &Given<'_, T>,
     above: &Above<'_, T>,
-    dw: ArrayViewMut2<'_, T>,
-) -> Result<(), Error> {
-    let steps = given.pass.steps;
-    let index = given.pass.previous(|t, b| above.y.index(steps, t, b))?;
-    Ok(gram(ctx, dz, Rows::Picked { first: above.y.array, second: given.states[0], index: &index }, dw)?)
-}
-
-/// db, the same for each of `biases`.
-pub(crate) fn bias_gradients<T: Scalar>(
-    ctx: &Context,
     dz: ArrayView2<'_, T>,
+    weights: &mut [ArrayViewMut2<'_, T>],
     biases: &mut [ArrayViewMut2<'_, T>],
 ) -> Result<(), Error> {
-    let mut sums = ctx.scratch(dz.ncols())?;
-    column_sums(ctx, dz, &mut sums);
+    let (pass, x, y) = (given.pass, given.x.array, above.y.array);
+    let of_x = given.x.places.map(|places| pass.picks(|t, b| Pick::First(places.row(t, b)))).transpose()?;
+    let x = match &of_x {
+        None => Rows::All(x),
+        Some(index) => Rows::Picked { first: x, second: x, index },
+    };
+    let before = pass.previous(|t, b| above.y.index(pass.steps, t, b))?;
+    let state = Rows::Picked { first: y, second: given.states[0], index: &before };
+    let products = [x, state].into_iter().zip(weights).map(|(b, dw)| Product { b, out: dw.view_mut() });
+    gradients(ctx, dz, products, biases)
+}
+
+/// These products dZᵀ B, and db, the same for each of `biases`, which may be none.
+pub(crate) fn gradients<'a, T: Scalar + 'a>(
+    ctx: &Context,
+    dz: ArrayView2<'_, T>,
+    products: impl IntoIterator<Item = Product<'a, 'a, T>>,
+    biases: &mut [ArrayViewMut2<'_, T>],
+) -> Result<(), Error> {
+    let mut sums = (!biases.is_empty()).then(|| ctx.scratch(dz.ncols())).transpose()?;
+    gram(ctx, dz, products, sums.as_deref_mut())?;
     for db in biases {
-        db.iter_mut().zip(&*sums).for_each(|(db, &sum)| *db = sum);
+        db.iter_mut().zip(sums.iter().flat_map(|sums| &**sums)).for_each(|(db, &sum)| *db = sum);
     }
     Ok(())
 }

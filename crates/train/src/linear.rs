@@ -7,7 +7,7 @@
 
 use crate::Error;
 use crate::error::expect_length;
-use elman_kernels::{Context, Init, Packed, Rows, Scalar, affine, column_sums, gram};
+use elman_kernels::{Context, Init, Packed, Product, Rows, Scalar, affine, gram};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 /// The shape of a call.
@@ -93,12 +93,8 @@ impl Linear {
         if let Some(dx) = dx {
             affine(ctx, dy, &Packed::new(ctx, weight)?, Init::Zero, dx);
         }
-        if let Some(dw) = dw {
-            gram(ctx, dy, Rows::All(x), dw)?;
-        }
-        if let Some(db) = db {
-            column_sums(ctx, dy, db);
-        }
+        let products = dw.map(|out| Product { b: Rows::All(x), out });
+        gram(ctx, dy, products, db)?;
         Ok(())
     }
 }

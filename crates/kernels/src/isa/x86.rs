@@ -1,6 +1,16 @@
 //! What the x86-64 instruction sets share: the shape of an implementation whose operations are one intrinsic
 //! each. The files of the instruction sets give the intrinsics.
 
+use std::arch::x86_64::__cpuid;
+
+/// Whether Intel made this processor. Asking takes microseconds where the machine is a virtual one.
+pub(super) fn made_by_intel() -> bool {
+    #[allow(unused_unsafe)] // newer versions of Rust have it safe
+    // SAFETY: every x86-64 processor has this instruction.
+    let leaf = unsafe { __cpuid(0) };
+    [leaf.ebx, leaf.edx, leaf.ecx].map(u32::to_le_bytes).as_flattened() == b"GenuineIntel"
+}
+
 /// An operation on registers alone.
 macro_rules! op {
     ($name:ident($($arg:ident: $type:ty),*) -> $out:ty = $body:expr) => {

@@ -15,7 +15,7 @@ use ndarray::{ArrayView2, ArrayViewMut2};
 
 use super::{Elman, Nonlinearity};
 use crate::Error;
-use crate::batched::{begin, bias_gradients, input_gradient, input_weight_gradient, state_gradient};
+use crate::batched::{begin, input_gradient, recurrent_gradients};
 use crate::cell::{Above, Below, Given, List};
 
 pub(super) fn recur<T: Scalar>(
@@ -60,10 +60,6 @@ pub(super) fn project<T: Scalar>(
 ) -> Result<(), Error> {
     input_gradient(ctx, given, dz, cell.weights(given.parameters).w_ih, &mut below)?;
     let Some(mut gradients) = below.dparameters else { return Ok(()) };
-    input_weight_gradient(ctx, given, dz, gradients[0].view_mut())?;
-    state_gradient(ctx, dz, given, above, gradients[1].view_mut())?;
-    if cell.bias {
-        bias_gradients(ctx, dz, &mut gradients[2..4])?;
-    }
-    Ok(())
+    let (weights, biases) = gradients.split_at_mut(2);
+    recurrent_gradients(ctx, given, above, dz, weights, biases)
 }

@@ -15,12 +15,13 @@
 //! dZ (N, H) and dV (N, O) stand side by side in the array that the stack calls dz.
 
 use elman_kernels::{
-    ChainBase, Context, Epilogue, Init, Leg, Order, Packed, Relay, Rows, Scalar, Start, affine, gram, relay,
+    ChainBase, Context, Epilogue, Init, Leg, Order, Packed, Product, Relay, Rows, Scalar, Start, affine,
+    relay,
 };
 use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 
 use super::{Jordan, OutputNonlinearity};
-use crate::batched::{begin, bias_gradients, input_gradient, input_weight_gradient, state_gradient};
+use crate::batched::{begin, gradients, input_gradient, recurrent_gradients};
 use crate::cell::{Above, Below, Given, List};
 use crate::{Error, Nonlinearity};
 
@@ -79,13 +80,11 @@ pub(super) fn project<T: Scalar>(
 ) -> Result<(), Error> {
     let (dz, dv) = dz.split_at(Axis(1), cell.hidden_size);
     input_gradient(ctx, given, dz, cell.weights(given.parameters).w_ih, &mut below)?;
-    let Some(mut gradients) = below.dparameters else { return Ok(()) };
-    input_weight_gradient(ctx, given, dz, gradients[0].view_mut())?;
-    state_gradient(ctx, dz, given, above, gradients[1].view_mut())?;
-    gram(ctx, dv, Rows::All(above.saved), gradients[2].view_mut())?;
-    if cell.bias {
-        bias_gradients(ctx, dz, &mut gradients[3..5])?;
-        bias_gradients(ctx, dv, &mut gradients[5..6])?;
-    }
-    Ok(())
+    let Some(mut dparameters) = below.dparameters else { return Ok(()) };
+    let (weights, biases) = dparameters.split_at_mut(3);
+    let (recurrent, output) = weights.split_at_mut(2);
+    let (of_dz, of_dv) = biases.split_at_mut(biases.len().min(2));
+    recurrent_gradients(ctx, given, above, dz, recurrent, of_dz)?;
+    let products = output.iter_mut().map(|dw| Product { b: Rows::All(above.saved), out: dw.view_mut() });
+    gradients(ctx, dv, products, of_dv)
 }
