@@ -144,7 +144,7 @@ impl<T: Scalar> Lanewise<T> for Tanh {
     #[inline(always)]
     fn apply<S: Simd<T>>(self, s: S, x: S::V, _: S::V) -> S::V {
         let table = T::tanh_table();
-        let [one, two] = [s.splat(T::one()), s.splat(T::from_f64(2.0))];
+        let [one, minus_two] = [s.splat(T::one()), s.splat(T::from_f64(-2.0))];
         let size = s.abs(x);
         let small = s.le(size, s.splat(T::from_f64(NEAR)));
 
@@ -157,9 +157,8 @@ impl<T: Scalar> Lanewise<T> for Tanh {
         let exp_plus_one = s.mul_add(exp, power, one);
 
         let base = s.select(small, size, one);
-        let numerator = s.select(small, p, two);
-        // The far form subtracts its quotient.
-        let denominator = s.select(small, q, s.sub(s.splat(T::zero()), exp_plus_one));
+        let numerator = s.select(small, p, minus_two);
+        let denominator = s.select(small, q, exp_plus_one);
         s.copysign(s.add(base, s.div(numerator, denominator)), x)
     }
 }
