@@ -17,8 +17,9 @@ use std::sync::{Mutex, PoisonError};
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use crate::isa::{CACHE_LINE, FAR, Simd, Task, packs_early_rows_faster, prefetch_far};
-use crate::matrix::{Matrix, load, matrix, row_stride, store};
+use crate::isa::{CACHE_LINE, FAR, Simd, Task, packs_early_rows_faster};
+use crate::matrix::{Matrix, row_stride};
+use crate::operand::{Rows, Source};
 use crate::pack::Panels;
 use crate::pool::Member;
 use crate::reduce::{SUMMED_TOGETHER, add_rows};
@@ -32,79 +33,9 @@ const CHUNK: usize = 1008;
 const _: () =
     assert!(CHUNK.is_multiple_of(SUMMED_TOGETHER), "sums over chunks have the bits of sums over all rows");
 
-/// Most tiles of the left operand that are packed, and multiplied by all panels, before the next ones: with a chunk of 12 rows
-/// each they take 774 KB, and stay in a second cache of 1 or 2 MB.
+/// Most tiles of the left operand that are packed, and multiplied by all panels, before the next ones: with 12 columns each
+/// a chunk of them takes 774 KB, and stays in a second cache of 1 or 2 MB.
 const TILES_TOGETHER: usize = 16;
-
-/// K rows of N elements.
-#[derive(Clone, Copy, Debug)]
-pub enum Rows<'a, T> {
-    /// Those of a matrix (K, N).
-    All(ArrayView2<'a, T>),
-    /// Row k is the one that `index[k]` names.
-    Picked {
-        /// The matrix that [`Pick::First`] picks from, (any, N).
-        first: ArrayView2<'a, T>,
-        /// The matrix that [`Pick::Second`] picks from, (any, N).
-        second: ArrayView2<'a, T>,
-        /// One entry for each of the K rows.
-        index: &'a [Pick],
-    },
-}
-
-/// A row of one of two matrices.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pick {
-    /// This row of the first matrix.
-    First(usize),
-    /// This row of the second matrix.
-    Second(usize),
-}
-
-impl<'a, T: Scalar> Rows<'a, T> {
-    /// (K, N).
-    fn dim(&self) -> (usize, usize) {
-        match self {
-            Self::All(matrix) => matrix.dim(),
-            Self::Picked { first, index, .. } => (index.len(), first.ncols()),
-        }
-    }
-
-    /// Checks that every picked row is there.
-    fn source(self) -> Source<'a, T> {
-        match self {
-            Self::All(all) => Source { first: matrix(all), second: matrix(all), index: None },
-            Self::Picked { first, second, index } => {
-                assert_eq!(first.ncols(), second.ncols(), "gram: both matrices must have N columns");
-                let there = |pick: &Pick| match *pick {
-                    Pick::First(row) => row < first.nrows(),
-                    Pick::Second(row) => row < second.nrows(),
-                };
-                assert!(index.iter().all(there), "gram: a picked row is not there");
-                Source { first: matrix(first), second: matrix(second), index: Some(index) }
-            }
-        }
-    }
-}
-
-/// Rows whose indices have been checked.
-struct Source<'a, T> {
-    first: Matrix<T>,
-    second: Matrix<T>,
-    index: Option<&'a [Pick]>,
-}
-
-impl<T> Source<'_, T> {
-    /// Where row `k` starts.
-    #[inline(always)]
-    fn row(&self, k: usize) -> *const T {
-        match self.index.map(|index| index[k]) {
-            None => self.first.at(k, 0),
-            Some(Pick::First(row)) => self.first.at(row, 0),
-            Some(Pick::Second(row)) => self.second.at(row, 0),
-        }
-    }
-}
 
 /// One of the products of [`gram`]: out = Aᵀ B.
 #[derive(Debug)]
@@ -278,7 +209,7 @@ impl<T: Scalar> Task<T> for Gram<'_, '_, T> {
                 let rows = first..rows.end.min(first + together);
                 if !panels.is_empty() {
                     // SAFETY: the left operand has these rows and columns; scratch has room for so many of them.
-                    unsafe { pack(s, &plan.left, &chunk, &rows, S::MAX_ROWS, false, self.left) };
+                    unsafe { plan.left.pack(s, &chunk, &rows, S::MAX_ROWS, false, self.left) };
                 }
                 self.add_sums(&chunk, rows.start.max(summed.start)..rows.end.min(summed.end));
                 for (right, panels) in plan.right(&panels) {
@@ -303,7 +234,7 @@ impl<T: Scalar> Gram<'_, '_, T> {
             let packed = Panels { k: chunk.len(), ..right.panels };
             let to = &mut self.right[right.stored * chunk.len() + packed.offset(panels.start)..];
             // SAFETY: the operand has these rows and columns; scratch has room for the panels of all.
-            unsafe { pack(s, &right.source, chunk, &columns, packed.width(), true, to) };
+            unsafe { right.source.pack(s, chunk, &columns, packed.width(), true, to) };
         }
     }
 
@@ -389,77 +320,11 @@ impl<'a, T> Early<'a, T> {
     #[inline(always)]
     fn ask(&mut self) {
         for k in self.rows.by_ref().take(self.with_a_tile) {
-            prefetch_row(&self.plan.left, k, self.columns);
+            self.plan.left.prefetch(k, self.columns);
             for (right, panels) in self.plan.right(self.panels) {
-                prefetch_row(&right.source, k, &right.panels.span(&panels));
+                right.source.prefetch(k, &right.panels.span(&panels));
             }
         }
-    }
-}
-
-/// Asks for the columns of a row that the next chunk will pack.
-#[inline(always)]
-fn prefetch_row<T>(source: &Source<'_, T>, k: usize, columns: &Range<usize>) {
-    for column in columns.clone().step_by(CACHE_LINE / size_of::<T>()) {
-        prefetch_far(source.row(k).wrapping_add(column));
-    }
-}
-
-/// Packs `columns` of the rows `chunk` into tiles of `width` columns, row after row in each:
-/// `[tile][row][width]`. The last tile is narrower; if `whole`, it has whole vectors and zeros behind.
-///
-/// Row by row, because a tile's part of one row is short and the rows may be a page apart.
-///
-/// # Safety
-///
-/// - `source` has those rows and columns;
-/// - `width` is a multiple of the lanes if `whole`;
-/// - `to` has room for those rows of the columns, in whole vectors if `whole`.
-#[inline(always)]
-unsafe fn pack<T: Scalar, S: Simd<T>>(
-    s: S,
-    source: &Source<'_, T>,
-    chunk: &Range<usize>,
-    columns: &Range<usize>,
-    width: usize,
-    whole: bool,
-    to: &mut [T],
-) {
-    let stored = |len: usize| if whole { len.next_multiple_of(S::LANES) } else { len };
-    debug_assert!(to.len() >= chunk.len() * stored(columns.len()));
-    let (tiles, rest) = (columns.len() / width, columns.len() % width);
-    let to = to.as_mut_ptr();
-    for (i, k) in chunk.clone().enumerate() {
-        let (mut from, mut out) = (source.row(k).wrapping_add(columns.start), to.wrapping_add(i * width));
-        for _ in 0..tiles {
-            // SAFETY: the caller vouches for this row up to the end of the columns, and for the tile's.
-            unsafe { pack_part(s, from, width, whole, out) };
-            (from, out) = (from.wrapping_add(width), out.wrapping_add(chunk.len() * width));
-        }
-        if rest > 0 {
-            let out = to.wrapping_add(tiles * chunk.len() * width + i * stored(rest));
-            // SAFETY: as above.
-            unsafe { pack_part(s, from, rest, whole, out) };
-        }
-    }
-}
-
-/// Packs `len` elements of a row; if `whole`, with zeros up to whole vectors. Where the length is a constant, as that of
-/// a full tile is, nothing of the loop is left.
-///
-/// # Safety
-///
-/// `from` is readable and `to` writable there.
-#[inline(always)]
-unsafe fn pack_part<T: Scalar, S: Simd<T>>(s: S, from: *const T, len: usize, whole: bool, to: *mut T) {
-    let mut j = 0;
-    while j < len {
-        let count = (len - j).min(S::LANES);
-        // SAFETY: the caller vouches for this row up to its end.
-        let v = unsafe { load(s, from.wrapping_add(j), count) };
-        // SAFETY: and for the tile, whose stored width covers the vector if `whole`.
-        unsafe { store(s, to.wrapping_add(j), v, if whole { S::LANES } else { count }) };
-        j += S::LANES;
     }
 }
 
@@ -469,6 +334,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::Pick;
     use crate::testing::{assert_close, contexts, naive_product, random};
 
     fn one<T: Scalar>(ctx: &Context, a: ArrayView2<'_, T>, b: Rows<'_, T>, out: ArrayViewMut2<'_, T>) {
