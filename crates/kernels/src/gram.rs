@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! for each chunk of rows                              B[chunk] is packed into panels, of all B that are multiplied by A
-//!   for TILES_TOGETHER tiles of A's columns           A[chunk, tiles] is packed, and added to the sums
+//!   for COLUMNS_TOGETHER of A's columns               A[chunk, columns] is packed, and added to the sums
 //!     for each panel, for each tile                   out[tile, panel] += A[chunk, tile]ᵀ B[chunk, panel]
 //! ```
 //!
@@ -33,9 +33,9 @@ const CHUNK: usize = 1008;
 const _: () =
     assert!(CHUNK.is_multiple_of(SUMMED_TOGETHER), "sums over chunks have the bits of sums over all rows");
 
-/// Most tiles of the left operand that are packed, and multiplied by all panels, before the next ones: with 12 columns each
-/// a chunk of them takes 774 KB, and stays in a second cache of 1 or 2 MB.
-const TILES_TOGETHER: usize = 16;
+/// Most columns of the left operand that are packed, and multiplied by all panels, before the next ones: a chunk of them
+/// takes 774 KB in float32, and stays in a second cache of 1 or 2 MB.
+const COLUMNS_TOGETHER: usize = 16 * MOST_ROWS;
 
 /// One of the products of [`gram`]: out = Aᵀ B.
 #[derive(Debug)]
@@ -94,7 +94,7 @@ pub fn gram<'a, 'o, T: Scalar>(
     let mut team = ctx.team(work, usize::MAX);
     let scratch = (0..team.size())
         .map(|_| {
-            let left = ctx.scratch(m.min(TILES_TOGETHER * MOST_ROWS) * k.min(CHUNK))?;
+            let left = ctx.scratch(m.min(COLUMNS_TOGETHER) * k.min(CHUNK))?;
             let right = ctx.scratch(stored * k.min(CHUNK))?;
             Ok(Mutex::new((left, right)))
         })
@@ -204,7 +204,8 @@ impl<T: Scalar> Task<T> for Gram<'_, '_, T> {
             self.pack_right(s, &chunk, &panels);
             let mut early = Early::new(plan, &rows, &panels, chunk.end, S::MAX_ROWS);
             let tiles = rows.len().div_ceil(S::MAX_ROWS);
-            let together = tiles.div_ceil(tiles.div_ceil(TILES_TOGETHER)) * S::MAX_ROWS;
+            let blocks = tiles.div_ceil(COLUMNS_TOGETHER / S::MAX_ROWS);
+            let together = tiles.div_ceil(blocks) * S::MAX_ROWS;
             for first in rows.clone().step_by(together) {
                 let rows = first..rows.end.min(first + together);
                 if !panels.is_empty() {
@@ -412,10 +413,10 @@ mod tests {
     }
 
     #[test]
-    fn several_products_of_more_than_a_chunk_and_a_block_of_tiles() {
+    fn several_products_of_more_than_a_chunk_and_a_block_of_columns() {
         check_several::<f32>(2 * CHUNK + 70, 30, &[1, 130], 1); // splits A's columns
         check_several::<f64>(CHUNK + 1, 300, &[41, 500], 2); // splits B's
-        check_several::<f32>(CHUNK + 64, 12 * TILES_TOGETHER + 5, &[9], 3);
+        check_several::<f32>(CHUNK + 64, COLUMNS_TOGETHER + 5, &[9], 3);
         check_several::<f32>(3000, 700, &[], 4); // sums alone
     }
 
