@@ -20,7 +20,7 @@ use ndarray::{ArrayView2, ArrayViewMut2};
 use crate::isa::{CACHE_LINE, FAR, Simd, Task, packs_early_rows_faster};
 use crate::matrix::{Matrix, row_stride};
 use crate::operand::{Rows, Source};
-use crate::pack::Panels;
+use crate::pack::{PANEL_VECTORS, Panels};
 use crate::pool::Member;
 use crate::reduce::{SUMMED_TOGETHER, add_rows};
 use crate::tile::{Base, Block, Finish, MOST_ROWS};
@@ -234,8 +234,9 @@ impl<T: Scalar> Gram<'_, '_, T> {
             let columns = right.panels.span(&panels);
             let packed = Panels { k: chunk.len(), ..right.panels };
             let to = &mut self.right[right.stored * chunk.len() + packed.offset(panels.start)..];
+            let width = PANEL_VECTORS * S::LANES; // a constant
             // SAFETY: the operand has these rows and columns; scratch has room for the panels of all.
-            unsafe { right.source.pack(s, chunk, &columns, packed.width(), true, to) };
+            unsafe { right.source.pack(s, chunk, &columns, width, true, to) };
         }
     }
 

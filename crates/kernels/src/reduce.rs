@@ -8,8 +8,8 @@ use crate::Scalar;
 /// sums small.
 pub(crate) const SUMMED_TOGETHER: usize = 63;
 
-/// Columns that are summed together: so many partial sums stay in the first cache.
-const COLUMNS_TOGETHER: usize = 256;
+/// Columns that are summed together: their partial sums stay in registers.
+const COLUMNS_TOGETHER: usize = 32;
 
 /// sums += Σ over `rows`, of which `row` tells where they begin; in blocks of [`SUMMED_TOGETHER`] from the first on.
 ///
@@ -22,18 +22,24 @@ pub(crate) unsafe fn add_rows<T: Scalar>(
     row: impl Fn(usize) -> *const T,
     sums: &mut [T],
 ) {
-    let mut room = [T::zero(); COLUMNS_TOGETHER];
-    for (i, sums) in sums.chunks_mut(COLUMNS_TOGETHER).enumerate() {
-        let part = &mut room[..sums.len()];
-        for first in rows.clone().step_by(SUMMED_TOGETHER) {
-            part.fill(T::zero());
-            for k in first..rows.end.min(first + SUMMED_TOGETHER) {
-                let from = row(k).wrapping_add(i * COLUMNS_TOGETHER);
+    for first in rows.clone().step_by(SUMMED_TOGETHER) {
+        let block = first..rows.end.min(first + SUMMED_TOGETHER);
+        let (whole, rest) = sums.as_chunks_mut::<COLUMNS_TOGETHER>();
+        let done = whole.len() * COLUMNS_TOGETHER;
+        for (i, sums) in whole.iter_mut().enumerate() {
+            let mut part = [T::zero(); COLUMNS_TOGETHER];
+            for k in block.clone() {
                 // SAFETY: the caller vouches for the row.
-                let row = unsafe { std::slice::from_raw_parts(from, part.len()) };
+                let row =
+                    unsafe { &*row(k).wrapping_add(i * COLUMNS_TOGETHER).cast::<[T; COLUMNS_TOGETHER]>() };
                 part.iter_mut().zip(row).for_each(|(sum, x)| *sum += *x);
             }
-            sums.iter_mut().zip(&*part).for_each(|(sum, x)| *sum += *x);
+            sums.iter_mut().zip(&part).for_each(|(sum, x)| *sum += *x);
+        }
+        for (j, sum) in rest.iter_mut().enumerate() {
+            // SAFETY: as above.
+            let column = |k| unsafe { *row(k).wrapping_add(done + j) };
+            *sum += block.clone().map(column).fold(T::zero(), |sum, x| sum + x);
         }
     }
 }
