@@ -233,7 +233,7 @@ mod tests {
         check::<f32>(&[40, 3, 2, 2, 2, 2, 2, 2, 2, 2, 1, 1, 1], 200, 2); // of very unequal lengths
         check::<f64>(&[4, 4], 400, 3); // shares out the columns
         check::<f32>(&[40], 130, 4); // does so with little work, for the sake of the caches
-        check::<f32>(&[9], 220, 5); // of one sequence: groups of panels there and back, and some that are in none
+        check::<f32>(&[9], 220, 5); // of one sequence: groups of panels there and back, the last of them smaller
         check::<f64>(&[9], 110, 6);
     }
 

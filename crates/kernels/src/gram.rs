@@ -17,6 +17,7 @@ use std::sync::{Mutex, PoisonError};
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
+use crate::context::MULTIPLY_ADDS_OF_AN_ELEMENT;
 use crate::isa::{CACHE_LINE, FAR, Simd, Task, packs_early_rows_faster};
 use crate::matrix::{Matrix, row_stride};
 use crate::operand::{Rows, Source};
@@ -90,7 +91,8 @@ pub fn gram<'a, 'o, T: Scalar>(
         return Ok(());
     }
     let n: usize = right.iter().map(|right| right.panels.n).sum();
-    let work = m.saturating_mul(n).saturating_mul(k);
+    let of_sums = if sums.is_some() { MULTIPLY_ADDS_OF_AN_ELEMENT } else { 0 };
+    let work = m.saturating_mul(k).saturating_mul(n + of_sums);
     let mut team = ctx.team(work, usize::MAX);
     let scratch = (0..team.size())
         .map(|_| {
@@ -107,8 +109,8 @@ pub fn gram<'a, 'o, T: Scalar>(
         left: Rows::All(a).source(),
         right,
         panels,
-        sums,
         n,
+        sums,
         early: packs_early_rows_faster() && bytes >= FAR,
     };
     team.run(work, |member| {
@@ -140,10 +142,10 @@ struct Plan<'a, T> {
     right: Vec<Right<'a, T>>,
     /// Panels of all right operands.
     panels: usize,
+    /// Columns of all right operands.
+    n: usize,
     /// M sums of the columns of the left operand, if they are wanted.
     sums: Option<*mut T>,
-    /// Their columns.
-    n: usize,
     /// Whether rows are asked for before they are packed.
     early: bool,
 }
@@ -196,6 +198,9 @@ impl<T: Scalar> Task<T> for Gram<'_, '_, T> {
         if rows.is_empty() || (panels.is_empty() && plan.sums.is_none()) {
             return;
         }
+        let tiles = rows.len().div_ceil(S::MAX_ROWS);
+        let blocks = tiles.div_ceil(COLUMNS_TOGETHER / S::MAX_ROWS);
+        let together = tiles.div_ceil(blocks) * S::MAX_ROWS;
         for start in (0..plan.k).step_by(CHUNK) {
             if self.ctx.cancelled() {
                 return;
@@ -203,9 +208,6 @@ impl<T: Scalar> Task<T> for Gram<'_, '_, T> {
             let chunk = start..plan.k.min(start + CHUNK);
             self.pack_right(s, &chunk, &panels);
             let mut early = Early::new(plan, &rows, &panels, chunk.end, S::MAX_ROWS);
-            let tiles = rows.len().div_ceil(S::MAX_ROWS);
-            let blocks = tiles.div_ceil(COLUMNS_TOGETHER / S::MAX_ROWS);
-            let together = tiles.div_ceil(blocks) * S::MAX_ROWS;
             for first in rows.clone().step_by(together) {
                 let rows = first..rows.end.min(first + together);
                 if !panels.is_empty() {

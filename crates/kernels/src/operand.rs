@@ -80,8 +80,9 @@ impl<T> Source<'_, T> {
     /// Asks for the columns of a row that will be packed later.
     #[inline(always)]
     pub(crate) fn prefetch(&self, k: usize, columns: &Range<usize>) {
+        let row = self.row(k);
         for column in columns.clone().step_by(CACHE_LINE / size_of::<T>()) {
-            prefetch_far(self.row(k).wrapping_add(column));
+            prefetch_far(row.wrapping_add(column));
         }
     }
 }

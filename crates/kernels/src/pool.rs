@@ -14,6 +14,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
@@ -280,13 +281,18 @@ impl Member<'_> {
         self.barrier.stopped()
     }
 
-    /// This member's share of `0..len`, in multiples of `grain`: whole, disjoint, in order, and as even as
-    /// the grain allows.
-    pub(crate) fn share(&self, len: usize, grain: usize) -> std::ops::Range<usize> {
-        let grains = len.div_ceil(grain);
-        let bound = |i: usize| (grains * i / self.size * grain).min(len);
-        bound(self.index)..bound(self.index + 1)
+    /// This member's [`share`] of `0..len`.
+    pub(crate) fn share(&self, len: usize, grain: usize) -> Range<usize> {
+        share(len, grain, self.size, self.index)
     }
+}
+
+/// Share number `i` of `count` of `0..len`, in multiples of `grain`: whole, disjoint, in order, and as even as the grain
+/// allows.
+pub(crate) fn share(len: usize, grain: usize, count: usize, i: usize) -> Range<usize> {
+    let grains = len.div_ceil(grain);
+    let bound = |i: usize| (grains * i / count * grain).min(len);
+    bound(i)..bound(i + 1)
 }
 
 impl Team<'_> {

@@ -24,6 +24,7 @@ use ndarray::{ArrayView2, ArrayViewMut2};
 use crate::isa::{Simd, Task};
 use crate::matrix::{Matrix, matrix, row_stride};
 use crate::pack::{Packed, Panels, groups};
+use crate::pool::share;
 use crate::tile::{Base, Block, Finish, LEAST_ROWS};
 use crate::{AllocError, Context, Scalar, Unary};
 
@@ -123,15 +124,11 @@ pub fn step<T: Scalar>(ctx: &Context, step: &Step<'_, T>, mut y: ArrayViewMut2<'
         part(0..rows, panels);
         return;
     }
-    let share = |len: usize, grain: usize, i: usize| {
-        let bound = |i: usize| (len.div_ceil(grain) * i / size * grain).min(len);
-        bound(i)..bound(i + 1)
-    };
     if rows >= LEAST_ROWS * size {
-        team.share(size, |i| part(share(rows, 1, i), panels.clone()));
+        team.share(size, |i| part(share(rows, 1, size, i), panels.clone()));
     } else {
         let group = step.weights.panels.group::<T>();
-        team.share(size, |i| part(0..rows, share(panels.end, group, i)));
+        team.share(size, |i| part(0..rows, share(panels.end, group, size, i)));
     }
 }
 

@@ -117,8 +117,10 @@ pub(crate) fn gradients<'a, T: Scalar + 'a>(
 ) -> Result<(), Error> {
     let mut sums = (!biases.is_empty()).then(|| ctx.scratch(dz.ncols())).transpose()?;
     gram(ctx, dz, products, sums.as_deref_mut())?;
-    for db in biases {
-        db.iter_mut().zip(sums.iter().flat_map(|sums| &**sums)).for_each(|(db, &sum)| *db = sum);
+    if let Some(sums) = sums {
+        for db in biases {
+            db.iter_mut().zip(&*sums).for_each(|(db, &sum)| *db = sum);
+        }
     }
     Ok(())
 }

@@ -32,8 +32,7 @@ unsafe impl<T: Scalar, const N: usize, const H: usize> Simd<T> for Portable<N, H
     fn half(self) -> Self::Half {
         Portable
     }
-    /// A function of its own, as with the other instruction sets: among the loops around it a task would have too few
-    /// registers.
+    /// Never inlined: among the loops around it a task would have too few registers.
     #[inline(never)]
     fn vectorize<K: Task<T>>(self, task: K) -> K::Output {
         task.run(self)
