@@ -133,7 +133,6 @@ impl<T: Scalar> Task<T> for Affine<'_, T> {
         let c = c.list_rows(steps, rows.start, lists.next());
         let block = Block::<T, false> {
             a,
-            a_stride: 0,
             w: w.data.as_ptr(),
             panels: w.panels,
             range: panels,

@@ -274,7 +274,6 @@ impl<T: Scalar> Gram<'_, '_, T> {
         let left = self.left[(tile - packed.start) * chunk.len()..].as_ptr();
         let block = Block::<T, true> {
             a: Matrix { data: left, stride: 1 }.list(&mut lefts[..width]),
-            a_stride: width,
             w: self.right[right.stored * chunk.len()..].as_ptr(),
             panels: Panels { k: chunk.len(), ..right.panels },
             range: p..p + 1,

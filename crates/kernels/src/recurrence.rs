@@ -227,7 +227,6 @@ impl<T: Scalar> Run<'_, T> {
         for range in groups(range, group, there_and_back && turn % 2 == 1) {
             let block = Block::<T, false> {
                 a: left,
-                a_stride: 0,
                 w: w.data.as_ptr(),
                 panels: Panels { k: if a.is_some() { w.k() } else { 0 }, ..w.panels },
                 range,

@@ -163,7 +163,6 @@ impl<T: Scalar> Task<T> for Part<'_, '_, T> {
             for range in groups(self.panels.clone(), step.weights.panels.group::<T>(), step.descending) {
                 let block = Block::<T, false> {
                     a,
-                    a_stride: 0,
                     w: step.weights.data.as_ptr(),
                     panels: step.weights.panels,
                     range,

@@ -143,6 +143,18 @@ pub(crate) fn prefetch_far<T>(address: *const T) {
     let _ = address;
 }
 
+/// The same, into its first cache.
+#[inline(always)]
+pub(crate) fn prefetch_near<T>(address: *const T) {
+    // SAFETY: as above.
+    #[cfg(target_arch = "x86_64")]
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(address.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = address;
+}
+
 /// Whether packing rows that come from memory is faster if they were asked for a while before. It is not on an Intel Xeon:
 /// there the gradients of weights gain 8 to 16 % without, for its own prefetchers follow contiguous rows well enough, and
 /// what comes early takes the place of packed operands in the second cache.
