@@ -202,17 +202,15 @@ describe.runIf(process.platform === 'linux')('a process that is out of memory', 
 const { header } = process.report.getReport() as { header: { glibcVersionRuntime?: string } }
 
 describe.runIf(header.glibcVersionRuntime !== undefined)('memory of large results', () => {
-  /** Page faults of a training step whose results are 8 MB each. */
-  const faults = (env: Record<string, string> = {}): number => {
+  /** Page faults of one call of `step`, where the results of 64 units for `steps` steps are 16 KB a step. */
+  const faults = (steps: number, step: string, env: Record<string, string> = {}): number => {
     const { status, stdout, stderr } = runModule(
-      `import { nn, randn, setNumThreads } from '@elman/rnn'
+      `import { nn, noGrad, randn, setNumThreads } from '@elman/rnn'
        setNumThreads(1)
        const rnn = new nn.RNN(64, 64)
-       const input = randn([500, 64, 64], { requiresGrad: true })
+       const input = randn([${steps}, 64, 64], { requiresGrad: true })
        const step = () => {
-         const [output] = rnn.forward(input)
-         output.sum().backward()
-         for (const tensor of [input, ...rnn.parameters()]) tensor.grad = null
+         ${step}
        }
        const found = () => process.resourceUsage().minorPageFault
        for (let i = 0; i < 10; i += 1) step()
@@ -224,15 +222,26 @@ describe.runIf(header.glibcVersionRuntime !== undefined)('memory of large result
     expect([status, stderr]).toEqual([0, ''])
     return Number(stdout)
   }
+  const train = `
+    const [output] = rnn.forward(input)
+    output.sum().backward()
+    for (const tensor of [input, ...rnn.parameters()]) tensor.grad = null`
+  const infer = 'noGrad(() => rnn.forward(input))'
 
   it('is kept for the next ones', () => {
-    expect(faults()).toBeLessThan(400)
+    expect(faults(500, train)).toBeLessThan(400)
+  })
+
+  // Those of 32 MiB and more would each be a mapping of its own, of 10 000 pages here.
+  it('is kept where a result is larger than what malloc keeps by itself', () => {
+    expect(faults(2500, infer)).toBeLessThan(4000)
   })
 
   // Where the system has large pages for all, there are few faults anyway.
   const pages = '/sys/kernel/mm/transparent_hugepage/enabled'
   const large = existsSync(pages) && readFileSync(pages, 'utf8').includes('[always]')
   it.skipIf(large)('is given back if the environment says so', () => {
-    expect(faults({ MALLOC_TRIM_THRESHOLD_: '131072' })).toBeGreaterThan(2000)
+    expect(faults(500, train, { MALLOC_TRIM_THRESHOLD_: '131072' })).toBeGreaterThan(2000)
+    expect(faults(2500, infer, { MALLOC_MMAP_MAX_: '65536' })).toBeGreaterThan(9000)
   })
 })
