@@ -293,24 +293,42 @@ impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
             let a: [_; R] = part(a, row);
             for i in 0..k {
                 let w = w.wrapping_add(i * stored);
-                let mut right = [[s.splat(T::zero()); V]; P];
-                for (p, right) in right.iter_mut().enumerate() {
-                    for (v, right) in right.iter_mut().enumerate() {
-                        let w = w.wrapping_add(p * stored * k + v * S::LANES);
-                        // SAFETY: a packed panel holds K rows of whole vectors.
-                        *right = unsafe { s.load(w) };
-                        if P == 1 && (v * size_of::<S::V>()).is_multiple_of(CACHE_LINE) {
-                            prefetch_near(w.wrapping_add(ROWS_AHEAD * stored));
+                // With 12 accumulators and 4 vectors of W, 16 registers are full: rather the 3 rows of A stay in them, and
+                // one vector of W comes after the other. For a single row that is slower.
+                if R > 1 && R < P * V && (R + 1) * P * V >= 16 {
+                    let mut left = [s.splat(T::zero()); R];
+                    for (r, left) in left.iter_mut().enumerate() {
+                        // SAFETY: A is readable there: i < K.
+                        *left = s.splat(unsafe { *element::<T, R, COLUMNS>(&a, i, r) });
+                    }
+                    for p in 0..P {
+                        for v in 0..V {
+                            // SAFETY: a packed panel holds K rows of whole vectors.
+                            let right = unsafe { s.load(w.wrapping_add(p * stored * k + v * S::LANES)) };
+                            for (acc, left) in acc.iter_mut().zip(&left) {
+                                acc[p][v] = s.mul_add(*left, right, acc[p][v]);
+                            }
                         }
                     }
-                }
-                for (r, acc) in acc.iter_mut().enumerate() {
-                    let left = if COLUMNS { a[0].wrapping_add(i * R + r) } else { a[r].wrapping_add(i) };
-                    // SAFETY: A is readable there: i < K.
-                    let left = s.splat(unsafe { *left });
-                    for (acc, right) in acc.iter_mut().zip(&right) {
-                        for (acc, right) in acc.iter_mut().zip(right) {
-                            *acc = s.mul_add(left, *right, *acc);
+                } else {
+                    let mut right = [[s.splat(T::zero()); V]; P];
+                    for (p, right) in right.iter_mut().enumerate() {
+                        for (v, right) in right.iter_mut().enumerate() {
+                            let w = w.wrapping_add(p * stored * k + v * S::LANES);
+                            // SAFETY: a packed panel holds K rows of whole vectors.
+                            *right = unsafe { s.load(w) };
+                            if P == 1 && (v * size_of::<S::V>()).is_multiple_of(CACHE_LINE) {
+                                prefetch_near(w.wrapping_add(ROWS_AHEAD * stored));
+                            }
+                        }
+                    }
+                    for (r, acc) in acc.iter_mut().enumerate() {
+                        // SAFETY: A is readable there: i < K.
+                        let left = s.splat(unsafe { *element::<T, R, COLUMNS>(&a, i, r) });
+                        for (acc, right) in acc.iter_mut().zip(&right) {
+                            for (acc, right) in acc.iter_mut().zip(right) {
+                                *acc = s.mul_add(left, *right, *acc);
+                            }
                         }
                     }
                 }
@@ -376,6 +394,12 @@ struct Factors<'a, T> {
 #[inline(always)]
 fn part<T, const R: usize>(rows: Rows<'_, T>, row: usize) -> [*const T; R] {
     *rows[row..].first_chunk().expect("a tile lies within its block")
+}
+
+/// Where element k of row r of a tile of R rows is: its rows may be anywhere, or lie in one packed tile.
+#[inline(always)]
+fn element<T, const R: usize, const COLUMNS: bool>(rows: &[*const T; R], k: usize, r: usize) -> *const T {
+    if COLUMNS { rows[0].wrapping_add(k * R + r) } else { rows[r].wrapping_add(k) }
 }
 
 /// Where a tile lies: its first row and column, its first panel and that panel's stored width.
