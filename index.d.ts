@@ -164,15 +164,6 @@ export declare function addScalar(a: Float32Array | Float64Array, value: number,
  */
 export declare function addStrided(target: Float32Array | Float64Array, offset: number, shape: Array<number>, strides: Array<number>, source: Float32Array | Float64Array): number
 
-/** The result is allocated. */
-export declare function allocateAnywhere(): void
-
-/**
- * A result of `bytes` bytes will be allocated: if malloc should take it from its heap and would not, it will. Then this
- * returns true, and `allocateAnywhere` must follow.
- */
-export declare function allocateInHeap(bytes: number): boolean
-
 /** What the arithmetic runs on. */
 export declare function backendInfo(): BackendInfo
 

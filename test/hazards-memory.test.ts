@@ -228,20 +228,21 @@ describe.runIf(header.glibcVersionRuntime !== undefined)('memory of large result
     for (const tensor of [input, ...rnn.parameters()]) tensor.grad = null`
   const infer = 'noGrad(() => rnn.forward(input))'
 
+  // Where the system has large pages for all, there are few faults anyway.
+  const pages = '/sys/kernel/mm/transparent_hugepage/enabled'
+  const large = existsSync(pages) && readFileSync(pages, 'utf8').includes('[always]')
   it('is kept for the next ones', () => {
     expect(faults(500, train)).toBeLessThan(400)
   })
 
-  // Those of 32 MiB and more would each be a mapping of its own, of 10 000 pages here.
-  it('is kept where a result is larger than what malloc keeps by itself', () => {
-    expect(faults(2500, infer)).toBeLessThan(4000)
+  // Those of 32 MiB and more would each be a mapping of its own, of 8600 pages here; before 2.35, glibc wants it so.
+  const [major = 0, minor = 0] = (header.glibcVersionRuntime ?? '').split('.').map(Number)
+  it.skipIf(large || major < 2 || (major === 2 && minor < 35))('of 34 MB too', () => {
+    expect(faults(2100, infer)).toBeLessThan(4000)
   })
 
-  // Where the system has large pages for all, there are few faults anyway.
-  const pages = '/sys/kernel/mm/transparent_hugepage/enabled'
-  const large = existsSync(pages) && readFileSync(pages, 'utf8').includes('[always]')
   it.skipIf(large)('is given back if the environment says so', () => {
     expect(faults(500, train, { MALLOC_TRIM_THRESHOLD_: '131072' })).toBeGreaterThan(2000)
-    expect(faults(2500, infer, { MALLOC_MMAP_MAX_: '65536' })).toBeGreaterThan(9000)
+    expect(faults(2100, infer, { MALLOC_MMAP_MAX_: '65536' })).toBeGreaterThan(8000)
   })
 })

@@ -1,7 +1,7 @@
 /** Kinds of numbers, and arrays of them. */
 
 import { Buffer, constants } from 'node:buffer'
-import { type Floats, native } from './native'
+import type { Floats } from './native'
 
 /** The kinds of numbers that a {@link Tensor} can hold. */
 export type DType = 'float32' | 'float64'
@@ -30,30 +30,22 @@ export function allocate(dtype: DType, length: number): Floats {
 /** Bytes from which on it takes longer to zero an array than to write it where it is not in the cache. */
 const LARGE = 2 ** 20
 
-/** Bytes from which on the addon is asked where an array should be allocated. */
-const HUGE = 2 ** 24
-
 /**
  * A new array for the addon to write whole before anybody reads it: a large one holds whatever was in memory.
  *
  * @param cleared whether the addon clears it before: then one of any size does.
- * @param again whether memory of a very large one is worth keeping for the next when it is freed.
  * @throws RangeError as {@link allocate}.
  */
-export function allocateUnset(dtype: DType, length: number, cleared = false, again = true): Floats {
+export function allocateUnset(dtype: DType, length: number, cleared = false): Floats {
   const bytes = length * (dtype === 'float64' ? 8 : 4)
   if (!((cleared || bytes >= LARGE) && bytes <= constants.MAX_LENGTH)) {
     return allocate(dtype, length)
   }
-  // malloc would give it back to the system when it is freed, and the next one would be fresh pages again.
-  const inHeap = again && bytes >= HUGE && native.allocateInHeap(bytes)
   try {
     const { buffer } = Buffer.allocUnsafeSlow(bytes) // never a part of a larger one
     return dtype === 'float64' ? new Float64Array(buffer) : new Float32Array(buffer)
   } catch {
     return allocate(dtype, length) // which says what is wrong
-  } finally {
-    if (inHeap) native.allocateAnywhere()
   }
 }
 

@@ -196,10 +196,6 @@ export interface Native {
   setNumThreads(threads: number): void
   getNumThreads(): number
 
-  /** Before a large array is allocated that the addon will write; after it, if true, `allocateAnywhere`. */
-  allocateInHeap(bytes: number): boolean
-  allocateAnywhere(): void
-
   Generator: new () => NativeGenerator
   Task: new () => NativeTask
 

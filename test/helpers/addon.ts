@@ -117,7 +117,6 @@ export const calls: readonly Call[] = [
     const arrays = [floats(5), floats(3, 1)]
     return [arrays, addon.fingerprint(arrays), 'a test']
   }),
-  call('allocateInHeap', () => [2 ** 20]),
   call('Task#copy', () => [floats(5), 0, 5], { on: () => new addon.Task(), sizes: [1, 2] }),
   call('Task#deliver', () => [floats(5), 0, 5], { on: () => new addon.Task(), sizes: [1, 2] }),
   call('copyStrided', () => [floats(6), 1, [2, 2], [3, 1], floats(4)], {

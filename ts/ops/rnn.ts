@@ -168,7 +168,7 @@ const nothing = { float32: new Float32Array(0), float64: new Float64Array(0) }
 function allocateSaved(call: RnnCall): Floats {
   const { dtype } = call.input
   const length = savedLength(call)
-  return length === 0 ? nothing[dtype] : allocateUnset(dtype, length, false, keepsMemory(call))
+  return length === 0 ? nothing[dtype] : allocateUnset(dtype, length)
 }
 
 function savedLength({ core, rows, lengths, checkpointEvery }: RnnCall): number {
@@ -247,13 +247,8 @@ function valuesOf(variables: readonly Variable[]): Floats[] {
 }
 
 /** Room for `length` elements of rows in the order of the input's. Where some are padding, the addon clears all first. */
-function roomForRows(call: RnnCall, length: number): Floats {
-  return allocateUnset(call.input.dtype, length, call.lengths !== null, keepsMemory(call))
-}
-
-/** Whether freed memory of its arrays is kept for those of the next call: not where the caller pays for needing less. */
-function keepsMemory({ checkpointEvery }: RnnCall): boolean {
-  return checkpointEvery === null
+function roomForRows({ lengths, input: { dtype } }: RnnCall, length: number): Floats {
+  return allocateUnset(dtype, length, lengths !== null)
 }
 
 function roomLike({ dtype, numel }: Variable): Floats {

@@ -286,7 +286,8 @@ impl<T: Scalar> Gram<'_, '_, T> {
             ahead: None,
             before: None,
         };
-        // SAFETY: both operands are packed for these rows, panels and ks; C is this thread's in these rows and columns.
+        // SAFETY: both operands are packed for these rows, panels and ks, the left one in tiles, of which this is one; C is
+        // this thread's in these rows and columns.
         unsafe { block.compute(s) };
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use ndarray::ArrayView2;
 
 use crate::Scalar;
-use crate::isa::{CACHE_LINE, Simd, prefetch_far};
+use crate::isa::{CACHE_LINE, INTO_SECOND_CACHE, Simd, prefetch};
 use crate::matrix::{Matrix, load, matrix, store};
 
 /// K rows of N elements.
@@ -82,7 +82,7 @@ impl<T> Source<'_, T> {
     pub(crate) fn prefetch(&self, k: usize, columns: &Range<usize>) {
         let row = self.row(k);
         for column in columns.clone().step_by(CACHE_LINE / size_of::<T>()) {
-            prefetch_far(row.wrapping_add(column));
+            prefetch::<INTO_SECOND_CACHE, _>(row.wrapping_add(column));
         }
     }
 }

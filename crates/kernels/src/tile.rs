@@ -14,7 +14,7 @@
 //! What is left of W's columns behind the last whole panel goes by half vectors where one of them holds it all.
 //!
 //! A panel of 1024 rows takes 128 KB with the widest vectors, more than a first cache: each tile reads it from the second
-//! one, and asks for its lines some rows ahead.
+//! one, and asks for its lines some rows ahead. A tile of several panels does not: for a single row that is slower.
 //!
 //! A tile of few rows takes several panels at once, so that at least 8 accumulators hide the latency of the
 //! multiply-adds (4 cycles at two a cycle).
@@ -23,7 +23,7 @@ use std::ops::Range;
 
 use crate::Scalar;
 use crate::activation::{Lanewise, Relu, ReluGrad, Sigmoid, SigmoidGrad, Tanh, TanhGrad};
-use crate::isa::{CACHE_LINE, Simd, Task, prefetch_far, prefetch_near};
+use crate::isa::{CACHE_LINE, INTO_FIRST_CACHE, INTO_SECOND_CACHE, Simd, Task, prefetch};
 use crate::matrix::{Rows, load, store};
 use crate::pack::{PANEL_VECTORS, Panels};
 
@@ -128,7 +128,7 @@ impl<T: Scalar> Ahead<'_, T> {
         let (mut row, mut column) = (due(part) / lines, due(part) % lines);
         for _ in due(part)..due(part + count) {
             for row in self.matrices.iter().filter_map(|rows| rows.get(row)) {
-                prefetch_far(row.wrapping_add(column * line));
+                prefetch::<INTO_SECOND_CACHE, _>(row.wrapping_add(column * line));
             }
             column += 1;
             if column == lines {
@@ -143,8 +143,8 @@ impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
     ///
     /// # Safety
     ///
-    /// - `a` has a row of K readable elements for each of `c`; if it lies column by column, they are no more than a tile
-    ///   has, and each is an element behind the one before;
+    /// - `a` has a row of K readable elements for each of `c`; but if it lies column by column, there are no more rows than
+    ///   a tile takes, R, and element k of row r is k R + r behind the first one's first;
     /// - so have `base`, if it has rows, and the matrix of `finish`, of N elements;
     /// - `w` holds the panels that `panels` describes, packed for the lanes of `s`, and `range` is within them;
     /// - `before` is readable likewise: the rows of `a`, and the panels of `w`;
@@ -172,6 +172,7 @@ impl<T: Scalar, const COLUMNS: bool> Task<T> for Compute<'_, T, COLUMNS> {
             return;
         }
         let tiles = rows.div_ceil(S::MAX_ROWS);
+        assert!(!COLUMNS || tiles == 1, "a packed tile is one tile");
         let (rows, larger) = (rows / tiles, rows % tiles);
         let most = rows + usize::from(larger > 0);
         let full = (block.panels.n / block.panels.width()).min(block.range.end);
@@ -294,7 +295,7 @@ impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
             for i in 0..k {
                 let w = w.wrapping_add(i * stored);
                 // With 12 accumulators and 4 vectors of W, 16 registers are full: rather the 3 rows of A stay in them, and
-                // one vector of W comes after the other. For a single row that is slower.
+                // one vector of W comes after the other. With 32 registers both are as fast; for a single row this is slower.
                 if R > 1 && R < P * V && (R + 1) * P * V >= 16 {
                     let mut left = [s.splat(T::zero()); R];
                     for (r, left) in left.iter_mut().enumerate() {
@@ -318,7 +319,7 @@ impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
                             // SAFETY: a packed panel holds K rows of whole vectors.
                             *right = unsafe { s.load(w) };
                             if P == 1 && (v * size_of::<S::V>()).is_multiple_of(CACHE_LINE) {
-                                prefetch_near(w.wrapping_add(ROWS_AHEAD * stored));
+                                prefetch::<INTO_FIRST_CACHE, _>(w.wrapping_add(ROWS_AHEAD * stored));
                             }
                         }
                     }
