@@ -269,11 +269,11 @@ impl<T: Scalar> Gram<'_, '_, T> {
         p: usize,
     ) {
         let width = (packed.end - tile).min(S::MAX_ROWS);
-        let (mut list, mut lefts) = ([std::ptr::null(); MOST_ROWS], [std::ptr::null(); MOST_ROWS]);
+        let mut list = [std::ptr::null(); MOST_ROWS];
         let c = right.c.below(tile).list(&mut list[..width]);
         let left = self.left[(tile - packed.start) * chunk.len()..].as_ptr();
         let block = Block::<T, true> {
-            a: Matrix { data: left, stride: 1 }.list(&mut lefts[..width]),
+            a: &[left],
             w: self.right[right.stored * chunk.len()..].as_ptr(),
             panels: Panels { k: chunk.len(), ..right.panels },
             range: p..p + 1,

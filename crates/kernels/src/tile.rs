@@ -14,7 +14,7 @@
 //! What is left of W's columns behind the last whole panel goes by half vectors where one of them holds it all.
 //!
 //! A panel of 1024 rows takes 128 KB with the widest vectors, more than a first cache: each tile reads it from the second
-//! one, and asks for its lines some rows ahead. A tile of several panels does not: for a single row that is slower.
+//! one, and asks for its lines some rows ahead. A tile of so few rows that it has more vectors does not: it would be slower.
 //!
 //! A tile of few rows takes several panels at once, so that at least 8 accumulators hide the latency of the
 //! multiply-adds (4 cycles at two a cycle).
@@ -143,8 +143,8 @@ impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
     ///
     /// # Safety
     ///
-    /// - `a` has a row of K readable elements for each of `c`; but if it lies column by column, there are no more rows than
-    ///   a tile takes, R, and element k of row r is k R + r behind the first one's first;
+    /// - `a` has a row of K readable elements for each of `c`; but if it lies column by column, it has one entry, where a
+    ///   packed tile of the R rows of `c` begins, no more than a tile takes: element k of row r is the (k R + r)-th;
     /// - so have `base`, if it has rows, and the matrix of `finish`, of N elements;
     /// - `w` holds the panels that `panels` describes, packed for the lanes of `s`, and `range` is within them;
     /// - `before` is readable likewise: the rows of `a`, and the panels of `w`;
@@ -291,12 +291,12 @@ impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
         let mut next = before.or(Some(own));
         let mut behind = before.map(|_| own);
         while let Some(Factors { a, w, k }) = next {
-            let a: [_; R] = part(a, row);
+            let a: [_; R] = if COLUMNS { [a[row]; R] } else { part(a, row) };
             for i in 0..k {
                 let w = w.wrapping_add(i * stored);
-                // With 12 accumulators and 4 vectors of W, 16 registers are full: rather the 3 rows of A stay in them, and
-                // one vector of W comes after the other. With 32 registers both are as fast; for a single row this is slower.
-                if R > 1 && R < P * V && (R + 1) * P * V >= 16 {
+                // The shorter side of a tile stays in registers, and the other comes one by one: so 12 accumulators find
+                // room beside it even among 16.
+                if R < P * V {
                     let mut left = [s.splat(T::zero()); R];
                     for (r, left) in left.iter_mut().enumerate() {
                         // SAFETY: A is readable there: i < K.
@@ -318,7 +318,7 @@ impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
                             let w = w.wrapping_add(p * stored * k + v * S::LANES);
                             // SAFETY: a packed panel holds K rows of whole vectors.
                             *right = unsafe { s.load(w) };
-                            if P == 1 && (v * size_of::<S::V>()).is_multiple_of(CACHE_LINE) {
+                            if (v * size_of::<S::V>()).is_multiple_of(CACHE_LINE) {
                                 prefetch::<INTO_FIRST_CACHE, _>(w.wrapping_add(ROWS_AHEAD * stored));
                             }
                         }
@@ -397,7 +397,7 @@ fn part<T, const R: usize>(rows: Rows<'_, T>, row: usize) -> [*const T; R] {
     *rows[row..].first_chunk().expect("a tile lies within its block")
 }
 
-/// Where element k of row r of a tile of R rows is: its rows may be anywhere, or lie in one packed tile.
+/// Where element k of row r of a tile of R rows is: its rows may be anywhere, or lie in one packed tile, which all begin at.
 #[inline(always)]
 fn element<T, const R: usize, const COLUMNS: bool>(rows: &[*const T; R], k: usize, r: usize) -> *const T {
     if COLUMNS { rows[0].wrapping_add(k * R + r) } else { rows[r].wrapping_add(k) }
