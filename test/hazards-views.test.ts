@@ -356,3 +356,69 @@ describe('tensors', () => {
     ])
   })
 })
+
+describe('gradients, which a small backward pass makes in one buffer,', () => {
+  const gradOf = (tensor: Tensor): Tensor => {
+    if (tensor.grad === null) throw new Error('there should be a gradient')
+    return tensor.grad
+  }
+
+  /** The gradients that a backward pass over each kind of layer leaves, and those of a pullback. */
+  function gradients(): Tensor[] {
+    const layers = [
+      new nn.RNN(3, 4, { dtype: 'float64' }),
+      new nn.RNN(4, 5, { numLayers: 2, bidirectional: true, dtype: 'float64' }),
+      new nn.JordanRNN(10, 4, 3, { dtype: 'float64' }),
+    ]
+    const last = new nn.Linear(3, 2, { dtype: 'float64' })
+    const x = filled([6, 2, 3], 1, { dtype: 'float64', requiresGrad: true })
+    let y = x
+    for (const layer of layers) [y] = layer.forward(y)
+    last.forward(y).sum().backward()
+    const { pullback } = new nn.RNN(3, 4).vjp(filled([6, 2, 3], 2))
+    const { input, hx, parameters } = pullback(ones([6, 2, 4]), null)
+    const leaves = [x, ...[...layers, last].flatMap((layer) => [...layer.parameters()])]
+    return [...leaves.map(gradOf), input, hx, ...parameters.values()]
+  }
+
+  it('are alone in theirs where a program sees them', () => {
+    const all = gradients()
+    const before = all.map((gradient) => gradient.toArray())
+    for (const [place, gradient] of all.entries()) {
+      const { data } = gradient
+      expect(data.buffer.byteLength).toBe(data.byteLength)
+      expect(gradient.data).toBe(data)
+      expect(gradient.detach().data).toBe(data)
+      expect(gradient.toArray()).toEqual(before[place])
+    }
+    expect(new Set(all.map(({ data }) => data.buffer)).size).toBe(all.length)
+  })
+
+  it('stay when the memory of one is transferred', () => {
+    const [first, ...rest] = gradients()
+    const before = rest.map((gradient) => gradient.toArray())
+    if (first) detach(first.data)
+    expect(first?.data.length).toBe(0)
+    expect(rest.map((gradient) => gradient.toArray())).toEqual(before)
+  })
+
+  it('are what a program has written into them, wherever they are read', () => {
+    const layer = new nn.Linear(3, 2)
+    const { weight } = layer
+    const before = [...weight.data]
+    const pass = (): void =>
+      layer
+        .forward(ones([1, 3]))
+        .sum()
+        .backward()
+    pass()
+    const gradient = gradOf(weight)
+    const shared = [gradient.detach(), gradient.reshape([3, 2])]
+    gradient.data.fill(8)
+    for (const one of shared) expect([...one.data]).toEqual(new Array(6).fill(8))
+    pass()
+    expect([...gradient.data]).toEqual(new Array(6).fill(9))
+    new optim.SGD([weight], { lr: 1 }).step()
+    expect([...weight.data]).toEqual(before.map((value) => Math.fround(value - 9)))
+  })
+})

@@ -228,6 +228,6 @@ function accumulate(leaf: Variable, array: Floats, owned: boolean): void {
   if (!leaf.requiresGrad) return // frozen since the forward pass
   const same = dtypeOf(array) === leaf.dtype // not if its module has changed dtype since
   const source = same ? array : converted(array, leaf.dtype)
-  if (leaf.grad === null) leaf.grad = Variable.like(leaf, same && !owned ? source.slice() : source)
+  if (leaf.grad === null) leaf.grad = Variable.made(leaf, same && !owned ? source.slice() : source)
   else leaf.grad.mutate((grad) => native.accumulate(grad, source))
 }

@@ -11,7 +11,7 @@ import { type Origin, Variable } from './variable'
  * @param gradients one for each output; null where none arrived (the operation has several outputs).
  * @param wanted for each input, whether its gradient is needed.
  * @returns one for each input, or null if it is not wanted. An array may be one of `gradients` itself, but two
- *   freshly made results must not share memory.
+ *   freshly made results must not overlap.
  */
 export type Backward = (
   gradients: readonly (Floats | null)[],

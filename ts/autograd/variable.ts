@@ -5,14 +5,17 @@
  */
 
 import { checkIntact, elementCount } from '../check'
-import { type DType, dtypeOf } from '../dtype'
+import { type DType, dtypeOf, sharesBuffer } from '../dtype'
 import type { Floats } from '../native'
 import type { GraphNode } from './node'
 
 /** Values and how often this package has changed them in place; one storage is shared by all variables that show it. */
 export interface Storage {
-  readonly data: Floats
+  /** Replaced by a copy once, at most: see {@link Variable.exposed}. */
+  data: Floats
   version: number
+  /** Whether the array was made by this package for values that a program has not seen. */
+  unseen: boolean
 }
 
 /** Where a variable comes from: output number `output` of the operation `node`. */
@@ -59,7 +62,12 @@ export class Variable implements Sized {
 
   /** The same with the shape of another one. */
   static like(other: Sized, data: Floats): Variable {
-    return new Variable({ data, version: 0 }, other)
+    return new Variable({ data, version: 0, unseen: false }, other)
+  }
+
+  /** The same over an array that nobody else has, and which may share its buffer with others. */
+  static made(other: Sized, data: Floats): Variable {
+    return new Variable({ data, version: 0, unseen: true }, other)
   }
 
   get dtype(): DType {
@@ -83,6 +91,19 @@ export class Variable implements Sized {
     return data
   }
 
+  /**
+   * The values for a program to have, always the same array: alone in its buffer, so that it may be transferred, or read
+   * as bytes, without a thought of others.
+   */
+  exposed(): Floats {
+    const { storage } = this
+    if (storage.unseen) {
+      if (sharesBuffer(storage.data)) storage.data = storage.data.slice()
+      storage.unseen = false
+    }
+    return storage.data
+  }
+
   /** Changes the values in place: graphs that kept the old ones will refuse to run backward. */
   mutate<T>(change: (values: Floats) => T): T {
     const values = this.values()
@@ -93,7 +114,7 @@ export class Variable implements Sized {
   /** Gives this variable other values, of another dtype even: graphs that kept the old ones will refuse to run backward. */
   replace(data: Floats): void {
     this.storage.version += 1
-    this.storage = { data, version: 0 }
+    this.storage = { data, version: 0, unseen: false }
   }
 
   /** The same values without a past. */

@@ -2,8 +2,8 @@
 
 import { multiplyAddsOfAnElement, record, willRecord } from '../autograd/node'
 import { type Sized, Variable } from '../autograd/variable'
-import { allocateUnset } from '../dtype'
-import type { Floats, NativeJordanCore, NativeSequences } from '../native'
+import { allocateTogether, allocateUnset, type Room } from '../dtype'
+import type { NativeJordanCore, NativeSequences } from '../native'
 
 /** What calls on inputs of the same sizes have in common. */
 export interface JordanRows {
@@ -62,13 +62,15 @@ export function jordan(call: JordanCall): [output: Variable, yN: Variable] {
     work: workOf(call),
     backward: ([gradOutput = null, gradYN = null], wanted) => {
       const places = wanted.slice()
-      const room = (variable: Variable | null, cleared: boolean): Floats | null =>
-        variable !== null && places.shift() === true ? roomLike(variable, cleared) : null
-      const [toInput, toY0] = [room(input, padded), room(y0, false)]
-      const toTeacher = room(teacher, padded)
+      const room = (variable: Variable | null, cleared: boolean): Room | null =>
+        variable !== null && places.shift() === true ? { numel: variable.numel, cleared } : null
+      const rooms = [room(input, padded), room(y0, false), room(teacher, padded)] as const
       const toParameters = places.includes(true)
-        ? parameters.map((parameter) => roomLike(parameter, false))
-        : null
+      const [ofInput, ofY0, ofTeacher, ...ofParameters] = allocateTogether(
+        dtype,
+        [...rooms, ...(toParameters ? parameters : [])],
+        (data) => data,
+      )
       core.backward(
         sequences,
         parameters.map((parameter) => parameter.values()),
@@ -79,18 +81,18 @@ export function jordan(call: JordanCall): [output: Variable, yN: Variable] {
         saved,
         gradOutput,
         gradYN,
-        toInput,
-        toY0,
-        toTeacher,
-        toParameters,
+        ofInput,
+        ofY0,
+        ofTeacher,
+        toParameters ? ofParameters : null,
         fingerprint,
         lengths,
       )
       return [
-        toInput,
-        ...(y0 === null ? [] : [toY0]),
-        ...(teacher === null ? [] : [toTeacher]),
-        ...(toParameters ?? parameters.map(() => null)),
+        ofInput,
+        ...(y0 === null ? [] : [ofY0]),
+        ...(teacher === null ? [] : [ofTeacher]),
+        ...(toParameters ? ofParameters : parameters.map(() => null)),
       ]
     },
   })
@@ -109,8 +111,4 @@ function workOf({ input, parameters }: JordanCall): number {
   const rows = input.numel / (input.shape.at(-1) ?? 1)
   const weights = parameters.reduce((total, { numel }) => total + numel, 0)
   return (2 * rows * weights) / multiplyAddsOfAnElement
-}
-
-function roomLike({ dtype, numel }: Variable, cleared: boolean): Floats {
-  return allocateUnset(dtype, numel, cleared)
 }

@@ -2,7 +2,7 @@
 
 import { apply, multiplyAddsOfAnElement } from '../autograd/node'
 import type { Variable } from '../autograd/variable'
-import { allocateUnset } from '../dtype'
+import { allocateTogether, allocateUnset } from '../dtype'
 import { native } from '../native'
 
 /**
@@ -36,9 +36,11 @@ export function linear(x: Variable, weight: Variable, bias: Variable | null): Va
     inputs,
     [x, weight],
     (gradient, [toX, toWeight, toBias]) => {
-      const gradX = toX ? allocateUnset(dtype, rows * inFeatures) : null
-      const gradWeight = toWeight ? allocateUnset(dtype, outFeatures * inFeatures) : null
-      const gradBias = toBias ? allocateUnset(dtype, outFeatures) : null
+      const [gradX, gradWeight, gradBias] = allocateTogether(
+        dtype,
+        [toX ? x : null, toWeight ? weight : null, toBias ? bias : null],
+        (data) => data,
+      )
       native.linearBackward(
         x.values(),
         weight.values(),

@@ -4,7 +4,7 @@ import { multiplyAddsOfAnElement, record, willRecord } from '../autograd/node'
 import { Saved } from '../autograd/saved'
 import { type Sized, Variable } from '../autograd/variable'
 import { Background, Turns } from '../background'
-import { allocateUnset } from '../dtype'
+import { allocateTogether, allocateUnset, type Room } from '../dtype'
 import type { Floats, NativeRnnCore, NativeSequences } from '../native'
 
 /** What calls on inputs of the same sizes have in common. */
@@ -103,10 +103,20 @@ function recordCall(call: RnnCall, inputs: readonly Variable[], made: Made): voi
     backward: ([gradOutput = null, gradHN = null], wanted) => {
       const [toInput = false, ...toRest] = wanted
       const toHx = hx !== null && (toRest.shift() ?? false)
+      const toParameters = toRest.includes(true)
+      const [ofInput, ofHx, ...ofParameters] = allocateTogether(
+        call.input.dtype,
+        [
+          toInput ? roomOfInput(call) : null,
+          toHx ? hx : null,
+          ...(toParameters ? call.parameters : []),
+        ],
+        (data) => data,
+      )
       const gradients = {
-        input: toInput ? roomForRows(call, call.input.numel) : null,
-        hx: toHx ? roomLike(hx) : null,
-        parameters: toRest.includes(true) ? call.parameters.map(roomLike) : null,
+        input: ofInput,
+        hx: ofHx,
+        parameters: toParameters ? ofParameters : null,
       }
       backward(call, made, saved, gradOutput, gradHN, gradients)
       const parts = gradients.parameters ?? toRest.map(() => null)
@@ -143,9 +153,11 @@ export function rnnVjp(call: RnnCall): {
   const kept = new Saved('vjp', [...inputsOf(call), output], true)
   const pullback = (gradOutput: Floats | null, gradHN: Floats | null): Cotangents => {
     kept.check()
-    const input = Variable.like(call.input, roomForRows(call, call.input.numel))
-    const hx = Variable.like(hN, roomLike(hN))
-    const parameters = call.parameters.map((one) => Variable.like(one, roomLike(one)))
+    const [input, hx, ...parameters] = allocateTogether(
+      call.input.dtype,
+      [roomOfInput(call), hN, ...call.parameters],
+      (data, like) => Variable.made(like, data),
+    )
     backward(call, made, saved, gradOutput, gradHN, {
       input: input.values(),
       hx: hx.values(),
@@ -251,6 +263,7 @@ function roomForRows({ lengths, input: { dtype } }: RnnCall, length: number): Fl
   return allocateUnset(dtype, length, lengths !== null)
 }
 
-function roomLike({ dtype, numel }: Variable): Floats {
-  return allocateUnset(dtype, numel)
+/** Room for the gradient of the input. */
+function roomOfInput({ lengths, input: { shape, numel } }: RnnCall): Room & Sized {
+  return { shape, numel, cleared: lengths !== null }
 }

@@ -74,7 +74,7 @@ export class Tensor {
    * An optimizer and `loadStateDict` write to it too; `module.to(dtype)` replaces it.
    */
   get data(): Float32Array | Float64Array {
-    return this.#variable.storage.data
+    return this.#variable.exposed()
   }
 
   /** The size of each dimension; empty for a single value. */
