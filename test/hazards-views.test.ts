@@ -357,14 +357,14 @@ describe('tensors', () => {
   })
 })
 
-describe('gradients, which a small backward pass makes in one buffer,', () => {
+describe('small results of training, which are made in one buffer,', () => {
   const gradOf = (tensor: Tensor): Tensor => {
     if (tensor.grad === null) throw new Error('there should be a gradient')
     return tensor.grad
   }
 
-  /** The gradients that a backward pass over each kind of layer leaves, and those of a pullback. */
-  function gradients(): Tensor[] {
+  /** What a pass over each kind of layer leaves, and a call of `vjp` with its pullback. */
+  function results(): Tensor[] {
     const layers = [
       new nn.RNN(3, 4, { dtype: 'float64' }),
       new nn.RNN(4, 5, { numLayers: 2, bidirectional: true, dtype: 'float64' }),
@@ -375,31 +375,36 @@ describe('gradients, which a small backward pass makes in one buffer,', () => {
     let y = x
     for (const layer of layers) [y] = layer.forward(y)
     last.forward(y).sum().backward()
-    const { pullback } = new nn.RNN(3, 4).vjp(filled([6, 2, 3], 2))
+    const rnn = new nn.RNN(3, 4)
+    const { output, hN, pullback } = rnn.vjp(filled([6, 2, 3], 2))
     const { input, hx, parameters } = pullback(ones([6, 2, 4]), null)
     const leaves = [x, ...[...layers, last].flatMap((layer) => [...layer.parameters()])]
-    return [...leaves.map(gradOf), input, hx, ...parameters.values()]
+    return [
+      ...leaves.map(gradOf),
+      ...[output, hN, input, hx, ...parameters.values()],
+      ...rnn.forward(filled([6, 2, 3], 2)),
+    ]
   }
 
   it('are alone in theirs where a program sees them', () => {
-    const all = gradients()
-    const before = all.map((gradient) => gradient.toArray())
-    for (const [place, gradient] of all.entries()) {
-      const { data } = gradient
+    const all = results()
+    const before = all.map((result) => result.toArray())
+    for (const [place, result] of all.entries()) {
+      const { data } = result
       expect(data.buffer.byteLength).toBe(data.byteLength)
-      expect(gradient.data).toBe(data)
-      expect(gradient.detach().data).toBe(data)
-      expect(gradient.toArray()).toEqual(before[place])
+      expect(result.data).toBe(data)
+      expect(result.detach().data).toBe(data)
+      expect(result.toArray()).toEqual(before[place])
     }
     expect(new Set(all.map(({ data }) => data.buffer)).size).toBe(all.length)
   })
 
   it('stay when the memory of one is transferred', () => {
-    const [first, ...rest] = gradients()
-    const before = rest.map((gradient) => gradient.toArray())
+    const [first, ...rest] = results()
+    const before = rest.map((result) => result.toArray())
     if (first) detach(first.data)
     expect(first?.data.length).toBe(0)
-    expect(rest.map((gradient) => gradient.toArray())).toEqual(before)
+    expect(rest.map((result) => result.toArray())).toEqual(before)
   })
 
   it('are what a program has written into them, wherever they are read', () => {

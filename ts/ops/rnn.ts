@@ -107,7 +107,7 @@ function recordCall(call: RnnCall, inputs: readonly Variable[], made: Made): voi
       const [ofInput, ofHx, ...ofParameters] = allocateTogether(
         call.input.dtype,
         [
-          toInput ? roomOfInput(call) : null,
+          toInput ? inRows(call, call.input) : null,
           toHx ? hx : null,
           ...(toParameters ? call.parameters : []),
         ],
@@ -155,8 +155,8 @@ export function rnnVjp(call: RnnCall): {
     kept.check()
     const [input, hx, ...parameters] = allocateTogether(
       call.input.dtype,
-      [roomOfInput(call), hN, ...call.parameters],
-      (data, like) => Variable.made(like, data),
+      [inRows(call, call.input), hN, ...call.parameters],
+      variableFor,
     )
     backward(call, made, saved, gradOutput, gradHN, {
       input: input.values(),
@@ -193,11 +193,19 @@ function savedLength({ core, rows, lengths, checkpointEvery }: RnnCall): number 
 
 /** Room for the results. */
 function makeRoom(call: RnnCall, saved: Floats | null): Made {
-  const { input } = call
-  const { output, hN } = call.rows
+  const { dtype } = call.input
+  const forOutput = inRows(call, call.rows.output)
+  const forHN = call.rows.hN
+  if (saved !== null) {
+    const [output, hN] = allocateTogether(dtype, [forOutput, forHN], variableFor)
+    return { output, hN, saved, seed: 0, fingerprint: 0 }
+  }
+  // Without a backward pass apart: who keeps the last states of many sequences would keep their outputs too.
+  const output = allocateUnset(dtype, forOutput.numel, forOutput.cleared)
+  const hN = allocateUnset(dtype, forHN.numel)
   return {
-    output: Variable.like(output, roomForRows(call, output.numel)),
-    hN: Variable.like(hN, allocateUnset(input.dtype, hN.numel)),
+    output: variableFor(output, forOutput),
+    hN: variableFor(hN, forHN),
     saved,
     seed: 0,
     fingerprint: 0,
@@ -258,12 +266,11 @@ function valuesOf(variables: readonly Variable[]): Floats[] {
   return variables.map((variable) => variable.values())
 }
 
-/** Room for `length` elements of rows in the order of the input's. Where some are padding, the addon clears all first. */
-function roomForRows({ lengths, input: { dtype } }: RnnCall, length: number): Floats {
-  return allocateUnset(dtype, length, lengths !== null)
+/** Room for rows in the order of the input's. Where some are padding, the addon clears all first. */
+function inRows({ lengths }: RnnCall, { shape, numel }: Sized): Room & Sized {
+  return { shape, numel, cleared: lengths !== null }
 }
 
-/** Room for the gradient of the input. */
-function roomOfInput({ lengths, input: { shape, numel } }: RnnCall): Room & Sized {
-  return { shape, numel, cleared: lengths !== null }
+function variableFor(data: Floats, room: Sized): Variable {
+  return Variable.made(room, data)
 }
