@@ -50,7 +50,7 @@ export function allocateUnset(dtype: DType, length: number, cleared = false): Fl
 }
 
 /** Bytes up to which arrays are made together: beyond, the time that it saves is nothing beside that of the call. */
-const TOGETHER = 2 ** 16
+const TOGETHER = 2 ** 18
 
 /** Arrays made together take whole multiples of it, so each lies among the lines as the first does. */
 const CACHE_LINE = 64
