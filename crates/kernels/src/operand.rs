@@ -6,7 +6,8 @@ use ndarray::ArrayView2;
 
 use crate::Scalar;
 use crate::isa::{CACHE_LINE, INTO_SECOND_CACHE, Simd, prefetch};
-use crate::matrix::{Matrix, load, matrix, store};
+use crate::matrix::{Matrix, matrix};
+use crate::pack::pack_part;
 
 /// K rows of N elements.
 #[derive(Clone, Copy, Debug)]
@@ -125,24 +126,5 @@ impl<T: Scalar> Source<'_, T> {
                 unsafe { pack_part(s, from, rest, whole, out) };
             }
         }
-    }
-}
-
-/// Packs `len` elements of a row; if `whole`, with zeros up to whole vectors. Where the length is a constant, as that of
-/// a full tile is, nothing of the loop is left.
-///
-/// # Safety
-///
-/// `from` is readable and `to` writable there.
-#[inline(always)]
-unsafe fn pack_part<T: Scalar, S: Simd<T>>(s: S, from: *const T, len: usize, whole: bool, to: *mut T) {
-    let mut j = 0;
-    while j < len {
-        let count = (len - j).min(S::LANES);
-        // SAFETY: the caller vouches for this row up to its end.
-        let v = unsafe { load(s, from.wrapping_add(j), count) };
-        // SAFETY: and for the tile, whose stored width covers the vector if `whole`.
-        unsafe { store(s, to.wrapping_add(j), v, if whole { S::LANES } else { count }) };
-        j += S::LANES;
     }
 }

@@ -10,7 +10,7 @@ use ndarray::ArrayView2;
 
 use crate::context::MULTIPLY_ADDS_OF_AN_ELEMENT;
 use crate::isa::{CACHE_LINE, Simd, Task};
-use crate::matrix::{Matrix, load, matrix};
+use crate::matrix::{Matrix, load, matrix, store};
 use crate::{AllocError, Context, Scalar, Scratch};
 
 /// Vectors in a panel's row.
@@ -52,7 +52,9 @@ impl Panels {
 
     /// Stored width of panel `p`: its columns in whole vectors.
     pub(crate) fn stored(&self, p: usize) -> usize {
-        self.columns(p).len().next_multiple_of(self.lanes)
+        let columns = self.columns(p).len();
+        // Most panels are full, and a division takes as long as ten rows of a small tile.
+        if columns == self.width() { columns } else { columns.next_multiple_of(self.lanes) }
     }
 
     /// Where panel `p` starts.
@@ -171,13 +173,17 @@ impl<T: Scalar> Task<T> for Pack<'_, T> {
         let w = &self.w.0;
         match self.from {
             From::Rows => {
-                for (i, out) in self.data.chunks_exact_mut(stored).enumerate() {
-                    for (j, out) in (0..columns.len()).step_by(S::LANES).zip(out.chunks_exact_mut(S::LANES)) {
-                        let count = (columns.len() - j).min(S::LANES);
-                        // SAFETY: row i of W has N columns, of which these are `count`.
-                        let v = unsafe { load(s, w.at(i, columns.start + j), count) };
-                        // SAFETY: `out` has LANES elements.
-                        unsafe { s.store(out.as_mut_ptr(), v) };
+                assert!(self.data.len() >= k * stored, "a panel has K rows");
+                let full = PANEL_VECTORS * S::LANES; // a constant, with which nothing of the loop over columns is left
+                for i in 0..k {
+                    let (from, to) =
+                        (w.at(i, columns.start), self.data.as_mut_ptr().wrapping_add(i * stored));
+                    if columns.len() == full {
+                        // SAFETY: row i of W has these columns; the panel has a row for them, in whole vectors.
+                        unsafe { pack_part(s, from, full, true, to) };
+                    } else {
+                        // SAFETY: as above.
+                        unsafe { pack_part(s, from, columns.len(), true, to) };
                     }
                 }
             }
@@ -196,6 +202,31 @@ impl<T: Scalar> Task<T> for Pack<'_, T> {
                 }
             }
         }
+    }
+}
+
+/// Packs `len` elements of a row; if `whole`, with zeros up to whole vectors. Where the length is a constant, as that of
+/// a full tile is, nothing of the loop is left.
+///
+/// # Safety
+///
+/// `from` is readable and `to` writable there.
+#[inline(always)]
+pub(crate) unsafe fn pack_part<T: Scalar, S: Simd<T>>(
+    s: S,
+    from: *const T,
+    len: usize,
+    whole: bool,
+    to: *mut T,
+) {
+    let mut j = 0;
+    while j < len {
+        let count = (len - j).min(S::LANES);
+        // SAFETY: the caller vouches for this row up to its end.
+        let v = unsafe { load(s, from.wrapping_add(j), count) };
+        // SAFETY: and for the tile, whose stored width covers the vector if `whole`.
+        unsafe { store(s, to.wrapping_add(j), v, if whole { S::LANES } else { count }) };
+        j += S::LANES;
     }
 }
 

@@ -173,9 +173,10 @@ impl<T: Scalar, const COLUMNS: bool> Task<T> for Compute<'_, T, COLUMNS> {
         }
         let tiles = rows.div_ceil(S::MAX_ROWS);
         assert!(!COLUMNS || tiles == 1, "a packed tile is one tile");
-        let (rows, larger) = (rows / tiles, rows % tiles);
+        // A gradient's block is one tile, and has no time for a division.
+        let (rows, larger) = if tiles == 1 { (rows, 0) } else { (rows / tiles, rows % tiles) };
         let most = rows + usize::from(larger > 0);
-        let full = (block.panels.n / block.panels.width()).min(block.range.end);
+        let full = (block.panels.n / (PANEL_VECTORS * S::LANES)).min(block.range.end);
         let mut panel = block.range.start;
         while panel < block.range.end {
             let together = match (most, full.saturating_sub(panel)) {
