@@ -129,6 +129,15 @@ const steps = [
       runCargo(['clippy', '--workspace', '--all-targets', '--locked', '--', ...deny.split(' ')]),
   ],
   [
+    // A workspace of its own, so that its libraries stay out of ours.
+    'clippy of the products beside other libraries',
+    () =>
+      runCargo([
+        ...['clippy', '--manifest-path', 'bench/products/Cargo.toml', '--target-dir', 'target'],
+        ...['--all-targets', '--locked', '--', ...deny.split(' ')],
+      ]),
+  ],
+  [
     'rustdoc',
     () =>
       runCargo(['doc', '--workspace', '--no-deps', '--locked'], { env: { RUSTDOCFLAGS: deny } }),

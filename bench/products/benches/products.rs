@@ -39,7 +39,7 @@ fn numbers(rows: usize, columns: usize) -> Array2<f32> {
 type Operand = (*const f32, isize, isize);
 
 /// C (M, N) = A (M, K) B (K, N), row by row.
-type Product = fn([usize; 3], Operand, Operand, &mut Array2<f32>);
+type Multiply = fn([usize; 3], Operand, Operand, &mut Array2<f32>);
 
 fn by_gemm([m, k, n]: [usize; 3], a: Operand, b: Operand, c: &mut Array2<f32>) {
     let stride = n as isize;
@@ -77,7 +77,7 @@ fn by_matrixmultiply([m, k, n]: [usize; 3], a: Operand, b: Operand, c: &mut Arra
     }
 }
 
-const LIBRARIES: [(&str, Product); 2] = [("gemm", by_gemm), ("matrixmultiply", by_matrixmultiply)];
+const LIBRARIES: [(&str, Multiply); 2] = [("gemm", by_gemm), ("matrixmultiply", by_matrixmultiply)];
 
 /// The largest difference of two results, which must be one of rounding.
 fn check(what: &str, ours: &Array2<f32>, theirs: &Array2<f32>, k: usize) {
