@@ -15,7 +15,7 @@ import {
 import { describe, expect, it } from 'vitest'
 import { addon, arrayAt, arrayPlaces, bytesOf, calls, replaced } from './helpers/addon'
 import { runModule } from './helpers/child'
-import { bits, errorOf, expectSameBits, filled } from './helpers/numbers'
+import { bits, errorOf, expectSameBits, filled, gradOf } from './helpers/numbers'
 
 type Resizable = ArrayBuffer & { resize(length: number): void }
 
@@ -358,11 +358,6 @@ describe('tensors', () => {
 })
 
 describe('small results of training, which are made in one buffer,', () => {
-  const gradOf = (tensor: Tensor): Tensor => {
-    if (tensor.grad === null) throw new Error('there should be a gradient')
-    return tensor.grad
-  }
-
   /** What a pass over each kind of layer leaves, and a call of `vjp` with its pullback. */
   function results(): Tensor[] {
     const layers = [

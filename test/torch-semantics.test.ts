@@ -20,7 +20,7 @@ import {
 } from '@elman/rnn'
 import { describe, expect, it, vi } from 'vitest'
 import { expectGradients, leaf } from './helpers/finite-differences'
-import { bits, expectClose, expectSameBits, filled } from './helpers/numbers'
+import { bits, expectClose, expectSameBits, filled, gradOf } from './helpers/numbers'
 
 const { PackedSequence, packPaddedSequence, packSequence, padPackedSequence } = nn.utils.rnn
 
@@ -35,12 +35,6 @@ const call = (module: nn.RNN | nn.RNNCell, ...args: unknown[]): unknown =>
 function allOnes(rnn: nn.RNN): nn.RNN {
   for (const { data } of rnn.parameters()) data.fill(1)
   return rnn
-}
-
-/** The gradient of a tensor that has one. */
-function gradOf({ grad }: Tensor): Tensor {
-  if (grad === null) throw new Error('no gradient')
-  return grad
 }
 
 const points: [number: number, what: string, check: () => void][] = [

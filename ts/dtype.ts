@@ -14,6 +14,11 @@ export function dtypeOf(values: Floats): DType {
   return values.BYTES_PER_ELEMENT === 8 ? 'float64' : 'float32'
 }
 
+/** Bytes of an element. */
+function bytesOf(dtype: DType): number {
+  return dtype === 'float64' ? 8 : 4
+}
+
 /**
  * An array of `length` zeros.
  *
@@ -37,7 +42,7 @@ const LARGE = 2 ** 20
  * @throws RangeError as {@link allocate}.
  */
 export function allocateUnset(dtype: DType, length: number, cleared = false): Floats {
-  const bytes = length * (dtype === 'float64' ? 8 : 4)
+  const bytes = length * bytesOf(dtype)
   if (!((cleared || bytes >= LARGE) && bytes <= constants.MAX_LENGTH)) {
     return allocate(dtype, length)
   }
@@ -74,7 +79,7 @@ export function allocateTogether<const R extends readonly (Room | null)[], M>(
   rooms: R,
   make: (data: Floats, room: NonNullable<R[number]>) => M,
 ): { [K in keyof R]: M | Extract<R[K], null> } {
-  const line = CACHE_LINE / (dtype === 'float64' ? 8 : 4)
+  const line = CACHE_LINE / bytesOf(dtype)
   const lines = rooms.reduce((total, room) => total + Math.ceil((room?.numel ?? 0) / line), 0)
   const together = lines * CACHE_LINE <= TOGETHER ? allocate(dtype, lines * line) : null
   let end = 0

@@ -60,3 +60,9 @@ export function errorOf(call: () => unknown): unknown {
   }
   throw new Error('expected an error')
 }
+
+/** The gradient of a tensor that has one. */
+export function gradOf({ grad }: Tensor): Tensor {
+  if (grad === null) throw new Error('no gradient')
+  return grad
+}

@@ -194,22 +194,16 @@ function savedLength({ core, rows, lengths, checkpointEvery }: RnnCall): number 
 /** Room for the results. */
 function makeRoom(call: RnnCall, saved: Floats | null): Made {
   const { dtype } = call.input
-  const forOutput = inRows(call, call.rows.output)
-  const forHN = call.rows.hN
-  if (saved !== null) {
-    const [output, hN] = allocateTogether(dtype, [forOutput, forHN], variableFor)
-    return { output, hN, saved, seed: 0, fingerprint: 0 }
-  }
+  const [forOutput, forHN] = [inRows(call, call.rows.output), call.rows.hN]
   // Without a backward pass apart: who keeps the last states of many sequences would keep their outputs too.
-  const output = allocateUnset(dtype, forOutput.numel, forOutput.cleared)
-  const hN = allocateUnset(dtype, forHN.numel)
-  return {
-    output: variableFor(output, forOutput),
-    hN: variableFor(hN, forHN),
-    saved,
-    seed: 0,
-    fingerprint: 0,
-  }
+  const [output, hN] =
+    saved === null
+      ? [
+          variableFor(allocateUnset(dtype, forOutput.numel, forOutput.cleared), forOutput),
+          variableFor(allocateUnset(dtype, forHN.numel), forHN),
+        ]
+      : allocateTogether(dtype, [forOutput, forHN], variableFor)
+  return { output, hN, saved, seed: 0, fingerprint: 0 }
 }
 
 /** Fills the results; returns the fingerprint. */

@@ -6,8 +6,7 @@ use ndarray::ArrayView2;
 
 use crate::Scalar;
 use crate::isa::{CACHE_LINE, INTO_SECOND_CACHE, Simd, prefetch};
-use crate::matrix::{Matrix, matrix};
-use crate::pack::pack_part;
+use crate::matrix::{Matrix, load, matrix, store};
 
 /// K rows of N elements.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +45,7 @@ impl<'a, T: Scalar> Rows<'a, T> {
     /// Checks that every picked row is there.
     pub(crate) fn source(self) -> Source<'a, T> {
         match self {
-            Self::All(all) => Source { first: matrix(all), second: matrix(all), index: None },
+            Self::All(all) => Source::of(matrix(all)),
             Self::Picked { first, second, index } => {
                 assert_eq!(first.ncols(), second.ncols(), "gram: both matrices must have N columns");
                 let there = |pick: &Pick| match *pick {
@@ -89,6 +88,11 @@ impl<T> Source<'_, T> {
 }
 
 impl<T: Scalar> Source<'_, T> {
+    /// The rows of a matrix, in order.
+    pub(crate) fn of(rows: Matrix<T>) -> Self {
+        Self { first: rows, second: rows, index: None }
+    }
+
     /// Packs `columns` of the rows `chunk` into tiles of `width` columns, row after row in each:
     /// `[tile][row][width]`. The last tile is narrower; if `whole`, it has whole vectors and zeros behind.
     ///
@@ -126,5 +130,24 @@ impl<T: Scalar> Source<'_, T> {
                 unsafe { pack_part(s, from, rest, whole, out) };
             }
         }
+    }
+}
+
+/// Packs `len` elements of a row; if `whole`, with zeros up to whole vectors. Where the length is a constant, as that of
+/// a full tile is, nothing of the loop is left.
+///
+/// # Safety
+///
+/// `from` is readable and `to` writable there.
+#[inline(always)]
+unsafe fn pack_part<T: Scalar, S: Simd<T>>(s: S, from: *const T, len: usize, whole: bool, to: *mut T) {
+    let mut j = 0;
+    while j < len {
+        let count = (len - j).min(S::LANES);
+        // SAFETY: the caller vouches for this row up to its end.
+        let v = unsafe { load(s, from.wrapping_add(j), count) };
+        // SAFETY: and for the tile, whose stored width covers the vector if `whole`.
+        unsafe { store(s, to.wrapping_add(j), v, if whole { S::LANES } else { count }) };
+        j += S::LANES;
     }
 }

@@ -10,7 +10,8 @@ use ndarray::ArrayView2;
 
 use crate::context::MULTIPLY_ADDS_OF_AN_ELEMENT;
 use crate::isa::{CACHE_LINE, Simd, Task};
-use crate::matrix::{Matrix, load, matrix, store};
+use crate::matrix::{Matrix, matrix};
+use crate::operand::Source;
 use crate::{AllocError, Context, Scalar, Scratch};
 
 /// Vectors in a panel's row.
@@ -174,18 +175,10 @@ impl<T: Scalar> Task<T> for Pack<'_, T> {
         match self.from {
             From::Rows => {
                 assert!(self.data.len() >= k * stored, "a panel has K rows");
-                let full = PANEL_VECTORS * S::LANES; // a constant, with which nothing of the loop over columns is left
-                for i in 0..k {
-                    let (from, to) =
-                        (w.at(i, columns.start), self.data.as_mut_ptr().wrapping_add(i * stored));
-                    if columns.len() == full {
-                        // SAFETY: row i of W has these columns; the panel has a row for them, in whole vectors.
-                        unsafe { pack_part(s, from, full, true, to) };
-                    } else {
-                        // SAFETY: as above.
-                        unsafe { pack_part(s, from, columns.len(), true, to) };
-                    }
-                }
+                // SAFETY: W has K rows with these columns; there is room for them in whole vectors.
+                unsafe {
+                    Source::of(*w).pack(s, &(0..k), &columns, PANEL_VECTORS * S::LANES, true, self.data)
+                };
             }
             From::Columns => {
                 if columns.len() < stored {
@@ -202,31 +195,6 @@ impl<T: Scalar> Task<T> for Pack<'_, T> {
                 }
             }
         }
-    }
-}
-
-/// Packs `len` elements of a row; if `whole`, with zeros up to whole vectors. Where the length is a constant, as that of
-/// a full tile is, nothing of the loop is left.
-///
-/// # Safety
-///
-/// `from` is readable and `to` writable there.
-#[inline(always)]
-pub(crate) unsafe fn pack_part<T: Scalar, S: Simd<T>>(
-    s: S,
-    from: *const T,
-    len: usize,
-    whole: bool,
-    to: *mut T,
-) {
-    let mut j = 0;
-    while j < len {
-        let count = (len - j).min(S::LANES);
-        // SAFETY: the caller vouches for this row up to its end.
-        let v = unsafe { load(s, from.wrapping_add(j), count) };
-        // SAFETY: and for the tile, whose stored width covers the vector if `whole`.
-        unsafe { store(s, to.wrapping_add(j), v, if whole { S::LANES } else { count }) };
-        j += S::LANES;
     }
 }
 
