@@ -15,7 +15,7 @@ export function dtypeOf(values: Floats): DType {
 }
 
 /** Bytes of an element. */
-function bytesOf(dtype: DType): number {
+export function bytesOf(dtype: DType): number {
   return dtype === 'float64' ? 8 : 4
 }
 
@@ -52,46 +52,6 @@ export function allocateUnset(dtype: DType, length: number, cleared = false): Fl
   } catch {
     return allocate(dtype, length) // which says what is wrong
   }
-}
-
-/** Bytes up to which arrays are made together: beyond, the time that it saves is nothing beside that of the call. */
-const TOGETHER = 2 ** 18
-
-/** Arrays made together take whole multiples of it, so each lies among the lines as the first does. */
-const CACHE_LINE = 64
-
-/** An array to be made. */
-export interface Room {
-  readonly numel: number
-  /** Whether the addon clears it before it writes; default: false. */
-  readonly cleared?: boolean
-}
-
-/**
- * What `make` makes of a new array for each of `rooms` that is not null. The addon is to write them whole, as with
- * {@link allocateUnset}; small ones come in one buffer, since to make a buffer takes longer than to fill it. A program must
- * not be given one as it is: see `Variable.exposed`.
- *
- * @throws RangeError as {@link allocate}.
- */
-export function allocateTogether<const R extends readonly (Room | null)[], M>(
-  dtype: DType,
-  rooms: R,
-  make: (data: Floats, room: NonNullable<R[number]>) => M,
-): { [K in keyof R]: M | Extract<R[K], null> } {
-  const line = CACHE_LINE / bytesOf(dtype)
-  const lines = rooms.reduce((total, room) => total + Math.ceil((room?.numel ?? 0) / line), 0)
-  const together = lines * CACHE_LINE <= TOGETHER ? allocate(dtype, lines * line) : null
-  let end = 0
-  const made = rooms.map((room) => {
-    if (room === null) return null
-    const { numel, cleared } = room
-    if (together === null) return make(allocateUnset(dtype, numel, cleared), room)
-    const start = end
-    end += Math.ceil(numel / line) * line
-    return make(together.subarray(start, start + numel), room)
-  })
-  return made as { [K in keyof R]: M | Extract<R[K], null> }
 }
 
 /** Whether there is more in the array's buffer than the array. */

@@ -2,8 +2,9 @@
 
 import { multiplyAddsOfAnElement, record, willRecord } from '../autograd/node'
 import { type Sized, Variable } from '../autograd/variable'
-import { allocateTogether, allocateUnset, type Room } from '../dtype'
-import type { NativeJordanCore, NativeSequences } from '../native'
+import { allocateUnset } from '../dtype'
+import type { Floats, NativeJordanCore, NativeSequences } from '../native'
+import { gradientPool } from '../pool'
 
 /** What calls on inputs of the same sizes have in common. */
 export interface JordanRows {
@@ -62,15 +63,18 @@ export function jordan(call: JordanCall): [output: Variable, yN: Variable] {
     work: workOf(call),
     backward: ([gradOutput = null, gradYN = null], wanted) => {
       const places = wanted.slice()
-      const room = (variable: Variable | null, cleared: boolean): Room | null =>
-        variable !== null && places.shift() === true ? { numel: variable.numel, cleared } : null
-      const rooms = [room(input, padded), room(y0, false), room(teacher, padded)] as const
-      const toParameters = places.includes(true)
-      const [ofInput, ofY0, ofTeacher, ...ofParameters] = allocateTogether(
-        dtype,
-        [...rooms, ...(toParameters ? parameters : [])],
-        (data) => data,
-      )
+      const room = (variable: Variable | null, cleared: boolean): Floats | null =>
+        variable !== null && places.shift() === true
+          ? gradientPool.allocate(dtype, { numel: variable.numel, cleared })
+          : null
+      const [ofInput, ofY0, ofTeacher] = [
+        room(input, padded),
+        room(y0, false),
+        room(teacher, padded),
+      ]
+      const ofParameters = places.includes(true)
+        ? parameters.map((parameter) => gradientPool.allocate(dtype, parameter))
+        : null
       core.backward(
         sequences,
         parameters.map((parameter) => parameter.values()),
@@ -84,7 +88,7 @@ export function jordan(call: JordanCall): [output: Variable, yN: Variable] {
         ofInput,
         ofY0,
         ofTeacher,
-        toParameters ? ofParameters : null,
+        ofParameters,
         fingerprint,
         lengths,
       )
@@ -92,7 +96,7 @@ export function jordan(call: JordanCall): [output: Variable, yN: Variable] {
         ofInput,
         ...(y0 === null ? [] : [ofY0]),
         ...(teacher === null ? [] : [ofTeacher]),
-        ...(toParameters ? ofParameters : parameters.map(() => null)),
+        ...(ofParameters ?? parameters.map(() => null)),
       ]
     },
   })

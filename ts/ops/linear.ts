@@ -2,8 +2,9 @@
 
 import { apply, multiplyAddsOfAnElement } from '../autograd/node'
 import type { Variable } from '../autograd/variable'
-import { allocateTogether, allocateUnset } from '../dtype'
-import { native } from '../native'
+import { allocateUnset } from '../dtype'
+import { type Floats, native } from '../native'
+import { gradientPool } from '../pool'
 
 /**
  * The affine map of the last dimension of `x`.
@@ -36,11 +37,13 @@ export function linear(x: Variable, weight: Variable, bias: Variable | null): Va
     inputs,
     [x, weight],
     (gradient, [toX, toWeight, toBias]) => {
-      const [gradX, gradWeight, gradBias] = allocateTogether(
-        dtype,
-        [toX ? x : null, toWeight ? weight : null, toBias ? bias : null],
-        (data) => data,
-      )
+      const room = (of: Variable | null, wanted = false): Floats | null =>
+        of !== null && wanted ? gradientPool.allocate(dtype, of) : null
+      const [gradX, gradWeight, gradBias] = [
+        room(x, toX),
+        room(weight, toWeight),
+        room(bias, toBias),
+      ]
       native.linearBackward(
         x.values(),
         weight.values(),

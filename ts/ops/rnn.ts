@@ -4,8 +4,9 @@ import { multiplyAddsOfAnElement, record, willRecord } from '../autograd/node'
 import { Saved } from '../autograd/saved'
 import { type Sized, Variable } from '../autograd/variable'
 import { Background, Turns } from '../background'
-import { allocateTogether, allocateUnset, type Room } from '../dtype'
+import { allocateUnset } from '../dtype'
 import type { Floats, NativeRnnCore, NativeSequences } from '../native'
+import { gradientPool, type Room, resultPool } from '../pool'
 
 /** What calls on inputs of the same sizes have in common. */
 export interface Rows {
@@ -104,19 +105,13 @@ function recordCall(call: RnnCall, inputs: readonly Variable[], made: Made): voi
       const [toInput = false, ...toRest] = wanted
       const toHx = hx !== null && (toRest.shift() ?? false)
       const toParameters = toRest.includes(true)
-      const [ofInput, ofHx, ...ofParameters] = allocateTogether(
-        call.input.dtype,
-        [
-          toInput ? inRows(call, call.input) : null,
-          toHx ? hx : null,
-          ...(toParameters ? call.parameters : []),
-        ],
-        (data) => data,
-      )
+      const { dtype } = call.input
       const gradients = {
-        input: ofInput,
-        hx: ofHx,
-        parameters: toParameters ? ofParameters : null,
+        input: toInput ? gradientPool.allocate(dtype, inRows(call, call.input)) : null,
+        hx: toHx ? gradientPool.allocate(dtype, hx) : null,
+        parameters: toParameters
+          ? call.parameters.map((parameter) => gradientPool.allocate(dtype, parameter))
+          : null,
       }
       backward(call, made, saved, gradOutput, gradHN, gradients)
       const parts = gradients.parameters ?? toRest.map(() => null)
@@ -153,17 +148,19 @@ export function rnnVjp(call: RnnCall): {
   const kept = new Saved('vjp', [...inputsOf(call), output], true)
   const pullback = (gradOutput: Floats | null, gradHN: Floats | null): Cotangents => {
     kept.check()
-    const [input, hx, ...parameters] = allocateTogether(
-      call.input.dtype,
-      [inRows(call, call.input), hN, ...call.parameters],
-      variableFor,
-    )
+    const room = (of: Room & Sized): Variable =>
+      Variable.made(of, gradientPool.allocate(call.input.dtype, of))
+    const gradients = {
+      input: room(inRows(call, call.input)),
+      hx: room(hN),
+      parameters: call.parameters.map(room),
+    }
     backward(call, made, saved, gradOutput, gradHN, {
-      input: input.values(),
-      hx: hx.values(),
-      parameters: valuesOf(parameters),
+      input: gradients.input.values(),
+      hx: gradients.hx.values(),
+      parameters: valuesOf(gradients.parameters),
     })
-    return { input, hx, parameters }
+    return gradients
   }
   return { output, hN, pullback }
 }
@@ -194,16 +191,19 @@ function savedLength({ core, rows, lengths, checkpointEvery }: RnnCall): number 
 /** Room for the results. */
 function makeRoom(call: RnnCall, saved: Floats | null): Made {
   const { dtype } = call.input
-  const [forOutput, forHN] = [inRows(call, call.rows.output), call.rows.hN]
-  // Without a backward pass apart: who keeps the last states of many sequences would keep their outputs too.
-  const [output, hN] =
+  const { output, hN } = call.rows
+  // Without a backward pass alone: who keeps the last states of many sequences would keep all their outputs too.
+  const data = (room: Room): Floats =>
     saved === null
-      ? [
-          variableFor(allocateUnset(dtype, forOutput.numel, forOutput.cleared), forOutput),
-          variableFor(allocateUnset(dtype, forHN.numel), forHN),
-        ]
-      : allocateTogether(dtype, [forOutput, forHN], variableFor)
-  return { output, hN, saved, seed: 0, fingerprint: 0 }
+      ? allocateUnset(dtype, room.numel, room.cleared)
+      : resultPool.allocate(dtype, room)
+  return {
+    output: Variable.made(output, data(inRows(call, output))),
+    hN: Variable.made(hN, data(hN)),
+    saved,
+    seed: 0,
+    fingerprint: 0,
+  }
 }
 
 /** Fills the results; returns the fingerprint. */
@@ -263,8 +263,4 @@ function valuesOf(variables: readonly Variable[]): Floats[] {
 /** Room for rows in the order of the input's. Where some are padding, the addon clears all first. */
 function inRows({ lengths }: RnnCall, { shape, numel }: Sized): Room & Sized {
   return { shape, numel, cleared: lengths !== null }
-}
-
-function variableFor(data: Floats, room: Sized): Variable {
-  return Variable.made(room, data)
 }
