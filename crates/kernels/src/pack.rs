@@ -81,7 +81,9 @@ impl Panels {
 /// turns between the two orders finds the group that was the last still there.
 #[inline(always)]
 pub(crate) fn groups(range: Range<usize>, group: usize, back: bool) -> impl Iterator<Item = Range<usize>> {
-    let count = range.len().div_ceil(group);
+    // Most are one group, and have no time for a division.
+    let count =
+        if range.len() <= group { usize::from(!range.is_empty()) } else { range.len().div_ceil(group) };
     (0..count).map(move |i| {
         let start = range.start + group * if back { count - 1 - i } else { i };
         start..range.end.min(start + group)

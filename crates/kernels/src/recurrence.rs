@@ -76,7 +76,8 @@ impl<T: Scalar> Plan<'_, T> {
             });
         } else {
             team.run(work, |member| {
-                T::chain(ctx.isa(), Run { ctx, plan: self, batch: 0..batch, barrier: Some(member) });
+                let barrier = (member.size > 1).then_some(member);
+                T::chain(ctx.isa(), Run { ctx, plan: self, batch: 0..batch, barrier });
             });
         }
     }
@@ -141,6 +142,7 @@ impl<T: Scalar> Task<T> for Run<'_, T> {
         let Plan { steps, order, state, links } = *self.plan;
         let last = steps.len() - 1;
         let mut lists = Lists::new(LISTS, self.batch.len());
+        let shares: Vec<_> = links.iter().map(|link| self.share(link)).collect(); // divisions are too slow for each step
         for i in 0..steps.len() {
             if self.ctx.cancelled() || self.barrier.is_some_and(|member| member.stopped()) {
                 if let Some(member) = &self.barrier {
@@ -157,8 +159,8 @@ impl<T: Scalar> Task<T> for Run<'_, T> {
                 Order::Descending => t.checked_sub(1),
             };
             let size = steps.size(t);
-            for (n, link) in links.iter().enumerate() {
-                let at = |a, next| LinkStep { link, turn: i, t, a, next };
+            for (n, (link, share)) in links.iter().zip(&shares).enumerate() {
+                let at = |a, next| LinkStep { link, share, turn: i, t, a, next };
                 match n.checked_sub(1).map(|n| links[n].made(steps, i, t)) {
                     Some(made) => self.rows(s, &mut lists, 0..size, &at(Some(made), next)),
                     None => {
@@ -180,9 +182,19 @@ impl<T: Scalar> Task<T> for Run<'_, T> {
     }
 }
 
+/// What a thread computes of a link.
+struct Share {
+    panels: Range<usize>,
+    columns: Range<usize>,
+    /// Panels of one row that are multiplied before the next ones, and begun with in the step after, if any come so: one
+    /// row reads each weight once and does little with it, and what it read last is there yet.
+    there_and_back: Option<usize>,
+}
+
 /// One link of one step.
 struct LinkStep<'l, T: Scalar> {
     link: &'l Link<'l, T>,
+    share: &'l Share,
     /// Its number in the order of the steps.
     turn: usize,
     /// Its time.
@@ -194,6 +206,15 @@ struct LinkStep<'l, T: Scalar> {
 }
 
 impl<T: Scalar> Run<'_, T> {
+    fn share(&self, link: &Link<'_, T>) -> Share {
+        let w = link.weights;
+        let all = w.panels.count();
+        let panels = self.barrier.as_ref().map_or(0..all, |member| member.share(all, 1));
+        let columns = w.panels.span(&panels);
+        let large = w.k().saturating_mul(columns.len() * size_of::<T>()) > FIRST_CACHE;
+        Share { panels, columns, there_and_back: large.then(|| w.panels.group::<T>()) }
+    }
+
     /// The sequences `batch` of a link, as far as they are this thread's.
     #[inline(always)]
     fn rows<S: Simd<T>>(&self, s: S, lists: &mut Lists<T>, batch: Range<usize>, step: &LinkStep<'_, T>) {
@@ -201,14 +222,12 @@ impl<T: Scalar> Run<'_, T> {
         if batch.is_empty() {
             return;
         }
-        let LinkStep { link, turn, t, a, next } = *step;
+        let LinkStep { link, share, turn, t, a, next } = *step;
         let (steps, w, first) = (self.plan.steps, link.weights, batch.start);
-        let panels = w.panels.count();
-        let range = self.barrier.as_ref().map_or(0..panels, |member| member.share(panels, 1));
-        let columns = w.panels.span(&range);
+        let Share { panels, columns, there_and_back } = share;
         let mut lists = lists.of(batch.len());
         let member = self.barrier.as_ref().map_or(0, |member| member.index);
-        let at = Span { steps, t, first, columns: &columns, member };
+        let at = Span { steps, t, first, columns, member };
         let made = link.made(steps, turn, t).list(steps, first, lists.next());
         // SAFETY: `Link::new` has checked the matrices and their places, and each room is for all sequences, of which
         // this thread has these rows and columns.
@@ -219,12 +238,9 @@ impl<T: Scalar> Run<'_, T> {
         });
         let mut ahead = ahead.as_ref();
         let left = a.map_or(made, |a| a.list(steps, first, lists.next()));
-        // One row reads each weight once and does little with it: what it read last is there yet if the next step begins
-        // with that.
-        let there_and_back =
-            batch.len() == 1 && w.k().saturating_mul(columns.len() * size_of::<T>()) > FIRST_CACHE;
-        let group = if there_and_back { w.panels.group::<T>() } else { range.len().max(1) };
-        for range in groups(range, group, there_and_back && turn % 2 == 1) {
+        let there_and_back = there_and_back.filter(|_| batch.len() == 1);
+        let group = there_and_back.unwrap_or(panels.len());
+        for range in groups(panels.clone(), group, there_and_back.is_some() && turn % 2 == 1) {
             let block = Block::<T, false> {
                 a: left,
                 w: w.data.as_ptr(),
@@ -242,7 +258,7 @@ impl<T: Scalar> Run<'_, T> {
         }
         if link.halves.is_some() {
             // SAFETY: these rows and columns were made above; what is read in this step is the other half.
-            unsafe { copy_rows(s, made, link.c.list(steps, t, first, lists.next()), &columns) };
+            unsafe { copy_rows(s, made, link.c.list(steps, t, first, lists.next()), columns) };
         }
     }
 }

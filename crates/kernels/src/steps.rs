@@ -105,7 +105,10 @@ impl Steps {
 
     /// Rows of step `t`: the number of sequences longer than t.
     pub fn size(&self, t: usize) -> usize {
-        self.offset(t + 1) - self.offset(t)
+        match &self.0 {
+            Form::Uniform { batch, .. } => *batch,
+            Form::Offsets(offsets) => offsets[t + 1] - offsets[t],
+        }
     }
 
     /// Time and sequence of each row, in order.

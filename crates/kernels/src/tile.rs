@@ -167,73 +167,111 @@ impl<T: Scalar, const COLUMNS: bool> Task<T> for Compute<'_, T, COLUMNS> {
         let block = self.0;
         debug_assert_eq!(block.panels.lanes, S::LANES);
         debug_assert!(block.range.end <= block.panels.count());
-        let rows = block.c.len();
-        if rows == 0 {
-            return;
-        }
-        let tiles = rows.div_ceil(S::MAX_ROWS);
-        assert!(!COLUMNS || tiles == 1, "a packed tile is one tile");
-        // A gradient's block is one tile, and has no time for a division.
-        let (rows, larger) = if tiles == 1 { (rows, 0) } else { (rows / tiles, rows % tiles) };
-        let most = rows + usize::from(larger > 0);
-        let full = (block.panels.n / (PANEL_VECTORS * S::LANES)).min(block.range.end);
-        let mut panel = block.range.start;
-        while panel < block.range.end {
-            let together = match (most, full.saturating_sub(panel)) {
-                (1, 4..) => 4,
-                (1..=3, 2..) => 2,
-                _ => 1,
-            };
-            let mut row = 0;
-            for i in 0..tiles {
-                let rows = rows + usize::from(i < larger);
-                if let Some(ahead) = block.ahead {
-                    let part = (panel - block.range.start) * tiles + i * together;
-                    ahead.prefetch(block.panels.n, part, together, block.range.len() * tiles);
-                }
-                block.tile(s, row, rows, panel, together);
-                row += rows;
-            }
-            panel += together;
+        match block.c.len() {
+            0 => {}
+            1 => block.row(s),
+            _ => block.rows(s),
         }
     }
 }
 
 impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
-    /// One tile: `rows` rows from `row`, at `together` panels from `panel`.
+    /// The block if it has one row. Apart from the others, since a step of one sequence has no time for what a compiler works
+    /// out before loops over tiles.
+    #[inline(always)]
+    fn row<S: Simd<T>>(&self, s: S) {
+        let full = self.full::<S>();
+        let mut panel = self.range.start;
+        while panel < self.range.end {
+            let together = match full.saturating_sub(panel) {
+                4.. => 4,
+                2.. => 2,
+                _ => 1,
+            };
+            if let Some(ahead) = self.ahead {
+                ahead.prefetch(self.panels.n, panel - self.range.start, together, self.range.len());
+            }
+            let tile = Tile::new(&self.panels, 0, panel);
+            match together {
+                4 => self.product::<S, 1, 4, 2>(s, &tile, S::LANES),
+                2 => self.product::<S, 1, 2, 2>(s, &tile, S::LANES),
+                _ => self.panel::<S, 1>(s, &tile),
+            }
+            panel += together;
+        }
+    }
+
+    /// The block if it has several rows.
+    #[inline(always)]
+    fn rows<S: Simd<T>>(&self, s: S) {
+        let rows = self.c.len();
+        let tiles = rows.div_ceil(S::MAX_ROWS);
+        assert!(!COLUMNS || tiles == 1, "a packed tile is one tile");
+        // A gradient's block is one tile, and has no time for a division.
+        let (rows, larger) = if tiles == 1 { (rows, 0) } else { (rows / tiles, rows % tiles) };
+        let most = rows + usize::from(larger > 0);
+        let full = self.full::<S>();
+        let mut panel = self.range.start;
+        while panel < self.range.end {
+            let together = if most <= 3 && full.saturating_sub(panel) >= 2 { 2 } else { 1 };
+            let mut row = 0;
+            for i in 0..tiles {
+                let rows = rows + usize::from(i < larger);
+                if let Some(ahead) = self.ahead {
+                    let part = (panel - self.range.start) * tiles + i * together;
+                    ahead.prefetch(self.panels.n, part, together, self.range.len() * tiles);
+                }
+                self.tile(s, row, rows, panel, together);
+                row += rows;
+            }
+            panel += together;
+        }
+    }
+
+    /// Full panels up to the end of the range.
+    #[inline(always)]
+    fn full<S: Simd<T>>(&self) -> usize {
+        (self.panels.n / (PANEL_VECTORS * S::LANES)).min(self.range.end)
+    }
+
+    /// One tile: `rows` rows, more than one, from `row`, at `together` panels from `panel`.
     #[inline(always)]
     fn tile<S: Simd<T>>(&self, s: S, row: usize, rows: usize, panel: usize, together: usize) {
-        let columns = self.panels.columns(panel);
-        let stored = self.panels.stored(panel);
-        let place = Place { row, column: columns.start, panel, stored };
-        let last = columns.len() - (stored - S::LANES);
-        let two = stored == PANEL_VECTORS * S::LANES;
-        let half = S::Half::LANES < S::LANES && columns.len() <= S::Half::LANES;
+        let tile = Tile::new(&self.panels, row, panel);
         macro_rules! rows {
             ($($n:literal)*) => {
                 match (rows, together) {
-                    (1, 4) => self.product::<S, 1, 4, 2>(s, place, S::LANES),
-                    (1, 2) => self.product::<S, 1, 2, 2>(s, place, S::LANES),
-                    (2, 2) => self.product::<S, 2, 2, 2>(s, place, S::LANES),
-                    (3, 2) => self.product::<S, 3, 2, 2>(s, place, S::LANES),
-                    $(($n, _) if $n <= S::MAX_ROWS && two => self.product::<S, $n, 1, 2>(s, place, last),)*
-                    $(($n, _) if $n <= S::MAX_ROWS && half => {
-                        self.product::<S::Half, $n, 1, 1>(s.half(), place, columns.len());
-                    })*
-                    $(($n, _) if $n <= S::MAX_ROWS => self.product::<S, $n, 1, 1>(s, place, last),)*
+                    (2, 2) => self.product::<S, 2, 2, 2>(s, &tile, S::LANES),
+                    (3, 2) => self.product::<S, 3, 2, 2>(s, &tile, S::LANES),
+                    $(($n, _) if $n <= S::MAX_ROWS => self.panel::<S, $n>(s, &tile),)*
                     _ => unreachable!("a tile has at most MAX_ROWS rows"),
                 }
             };
         }
-        rows!(1 2 3 4 5 6 7 8 9 10 11 12);
-        let end = self.panels.columns(panel + together - 1).end;
-        self.finish(s, row..row + rows, columns.start..end);
+        rows!(2 3 4 5 6 7 8 9 10 11 12);
+        if !COLUMNS {
+            self.finish(s, row..row + rows, panel..panel + together);
+        }
     }
 
-    /// The activation, as a second pass over the tile, which is in the first cache: inside the products
-    /// above it would be compiled once for each of their forms.
+    /// A tile of one panel.
     #[inline(always)]
-    fn finish<S: Simd<T>>(&self, s: S, rows: Range<usize>, columns: Range<usize>) {
+    fn panel<S: Simd<T>, const R: usize>(&self, s: S, tile: &Tile) {
+        let Tile { stored, columns, .. } = *tile;
+        if stored == PANEL_VECTORS * S::LANES {
+            self.product::<S, R, 1, 2>(s, tile, columns - S::LANES);
+        } else if S::Half::LANES < S::LANES && columns <= S::Half::LANES {
+            self.product::<S::Half, R, 1, 1>(s.half(), tile, columns);
+        } else {
+            self.product::<S, R, 1, 1>(s, tile, columns);
+        }
+    }
+
+    /// The activation of several rows, as a second pass over the tile, which is in the first cache: inside the products
+    /// below it would be compiled once for each of their forms.
+    #[inline(always)]
+    fn finish<S: Simd<T>>(&self, s: S, rows: Range<usize>, panels: Range<usize>) {
+        let columns = self.panels.span(&panels);
         for r in rows {
             let c = self.c[r].wrapping_add(columns.start).cast_mut();
             let width = columns.len();
@@ -255,10 +293,10 @@ impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
     fn product<S: Simd<T>, const R: usize, const P: usize, const V: usize>(
         &self,
         s: S,
-        at: Place,
+        at: &Tile,
         last: usize,
     ) {
-        let Place { row, column, panel, stored } = at;
+        let Tile { row, column, panel, stored, .. } = *at;
         // Column of vector v of panel p, from `column`; and how many lanes of it there are.
         let place = |p: usize, v: usize| (p * V + v) * S::LANES;
         let lanes = |p: usize, v: usize| if p + 1 == P && v + 1 == V { last } else { S::LANES };
@@ -339,10 +377,18 @@ impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
         }
 
         // Columns of A are for gradients of weights, which end with the product; the code of the others is left out.
-        match self.finish {
-            Finish::TanhGrad(h) if !COLUMNS => self.finish_product(s, at, last, h, TanhGrad, &mut acc),
-            Finish::ReluGrad(h) if !COLUMNS => self.finish_product(s, at, last, h, ReluGrad, &mut acc),
-            _ => {}
+        if !COLUMNS {
+            let acc = &mut acc;
+            match self.finish {
+                Finish::TanhGrad(h) => self.finish_product(s, at, last, h, TanhGrad, acc),
+                Finish::ReluGrad(h) => self.finish_product(s, at, last, h, ReluGrad, acc),
+                // The next step of one sequence waits for its row: a second pass would have to wait for this one's stores.
+                Finish::SigmoidGrad(h) if R == 1 => self.finish_product(s, at, last, h, SigmoidGrad, acc),
+                Finish::Tanh if R == 1 => self.finish_product(s, at, last, self.c, Tanh, acc),
+                Finish::Relu if R == 1 => self.finish_product(s, at, last, self.c, Relu, acc),
+                Finish::Sigmoid if R == 1 => self.finish_product(s, at, last, self.c, Sigmoid, acc),
+                _ => {}
+            }
         }
 
         let c: [_; R] = part(self.c, row);
@@ -364,7 +410,7 @@ impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
     fn finish_product<S: Simd<T>, const R: usize, const P: usize, const V: usize>(
         &self,
         s: S,
-        at: Place,
+        at: &Tile,
         last: usize,
         h: Rows<'_, T>,
         f: impl Lanewise<T>,
@@ -404,13 +450,21 @@ fn element<T, const R: usize, const COLUMNS: bool>(rows: &[*const T; R], k: usiz
     if COLUMNS { rows[0].wrapping_add(k * R + r) } else { rows[r].wrapping_add(k) }
 }
 
-/// Where a tile lies: its first row and column, its first panel and that panel's stored width.
-#[derive(Clone, Copy)]
-struct Place {
+/// Where a tile lies: its first row and column, its first panel, and that panel's width as stored and in columns of W.
+struct Tile {
     row: usize,
     column: usize,
     panel: usize,
     stored: usize,
+    columns: usize,
+}
+
+impl Tile {
+    #[inline(always)]
+    fn new(panels: &Panels, row: usize, panel: usize) -> Self {
+        let columns = panels.columns(panel);
+        Self { row, column: columns.start, panel, stored: panels.stored(panel), columns: columns.len() }
+    }
 }
 
 /// c = f(c, h) for `width` elements, which the block's conditions cover.
