@@ -167,9 +167,12 @@ impl<T: Scalar, const COLUMNS: bool> Task<T> for Compute<'_, T, COLUMNS> {
         let block = self.0;
         debug_assert_eq!(block.panels.lanes, S::LANES);
         debug_assert!(block.range.end <= block.panels.count());
+        debug_assert!(!COLUMNS || block.range.len() == 1);
         match block.c.len() {
             0 => {}
             1 => block.row(s),
+            // A gradient's block is one tile and one panel, and has no time for loops over them.
+            rows if COLUMNS => block.tile(s, 0, rows, block.range.start, 1),
             _ => block.rows(s),
         }
     }
@@ -206,8 +209,7 @@ impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
     fn rows<S: Simd<T>>(&self, s: S) {
         let rows = self.c.len();
         let tiles = rows.div_ceil(S::MAX_ROWS);
-        assert!(!COLUMNS || tiles == 1, "a packed tile is one tile");
-        // A gradient's block is one tile, and has no time for a division.
+        // A division takes as long as ten rows of a small tile.
         let (rows, larger) = if tiles == 1 { (rows, 0) } else { (rows / tiles, rows % tiles) };
         let most = rows + usize::from(larger > 0);
         let full = self.full::<S>();

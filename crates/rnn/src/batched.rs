@@ -11,7 +11,7 @@
 use elman_kernels::{
     Context, Init, Packed, Pick, Placed, Product, Rows, Scalar, Scratch, Steps, Target, affine_placed, gram,
 };
-use ndarray::{ArrayView2, ArrayViewMut2};
+use ndarray::{ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, Zip};
 
 use crate::Error;
 use crate::cell::{Above, Below, Given};
@@ -33,8 +33,8 @@ impl<'a, T: Scalar> Projection<'a, T> {
     ) -> Result<Self, Error> {
         let sum = |[a, b]: [ArrayView2<'_, T>; 2]| -> Result<_, Error> {
             let mut bias = ctx.scratch(a.len())?;
-            let terms = a.iter().zip(b);
-            bias.iter_mut().zip(terms).for_each(|(sum, (&a, &b))| *sum = a + b);
+            let sums = ArrayViewMut1::from(&mut *bias);
+            Zip::from(sums).and(a.row(0)).and(b.row(0)).for_each(|sum, &a, &b| *sum = a + b);
             Ok(bias)
         };
         Ok(Self { weights: Packed::new(ctx, w_ih.t())?, bias: biases.map(sum).transpose()? })
@@ -119,7 +119,7 @@ pub(crate) fn gradients<'a, T: Scalar + 'a>(
     gram(ctx, dz, products, sums.as_deref_mut())?;
     if let Some(sums) = sums {
         for db in biases {
-            db.iter_mut().zip(&*sums).for_each(|(db, &sum)| *db = sum);
+            db.row_mut(0).assign(&ArrayView1::from(&*sums));
         }
     }
     Ok(())
