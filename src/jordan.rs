@@ -62,7 +62,7 @@ impl<T: elman_kernels::Scalar> Arrays<'_, T> {
 impl JordanCore {
     fn call(
         &self,
-        sequences: &Sequences,
+        sequences: ClassInstance<'_, Sequences>,
         parameters: Vec<Floats<'_>>,
         input: Floats<'_>,
         y_0: Option<Floats<'_>>,
@@ -126,7 +126,7 @@ impl JordanCore {
     pub fn saved_length(
         &self,
         env: Env,
-        sequences: &Sequences,
+        sequences: ClassInstance<'_, Sequences>,
         #[napi(ts_arg_type = "Int32Array | null")] lengths: Option<Ints<'_>>,
     ) -> Result<f64> {
         export(env, || {
@@ -144,7 +144,7 @@ impl JordanCore {
     pub fn forward(
         &self,
         env: Env,
-        sequences: &Sequences,
+        sequences: ClassInstance<'_, Sequences>,
         #[napi(ts_arg_type = "(Float32Array | Float64Array)[]")] parameters: Vec<Floats<'_>>,
         #[napi(ts_arg_type = "Float32Array | Float64Array")] input: Floats<'_>,
         #[napi(ts_arg_type = "Float32Array | Float64Array | null")] y0: Option<Floats<'_>>,
@@ -200,7 +200,7 @@ impl JordanCore {
     pub fn backward(
         &self,
         env: Env,
-        sequences: &Sequences,
+        sequences: ClassInstance<'_, Sequences>,
         #[napi(ts_arg_type = "(Float32Array | Float64Array)[]")] parameters: Vec<Floats<'_>>,
         #[napi(ts_arg_type = "Float32Array | Float64Array")] input: Floats<'_>,
         #[napi(ts_arg_type = "Float32Array | Float64Array | null")] y0: Option<Floats<'_>>,

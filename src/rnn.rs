@@ -79,7 +79,7 @@ impl RnnCore {
     #[allow(clippy::too_many_arguments)] // what forward and backward are both given
     fn call(
         &self,
-        sequences: &Sequences,
+        sequences: ClassInstance<'_, Sequences>,
         parameters: Vec<Floats<'_>>,
         input: Floats<'_>,
         hx: Option<Floats<'_>>,
@@ -137,7 +137,7 @@ impl RnnCore {
     pub fn saved_length(
         &self,
         env: Env,
-        sequences: &Sequences,
+        sequences: ClassInstance<'_, Sequences>,
         checkpoint_every: Option<f64>,
         #[napi(ts_arg_type = "Int32Array | null")] lengths: Option<Ints<'_>>,
     ) -> Result<f64> {
@@ -161,7 +161,7 @@ impl RnnCore {
     pub fn forward(
         &self,
         env: Env,
-        sequences: &Sequences,
+        sequences: ClassInstance<'_, Sequences>,
         #[napi(ts_arg_type = "(Float32Array | Float64Array)[]")] parameters: Vec<Floats<'_>>,
         #[napi(ts_arg_type = "Float32Array | Float64Array")] input: Floats<'_>,
         #[napi(ts_arg_type = "Float32Array | Float64Array | null")] hx: Option<Floats<'_>>,
@@ -211,7 +211,7 @@ impl RnnCore {
     pub fn backward(
         &self,
         env: Env,
-        sequences: &Sequences,
+        sequences: ClassInstance<'_, Sequences>,
         #[napi(ts_arg_type = "(Float32Array | Float64Array)[]")] parameters: Vec<Floats<'_>>,
         #[napi(ts_arg_type = "Float32Array | Float64Array")] input: Floats<'_>,
         #[napi(ts_arg_type = "Float32Array | Float64Array | null")] hx: Option<Floats<'_>>,

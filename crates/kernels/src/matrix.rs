@@ -69,6 +69,10 @@ impl<T> Matrix<T> {
     /// Lists its first rows.
     #[inline(always)]
     pub(crate) fn list<'l>(&self, list: &'l mut [*const T]) -> Rows<'l, T> {
+        if let [only] = list {
+            *only = self.data; // at each step of one sequence
+            return list;
+        }
         let mut row = self.data;
         for to in &mut *list {
             *to = row;

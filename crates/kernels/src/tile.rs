@@ -152,7 +152,20 @@ impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
     ///   very same matrix.
     #[inline(always)]
     pub(crate) unsafe fn compute<S: Simd<T>>(self, s: S) {
-        s.vectorize(Compute(self));
+        if self.c.len() == 1 { s.vectorize(ComputeRow(self)) } else { s.vectorize(Compute(self)) }
+    }
+}
+
+/// The task of a block of one row, likewise. Apart from the other, since a step of one sequence has no time for what a
+/// compiler works out before loops over tiles.
+struct ComputeRow<'a, T, const COLUMNS: bool>(Block<'a, T, COLUMNS>);
+
+impl<T: Scalar, const COLUMNS: bool> Task<T> for ComputeRow<'_, T, COLUMNS> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, s: S) {
+        self.0.row(s);
     }
 }
 
@@ -170,7 +183,6 @@ impl<T: Scalar, const COLUMNS: bool> Task<T> for Compute<'_, T, COLUMNS> {
         debug_assert!(!COLUMNS || block.range.len() == 1);
         match block.c.len() {
             0 => {}
-            1 => block.row(s),
             // A gradient's block is one tile and one panel, and has no time for loops over them.
             rows if COLUMNS => block.tile(s, 0, rows, block.range.start, 1),
             _ => block.rows(s),
