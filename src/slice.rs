@@ -9,6 +9,7 @@
 
 use std::cell::OnceCell;
 use std::marker::PhantomData;
+use std::ops::Range;
 use std::ptr;
 
 use elman_kernels::Scalar;
@@ -117,12 +118,6 @@ impl Memory {
             ));
         }
         Ok(Self { dtype, data: ptr::dangling_mut::<u64>().cast(), len: 0 })
-    }
-
-    fn overlaps(&self, other: &Self) -> bool {
-        let range = |m: &Self| (m.data as usize, m.data as usize + m.bytes());
-        let ((a, a_end), (b, b_end)) = (range(self), range(other));
-        a < b_end && b < a_end && self.len > 0 && other.len > 0
     }
 
     /// Checks that the elements `from..from + count` are there.
@@ -257,16 +252,25 @@ pub(crate) trait Array {
     fn memory(&self) -> Checked<Memory>;
 }
 
-/// Memory that a call uses.
-pub(crate) struct Regions(Vec<Memory>);
+/// Memory that a call uses: the addresses of each array that has any.
+pub(crate) struct Regions(Vec<Range<usize>>);
 
 /// More arrays than a call of a network of one layer has: to make room for them one by one would take longer than to
 /// compare them.
 const USUAL_REGIONS: usize = 32;
 
+impl Regions {
+    fn push(&mut self, memory: Memory) {
+        let start = memory.data as usize;
+        if memory.len > 0 {
+            self.0.push(start..start + memory.bytes());
+        }
+    }
+}
+
 impl<A: Array> Region for A {
     fn list(&self, into: &mut Regions) -> Checked<()> {
-        into.0.push(self.memory()?);
+        into.push(self.memory()?);
         Ok(())
     }
 }
@@ -293,9 +297,9 @@ pub(crate) fn disjoint(written: &[&dyn Region], read: &[&dyn Region]) -> Checked
 }
 
 /// Checks that none of the first `written` overlaps another one.
-fn apart(all: &[Memory], written: usize) -> Checked<()> {
+fn apart(all: &[Range<usize>], written: usize) -> Checked<()> {
     for (i, a) in all[..written].iter().enumerate() {
-        if all[i + 1..].iter().any(|b| a.overlaps(b)) {
+        if all[i + 1..].iter().any(|b| a.start < b.end && b.start < a.end) {
             return Err(Failure::Range("an array that is written overlaps another one of the call".into()));
         }
     }
@@ -409,8 +413,11 @@ mod tests {
             len,
         };
         let check = |written: &[(usize, usize)], read: &[(usize, usize)]| {
-            let all: Vec<_> = written.iter().chain(read).map(|&(start, len)| part(start, len)).collect();
-            apart(&all, written.len()).is_ok()
+            let mut all = Regions(Vec::new());
+            written.iter().for_each(|&(start, len)| all.push(part(start, len)));
+            let count = all.0.len();
+            read.iter().for_each(|&(start, len)| all.push(part(start, len)));
+            apart(&all.0, count).is_ok()
         };
         assert!(check(&[(0, 4)], &[(4, 4)]));
         assert!(!check(&[(0, 5)], &[(4, 4)]));
