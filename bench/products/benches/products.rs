@@ -123,7 +123,7 @@ fn bench_products(c: &mut Criterion) {
         let operands = [(dz.as_ptr(), 1, h), (x.as_ptr(), f, 1)];
         compare(c, &name, [hidden, rows, features], operands, |dw| {
             let product = Product { b: Rows::All(black_box(&x).view()), out: dw.view_mut() };
-            gram(&ctx, black_box(&dz).view(), [product], None)
+            gram(&ctx, black_box(&dz).view(), [product], None, None)
                 .expect("memory for panels");
         });
     }

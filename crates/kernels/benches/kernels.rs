@@ -149,7 +149,7 @@ fn bench_gram(c: &mut Criterion) {
         group.bench_function(format!("{k}x{m}x{n}"), |b| {
             b.iter(|| {
                 let product = Product { b: Rows::All(right.view()), out: out.view_mut() };
-                gram(&ctx, black_box(left.view()), [product], None).expect("memory for panels");
+                gram(&ctx, black_box(left.view()), [product], None, None).expect("memory for panels");
             });
         });
     }

@@ -9,7 +9,7 @@ use crate::matrix::{Lists, Matrix, copy_rows, roomy};
 use crate::pack::Packed;
 use crate::places::{Placed, StepRows, Target};
 use crate::tile::{Base, Block, Finish, LEAST_ROWS};
-use crate::{Context, Scalar, Steps};
+use crate::{Context, Scalar, Scratch, Steps};
 
 /// Rows that are multiplied by all panels before the next ones: X of 96 rows by K = 1024 floats takes
 /// 400 KB, within the second cache.
@@ -60,18 +60,12 @@ pub fn affine_placed<'y, T: Scalar>(
     y: impl Into<Target<'y, T>>,
 ) {
     let mut y = y.into();
+    let product = Product::new(steps, x, w, init, &mut y);
     let (rows, n) = (steps.rows(), w.n());
-    assert_eq!(x.array.ncols(), w.k(), "affine: x must be (R, K)");
-    assert_eq!(y.array.ncols(), n, "affine: y must be (R, N)");
-    if let Init::Bias(b) = init {
-        assert_eq!(b.len(), n, "affine: the bias must have N elements");
-    }
-    let product = Product { steps, a: x.rows(steps), w, init, c: y.rows(steps) };
     if rows == 0 || n == 0 {
         return;
     }
-    let work = rows.saturating_mul(n).saturating_mul(w.k());
-    let mut team = ctx.team(work, usize::MAX);
+    let mut team = ctx.team(product.work(), usize::MAX);
     let all = w.panels.count();
     // Threads share out the rows, or the panels where there are few rows.
     let (rows_of_part, panels_of_part) = if rows >= LEAST_ROWS * team.size() {
@@ -80,8 +74,6 @@ pub fn affine_placed<'y, T: Scalar>(
         (rows, all.div_ceil(team.size()))
     };
     let panel_parts = all.div_ceil(panels_of_part);
-    // The rows of a part are read once for each panel.
-    let again = product.a.scattered() && all >= WORTH_A_COPY;
     team.share(rows.div_ceil(rows_of_part) * panel_parts, |part| {
         if ctx.cancelled() {
             return;
@@ -90,20 +82,70 @@ pub fn affine_placed<'y, T: Scalar>(
         let panel = part % panel_parts * panels_of_part;
         let rows = row..rows.min(row + rows_of_part);
         let panels = panel..all.min(panel + panels_of_part);
-        let room = || ctx.scratch::<T>(rows.len() * roomy::<T>(w.k())).ok(); // slower without, but as good
-        let mut near = again.then(room).flatten();
-        let near = near.as_mut().map(|room| Matrix::over(room, roomy::<T>(w.k())));
-        T::affine(ctx.isa(), Affine { product: &product, rows: rows.clone(), panels, near });
+        let mut near = product.room(ctx, rows.len());
+        let near = near.as_mut().map(|room| product.over(room));
+        T::affine(ctx.isa(), Affine { product: &product, rows, panels, near });
     });
 }
 
 /// What the threads of a team share: they compute disjoint parts of C.
-struct Product<'a, T: Scalar> {
+pub(crate) struct Product<'a, T: Scalar> {
     steps: &'a Steps,
     a: StepRows<'a, T>,
     w: &'a Packed<'a, T>,
     init: Init<'a, T>,
     c: StepRows<'a, T>,
+}
+
+impl<'a, T: Scalar> Product<'a, T> {
+    /// Checks the shapes, as [`affine_placed`] says.
+    pub(crate) fn new<'l: 'a, 'y: 'a>(
+        steps: &'a Steps,
+        x: Placed<'l, T>,
+        w: &'a Packed<'a, T>,
+        init: Init<'a, T>,
+        y: &mut Target<'y, T>,
+    ) -> Self {
+        assert_eq!(x.array.ncols(), w.k(), "affine: x must be (R, K)");
+        assert_eq!(y.array.ncols(), w.n(), "affine: y must be (R, N)");
+        if let Init::Bias(b) = init {
+            assert_eq!(b.len(), w.n(), "affine: the bias must have N elements");
+        }
+        Self { steps, a: x.rows(steps), w, init, c: y.rows(steps) }
+    }
+
+    /// Multiply-adds.
+    pub(crate) fn work(&self) -> usize {
+        self.steps.rows().saturating_mul(self.w.n()).saturating_mul(self.w.k())
+    }
+
+    /// A better place for `rows` rows of A, if they are read from there sooner, though they have to be copied: they are read
+    /// once for each panel.
+    pub(crate) fn room<'c>(&self, ctx: &'c Context, rows: usize) -> Option<Scratch<'c, T>> {
+        let again = self.a.scattered() && self.w.panels.count() >= WORTH_A_COPY;
+        again.then(|| ctx.scratch(rows * roomy::<T>(self.w.k())).ok()).flatten() // slower without, but as good
+    }
+
+    /// Rows in such a place.
+    fn over(&self, room: &mut [T]) -> Matrix<T> {
+        Matrix::over(room, roomy::<T>(self.w.k()))
+    }
+
+    /// Computes `rows`, with a [`room`](Self::room) for [`ROWS_TOGETHER`] of them if there is one.
+    #[inline(always)]
+    pub(crate) fn compute<S: Simd<T>>(
+        &self,
+        s: S,
+        rows: Range<usize>,
+        mut near: Option<&mut Scratch<'_, T>>,
+    ) {
+        for start in rows.clone().step_by(ROWS_TOGETHER) {
+            let rows = start..rows.end.min(start + ROWS_TOGETHER);
+            let panels = 0..self.w.panels.count();
+            let near = near.as_mut().map(|room| self.over(room));
+            Affine { product: self, rows, panels, near }.run(s);
+        }
+    }
 }
 
 /// One part of a product.

@@ -1,7 +1,8 @@
 //! Aᵀ B over many rows: the gradients of weights, dW = Σ over rows of dzᵀ x, and of a bias, db = Σ over rows of dz.
 //!
 //! ```text
-//! for each chunk of rows                              B[chunk] is packed into panels, of all B that are multiplied by A
+//! for each chunk of rows                              Y[chunk] = A[chunk] W, if it goes along
+//!                                                     B[chunk] is packed into panels, of all B that are multiplied by A
 //!   for COLUMNS_TOGETHER of A's columns               A[chunk, columns] is packed, and added to the sums
 //!     for each panel, for each tile                   out[tile, panel] += A[chunk, tile]ᵀ B[chunk, panel]
 //! ```
@@ -17,15 +18,17 @@ use std::sync::{Mutex, PoisonError};
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
+use crate::affine::{self, Init, ROWS_TOGETHER, affine_placed};
 use crate::context::MULTIPLY_ADDS_OF_AN_ELEMENT;
 use crate::isa::{CACHE_LINE, FAR, Simd, Task, packs_early_rows_faster};
 use crate::matrix::{Matrix, row_stride};
 use crate::operand::{Rows, Source};
-use crate::pack::{PANEL_VECTORS, Panels};
+use crate::pack::{PANEL_VECTORS, Packed, Panels};
+use crate::places::Target;
 use crate::pool::Member;
 use crate::reduce::{SUMMED_TOGETHER, add_rows};
 use crate::tile::{Base, Block, Finish, MOST_ROWS};
-use crate::{AllocError, Context, Scalar, Scratch};
+use crate::{AllocError, Context, Scalar, Scratch, Steps};
 
 /// Rows in a chunk. Each chunk adds to all of `out` and so reads and writes it; at 1024 by 1024 that is 4 MB, and chunks
 /// four times as long save 4 % of a training step. A panel of a chunk takes 128 KB of the second cache. No power of two:
@@ -38,6 +41,10 @@ const _: () =
 /// takes 774 KB in float32, and stays in a second cache of 1 or 2 MB.
 const COLUMNS_TOGETHER: usize = 16 * MOST_ROWS;
 
+/// Bytes of a chunk of A up to which a product along with the others finds it in the second cache, or leaves it there. With
+/// twice as many a training step of 512 units takes 4 % longer than if A is read once more.
+const READ_ONCE: usize = 1 << 20;
+
 /// One of the products of [`gram`]: out = Aᵀ B.
 #[derive(Debug)]
 pub struct Product<'a, 'o, T> {
@@ -47,7 +54,21 @@ pub struct Product<'a, 'o, T> {
     pub out: ArrayViewMut2<'o, T>,
 }
 
-/// out = Aᵀ B for each of `products`, and the sums of A's columns if there is room for them: what a layer's backward pass
+/// A product of A itself, made by the way: Y = init + A W. The gradient of a layer's input, which else would read all of A
+/// from memory once more.
+#[derive(Debug)]
+pub struct Along<'a, 'y, T: Scalar> {
+    /// In which order A's rows are.
+    pub steps: &'a Steps,
+    /// W, of M rows.
+    pub weights: &'a Packed<'a, T>,
+    /// What Y starts from.
+    pub init: Init<'a, T>,
+    /// Y, of K rows.
+    pub out: Target<'y, T>,
+}
+
+/// out = Aᵀ B for each of `products`, and the sums of A's columns if there is room for them, and a product `along` with these: what a layer's backward pass
 /// needs of the gradients before its activation. a (K, M), each b (K, N), its out (M, N), M sums; rows must be contiguous,
 /// with any row stride.
 ///
@@ -63,6 +84,7 @@ pub fn gram<'a, 'o, T: Scalar>(
     a: ArrayView2<'_, T>,
     products: impl IntoIterator<Item = Product<'a, 'o, T>>,
     sums: Option<&mut [T]>,
+    along: Option<Along<'_, '_, T>>,
 ) -> Result<(), AllocError> {
     let (k, m) = a.dim();
     let lanes = T::lanes(ctx.isa());
@@ -87,18 +109,33 @@ pub fn gram<'a, 'o, T: Scalar>(
         sums.fill(T::zero());
         sums.as_mut_ptr()
     });
-    if m == 0 || k == 0 || (panels == 0 && sums.is_none()) {
+    let nothing = m == 0 || k == 0 || (panels == 0 && sums.is_none());
+    let bytes_of_chunk = k.min(CHUNK).saturating_mul(m).saturating_mul(size_of::<T>());
+    let mut along = match along {
+        Some(Along { steps, weights, init, out }) if nothing || bytes_of_chunk > READ_ONCE => {
+            affine_placed(ctx, steps, a.into(), weights, init, out);
+            None
+        }
+        along => along,
+    };
+    if nothing {
         return Ok(());
     }
+    let along = along.as_mut().map(|Along { steps, weights, init, out }| {
+        assert_eq!(steps.rows(), k, "gram: the steps must have as many rows as a");
+        affine::Product::new(steps, a.into(), weights, *init, out)
+    });
     let n: usize = right.iter().map(|right| right.panels.n).sum();
     let of_sums = if sums.is_some() { MULTIPLY_ADDS_OF_AN_ELEMENT } else { 0 };
     let work = m.saturating_mul(k).saturating_mul(n + of_sums);
+    let work = work.saturating_add(along.as_ref().map_or(0, affine::Product::work));
     let mut team = ctx.team(work, usize::MAX);
     let scratch = (0..team.size())
         .map(|_| {
             let left = ctx.scratch(m.min(COLUMNS_TOGETHER) * k.min(CHUNK))?;
             let right = ctx.scratch(stored * k.min(CHUNK))?;
-            Ok(Mutex::new((left, right)))
+            let near = along.as_ref().and_then(|along| along.room(ctx, ROWS_TOGETHER));
+            Ok(Mutex::new((left, right, near)))
         })
         .collect::<Result<Vec<_>, AllocError>>()?;
     let widest = right.iter().map(|right| right.panels.n).max().unwrap_or(0);
@@ -111,12 +148,13 @@ pub fn gram<'a, 'o, T: Scalar>(
         panels,
         n,
         sums,
+        along,
         early: packs_early_rows_faster() && bytes >= FAR,
     };
     team.run(work, |member| {
         let mut scratch = scratch[member.index].lock().unwrap_or_else(PoisonError::into_inner);
-        let (left, right) = &mut *scratch;
-        T::gram(ctx.isa(), Gram { ctx, plan: &plan, member, left, right });
+        let (left, right, near) = &mut *scratch;
+        T::gram(ctx.isa(), Gram { ctx, plan: &plan, member, left, right, near: near.as_mut() });
     });
     Ok(())
 }
@@ -135,7 +173,7 @@ struct Right<'a, T> {
 }
 
 /// Products whose shapes have been checked.
-struct Plan<'a, T> {
+struct Plan<'a, T: Scalar> {
     k: usize,
     m: usize,
     left: Source<'a, T>,
@@ -146,11 +184,12 @@ struct Plan<'a, T> {
     n: usize,
     /// M sums of the columns of the left operand, if they are wanted.
     sums: Option<*mut T>,
+    along: Option<affine::Product<'a, T>>,
     /// Whether rows are asked for before they are packed.
     early: bool,
 }
 
-impl<T> Plan<'_, T> {
+impl<T: Scalar> Plan<'_, T> {
     /// The right operands that have some of these panels of all, and which of their own.
     #[inline(always)]
     fn right(&self, all: &Range<usize>) -> impl Iterator<Item = (&Right<'_, T>, Range<usize>)> {
@@ -180,6 +219,8 @@ pub struct Gram<'a, 's, T: Scalar> {
     member: Member<'a>,
     left: &'a mut Scratch<'s, T>,
     right: &'a mut Scratch<'s, T>,
+    /// Where the product along with these reads A's rows, if not where they are.
+    near: Option<&'a mut Scratch<'s, T>>,
 }
 
 impl<T: Scalar> Task<T> for Gram<'_, '_, T> {
@@ -188,17 +229,21 @@ impl<T: Scalar> Task<T> for Gram<'_, '_, T> {
     #[inline(always)]
     fn run<S: Simd<T>>(mut self, s: S) {
         let plan = self.plan;
-        let share = |len, grain| self.member.share(len, grain);
-        let (rows, panels, summed) = if plan.splits_left(self.member.size, S::MAX_ROWS) {
+        let member = self.member;
+        let share = |len, grain| member.share(len, grain);
+        let (mut rows, panels, summed) = if plan.splits_left(self.member.size, S::MAX_ROWS) {
             let rows = share(plan.m, S::MAX_ROWS);
             (rows.clone(), 0..plan.panels, rows)
         } else {
             (0..plan.m, share(plan.panels, 1), share(plan.m, CACHE_LINE / size_of::<T>()))
         };
-        if rows.is_empty() || (panels.is_empty() && plan.sums.is_none()) {
+        if panels.is_empty() && plan.sums.is_none() {
+            rows = 0..0;
+        }
+        if rows.is_empty() && plan.along.is_none() {
             return;
         }
-        let tiles = rows.len().div_ceil(S::MAX_ROWS);
+        let tiles = rows.len().div_ceil(S::MAX_ROWS).max(1);
         let blocks = tiles.div_ceil(COLUMNS_TOGETHER / S::MAX_ROWS);
         let together = tiles.div_ceil(blocks) * S::MAX_ROWS;
         for start in (0..plan.k).step_by(CHUNK) {
@@ -206,6 +251,13 @@ impl<T: Scalar> Task<T> for Gram<'_, '_, T> {
                 return;
             }
             let chunk = start..plan.k.min(start + CHUNK);
+            if let Some(along) = &plan.along {
+                let rows = share(chunk.len(), S::MAX_ROWS);
+                along.compute(s, start + rows.start..start + rows.end, self.near.as_deref_mut());
+            }
+            if rows.is_empty() {
+                continue;
+            }
             self.pack_right(s, &chunk, &panels);
             let mut early = Early::new(plan, &rows, &panels, chunk.end, S::MAX_ROWS);
             for first in rows.clone().step_by(together) {
@@ -293,7 +345,7 @@ impl<T: Scalar> Gram<'_, '_, T> {
 }
 
 /// The next chunk, which a thread asks for while it multiplies one: a few rows with each tile.
-struct Early<'a, T> {
+struct Early<'a, T: Scalar> {
     plan: &'a Plan<'a, T>,
     /// The thread's columns of the left operand.
     columns: &'a Range<usize>,
@@ -304,7 +356,7 @@ struct Early<'a, T> {
     with_a_tile: usize,
 }
 
-impl<'a, T> Early<'a, T> {
+impl<'a, T: Scalar> Early<'a, T> {
     /// For the chunk from row `next` on; tiles have up to `width` columns.
     #[inline(always)]
     fn new(
@@ -342,7 +394,7 @@ mod tests {
     use crate::testing::{assert_close, contexts, naive_product, random};
 
     fn one<T: Scalar>(ctx: &Context, a: ArrayView2<'_, T>, b: Rows<'_, T>, out: ArrayViewMut2<'_, T>) {
-        gram(ctx, a, [Product { b, out }], None).unwrap();
+        gram(ctx, a, [Product { b, out }], None, None).unwrap();
     }
 
     fn check<T: Scalar>(k: usize, m: usize, n: usize, seed: u64) {
@@ -373,21 +425,31 @@ mod tests {
         }
     }
 
-    /// Products of the same A beside each alone, and its sums.
+    /// Products of the same A beside each alone, its sums, and a product along with them.
     fn check_several<T: Scalar>(k: usize, m: usize, columns: &[usize], seed: u64) {
         let a = random::<T>((k, m + 1), seed);
         let a = a.slice(s![.., 1..]);
         let rights: Vec<_> = columns.iter().map(|&n| random::<T>((k, n), seed + n as u64)).collect();
         let expected = naive_product(Array2::<T>::ones((1, k)).view(), a);
+        let (w, before) = (random::<T>((m, 150), seed + 7), random::<T>((k, 152), seed + 8));
         let mut first: Option<Vec<T>> = None;
         for ctx in contexts() {
             let mut outs: Vec<_> = columns.iter().map(|&n| Array2::from_elem((m, n + 2), T::nan())).collect();
             let mut sums = vec![T::nan(); m];
-            let products = rights.iter().zip(&mut outs).map(|(b, out)| {
-                let out = out.slice_mut(s![.., 2..]);
-                Product { b: Rows::All(b.view()), out }
-            });
-            gram(&ctx, a, products, Some(&mut sums)).unwrap();
+            let weights = Packed::new(&ctx, w.view()).unwrap();
+            for init in [Init::Zero, Init::Accumulate] {
+                let products = rights.iter().zip(&mut outs).map(|(b, out)| {
+                    let out = out.slice_mut(s![.., 2..]);
+                    Product { b: Rows::All(b.view()), out }
+                });
+                let [mut along, mut alone] = [before.clone(), before.clone()];
+                let steps = Steps::uniform(1, k).unwrap();
+                let out = along.slice_mut(s![.., 1..151]).into();
+                let with = Along { steps: &steps, weights: &weights, init, out };
+                gram(&ctx, a, products, Some(&mut sums), Some(with)).unwrap();
+                affine_placed(&ctx, &steps, a.into(), &weights, init, alone.slice_mut(s![.., 1..151]));
+                assert_eq!(along, alone, "{ctx:?} {init:?}");
+            }
             for (b, out) in rights.iter().zip(&outs) {
                 let mut alone = Array2::from_elem((m, b.ncols()), T::nan());
                 one(&ctx, a, Rows::All(b.view()), alone.view_mut());
@@ -421,6 +483,8 @@ mod tests {
         check_several::<f64>(CHUNK + 1, 300, &[41, 500], 2); // splits B's
         check_several::<f32>(CHUNK + 64, COLUMNS_TOGETHER + 5, &[9], 3);
         check_several::<f32>(3000, 700, &[], 4); // sums alone
+        check_several::<f32>(150, 1023, &[20], 5); // rows that the product along with them copies
+        const { assert!(150 * 1023 * 4 < READ_ONCE && (CHUNK + 1) * 300 * 8 > READ_ONCE) };
     }
 
     proptest! {

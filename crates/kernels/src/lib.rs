@@ -64,7 +64,7 @@ pub use chain::{Chain, chain};
 pub use context::Context;
 pub use dropout::{dropout, dropout_in_place};
 pub use fingerprint::fingerprint;
-pub use gram::{Product, gram};
+pub use gram::{Along, Product, gram};
 pub use isa::{CACHE_LINE, Isa, Simd, Task};
 pub use operand::{Pick, Rows};
 pub use pack::Packed;

@@ -9,7 +9,8 @@
 //! ```
 
 use elman_kernels::{
-    Context, Init, Packed, Pick, Placed, Product, Rows, Scalar, Scratch, Steps, Target, affine_placed, gram,
+    Along, Context, Init, Packed, Pick, Placed, Product, Rows, Scalar, Scratch, Steps, Target, affine_placed,
+    gram,
 };
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, Zip};
 
@@ -71,31 +72,40 @@ pub(crate) fn begin<T: Scalar>(given: &Given<'_, T>, above: &Above<'_, T>, mut t
     }
 }
 
-/// dX, if wanted.
-pub(crate) fn input_gradient<T: Scalar>(
-    ctx: &Context,
-    given: &Given<'_, T>,
-    dz: ArrayView2<'_, T>,
+/// W_ih in panels for dX, if that is wanted.
+pub(crate) fn input_weights<'a, T: Scalar>(
+    ctx: &'a Context,
     w_ih: ArrayView2<'_, T>,
-    below: &mut Below<'_, T>,
-) -> Result<(), Error> {
-    if let Some(dx) = &mut below.dx {
-        let packed = Packed::new(ctx, w_ih)?;
-        let init = if below.add_dx { Init::Accumulate } else { Init::Zero };
-        affine_placed(ctx, given.pass.steps, dz.into(), &packed, init, dx.reborrow());
-    }
-    Ok(())
+    below: &Below<'_, T>,
+) -> Result<Option<Packed<'a, T>>, Error> {
+    Ok(below.dx.is_some().then(|| Packed::new(ctx, w_ih)).transpose()?)
 }
 
-/// The gradients of the weights of the input and of a state that is the output, dZᵀ X and dZᵀ S₋₁, and db.
+/// dX, a product along with the gradients of the weights, if `weights` are there and it is wanted.
+pub(crate) fn input_gradient<'a, T: Scalar>(
+    given: &'a Given<'_, T>,
+    weights: Option<&'a Packed<'a, T>>,
+    below: &'a mut Below<'_, T>,
+) -> Option<Along<'a, 'a, T>> {
+    let (weights, dx) = (weights?, below.dx.as_mut()?);
+    let init = if below.add_dx { Init::Accumulate } else { Init::Zero };
+    Some(Along { steps: given.pass.steps, weights, init, out: dx.reborrow() })
+}
+
+/// The gradients of the weights of the input and of a state that is the output, dZᵀ X and dZᵀ S₋₁, and db, with what goes
+/// along; `weights` may be none.
 pub(crate) fn recurrent_gradients<T: Scalar>(
     ctx: &Context,
     given: &Given<'_, T>,
     above: &Above<'_, T>,
     dz: ArrayView2<'_, T>,
+    along: Option<Along<'_, '_, T>>,
     weights: &mut [ArrayViewMut2<'_, T>],
     biases: &mut [ArrayViewMut2<'_, T>],
 ) -> Result<(), Error> {
+    if weights.is_empty() {
+        return gradients(ctx, dz, along, [], biases);
+    }
     let (pass, x, y) = (given.pass, given.x.array, above.y.array);
     let of_x = given.x.places.map(|places| pass.picks(|t, b| Pick::First(places.row(t, b)))).transpose()?;
     let x = match &of_x {
@@ -105,18 +115,19 @@ pub(crate) fn recurrent_gradients<T: Scalar>(
     let before = pass.previous(|t, b| above.y.index(pass.steps, t, b))?;
     let state = Rows::Picked { first: y, second: given.states[0], index: &before };
     let products = [x, state].into_iter().zip(weights).map(|(b, dw)| Product { b, out: dw.view_mut() });
-    gradients(ctx, dz, products, biases)
+    gradients(ctx, dz, along, products, biases)
 }
 
 /// These products dZᵀ B, and db, the same for each of `biases`, which may be none.
 pub(crate) fn gradients<'a, T: Scalar + 'a>(
     ctx: &Context,
     dz: ArrayView2<'_, T>,
+    along: Option<Along<'_, '_, T>>,
     products: impl IntoIterator<Item = Product<'a, 'a, T>>,
     biases: &mut [ArrayViewMut2<'_, T>],
 ) -> Result<(), Error> {
     let mut sums = (!biases.is_empty()).then(|| ctx.scratch(dz.ncols())).transpose()?;
-    gram(ctx, dz, products, sums.as_deref_mut())?;
+    gram(ctx, dz, products, sums.as_deref_mut(), along)?;
     if let Some(sums) = sums {
         for db in biases {
             db.row_mut(0).assign(&ArrayView1::from(&*sums));

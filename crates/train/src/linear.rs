@@ -7,7 +7,7 @@
 
 use crate::Error;
 use crate::error::expect_length;
-use elman_kernels::{Context, Init, Packed, Product, Rows, Scalar, affine, gram};
+use elman_kernels::{Along, Context, Init, Packed, Product, Rows, Scalar, Steps, affine, gram};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 /// The shape of a call.
@@ -90,11 +90,17 @@ impl Linear {
             expect_length("grad_bias", &[out_features], db.len())?;
         }
 
-        if let Some(dx) = dx {
-            affine(ctx, dy, &Packed::new(ctx, weight)?, Init::Zero, dx);
-        }
+        let packed = dx.is_some().then(|| Packed::new(ctx, weight)).transpose()?;
+        // Rows without an order in time are all of one step.
+        let steps = Steps::uniform(1, rows).expect("as many rows as there are");
+        let along = dx.zip(packed.as_ref()).map(|(dx, weights)| Along {
+            steps: &steps,
+            weights,
+            init: Init::Zero,
+            out: dx.into(),
+        });
         let products = dw.map(|out| Product { b: Rows::All(x), out });
-        gram(ctx, dy, products, db)?;
+        gram(ctx, dy, products, db, along)?;
         Ok(())
     }
 }

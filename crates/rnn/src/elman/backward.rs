@@ -15,7 +15,7 @@ use ndarray::{ArrayView2, ArrayViewMut2};
 
 use super::{Elman, Nonlinearity};
 use crate::Error;
-use crate::batched::{begin, input_gradient, recurrent_gradients};
+use crate::batched::{begin, input_gradient, input_weights, recurrent_gradients};
 use crate::cell::{Above, Below, Given, List};
 
 pub(super) fn recur<T: Scalar>(
@@ -58,8 +58,10 @@ pub(super) fn project<T: Scalar>(
     dz: ArrayView2<'_, T>,
     mut below: Below<'_, T>,
 ) -> Result<(), Error> {
-    input_gradient(ctx, given, dz, cell.weights(given.parameters).w_ih, &mut below)?;
-    let Some(mut gradients) = below.dparameters else { return Ok(()) };
-    let (weights, biases) = gradients.split_at_mut(2);
-    recurrent_gradients(ctx, given, above, dz, weights, biases)
+    let w_ih = input_weights(ctx, cell.weights(given.parameters).w_ih, &below)?;
+    let mut gradients = below.dparameters.take().unwrap_or_default();
+    let count = gradients.len().min(2);
+    let (weights, biases) = gradients.split_at_mut(count);
+    let along = input_gradient(given, w_ih.as_ref(), &mut below);
+    recurrent_gradients(ctx, given, above, dz, along, weights, biases)
 }

@@ -21,7 +21,7 @@ use elman_kernels::{
 use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 
 use super::{Jordan, OutputNonlinearity};
-use crate::batched::{begin, gradients, input_gradient, recurrent_gradients};
+use crate::batched::{begin, gradients, input_gradient, input_weights, recurrent_gradients};
 use crate::cell::{Above, Below, Given, List};
 use crate::{Error, Nonlinearity};
 
@@ -79,12 +79,15 @@ pub(super) fn project<T: Scalar>(
     mut below: Below<'_, T>,
 ) -> Result<(), Error> {
     let (dz, dv) = dz.split_at(Axis(1), cell.hidden_size);
-    input_gradient(ctx, given, dz, cell.weights(given.parameters).w_ih, &mut below)?;
-    let Some(mut dparameters) = below.dparameters else { return Ok(()) };
-    let (weights, biases) = dparameters.split_at_mut(3);
-    let (recurrent, output) = weights.split_at_mut(2);
-    let (of_dz, of_dv) = biases.split_at_mut(biases.len().min(2));
-    recurrent_gradients(ctx, given, above, dz, recurrent, of_dz)?;
+    let w_ih = input_weights(ctx, cell.weights(given.parameters).w_ih, &below)?;
+    let mut dparameters = below.dparameters.take().unwrap_or_default();
+    let count = dparameters.len().min(3);
+    let (weights, biases) = dparameters.split_at_mut(count);
+    let (recurrent, output) = weights.split_at_mut(count.min(2));
+    let count = biases.len().min(2);
+    let (of_dz, of_dv) = biases.split_at_mut(count);
+    let along = input_gradient(given, w_ih.as_ref(), &mut below);
+    recurrent_gradients(ctx, given, above, dz, along, recurrent, of_dz)?;
     let products = output.iter_mut().map(|dw| Product { b: Rows::All(above.saved), out: dw.view_mut() });
-    gradients(ctx, dv, products, of_dv)
+    gradients(ctx, dv, None, products, of_dv)
 }
