@@ -357,7 +357,7 @@ describe('tensors', () => {
   })
 })
 
-describe('small results of training, which are made in one buffer,', () => {
+describe('small results of training, which share buffers,', () => {
   /** What a pass over each kind of layer leaves, and a call of `vjp` with its pullback. */
   function results(): Tensor[] {
     const layers = [
@@ -392,6 +392,22 @@ describe('small results of training, which are made in one buffer,', () => {
       expect(result.toArray()).toEqual(before[place])
     }
     expect(new Set(all.map(({ data }) => data.buffer)).size).toBe(all.length)
+  })
+
+  it('stay as they are while calls after theirs fill their buffer and others', () => {
+    const rnn = new nn.RNN(8, 12, { numLayers: 2, dtype: 'float64' })
+    const kept = Array.from({ length: 120 }, (_, call) => {
+      const { output, hN, pullback } = rnn.vjp(filled([3, 2, 8], call, { dtype: 'float64' }))
+      const { input, hx, parameters } = pullback(
+        null,
+        filled([2, 2, 12], call, { dtype: 'float64' }),
+      )
+      return [output, hN, input, hx, ...parameters.values()].map((result) => ({
+        result,
+        before: result.toArray(),
+      }))
+    })
+    for (const { result, before } of kept.flat()) expect(result.toArray()).toEqual(before)
   })
 
   it('stay when the memory of one is transferred', () => {
