@@ -62,7 +62,7 @@ impl<T: elman_kernels::Scalar> Arrays<'_, T> {
 impl JordanCore {
     fn call(
         &self,
-        sequences: ClassInstance<'_, Sequences>,
+        sequences: &Sequences,
         parameters: Vec<Floats<'_>>,
         input: Floats<'_>,
         y_0: Option<Floats<'_>>,
@@ -156,7 +156,7 @@ impl JordanCore {
     ) -> Result<f64> {
         work::run(env, || {
             disjoint(&[&output, &y_n, &saved], &[&parameters, &input, &y0, &teacher, &lengths])?;
-            let call = self.call(sequences, parameters, input, y0, teacher, lengths)?;
+            let call = self.call(&sequences, parameters, input, y0, teacher, lengths)?;
             let (mut output, mut y_n, mut saved) = (output.take()?, y_n.take()?, saved.take()?);
             let dtype = self.dtype;
             Ok(move |ctx: &Context| {
@@ -223,7 +223,7 @@ impl JordanCore {
                 &[&grad_input, &grad_y0, &grad_teacher, &grad_parameters],
                 &[&parameters, &input, &y0, &teacher, &output, &saved, &grad_output, &grad_y_n, &lengths],
             )?;
-            let call = self.call(sequences, parameters, input, y0, teacher, lengths)?;
+            let call = self.call(&sequences, parameters, input, y0, teacher, lengths)?;
             let (output, saved) = (output.take()?, saved.take()?);
             let (grad_output, grad_y_n) = (grad_output.take()?, grad_y_n.take()?);
             let (mut grad_input, mut grad_y0) = (grad_input.take()?, grad_y0.take()?);

@@ -79,7 +79,7 @@ impl RnnCore {
     #[allow(clippy::too_many_arguments)] // what forward and backward are both given
     fn call(
         &self,
-        sequences: ClassInstance<'_, Sequences>,
+        sequences: &Sequences,
         parameters: Vec<Floats<'_>>,
         input: Floats<'_>,
         hx: Option<Floats<'_>>,
@@ -176,7 +176,7 @@ impl RnnCore {
         work::run(env, || {
             disjoint(&[&output, &h_n, &saved], &[&parameters, &input, &hx, &lengths])?;
             let call =
-                self.call(sequences, parameters, input, hx, dropout, seed, checkpoint_every, lengths)?;
+                self.call(&sequences, parameters, input, hx, dropout, seed, checkpoint_every, lengths)?;
             let (mut output, mut h_n, mut saved) = (output.take()?, h_n.take()?, saved.take()?);
             let dtype = self.dtype;
             Ok(move |ctx: &Context| {
@@ -236,7 +236,7 @@ impl RnnCore {
                 &[&parameters, &input, &hx, &output, &saved, &grad_output, &grad_h_n, &lengths],
             )?;
             let call =
-                self.call(sequences, parameters, input, hx, dropout, seed, checkpoint_every, lengths)?;
+                self.call(&sequences, parameters, input, hx, dropout, seed, checkpoint_every, lengths)?;
             let (output, saved) = (output.take()?, saved.take()?);
             let (grad_output, grad_h_n) = (grad_output.take()?, grad_h_n.take()?);
             let (mut grad_input, mut grad_hx) = (grad_input.take()?, grad_hx.take()?);

@@ -19,6 +19,8 @@ use crate::work::{self, Portable, done};
 /// such memory, and frees it only when the event loop turns. The layout that was used last is kept, since the
 /// calls of a training step follow each other. Lengths are given with each call: to make such an object for each
 /// order of lengths would take longer than to make the layout.
+// Calls take a `ClassInstance` of it: a reference would be entered in a table of napi-rs's, behind a lock, for as long as
+// the call runs.
 #[napi]
 pub struct Sequences {
     form: Form,

@@ -41,8 +41,7 @@ pub fn affine<T: Scalar>(
     init: Init<'_, T>,
     y: ArrayViewMut2<'_, T>,
 ) {
-    // Rows without an order in time are all of one step.
-    let steps = Steps::uniform(1, y.nrows()).expect("as many rows as there are");
+    let steps = Steps::unordered(y.nrows());
     affine_placed(ctx, &steps, x.into(), w, init, y);
 }
 
@@ -60,32 +59,7 @@ pub fn affine_placed<'y, T: Scalar>(
     y: impl Into<Target<'y, T>>,
 ) {
     let mut y = y.into();
-    let product = Product::new(steps, x, w, init, &mut y);
-    let (rows, n) = (steps.rows(), w.n());
-    if rows == 0 || n == 0 {
-        return;
-    }
-    let mut team = ctx.team(product.work(), usize::MAX);
-    let all = w.panels.count();
-    // Threads share out the rows, or the panels where there are few rows.
-    let (rows_of_part, panels_of_part) = if rows >= LEAST_ROWS * team.size() {
-        (rows.div_ceil(team.size()).clamp(LEAST_ROWS, ROWS_TOGETHER), all)
-    } else {
-        (rows, all.div_ceil(team.size()))
-    };
-    let panel_parts = all.div_ceil(panels_of_part);
-    team.share(rows.div_ceil(rows_of_part) * panel_parts, |part| {
-        if ctx.cancelled() {
-            return;
-        }
-        let row = part / panel_parts * rows_of_part;
-        let panel = part % panel_parts * panels_of_part;
-        let rows = row..rows.min(row + rows_of_part);
-        let panels = panel..all.min(panel + panels_of_part);
-        let mut near = product.room(ctx, rows.len());
-        let near = near.as_mut().map(|room| product.over(room));
-        T::affine(ctx.isa(), Affine { product: &product, rows, panels, near });
-    });
+    Product::new(steps, x, w, init, &mut y).run(ctx);
 }
 
 /// What the threads of a team share: they compute disjoint parts of C.
@@ -119,6 +93,34 @@ impl<'a, T: Scalar> Product<'a, T> {
         self.steps.rows().saturating_mul(self.w.n()).saturating_mul(self.w.k())
     }
 
+    /// Computes all rows.
+    pub(crate) fn run(&self, ctx: &Context) {
+        let (rows, all) = (self.steps.rows(), self.w.panels.count());
+        if rows == 0 || all == 0 {
+            return;
+        }
+        let mut team = ctx.team(self.work(), usize::MAX);
+        // Threads share out the rows, or the panels where there are few rows.
+        let (rows_of_part, panels_of_part) = if rows >= LEAST_ROWS * team.size() {
+            (rows.div_ceil(team.size()).clamp(LEAST_ROWS, ROWS_TOGETHER), all)
+        } else {
+            (rows, all.div_ceil(team.size()))
+        };
+        let panel_parts = all.div_ceil(panels_of_part);
+        team.share(rows.div_ceil(rows_of_part) * panel_parts, |part| {
+            if ctx.cancelled() {
+                return;
+            }
+            let row = part / panel_parts * rows_of_part;
+            let panel = part % panel_parts * panels_of_part;
+            let rows = row..rows.min(row + rows_of_part);
+            let panels = panel..all.min(panel + panels_of_part);
+            let mut near = self.room(ctx, rows.len());
+            let near = near.as_mut().map(|room| self.over(room));
+            T::affine(ctx.isa(), Affine { product: self, rows, panels, near });
+        });
+    }
+
     /// A better place for `rows` rows of A, if they are read from there sooner, though they have to be copied: they are read
     /// once for each panel.
     pub(crate) fn room<'c>(&self, ctx: &'c Context, rows: usize) -> Option<Scratch<'c, T>> {
@@ -131,7 +133,7 @@ impl<'a, T: Scalar> Product<'a, T> {
         Matrix::over(room, roomy::<T>(self.w.k()))
     }
 
-    /// Computes `rows`, with a [`room`](Self::room) for [`ROWS_TOGETHER`] of them if there is one.
+    /// Computes `rows` on this thread, with a [`room`](Self::room) for [`ROWS_TOGETHER`] of them if there is one.
     #[inline(always)]
     pub(crate) fn compute<S: Simd<T>>(
         &self,

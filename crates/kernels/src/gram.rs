@@ -18,7 +18,7 @@ use std::sync::{Mutex, PoisonError};
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use crate::affine::{self, Init, ROWS_TOGETHER, affine_placed};
+use crate::affine::{self, Init, ROWS_TOGETHER};
 use crate::context::MULTIPLY_ADDS_OF_AN_ELEMENT;
 use crate::isa::{CACHE_LINE, FAR, Simd, Task, packs_early_rows_faster};
 use crate::matrix::{Matrix, row_stride};
@@ -68,9 +68,9 @@ pub struct Along<'a, 'y, T: Scalar> {
     pub out: Target<'y, T>,
 }
 
-/// out = Aᵀ B for each of `products`, and the sums of A's columns if there is room for them, and a product `along` with these: what a layer's backward pass
-/// needs of the gradients before its activation. a (K, M), each b (K, N), its out (M, N), M sums; rows must be contiguous,
-/// with any row stride.
+/// out = Aᵀ B for each of `products`, the sums of A's columns if there is room for them, and a product `along` with these:
+/// what a layer's backward pass needs of the gradients before its activation. a (K, M), each b (K, N), its out (M, N), M
+/// sums; rows must be contiguous, with any row stride.
 ///
 /// # Errors
 ///
@@ -111,9 +111,14 @@ pub fn gram<'a, 'o, T: Scalar>(
     });
     let nothing = m == 0 || k == 0 || (panels == 0 && sums.is_none());
     let bytes_of_chunk = k.min(CHUNK).saturating_mul(m).saturating_mul(size_of::<T>());
-    let mut along = match along {
-        Some(Along { steps, weights, init, out }) if nothing || bytes_of_chunk > READ_ONCE => {
-            affine_placed(ctx, steps, a.into(), weights, init, out);
+    let mut along = along;
+    let along = along.as_mut().map(|Along { steps, weights, init, out }| {
+        assert_eq!(steps.rows(), k, "gram: the steps must have as many rows as a");
+        affine::Product::new(steps, a.into(), weights, *init, out)
+    });
+    let along = match along {
+        Some(product) if nothing || bytes_of_chunk > READ_ONCE => {
+            product.run(ctx);
             None
         }
         along => along,
@@ -121,10 +126,6 @@ pub fn gram<'a, 'o, T: Scalar>(
     if nothing {
         return Ok(());
     }
-    let along = along.as_mut().map(|Along { steps, weights, init, out }| {
-        assert_eq!(steps.rows(), k, "gram: the steps must have as many rows as a");
-        affine::Product::new(steps, a.into(), weights, *init, out)
-    });
     let n: usize = right.iter().map(|right| right.panels.n).sum();
     let of_sums = if sums.is_some() { MULTIPLY_ADDS_OF_AN_ELEMENT } else { 0 };
     let work = m.saturating_mul(k).saturating_mul(n + of_sums);
@@ -390,8 +391,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::Pick;
     use crate::testing::{assert_close, contexts, naive_product, random};
+    use crate::{Pick, affine};
 
     fn one<T: Scalar>(ctx: &Context, a: ArrayView2<'_, T>, b: Rows<'_, T>, out: ArrayViewMut2<'_, T>) {
         gram(ctx, a, [Product { b, out }], None, None).unwrap();
@@ -443,11 +444,11 @@ mod tests {
                     Product { b: Rows::All(b.view()), out }
                 });
                 let [mut along, mut alone] = [before.clone(), before.clone()];
-                let steps = Steps::uniform(1, k).unwrap();
+                let steps = Steps::unordered(k);
                 let out = along.slice_mut(s![.., 1..151]).into();
                 let with = Along { steps: &steps, weights: &weights, init, out };
                 gram(&ctx, a, products, Some(&mut sums), Some(with)).unwrap();
-                affine_placed(&ctx, &steps, a.into(), &weights, init, alone.slice_mut(s![.., 1..151]));
+                affine(&ctx, a, &weights, init, alone.slice_mut(s![.., 1..151]));
                 assert_eq!(along, alone, "{ctx:?} {init:?}");
             }
             for (b, out) in rights.iter().zip(&outs) {

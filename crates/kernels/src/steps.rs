@@ -46,6 +46,11 @@ impl Steps {
         Ok(Self(Form::Uniform { steps, batch }))
     }
 
+    /// Rows without an order in time: all of one step.
+    pub fn unordered(rows: usize) -> Self {
+        Self(Form::Uniform { steps: 1, batch: rows })
+    }
+
     /// Step t has `sizes[t]` rows.
     ///
     /// # Errors

@@ -191,8 +191,7 @@ impl<T: Scalar, const COLUMNS: bool> Task<T> for Compute<'_, T, COLUMNS> {
 }
 
 impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
-    /// The block if it has one row. Apart from the others, since a step of one sequence has no time for what a compiler works
-    /// out before loops over tiles.
+    /// The block if it has one row.
     #[inline(always)]
     fn row<S: Simd<T>>(&self, s: S) {
         let full = self.full::<S>();

@@ -32,10 +32,9 @@ impl<'a, T: Scalar> Projection<'a, T> {
         w_ih: ArrayView2<'_, T>,
         biases: Option<[ArrayView2<'_, T>; 2]>,
     ) -> Result<Self, Error> {
-        let sum = |[a, b]: [ArrayView2<'_, T>; 2]| -> Result<_, Error> {
-            let mut bias = ctx.scratch(a.len())?;
-            let sums = ArrayViewMut1::from(&mut *bias);
-            Zip::from(sums).and(a.row(0)).and(b.row(0)).for_each(|sum, &a, &b| *sum = a + b);
+        let sum = |biases: [ArrayView2<'_, T>; 2]| -> Result<_, Error> {
+            let mut bias = ctx.scratch(biases[0].len())?;
+            add_biases(biases, &mut bias);
             Ok(bias)
         };
         Ok(Self { weights: Packed::new(ctx, w_ih.t())?, bias: biases.map(sum).transpose()? })
@@ -54,6 +53,12 @@ impl<'a, T: Scalar> Projection<'a, T> {
         let init = self.bias.as_deref().map_or(Init::Zero, Init::Bias);
         affine_placed(ctx, steps, x, &self.weights, init, z);
     }
+}
+
+/// The sum of two biases (1, H).
+pub(crate) fn add_biases<T: Scalar>([a, b]: [ArrayView2<'_, T>; 2], sums: &mut [T]) {
+    let sums = ArrayViewMut1::from(sums);
+    Zip::from(sums).and(a.row(0)).and(b.row(0)).for_each(|sum, &a, &b| *sum = a + b);
 }
 
 /// The rows of a backward recurrence where it begins, which is where the pass ended: dy and the gradient of the final

@@ -91,8 +91,7 @@ impl Linear {
         }
 
         let packed = dx.is_some().then(|| Packed::new(ctx, weight)).transpose()?;
-        // Rows without an order in time are all of one step.
-        let steps = Steps::uniform(1, rows).expect("as many rows as there are");
+        let steps = Steps::unordered(rows);
         let along = dx.zip(packed.as_ref()).map(|(dx, weights)| Along {
             steps: &steps,
             weights,

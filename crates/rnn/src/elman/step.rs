@@ -12,6 +12,7 @@ use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 
 use super::{Elman, Nonlinearity};
 use crate::Error;
+use crate::batched::add_biases;
 use crate::cell::{StepCell, StepLayer, aligned};
 
 impl<T: Scalar> StepCell<T> for Elman {
@@ -32,10 +33,7 @@ impl<T: Scalar> StepCell<T> for Elman {
         let memory = self.divide(layer, memory);
         Stacked::pack(layer.ctx, &[given.w_ih.t(), given.w_hh.t()], memory.weights)?;
         match given.biases {
-            Some([b_ih, b_hh]) => {
-                let sums = b_ih.iter().zip(b_hh).map(|(&b_ih, &b_hh)| b_ih + b_hh);
-                memory.bias.iter_mut().zip(sums).for_each(|(bias, sum)| *bias = sum);
-            }
+            Some(biases) => add_biases(biases, memory.bias),
             None => memory.bias.fill(T::zero()),
         }
         Ok(())
