@@ -391,9 +391,18 @@ impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
         }
         // x + (-0) is x to the bit, but another value to the compiler: the loop's sums end here. Else it weighs them with
         // whatever comes before and after when it gives registers away, and with 16 of them stores some at every turn of
-        // the loop, which then takes 1.1 to 1.6 times as long. `test/loops.test.ts` looks at the compiled loops.
+        // the loop, which then takes 1.1 to 1.6 times as long. `test/loops.test.ts` looks at the compiled loops. No
+        // `array::map`: that may become a call, which takes its array in memory.
         let nothing = s.splat(black_box(-T::zero()));
-        let mut acc = acc.map(|acc| acc.map(|acc| acc.map(|acc| s.add(acc, nothing))));
+        let last_turn = acc;
+        let mut acc = last_turn;
+        for (acc, last_turn) in acc.iter_mut().zip(&last_turn) {
+            for (acc, last_turn) in acc.iter_mut().zip(last_turn) {
+                for (acc, last_turn) in acc.iter_mut().zip(last_turn) {
+                    *acc = s.add(*last_turn, nothing);
+                }
+            }
+        }
 
         // Columns of A are for gradients of weights, which end with the product; the code of the others is left out.
         if !COLUMNS {
