@@ -47,6 +47,7 @@ mod operand;
 mod pack;
 mod places;
 mod pool;
+mod product;
 mod recurrence;
 mod reduce;
 mod relay;
@@ -57,6 +58,7 @@ mod steps;
 mod terms;
 mod tile;
 mod wide;
+mod workers;
 
 pub use activation::{Binary, Unary, map, zip};
 pub use affine::{Init, affine, affine_placed};

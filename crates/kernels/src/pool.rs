@@ -1,8 +1,7 @@
-//! A team of threads that starts work within a microsecond.
+//! Teams of threads.
 //!
-//! A recurrence meets at a barrier after each time step, every few microseconds, so the threads spin for a
-//! short while before they sleep, and the barrier spins too. The pool belongs to one [`crate::Context`],
-//! never to the process: dropping the context joins its threads.
+//! A recurrence meets at a barrier after each time step, every few microseconds, so the barrier spins. The pool belongs to
+//! one [`crate::Context`], never to the process: dropping the context joins its threads.
 //!
 //! One team works at a time. A caller that finds the pool taken gets a team of one and works alone, which
 //! changes no bit of its results.
@@ -12,35 +11,21 @@
 //! claimed part by part ([`Team::share`]), so the caller goes on alone meanwhile. Work with barriers
 //! ([`Team::run`]) is begun with those who come in time, and leaves the others out.
 
-use std::any::Any;
 use std::fmt;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
-use std::thread::{self, JoinHandle, Thread};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
-use crate::meeting::{Barrier, Gate, Meetings, SPINS_PER_LOOK, spin_until};
-
-/// How long a waiting worker spins before it sleeps: about the price of waking it.
-const SPIN_TIME: Duration = Duration::from_micros(50);
+use crate::meeting::{Barrier, Gate, Meetings};
+use crate::workers::{MAX_THREADS, SPIN_TIME, Workers};
 
 /// How many multiply-adds a processor does in a nanosecond, at most: f32, two products of 512 bits a cycle.
 const WORK_OF_A_NANOSECOND: usize = 128;
 
 /// Meetings of a burst that is timed.
 const MEETINGS: u32 = 16;
-
-/// The members of a job are counted in the low bits of its number.
-const MEMBER_BITS: u32 = 16;
-
-/// The most threads that a pool can have.
-pub(crate) const MAX_THREADS: usize = (1 << MEMBER_BITS) - 1;
-
-/// What a member of a team runs. The pointer of a job is erased to this.
-type Job<'a> = &'a (dyn Fn(usize) + Sync);
 
 /// The worker threads, made when first needed.
 pub(crate) struct Pool {
@@ -57,31 +42,6 @@ impl Default for Pool {
     }
 }
 
-#[derive(Default)]
-struct Workers {
-    shared: Arc<Shared>,
-    threads: Vec<Worker>,
-}
-
-struct Worker {
-    thread: Thread,
-    handle: Option<JoinHandle<()>>,
-    asleep: Arc<AtomicBool>,
-}
-
-/// What the caller and the workers have in common.
-#[derive(Default)]
-struct Shared {
-    /// (number of the job) << 16 | members of its team. A worker whose index is below the members enters the
-    /// job. Closed, a job has no members.
-    job: AtomicUsize,
-    /// Points to the caller's `Job`, valid while that job is open or a worker is inside.
-    closure: AtomicPtr<Job<'static>>,
-    /// Workers that are inside a job, or about to find that it is closed.
-    inside: AtomicUsize,
-    stop: AtomicBool,
-}
-
 impl Pool {
     /// A team of at most `wanted` members, the caller included; fewer if the pool is busy or the system
     /// gives no more threads. With `wake` false, sleeping threads are left asleep, and all but the caller with them.
@@ -93,13 +53,9 @@ impl Pool {
         }
         let Some(mut workers) = self.free() else { return alone() };
         workers.keep(self.limit.load(Ordering::Relaxed).max(wanted));
-        while workers.threads.len() + 1 < wanted {
-            if !workers.spawn() {
-                break;
-            }
-        }
-        let size = wanted.min(workers.threads.len() + 1);
-        if !wake && workers.threads[..size - 1].iter().any(|worker| worker.asleep.load(Ordering::Relaxed)) {
+        workers.grow(wanted);
+        let size = wanted.min(workers.len());
+        if !wake && workers.asleep(size) {
             return alone();
         }
         Team { workers: Some(workers), size, pool: self }
@@ -108,7 +64,7 @@ impl Pool {
     /// Wakes sleeping threads, as many as a team of `wanted` needs, for work that is about to come.
     pub(crate) fn rouse(&self, wanted: usize) {
         if let Some(workers) = self.free() {
-            workers.wake(wanted.saturating_sub(1).min(workers.threads.len()));
+            workers.wake(wanted.clamp(1, workers.len()));
         }
     }
 
@@ -134,106 +90,6 @@ impl Pool {
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pool").finish_non_exhaustive()
-    }
-}
-
-impl Workers {
-    /// Ends all threads if they, and a caller, are more than `threads`; the next team makes what it needs.
-    fn keep(&mut self, threads: usize) {
-        if self.threads.len() + 1 > threads {
-            *self = Self::default();
-        }
-    }
-
-    /// Adds a thread; false if the system has none.
-    fn spawn(&mut self) -> bool {
-        let index = self.threads.len() + 1;
-        let asleep = Arc::new(AtomicBool::new(false));
-        let (shared, sleeping) = (Arc::clone(&self.shared), Arc::clone(&asleep));
-        let seen = self.shared.job.load(Ordering::Acquire);
-        let spawned = thread::Builder::new()
-            .name(format!("elman-{index}"))
-            .spawn(move || work(&shared, &sleeping, index, seen));
-        match spawned {
-            Ok(handle) => {
-                self.threads.push(Worker { thread: handle.thread().clone(), handle: Some(handle), asleep });
-                true
-            }
-            Err(_) => false,
-        }
-    }
-
-    fn wake(&self, members: usize) {
-        for worker in &self.threads[..members] {
-            if worker.asleep.load(Ordering::SeqCst) {
-                worker.thread.unpark();
-            }
-        }
-    }
-}
-
-impl Drop for Workers {
-    fn drop(&mut self) {
-        self.shared.stop.store(true, Ordering::SeqCst);
-        for worker in &mut self.threads {
-            worker.thread.unpark();
-            if let Some(handle) = worker.handle.take() {
-                // A worker catches the panics of its jobs, so it has nothing to report here.
-                let _ = handle.join();
-            }
-        }
-    }
-}
-
-/// Waits for another job than `seen`, or for the end.
-fn next_job(shared: &Shared, asleep: &AtomicBool, seen: usize) -> usize {
-    let changed = || {
-        let job = shared.job.load(Ordering::SeqCst);
-        (job != seen || shared.stop.load(Ordering::SeqCst)).then_some(job)
-    };
-    loop {
-        let begin = Instant::now();
-        while begin.elapsed() < SPIN_TIME {
-            for _ in 0..SPINS_PER_LOOK {
-                if let Some(job) = changed() {
-                    return job;
-                }
-                std::hint::spin_loop();
-            }
-        }
-        // The flag is set before the job is read again, and the caller writes the job before it reads the
-        // flag: one of the two sees the other.
-        asleep.store(true, Ordering::SeqCst);
-        if let Some(job) = changed() {
-            asleep.store(false, Ordering::SeqCst);
-            return job;
-        }
-        thread::park();
-        asleep.store(false, Ordering::SeqCst);
-    }
-}
-
-/// The loop of worker `index`.
-fn work(shared: &Shared, asleep: &AtomicBool, index: usize, mut seen: usize) {
-    loop {
-        let job = next_job(shared, asleep, seen);
-        if shared.stop.load(Ordering::Relaxed) {
-            return;
-        }
-        seen = job;
-        if index < job & MAX_THREADS {
-            // First inside, then a second look at the job: the caller closes it first and then looks who is
-            // inside, so one of the two sees the other.
-            shared.inside.fetch_add(1, Ordering::SeqCst);
-            if shared.job.load(Ordering::SeqCst) == job {
-                let closure = shared.closure.load(Ordering::Acquire);
-                // SAFETY: the job was open when this worker was inside already, so `Team::start` keeps the
-                // closure alive until the worker has left.
-                let closure = unsafe { *closure };
-                closure(index);
-            }
-            shared.inside.fetch_sub(1, Ordering::Release);
-        }
     }
 }
 
@@ -377,30 +233,11 @@ impl Team<'_> {
         });
     }
 
-    /// Opens a job, does this thread's part of it, closes it, and waits for those that are inside.
+    /// Runs `body` for each member that comes in time, and returns when all have ended.
     fn start(&mut self, body: impl Fn(usize) + Sync) {
-        let size = self.size;
-        let Some(workers) = self.workers.as_mut().filter(|_| size > 1) else {
-            return body(0);
-        };
-        let failure: Mutex<Option<Box<dyn Any + Send>>> = Mutex::new(None);
-        let guarded = |index: usize| {
-            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| body(index))) {
-                failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(panic);
-            }
-        };
-        let closure: Job<'_> = &guarded;
-        let shared = &workers.shared;
-        let pointer: *const Job<'_> = ptr::from_ref(&closure);
-        shared.closure.store(pointer.cast::<Job<'static>>().cast_mut(), Ordering::Release);
-        let number = ((shared.job.load(Ordering::Relaxed) >> MEMBER_BITS) + 1) << MEMBER_BITS;
-        shared.job.store(number | size, Ordering::SeqCst);
-        workers.wake(size - 1);
-        guarded(0);
-        shared.job.store(number, Ordering::SeqCst);
-        spin_until(|| shared.inside.load(Ordering::SeqCst) == 0);
-        if let Some(panic) = failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            resume_unwind(panic);
+        match &mut self.workers {
+            Some(workers) if self.size > 1 => workers.run(self.size, body),
+            _ => body(0),
         }
     }
 }
@@ -413,6 +250,8 @@ impl fmt::Debug for Team<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::thread;
+
     use super::*;
 
     #[test]
@@ -511,7 +350,7 @@ mod tests {
     fn sleeping_threads_are_woken_on_demand_only() {
         let pool = Pool::default();
         drop(pool.team(2, true));
-        let asleep = || pool.workers.lock().unwrap().threads[0].asleep.load(Ordering::SeqCst);
+        let asleep = || pool.workers.lock().unwrap().asleep(2);
         while !asleep() {
             thread::yield_now();
         }
@@ -526,16 +365,16 @@ mod tests {
     #[test]
     fn a_busy_pool_shrinks_when_its_team_has_ended() {
         let pool = Pool::default();
-        let threads = |pool: &Pool| pool.workers.lock().unwrap().threads.len();
+        let threads = |pool: &Pool| pool.workers.lock().unwrap().len();
         let team = pool.team(4, true);
         pool.shrink(2); // does not wait for the team
         assert_eq!(team.size(), 4);
         drop(team);
-        assert_eq!(threads(&pool), 0);
-        drop(pool.team(2, true));
         assert_eq!(threads(&pool), 1);
+        drop(pool.team(2, true));
+        assert_eq!(threads(&pool), 2);
         pool.shrink(1);
-        assert_eq!(threads(&pool), 0);
+        assert_eq!(threads(&pool), 1);
     }
 
     #[test]

@@ -1,0 +1,200 @@
+//! The innermost loops: R rows of A by P panels of W, with all sums in registers.
+//!
+//! ```text
+//! acc[R][P][V] = init
+//! for k in 0..K                             one chain of fused multiply-adds an element, k ascending
+//!   acc[r][p][v] += A[r, k] · W[k, p, v]    (before it the same for a second pair A', W', if there is one)
+//! C = f(acc)                                one row, or a derivative; else f is a second pass over the tile
+//! ```
+//!
+//! A panel of 1024 rows takes 128 KB with the widest vectors, more than a first cache: each tile reads it from the second
+//! one, and asks for its lines some rows ahead. A tile of so few rows that it has more vectors does not: it would be slower.
+
+use std::hint::black_box;
+
+use crate::Scalar;
+use crate::activation::{Lanewise, Relu, ReluGrad, Sigmoid, SigmoidGrad, Tanh, TanhGrad};
+use crate::isa::{CACHE_LINE, INTO_FIRST_CACHE, Simd, prefetch};
+use crate::matrix::{Rows, load, store};
+use crate::tile::{Base, Block, Finish, Tile};
+
+/// Rows of a panel by which its lines are asked for ahead. On a Xeon 4 to 16 are as good, and a training step with 512
+/// units takes 7 % less time.
+const ROWS_AHEAD: usize = 8;
+
+impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
+    /// R rows by P panels of V vectors each; the last vector has `last` columns.
+    #[inline(always)]
+    pub(crate) fn product<S: Simd<T>, const R: usize, const P: usize, const V: usize>(
+        &self,
+        s: S,
+        at: &Tile,
+        last: usize,
+    ) {
+        let Tile { row, column, panel, stored, .. } = *at;
+        // Column of vector v of panel p, from `column`; and how many lanes of it there are.
+        let place = |p: usize, v: usize| (p * V + v) * S::LANES;
+        let lanes = |p: usize, v: usize| if p + 1 == P && v + 1 == V { last } else { S::LANES };
+
+        let mut acc = [[[s.splat(T::zero()); V]; P]; R];
+        let from = match self.base {
+            Base::Zero => None,
+            Base::Row(from) => Some([from; R]),
+            Base::Rows(from) => Some(part(from, row)),
+        };
+        if let Some(from) = from {
+            for (r, acc) in acc.iter_mut().enumerate() {
+                for (p, acc) in acc.iter_mut().enumerate() {
+                    for (v, acc) in acc.iter_mut().enumerate() {
+                        let from = from[r].wrapping_add(column + place(p, v));
+                        // SAFETY: the row has N elements, of which this vector covers the given lanes.
+                        *acc = unsafe { load(s, from, lanes(p, v)) };
+                    }
+                }
+            }
+        }
+
+        let start = panel * self.panels.width();
+        let own = Factors { a: self.a, w: self.w.wrapping_add(start * self.panels.k), k: self.panels.k };
+        let before = self.before.filter(|_| !COLUMNS).map(|before| Factors {
+            a: before.a,
+            w: before.w.wrapping_add(start * before.k),
+            k: before.k,
+        });
+        // One loop for both products: this code is compiled for every form of a tile.
+        let mut next = before.or(Some(own));
+        let mut behind = before.map(|_| own);
+        while let Some(Factors { a, w, k }) = next {
+            let a: [_; R] = if COLUMNS { [a[row]; R] } else { part(a, row) };
+            for i in 0..k {
+                let w = w.wrapping_add(i * stored);
+                // The shorter side of a tile stays in registers, and the other comes one by one: so 12 accumulators find
+                // room beside it even among 16.
+                if R < P * V {
+                    let mut left = [s.splat(T::zero()); R];
+                    for (r, left) in left.iter_mut().enumerate() {
+                        // SAFETY: A is readable there: i < K.
+                        *left = s.splat(unsafe { *element::<T, R, COLUMNS>(&a, i, r) });
+                    }
+                    for p in 0..P {
+                        for v in 0..V {
+                            // SAFETY: a packed panel holds K rows of whole vectors.
+                            let right = unsafe { s.load(w.wrapping_add(p * stored * k + v * S::LANES)) };
+                            for (acc, left) in acc.iter_mut().zip(&left) {
+                                acc[p][v] = s.mul_add(*left, right, acc[p][v]);
+                            }
+                        }
+                    }
+                } else {
+                    let mut right = [[s.splat(T::zero()); V]; P];
+                    for (p, right) in right.iter_mut().enumerate() {
+                        for (v, right) in right.iter_mut().enumerate() {
+                            let w = w.wrapping_add(p * stored * k + v * S::LANES);
+                            // SAFETY: a packed panel holds K rows of whole vectors.
+                            *right = unsafe { s.load(w) };
+                            if (v * size_of::<S::V>()).is_multiple_of(CACHE_LINE) {
+                                prefetch::<INTO_FIRST_CACHE, _>(w.wrapping_add(ROWS_AHEAD * stored));
+                            }
+                        }
+                    }
+                    for (r, acc) in acc.iter_mut().enumerate() {
+                        // SAFETY: A is readable there: i < K.
+                        let left = s.splat(unsafe { *element::<T, R, COLUMNS>(&a, i, r) });
+                        for (acc, right) in acc.iter_mut().zip(&right) {
+                            for (acc, right) in acc.iter_mut().zip(right) {
+                                *acc = s.mul_add(left, *right, *acc);
+                            }
+                        }
+                    }
+                }
+            }
+            next = behind.take();
+        }
+        // x + (-0) is x to the bit, but another value to the compiler: the loop's sums end here. Else it weighs them with
+        // whatever comes before and after when it gives registers away, and with 16 of them stores some at every turn of
+        // the loop, which then takes 1.1 to 1.6 times as long. `test/loops.test.ts` looks at the compiled loops. No
+        // `array::map`: that may become a call, which takes its array in memory.
+        let nothing = s.splat(black_box(-T::zero()));
+        let last_turn = acc;
+        let mut acc = [[[nothing; V]; P]; R];
+        for (acc, last_turn) in acc.iter_mut().zip(&last_turn) {
+            for (acc, last_turn) in acc.iter_mut().zip(last_turn) {
+                for (acc, last_turn) in acc.iter_mut().zip(last_turn) {
+                    *acc = s.add(*last_turn, nothing);
+                }
+            }
+        }
+
+        // Columns of A are for gradients of weights, which end with the product; the code of the others is left out.
+        if !COLUMNS {
+            let acc = &mut acc;
+            match self.finish {
+                Finish::TanhGrad(h) => self.finish_product(s, at, last, h, TanhGrad, acc),
+                Finish::ReluGrad(h) => self.finish_product(s, at, last, h, ReluGrad, acc),
+                // The next step of one sequence waits for its row: a second pass would have to wait for this one's stores.
+                Finish::SigmoidGrad(h) if R == 1 => self.finish_product(s, at, last, h, SigmoidGrad, acc),
+                Finish::Tanh if R == 1 => self.finish_product(s, at, last, self.c, Tanh, acc),
+                Finish::Relu if R == 1 => self.finish_product(s, at, last, self.c, Relu, acc),
+                Finish::Sigmoid if R == 1 => self.finish_product(s, at, last, self.c, Sigmoid, acc),
+                _ => {}
+            }
+        }
+
+        let c: [_; R] = part(self.c, row);
+        for (r, acc) in acc.iter().enumerate() {
+            for (p, acc) in acc.iter().enumerate() {
+                for (v, acc) in acc.iter().enumerate() {
+                    // SAFETY: C is writable for N columns in this row, of which the vector covers the lanes.
+                    unsafe {
+                        store(s, c[r].wrapping_add(column + place(p, v)).cast_mut(), *acc, lanes(p, v))
+                    };
+                }
+            }
+        }
+    }
+
+    /// acc = f(acc, h) for the accumulators of a product: a derivative is short enough to be compiled into each form.
+    #[inline(always)]
+    #[allow(clippy::too_many_arguments)] // the place of a product, and what is done there
+    fn finish_product<S: Simd<T>, const R: usize, const P: usize, const V: usize>(
+        &self,
+        s: S,
+        at: &Tile,
+        last: usize,
+        h: Rows<'_, T>,
+        f: impl Lanewise<T>,
+        acc: &mut [[[S::V; V]; P]; R],
+    ) {
+        let h: [_; R] = part(h, at.row);
+        for (r, acc) in acc.iter_mut().enumerate() {
+            for (p, acc) in acc.iter_mut().enumerate() {
+                for (v, acc) in acc.iter_mut().enumerate() {
+                    let lanes = if p + 1 == P && v + 1 == V { last } else { S::LANES };
+                    let h = h[r].wrapping_add(at.column + (p * V + v) * S::LANES);
+                    // SAFETY: the matrix of `finish` has these lanes, by the conditions of the block.
+                    *acc = f.apply(s, *acc, unsafe { load(s, h, lanes) });
+                }
+            }
+        }
+    }
+}
+
+/// A product A W for a tile: the rows of A, of K elements, and the tile's panels of W.
+#[derive(Clone, Copy)]
+struct Factors<'a, T> {
+    a: Rows<'a, T>,
+    w: *const T,
+    k: usize,
+}
+
+/// The R rows from `row` on.
+#[inline(always)]
+fn part<T, const R: usize>(rows: Rows<'_, T>, row: usize) -> [*const T; R] {
+    *rows[row..].first_chunk().expect("a tile lies within its block")
+}
+
+/// Where element k of row r of a tile of R rows is: its rows may be anywhere, or lie in one packed tile, which all begin at.
+#[inline(always)]
+fn element<T, const R: usize, const COLUMNS: bool>(rows: &[*const T; R], k: usize, r: usize) -> *const T {
+    if COLUMNS { rows[0].wrapping_add(k * R + r) } else { rows[r].wrapping_add(k) }
+}
