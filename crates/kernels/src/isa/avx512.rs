@@ -21,7 +21,7 @@ impl Avx512 {
     }
 }
 
-/// out[l], in which lane l of a, b, c, d stand in a row, for the 128-bit lanes of four vectors: the last step of a
+/// `out[l]`, in which lane l of a, b, c, d stand in a row, for the 128-bit lanes of four vectors: the last step of a
 /// transposition, the same for both element types.
 macro_rules! gather_lanes {
     ($shuffle:ident, $a:expr, $b:expr, $c:expr, $d:expr) => {{
