@@ -4,11 +4,12 @@ use std::ops::Range;
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
+use crate::block::{Base, Block, Finish};
 use crate::isa::{Simd, Task};
 use crate::matrix::{Lists, Matrix, copy_rows, roomy};
 use crate::pack::Packed;
 use crate::places::{Placed, StepRows, Target};
-use crate::tile::{Base, Block, Finish, LEAST_ROWS};
+use crate::tile::LEAST_ROWS;
 use crate::{Context, Scalar, Scratch, Steps};
 
 /// Rows that are multiplied by all panels before the next ones: X of 96 rows by K = 1024 floats takes

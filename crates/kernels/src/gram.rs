@@ -19,6 +19,7 @@ use std::sync::{Mutex, PoisonError};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use crate::affine::{self, Init, ROWS_TOGETHER};
+use crate::block::{Base, Block, Finish};
 use crate::context::MULTIPLY_ADDS_OF_AN_ELEMENT;
 use crate::isa::{CACHE_LINE, FAR, Simd, Task, packs_early_rows_faster};
 use crate::matrix::{Matrix, row_stride};
@@ -27,7 +28,7 @@ use crate::pack::{PANEL_VECTORS, Packed, Panels};
 use crate::places::Target;
 use crate::pool::Member;
 use crate::reduce::{SUMMED_TOGETHER, add_rows};
-use crate::tile::{Base, Block, Finish, MOST_ROWS};
+use crate::tile::MOST_ROWS;
 use crate::{AllocError, Context, Scalar, Scratch, Steps};
 
 /// Rows in a chunk. Each chunk adds to all of `out` and so reads and writes it; at 1024 by 1024 that is 4 MB, and chunks

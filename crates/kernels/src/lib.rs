@@ -33,6 +33,7 @@
 
 mod activation;
 mod affine;
+mod block;
 mod chain;
 mod context;
 mod dropout;

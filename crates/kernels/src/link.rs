@@ -2,12 +2,13 @@
 
 use std::ops::Range;
 
+use crate::block::{Ahead, Base, Before, Finish};
 use crate::isa::{FAR, Simd};
 use crate::matrix::{FreeLists, Matrix, Rows, copy_rows, roomy};
 use crate::pack::Packed;
 use crate::places::{Placed, StepRows, Target};
 use crate::terms::{ChainBase, Epilogue};
-use crate::tile::{Ahead, Base, Before, Finish, LEAST_ROWS};
+use crate::tile::LEAST_ROWS;
 use crate::{Context, Scalar, Scratch, Steps};
 
 /// Sequences from which on a copy of a step's rows in a better place is worth it.

@@ -21,11 +21,12 @@ use std::ops::Range;
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
+use crate::block::{Base, Block, Finish};
 use crate::isa::{Simd, Task};
 use crate::matrix::{Matrix, matrix, row_stride};
 use crate::pack::{Packed, Panels, groups};
 use crate::pool::share;
-use crate::tile::{Base, Block, Finish, LEAST_ROWS};
+use crate::tile::LEAST_ROWS;
 use crate::{AllocError, Context, Scalar, Unary};
 
 /// Rows that are listed at once.
