@@ -85,7 +85,7 @@ pub fn gram<'a, 'o, T: Scalar>(
     a: ArrayView2<'_, T>,
     products: impl IntoIterator<Item = Product<'a, 'o, T>>,
     sums: Option<&mut [T]>,
-    along: Option<Along<'_, '_, T>>,
+    mut along: Option<Along<'_, '_, T>>,
 ) -> Result<(), AllocError> {
     let (k, m) = a.dim();
     let lanes = T::lanes(ctx.isa());
@@ -112,7 +112,6 @@ pub fn gram<'a, 'o, T: Scalar>(
     });
     let nothing = m == 0 || k == 0 || (panels == 0 && sums.is_none());
     let bytes_of_chunk = k.min(CHUNK).saturating_mul(m).saturating_mul(size_of::<T>());
-    let mut along = along;
     let along = along.as_mut().map(|Along { steps, weights, init, out }| {
         assert_eq!(steps.rows(), k, "gram: the steps must have as many rows as a");
         affine::Product::new(steps, a.into(), weights, *init, out)

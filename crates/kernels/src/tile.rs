@@ -46,19 +46,6 @@ impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
     }
 }
 
-/// The task of a block of one row, likewise. Apart from the other, since a step of one sequence has no time for what a
-/// compiler works out before loops over tiles.
-struct ComputeRow<'a, T, const COLUMNS: bool>(Block<'a, T, COLUMNS>);
-
-impl<T: Scalar, const COLUMNS: bool> Task<T> for ComputeRow<'_, T, COLUMNS> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd<T>>(self, s: S) {
-        self.0.row(s);
-    }
-}
-
 /// The task of a block whose conditions the caller of [`Block::compute`] vouched for.
 struct Compute<'a, T, const COLUMNS: bool>(Block<'a, T, COLUMNS>);
 
@@ -77,6 +64,19 @@ impl<T: Scalar, const COLUMNS: bool> Task<T> for Compute<'_, T, COLUMNS> {
             rows if COLUMNS => block.tile(s, 0, rows, block.range.start, 1),
             _ => block.rows(s),
         }
+    }
+}
+
+/// The task of a block of one row, likewise. Apart from the other, since a step of one sequence has no time for what a
+/// compiler works out before loops over tiles.
+struct ComputeRow<'a, T, const COLUMNS: bool>(Block<'a, T, COLUMNS>);
+
+impl<T: Scalar, const COLUMNS: bool> Task<T> for ComputeRow<'_, T, COLUMNS> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, s: S) {
+        self.0.row(s);
     }
 }
 
@@ -171,7 +171,7 @@ impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
     }
 
     /// The activation of several rows, as a second pass over the tile, which is in the first cache: inside the products
-    /// below it would be compiled once for each of their forms.
+    /// it would be compiled once for each of their forms.
     #[inline(always)]
     fn finish<S: Simd<T>>(&self, s: S, rows: Range<usize>, panels: Range<usize>) {
         let columns = self.panels.span(&panels);

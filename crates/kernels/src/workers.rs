@@ -58,7 +58,7 @@ struct Shared {
 impl Workers {
     /// Ends all threads if they, and a caller, are more than `threads`; the next team makes what it needs.
     pub(crate) fn keep(&mut self, threads: usize) {
-        if self.threads.len() + 1 > threads {
+        if self.len() > threads {
             *self = Self::default();
         }
     }
@@ -75,7 +75,7 @@ impl Workers {
 
     /// Adds a thread; false if the system has none.
     fn spawn(&mut self) -> bool {
-        let index = self.threads.len() + 1;
+        let index = self.len();
         let asleep = Arc::new(AtomicBool::new(false));
         let (shared, sleeping) = (Arc::clone(&self.shared), Arc::clone(&asleep));
         let seen = self.shared.job.load(Ordering::Acquire);
@@ -96,8 +96,10 @@ impl Workers {
     ///
     /// # Panics
     ///
-    /// With the panic of one of them.
+    /// With the panic of one of them; or if there are fewer than `members`, the caller one of them.
     pub(crate) fn run(&mut self, members: usize, body: impl Fn(usize) + Sync) {
+        // Before the job is open: nothing may unwind while a worker can be inside.
+        assert!((1..=self.len()).contains(&members), "a job has members that are there");
         let failure: Mutex<Option<Box<dyn Any + Send>>> = Mutex::new(None);
         let guarded = |index: usize| {
             if let Err(panic) = catch_unwind(AssertUnwindSafe(|| body(index))) {
@@ -231,5 +233,11 @@ mod tests {
         }
         workers.keep(2);
         assert_eq!(workers.len(), 1, "all are ended, since there were too many");
+    }
+
+    #[test]
+    #[should_panic(expected = "members that are there")]
+    fn more_members_than_there_are() {
+        Workers::default().run(2, |_| {});
     }
 }

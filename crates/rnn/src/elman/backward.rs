@@ -60,8 +60,7 @@ pub(super) fn project<T: Scalar>(
 ) -> Result<(), Error> {
     let w_ih = input_weights(ctx, cell.weights(given.parameters).w_ih, &below)?;
     let mut gradients = below.dparameters.take().unwrap_or_default();
-    let count = gradients.len().min(2);
-    let (weights, biases) = gradients.split_at_mut(count);
+    let (weights, biases) = gradients.split_at_mut_checked(2).unwrap_or_default(); // there may be none
     let along = input_gradient(given, w_ih.as_ref(), &mut below);
     recurrent_gradients(ctx, given, above, dz, along, weights, biases)
 }

@@ -81,11 +81,10 @@ pub(super) fn project<T: Scalar>(
     let (dz, dv) = dz.split_at(Axis(1), cell.hidden_size);
     let w_ih = input_weights(ctx, cell.weights(given.parameters).w_ih, &below)?;
     let mut dparameters = below.dparameters.take().unwrap_or_default();
-    let count = dparameters.len().min(3);
-    let (weights, biases) = dparameters.split_at_mut(count);
-    let (recurrent, output) = weights.split_at_mut(count.min(2));
-    let count = biases.len().min(2);
-    let (of_dz, of_dv) = biases.split_at_mut(count);
+    // Of each there may be none.
+    let (weights, biases) = dparameters.split_at_mut_checked(3).unwrap_or_default();
+    let (recurrent, output) = weights.split_at_mut_checked(2).unwrap_or_default();
+    let (of_dz, of_dv) = biases.split_at_mut_checked(2).unwrap_or_default();
     let along = input_gradient(given, w_ih.as_ref(), &mut below);
     recurrent_gradients(ctx, given, above, dz, along, recurrent, of_dz)?;
     let products = output.iter_mut().map(|dw| Product { b: Rows::All(above.saved), out: dw.view_mut() });
