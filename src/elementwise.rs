@@ -5,10 +5,13 @@ use elman_train::{elementwise, strided::View};
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
-use crate::error::{Checked, export};
-use crate::runtime::context;
-use crate::slice::{Array, Floats, FloatsMut, disjoint, for_dtype, size};
-use crate::work::{self, Portable, done};
+use crate::background::work::{self, Portable, done};
+use crate::env::context::context;
+use crate::js::arrays::{Array, Floats, FloatsMut, disjoint};
+use crate::js::error::BindingResult;
+use crate::js::exports::export;
+use crate::js::memory::for_dtype;
+use crate::js::numbers::size;
 
 /// out = a + b.
 #[napi(catch_unwind)]
@@ -279,6 +282,6 @@ pub fn add_strided(
     })
 }
 
-fn sizes(values: &[f64]) -> Checked<Vec<usize>> {
+fn sizes(values: &[f64]) -> BindingResult<Vec<usize>> {
     values.iter().map(|&value| size(value, "a dimension or stride")).collect()
 }

@@ -5,11 +5,14 @@ use elman_train::embedding::Embedding;
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
-use crate::error::{Checked, export};
-use crate::slice::{Floats, FloatsMut, Ints, disjoint, for_dtype, integer, size};
-use crate::work::{self, Portable, done};
+use crate::background::work::{self, Portable, done};
+use crate::js::arrays::{Floats, FloatsMut, Ints, disjoint};
+use crate::js::error::BindingResult;
+use crate::js::exports::export;
+use crate::js::memory::for_dtype;
+use crate::js::numbers::{integer, size};
 
-fn table(num_embeddings: f64, embedding_dim: f64) -> Checked<Embedding> {
+fn table(num_embeddings: f64, embedding_dim: f64) -> BindingResult<Embedding> {
     Ok(Embedding {
         rows: size(num_embeddings, "num_embeddings")?,
         features: size(embedding_dim, "embedding_dim")?,

@@ -8,12 +8,15 @@ use elman_rnn::{Backward, Dropout, Forward, Gradients, Layout, List, Stack};
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
-use crate::error::{Checked, Failure, constructed, export};
+use crate::background::work::{self, Portable, Source, all, optional, optional_all_mut, optional_mut};
 use crate::fingerprint::{changed, number};
+use crate::js::arrays::{Floats, FloatsMut, Ints, disjoint};
+use crate::js::error::{BindingError, BindingResult};
+use crate::js::exports::{constructed, export};
+use crate::js::memory::{Dtype, Element, for_dtype};
+use crate::js::numbers::size;
 use crate::rnn::nonlinearity;
 use crate::sequences::Sequences;
-use crate::slice::{Dtype, Element, Floats, FloatsMut, Ints, disjoint, for_dtype, size};
-use crate::work::{self, Portable, Source, all, optional, optional_all_mut, optional_mut};
 
 /// The configuration of a Jordan network. It holds no parameters: each call reads them where JavaScript keeps them.
 #[napi]
@@ -41,7 +44,7 @@ struct Arrays<'a, T> {
 }
 
 impl Call {
-    fn arrays<T: Element>(&self) -> Checked<Arrays<'_, T>> {
+    fn arrays<T: Element>(&self) -> BindingResult<Arrays<'_, T>> {
         Ok(Arrays {
             parameters: all(&self.parameters)?,
             input: self.input.get()?,
@@ -68,7 +71,7 @@ impl JordanCore {
         y_0: Option<Floats<'_>>,
         teacher: Option<Floats<'_>>,
         lengths: Option<Ints<'_>>,
-    ) -> Checked<Call> {
+    ) -> BindingResult<Call> {
         Ok(Call {
             network: self.network.clone(),
             layout: sequences.layout(lengths.as_ref())?,
@@ -103,7 +106,7 @@ impl JordanCore {
                 "tanh" => OutputNonlinearity::Tanh,
                 "sigmoid" => OutputNonlinearity::Sigmoid,
                 other => {
-                    return Err(Failure::Range(format!(
+                    return Err(BindingError::Range(format!(
                         "Unknown output_nonlinearity '{other}'. Select from 'identity', 'tanh' or 'sigmoid'."
                     )));
                 }
@@ -116,7 +119,7 @@ impl JordanCore {
                 bias,
             };
             let (dtype, input_size) = (Dtype::by_name(&dtype)?, size(input_size, "input_size")?);
-            let network = for_dtype!(dtype, T => cell.network::<T>(input_size).map_err(Failure::from))?;
+            let network = for_dtype!(dtype, T => cell.network::<T>(input_size).map_err(BindingError::from))?;
             Ok(Self { network, dtype })
         })
     }
@@ -131,8 +134,7 @@ impl JordanCore {
     ) -> Result<f64> {
         export(env, || {
             let layout = sequences.layout(lengths.as_ref())?;
-            let len =
-                for_dtype!(self.dtype, T => self.network.saved_len::<T>(&layout).map_err(Failure::from))?;
+            let len = for_dtype!(self.dtype, T => self.network.saved_len::<T>(&layout).map_err(BindingError::from))?;
             Ok(len as f64)
         })
     }
@@ -258,7 +260,7 @@ impl JordanCore {
                             TaughtGradients { dinput, dy_0, dteacher, dparameters },
                         )?,
                         None if dteacher.is_some() => {
-                            return Err(Failure::Range("there is no teacher to have a gradient".into()));
+                            return Err(BindingError::Range("there is no teacher to have a gradient".into()));
                         }
                         None => network.backward(
                             ctx,

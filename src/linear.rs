@@ -5,12 +5,15 @@ use elman_train::linear::{Gradients, Linear};
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
-use crate::error::{Checked, export};
-use crate::runtime::context;
-use crate::slice::{Floats, FloatsMut, disjoint, for_dtype, size};
-use crate::work::{self, Portable, done, optional_mut};
+use crate::background::work::{self, Portable, done, optional_mut};
+use crate::env::context::context;
+use crate::js::arrays::{Floats, FloatsMut, disjoint};
+use crate::js::error::BindingResult;
+use crate::js::exports::export;
+use crate::js::memory::for_dtype;
+use crate::js::numbers::size;
 
-fn shape(rows: f64, in_features: f64, out_features: f64) -> Checked<Linear> {
+fn shape(rows: f64, in_features: f64, out_features: f64) -> BindingResult<Linear> {
     Ok(Linear {
         rows: size(rows, "rows")?,
         in_features: size(in_features, "in_features")?,

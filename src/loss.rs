@@ -7,21 +7,29 @@ use elman_train::pointwise::{self, Absolute, LogisticCrossEntropy, Squared};
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
-use crate::error::{Checked, Failure, export};
-use crate::runtime::context;
-use crate::slice::{Floats, FloatsMut, Ints, disjoint, for_dtype, integer, size};
-use crate::work::{self, Portable, done, optional_mut};
+use crate::background::work::{self, Portable, done, optional_mut};
+use crate::env::context::context;
+use crate::js::arrays::{Floats, FloatsMut, Ints, disjoint};
+use crate::js::error::{BindingError, BindingResult};
+use crate::js::exports::export;
+use crate::js::memory::for_dtype;
+use crate::js::numbers::{integer, size};
 
-fn reduction(name: &str) -> Checked<Reduction> {
+fn reduction(name: &str) -> BindingResult<Reduction> {
     match name {
         "none" => Ok(Reduction::None),
         "mean" => Ok(Reduction::Mean),
         "sum" => Ok(Reduction::Sum),
-        other => Err(Failure::Range(format!("{other} is not a valid value for reduction"))),
+        other => Err(BindingError::Range(format!("{other} is not a valid value for reduction"))),
     }
 }
 
-fn cross_entropy(rows: f64, classes: f64, ignore_index: f64, reduction_name: &str) -> Checked<CrossEntropy> {
+fn cross_entropy(
+    rows: f64,
+    classes: f64,
+    ignore_index: f64,
+    reduction_name: &str,
+) -> BindingResult<CrossEntropy> {
     Ok(CrossEntropy {
         rows: size(rows, "rows")?,
         classes: size(classes, "classes")?,
@@ -94,7 +102,7 @@ macro_rules! for_loss {
                 let $loss = LogisticCrossEntropy;
                 $body
             }
-            other => Err(Failure::Range(format!("there is no loss called {other}"))),
+            other => Err(BindingError::Range(format!("there is no loss called {other}"))),
         }
     };
 }

@@ -5,10 +5,11 @@ use elman_rnn::Nonlinearity;
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
-use crate::error::{Checked, export};
-use crate::returned::new_array;
+use crate::js::arrays::Floats;
+use crate::js::error::BindingResult;
+use crate::js::exports::export;
+use crate::js::returned::new_array;
 use crate::rnn::RnnCore;
-use crate::slice::Floats;
 
 #[napi]
 impl RnnCore {
@@ -21,7 +22,7 @@ impl RnnCore {
         batch_first: bool,
     ) -> Result<Unknown<'env>> {
         let file = export(*env, || {
-            let parameters: Vec<&[f32]> = parameters.iter().map(Floats::get).collect::<Checked<_>>()?;
+            let parameters: Vec<&[f32]> = parameters.iter().map(Floats::get).collect::<BindingResult<_>>()?;
             let cell = self.stack.cell();
             let rnn = Rnn {
                 input_size: self.stack.input_size(),

@@ -7,9 +7,12 @@ use elman_train::sgd::Sgd;
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
-use crate::error::{Checked, Failure, export};
-use crate::runtime::context;
-use crate::slice::{Floats, FloatsMut, disjoint, for_dtype, size};
+use crate::env::context::context;
+use crate::js::arrays::{Floats, FloatsMut, disjoint};
+use crate::js::error::{BindingError, BindingResult};
+use crate::js::exports::export;
+use crate::js::memory::for_dtype;
+use crate::js::numbers::size;
 
 /// Options of a step of SGD.
 #[napi(object, object_to_js = false)]
@@ -101,7 +104,7 @@ pub fn adam_step(
     export(env, || {
         disjoint(&[&param, &exp_avg, &exp_avg_sq, &max_exp_avg_sq], &[&grad])?;
         if size(step, "step")? == 0 {
-            return Err(Failure::Range("step counts from 1, got 0".into()));
+            return Err(BindingError::Range("step counts from 1, got 0".into()));
         }
         let AdamStepOptions { lr, beta1, beta2, eps, weight_decay, decoupled, maximize } = options;
         let adam = Adam { lr, beta1, beta2, eps, weight_decay, decoupled, maximize };
@@ -152,7 +155,7 @@ pub fn grad_norm(
     export(env, || {
         let Some(first) = grads.first() else { return Ok(0.0) };
         for_dtype!(first.dtype(), T => {
-            let grads = grads.iter().map(Floats::get).collect::<Checked<Vec<&[T]>>>()?;
+            let grads = grads.iter().map(Floats::get).collect::<BindingResult<Vec<&[T]>>>()?;
             Ok(total_norm(&context()?, &grads, norm_type))
         })
     })

@@ -4,10 +4,12 @@ use elman_train::random;
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
-use crate::bytes::Bytes;
-use crate::error::{Failure, constructed, export};
-use crate::runtime::context;
-use crate::slice::{FloatsMut, for_dtype};
+use crate::env::context::context;
+use crate::js::arrays::FloatsMut;
+use crate::js::bytes::Bytes;
+use crate::js::error::BindingError;
+use crate::js::exports::{constructed, export};
+use crate::js::memory::for_dtype;
 
 /// PyTorch's generator: the same seed and the same calls give the same numbers.
 #[napi]
@@ -32,7 +34,7 @@ impl Generator {
             let (negative, magnitude) = (seed.sign_bit, seed.words[0]);
             let in_range = seed.words.len() == 1 && !(negative && magnitude > 1 << 63);
             if !in_range {
-                return Err(Failure::Range("Overflow when unpacking long long".into()));
+                return Err(BindingError::Range("Overflow when unpacking long long".into()));
             }
             self.source.manual_seed(if negative { magnitude.wrapping_neg() } else { magnitude });
             Ok(())

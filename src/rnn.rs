@@ -8,11 +8,14 @@ use elman_rnn::{Backward, Dropout, Elman, Forward, Gradients, Layout, List, Nonl
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
-use crate::error::{Checked, Failure, constructed, export};
+use crate::background::work::{self, Portable, Source, all, optional, optional_all_mut, optional_mut};
 use crate::fingerprint::{changed, number};
+use crate::js::arrays::{Floats, FloatsMut, Ints, disjoint};
+use crate::js::error::{BindingError, BindingResult};
+use crate::js::exports::{constructed, export};
+use crate::js::memory::{Dtype, Element, for_dtype};
+use crate::js::numbers::{integer, size};
 use crate::sequences::Sequences;
-use crate::slice::{Dtype, Element, Floats, FloatsMut, Ints, disjoint, for_dtype, integer, size};
-use crate::work::{self, Portable, Source, all, optional, optional_all_mut, optional_mut};
 
 /// The configuration of an RNN. It holds no parameters: each call reads them where JavaScript keeps them.
 #[napi]
@@ -40,7 +43,7 @@ struct Arrays<'a, T> {
 }
 
 impl Call {
-    fn arrays<T: Element>(&self) -> Checked<Arrays<'_, T>> {
+    fn arrays<T: Element>(&self) -> BindingResult<Arrays<'_, T>> {
         Ok(Arrays {
             parameters: all(&self.parameters)?,
             input: self.input.get()?,
@@ -58,21 +61,23 @@ impl<T: Scalar> Arrays<'_, T> {
 }
 
 /// The activation called `name`.
-pub(crate) fn nonlinearity(name: &str) -> Checked<Nonlinearity> {
+pub(crate) fn nonlinearity(name: &str) -> BindingResult<Nonlinearity> {
     match name {
         "tanh" => Ok(Nonlinearity::Tanh),
         "relu" => Ok(Nonlinearity::Relu),
         other => {
-            Err(Failure::Range(format!("Unknown nonlinearity '{other}'. Select from 'tanh' or 'relu'.")))
+            Err(BindingError::Range(format!("Unknown nonlinearity '{other}'. Select from 'tanh' or 'relu'.")))
         }
     }
 }
 
 /// Steps of a segment, if only the states at the segments' starts are kept.
-fn segment(checkpoint_every: Option<f64>) -> Checked<Option<NonZeroUsize>> {
+fn segment(checkpoint_every: Option<f64>) -> BindingResult<Option<NonZeroUsize>> {
     let Some(every) = checkpoint_every else { return Ok(None) };
     let every = NonZeroUsize::new(size(every, "checkpoint_every")?);
-    every.map(Some).ok_or_else(|| Failure::Range("checkpoint_every must be greater than zero".to_owned()))
+    every
+        .map(Some)
+        .ok_or_else(|| BindingError::Range("checkpoint_every must be greater than zero".to_owned()))
 }
 
 impl RnnCore {
@@ -87,7 +92,7 @@ impl RnnCore {
         seed: f64,
         checkpoint_every: Option<f64>,
         lengths: Option<Ints<'_>>,
-    ) -> Checked<Call> {
+    ) -> BindingResult<Call> {
         let seed = integer(seed, "the seed of dropout")?;
         Ok(Call {
             stack: self.stack.clone(),
@@ -125,7 +130,7 @@ impl RnnCore {
             let dtype = Dtype::by_name(&dtype)?;
             let (input_size, num_layers) = (size(input_size, "input_size")?, size(num_layers, "num_layers")?);
             let stack = for_dtype!(dtype, T => {
-                Stack::new::<T>(cell, input_size, num_layers, bidirectional).map_err(Failure::from)
+                Stack::new::<T>(cell, input_size, num_layers, bidirectional).map_err(BindingError::from)
             })?;
             Ok(Self { stack, dtype })
         })
@@ -148,7 +153,7 @@ impl RnnCore {
                     Some(every) => self.stack.checkpoints_len::<T>(&layout, every),
                     None => self.stack.saved_len::<T>(&layout),
                 }
-                .map_err(Failure::from)
+                .map_err(BindingError::from)
             })?;
             Ok(len as f64)
         })

@@ -5,15 +5,18 @@ use elman_rnn::{Elman, Stream};
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
-use crate::error::{Checked, Failure, export};
-use crate::lasting::{Bound, ToKeep, bound_function};
+use crate::env::context::context;
+use crate::js::arrays::{Floats, FloatsMut, disjoint};
+use crate::js::bound::{Bound, ToKeep, bound_function};
+use crate::js::error::{BindingError, BindingResult};
+use crate::js::exports::export;
+use crate::js::memory::{Element, for_dtype};
+use crate::js::numbers::size;
 use crate::rnn::RnnCore;
-use crate::runtime::context;
-use crate::slice::{Element, Floats, FloatsMut, disjoint, for_dtype, size};
 
 impl RnnCore {
     /// A stream of `batch_size` sequences.
-    fn stream_of<T: Scalar>(&self, batch_size: f64) -> Checked<Stream<Elman>> {
+    fn stream_of<T: Scalar>(&self, batch_size: f64) -> BindingResult<Stream<Elman>> {
         let batch = size(batch_size, "batch_size")?;
         Ok(Stream::new::<T>(context()?, self.stack.clone(), batch)?)
     }
@@ -47,7 +50,7 @@ impl RnnCore {
             disjoint(&[&memory, &input, &output], &[&parameters])?;
             for_dtype!(self.dtype, T => {
                 let stream = self.stream_of::<T>(batch_size)?;
-                let parameters: Vec<&[T]> = parameters.iter().map(Floats::get).collect::<Checked<_>>()?;
+                let parameters: Vec<&[T]> = parameters.iter().map(Floats::get).collect::<BindingResult<_>>()?;
                 stream.check_lens::<T>(input.len::<T>()?, output.len::<T>()?)?;
                 memory.len::<T>()?; // of this kind
                 let step = bound_function::<T, _, 3>(env, [&input, &output, &memory], Step(stream.clone()))?;
@@ -70,7 +73,7 @@ impl RnnCore {
             disjoint(&[&memory], &[&hx])?;
             for_dtype!(self.dtype, T => {
                 let hx = hx.map(|hx| hx.get()).transpose()?;
-                self.stream_of::<T>(batch_size)?.reset::<T>(&[hx], memory.get()?).map_err(Failure::from)
+                self.stream_of::<T>(batch_size)?.reset::<T>(&[hx], memory.get()?).map_err(BindingError::from)
             })
         })
     }
@@ -80,7 +83,7 @@ impl RnnCore {
 struct Step(Stream<Elman>);
 
 impl<T: Scalar + Element> Bound<T, 3> for Step {
-    fn call(&mut self, [input, output, memory]: [&mut [T]; 3]) -> Checked<()> {
+    fn call(&mut self, [input, output, memory]: [&mut [T]; 3]) -> BindingResult<()> {
         Ok(self.0.step(input, output, memory)?)
     }
 }

@@ -3,7 +3,7 @@
 use napi::JsValue;
 use napi::bindgen_prelude::*;
 
-use crate::error::Failure;
+use super::error::BindingError;
 
 /// A `Uint8Array` to read, as an argument of an export. It must lie in an `ArrayBuffer`: a `SharedArrayBuffer`
 /// could change under our feet. A detached one has no bytes.
@@ -28,7 +28,7 @@ impl ValidateNapiValue for Bytes<'_> {}
 
 impl FromNapiValue for Bytes<'_> {
     unsafe fn from_napi_value(env: sys::napi_env, value: sys::napi_value) -> Result<Self> {
-        let kind = |got: &str| Failure::Kind(format!("expected a Uint8Array, got {got}")).throw(env);
+        let kind = |got: &str| BindingError::Kind(format!("expected a Uint8Array, got {got}")).throw(env);
         // SAFETY: the caller vouches for env and value.
         let slice = unsafe { Uint8ArraySlice::from_napi_value(env, value) };
         let slice = slice.map_err(|_| kind("another kind of value"))?;

@@ -4,13 +4,11 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use napi::bindgen_prelude::*;
-use napi::{JsError, JsRangeError, JsTypeError, JsValue};
-
-use crate::work::refuse_while_recording;
+use napi::{JsRangeError, JsTypeError};
 
 /// Why a call failed, by the kind of JavaScript error that it becomes.
 #[derive(Debug)]
-pub(crate) enum Failure {
+pub(crate) enum BindingError {
     /// A value or a shape: `RangeError`.
     Range(String),
     /// A kind of value: `TypeError`.
@@ -24,33 +22,33 @@ pub(crate) enum Failure {
 }
 
 /// The result of code whose failures [`export`] throws.
-pub(crate) type Checked<T> = std::result::Result<T, Failure>;
+pub(crate) type BindingResult<T> = std::result::Result<T, BindingError>;
 
-impl From<elman_rnn::Error> for Failure {
+impl From<elman_rnn::Error> for BindingError {
     fn from(error: elman_rnn::Error) -> Self {
         Self::Range(error.to_string())
     }
 }
 
-impl From<elman_kernels::AllocError> for Failure {
+impl From<elman_kernels::AllocError> for BindingError {
     fn from(error: elman_kernels::AllocError) -> Self {
         Self::Range(error.to_string())
     }
 }
 
-impl From<elman_train::Error> for Failure {
+impl From<elman_train::Error> for BindingError {
     fn from(error: elman_train::Error) -> Self {
         Self::Range(error.to_string())
     }
 }
 
-impl From<elman_formats::onnx::Error> for Failure {
+impl From<elman_formats::onnx::Error> for BindingError {
     fn from(error: elman_formats::onnx::Error) -> Self {
         Self::Range(error.to_string())
     }
 }
 
-impl From<elman_formats::safetensors::Error> for Failure {
+impl From<elman_formats::safetensors::Error> for BindingError {
     fn from(error: elman_formats::safetensors::Error) -> Self {
         use elman_formats::safetensors::Error;
         match error {
@@ -60,7 +58,7 @@ impl From<elman_formats::safetensors::Error> for Failure {
     }
 }
 
-impl Failure {
+impl BindingError {
     /// Throws in `env`; the returned error tells napi-rs that an exception is pending.
     pub(crate) fn throw(self, env: sys::napi_env) -> Error {
         let error = |message| Error::new(Status::InvalidArg, message);
@@ -79,62 +77,10 @@ impl Failure {
     }
 }
 
-/// Runs the body of an export, which cannot be kept for later as [`crate::work::run`] can. A failure is thrown as
-/// the JavaScript error of its kind.
-pub(crate) fn export<R>(env: Env, body: impl FnOnce() -> Checked<R>) -> Result<R> {
-    let checked = || refuse_while_recording().and_then(|()| body());
-    caught(checked).map_err(|failure| failure.throw(env.raw()))
-}
-
-/// Refuses a constructor's receiver that is no new object of its class: the class was called without `new`.
-pub(crate) fn constructed(env: Env, this: &This<'_>, class: &'static str) -> Result<()> {
-    export(env, || {
-        let is = class_of(env, class).is_some_and(|class| {
-            let mut is = false;
-            // SAFETY: values of this environment, and a pointer to a local.
-            let status = unsafe { sys::napi_instanceof(env.raw(), this.raw(), class, &raw mut is) };
-            status == sys::Status::napi_ok && is
-        });
-        let name = class.trim_end_matches('\0');
-        if is {
-            Ok(())
-        } else {
-            Err(Failure::Kind(format!("Class constructor {name} cannot be invoked without 'new'")))
-        }
-    })
-}
-
-/// The class that is registered as `name`, which ends with a zero.
-fn class_of(env: Env, name: &'static str) -> Option<sys::napi_value> {
-    let reference = get_class_constructor(name)?;
-    let mut class = std::ptr::null_mut();
-    // SAFETY: a reference that napi-rs keeps as long as the environment, and a pointer to a local.
-    let status = unsafe { sys::napi_get_reference_value(env.raw(), reference, &raw mut class) };
-    (status == sys::Status::napi_ok && !class.is_null()).then_some(class)
-}
-
-/// Runs the body of a function that Node calls without napi-rs in between; a failure, and a panic too, is
-/// thrown.
-pub(crate) fn export_raw(env: sys::napi_env, body: impl FnOnce() -> Checked<()>) {
-    let thrown = caught(|| {
-        if let Err(failure) = caught(body) {
-            match failure {
-                Failure::Internal(message) => {
-                    let error = Error::new(Status::GenericFailure, format!("internal error: {message}"));
-                    // SAFETY: Node calls us with a live environment.
-                    unsafe { JsError::from(error).throw_into(env) };
-                }
-                failure => drop(failure.throw(env)),
-            }
-        }
-        Ok(())
-    });
-    drop(thrown); // if even throwing has panicked, nothing is left to do
-}
-
 /// Runs `body`; a panic becomes a failure, so that it never reaches the C frames of Node.
-pub(crate) fn caught<R>(body: impl FnOnce() -> Checked<R>) -> Checked<R> {
-    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|panic| Err(Failure::Internal(text(&*panic).into())))
+pub(crate) fn caught<R>(body: impl FnOnce() -> BindingResult<R>) -> BindingResult<R> {
+    catch_unwind(AssertUnwindSafe(body))
+        .unwrap_or_else(|panic| Err(BindingError::Internal(text(&*panic).into())))
 }
 
 /// What a panic said.
@@ -149,15 +95,18 @@ mod tests {
 
     #[test]
     fn a_panic_becomes_a_failure() {
-        let internal = |result: Checked<()>| match result {
-            Err(Failure::Internal(message)) => message,
+        let internal = |result: BindingResult<()>| match result {
+            Err(BindingError::Internal(message)) => message,
             other => format!("{other:?}"),
         };
         assert_eq!(internal(caught(|| panic!("a literal"))), "a literal");
         assert_eq!(internal(caught(|| panic!("number {}", 7))), "number 7");
         assert_eq!(internal(caught(|| std::panic::panic_any(7))), "unknown panic");
         assert!(matches!(caught(|| Ok(7)), Ok(7)));
-        assert!(matches!(caught(|| Err::<(), _>(Failure::Range("r".into()))), Err(Failure::Range(_))));
+        assert!(matches!(
+            caught(|| Err::<(), _>(BindingError::Range("r".into()))),
+            Err(BindingError::Range(_))
+        ));
     }
 
     #[test]
@@ -167,9 +116,9 @@ mod tests {
         let result = caught(|| {
             context.each(usize::MAX, vec![0, 1], |_, item| {
                 assert_eq!(item, 0, "the second item");
-                Ok::<(), Failure>(())
+                Ok::<(), BindingError>(())
             })
         });
-        assert!(matches!(result, Err(Failure::Internal(_))));
+        assert!(matches!(result, Err(BindingError::Internal(_))));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Such an export does two things: on the thread of JavaScript it looks at its arguments ([`Floats`] to a
 //! [`Source`], [`FloatsMut`] to a [`Target`]) and makes a [`Job`] of them; the job does the arithmetic. Normally it
-//! runs at once, over the memory of the arrays. While a [`crate::task::Task`] is recording, it is kept for later,
+//! runs at once, over the memory of the arrays. While a [`crate::background::task::Task`] is recording, it is kept for later,
 //! and works on memory of its own: a source is copied, or was copied before ([`Recording::copy`]); a target is
 //! memory with unspecified contents, which is copied into the array when the task has run. So no job in the background ever
 //! touches memory of JavaScript.
@@ -13,14 +13,16 @@ use std::sync::Arc;
 use elman_kernels::Context;
 use napi::bindgen_prelude::*;
 
-use crate::block::Block;
-use crate::error::{Checked, Failure, caught};
-use crate::malloc;
-use crate::runtime::context;
-use crate::slice::{Array, Element, Floats, FloatsMut, Ints, Memory};
+use crate::background::block::Block;
+use crate::env::context::context;
+use crate::env::malloc;
+use crate::js::arrays::{Array, Floats, FloatsMut, Ints};
+use crate::js::error::{BindingError, BindingResult, caught};
+use crate::js::exports::{Calls, set_calls};
+use crate::js::memory::{Element, Memory};
 
 /// Arithmetic with everything that it needs; the number that the export returns.
-pub(crate) type Job = Box<dyn FnOnce(&Context) -> Checked<f64> + Send>;
+pub(crate) type Job = Box<dyn FnOnce(&Context) -> BindingResult<f64> + Send>;
 
 /// An array of JavaScript and the block that stands for it.
 pub(crate) struct Pair {
@@ -43,8 +45,6 @@ pub(crate) struct Recording {
     /// What the jobs write.
     pub(crate) results: Vec<Pair>,
     pub(crate) jobs: Vec<Job>,
-    /// Whether an export was called that cannot run later.
-    pub(crate) refused: bool,
 }
 
 // SAFETY: the pointers to arrays of JavaScript are compared on its thread, and never followed elsewhere.
@@ -55,26 +55,21 @@ thread_local! {
     static RECORDING: RefCell<Option<Recording>> = const { RefCell::new(None) };
 }
 
-/// Begins to record, or ends (`None`); what was recorded before.
-pub(crate) fn record(next: Option<Recording>) -> Option<Recording> {
-    RECORDING.with_borrow_mut(|recording| std::mem::replace(recording, next))
+/// Begins to record.
+pub(crate) fn begin(next: Recording) {
+    RECORDING.set(Some(next));
+    set_calls(Calls::Recorded);
 }
 
-/// Refuses to run an export while a task is recording, since that would run before what was called before it.
-pub(crate) fn refuse_while_recording() -> Checked<()> {
-    RECORDING.with_borrow_mut(|recording| match recording {
-        None => Ok(()),
-        Some(recording) => {
-            recording.refused = true;
-            Err(Failure::Internal("this function cannot run in the background".into()))
-        }
-    })
+/// Ends it: what was recorded, and whether an export was called that cannot run later.
+pub(crate) fn end() -> (Option<Recording>, bool) {
+    (RECORDING.take(), set_calls(Calls::Run) == Calls::Refused)
 }
 
 /// Runs the body of an export that can run later: `prepare` looks at the arguments and gives the job.
-pub(crate) fn run<J>(env: Env, prepare: impl FnOnce() -> Checked<J>) -> Result<f64>
+pub(crate) fn run<J>(env: Env, prepare: impl FnOnce() -> BindingResult<J>) -> Result<f64>
 where
-    J: FnOnce(&Context) -> Checked<f64> + Send + 'static,
+    J: FnOnce(&Context) -> BindingResult<f64> + Send + 'static,
 {
     let now = || {
         let job = prepare()?;
@@ -91,7 +86,7 @@ where
 }
 
 /// The result of a job that returns nothing.
-pub(crate) fn done(result: Checked<()>) -> Checked<f64> {
+pub(crate) fn done(result: BindingResult<()>) -> BindingResult<f64> {
     result.map(|()| 0.0)
 }
 
@@ -116,7 +111,7 @@ unsafe impl Send for Target {}
 
 impl Source {
     /// Its elements, of type `T`.
-    pub(crate) fn get<T: Element>(&self) -> Checked<&[T]> {
+    pub(crate) fn get<T: Element>(&self) -> BindingResult<&[T]> {
         self.memory.expect(T::DTYPE)?;
         // SAFETY: memory of a block, which lives as long as this handle, and which nobody writes; or that of
         // an argument of the running call, which is in use by nobody else and disjoint from all that is
@@ -127,7 +122,7 @@ impl Source {
 
 impl Target {
     /// Its elements, of type `T`.
-    pub(crate) fn get<T: Element>(&mut self) -> Checked<&mut [T]> {
+    pub(crate) fn get<T: Element>(&mut self) -> BindingResult<&mut [T]> {
         self.memory.expect(T::DTYPE)?;
         // SAFETY: as for a source; `disjoint` has shown that no other array of the call overlaps, and each
         // recorded target has a block of its own.
@@ -135,7 +130,7 @@ impl Target {
     }
 
     /// For exports that add to an array of zeros: makes it one, if it is not the array itself.
-    pub(crate) fn begin_with_zeros<T: Element + Default>(&mut self) -> Checked<()> {
+    pub(crate) fn begin_with_zeros<T: Element + Default>(&mut self) -> BindingResult<()> {
         if self.block.is_some() {
             self.get()?.fill(T::default());
         }
@@ -148,15 +143,17 @@ pub(crate) trait Portable {
     /// What the job takes.
     type Taken;
     /// Takes it; to be called in the body of the export.
-    fn take(self) -> Checked<Self::Taken>;
+    fn take(self) -> BindingResult<Self::Taken>;
 }
 
-fn source(array: &impl Array) -> Checked<Source> {
+fn source(array: &impl Array) -> BindingResult<Source> {
     let memory = array.memory()?;
     RECORDING.with_borrow(|recording| {
         let Some(recording) = recording else { return Ok(Source { memory, _block: None }) };
         if Pair::find(&recording.results, memory).is_some() {
-            return Err(Failure::Internal("a result of the background is read before it is there".into()));
+            return Err(BindingError::Internal(
+                "a result of the background is read before it is there".into(),
+            ));
         }
         let block = match Pair::find(&recording.copies, memory) {
             Some(copy) => Arc::clone(&copy.block),
@@ -168,21 +165,21 @@ fn source(array: &impl Array) -> Checked<Source> {
 
 impl Portable for Floats<'_> {
     type Taken = Source;
-    fn take(self) -> Checked<Source> {
+    fn take(self) -> BindingResult<Source> {
         source(&self)
     }
 }
 
 impl Portable for Ints<'_> {
     type Taken = Source;
-    fn take(self) -> Checked<Source> {
+    fn take(self) -> BindingResult<Source> {
         source(&self)
     }
 }
 
 impl Portable for FloatsMut<'_> {
     type Taken = Target;
-    fn take(self) -> Checked<Target> {
+    fn take(self) -> BindingResult<Target> {
         let memory = self.memory()?;
         malloc::expect(memory.bytes());
         RECORDING.with_borrow_mut(|recording| {
@@ -196,44 +193,44 @@ impl Portable for FloatsMut<'_> {
 
 impl<P: Portable> Portable for Option<P> {
     type Taken = Option<P::Taken>;
-    fn take(self) -> Checked<Self::Taken> {
+    fn take(self) -> BindingResult<Self::Taken> {
         self.map(P::take).transpose()
     }
 }
 
 impl<P: Portable> Portable for Vec<P> {
     type Taken = Vec<P::Taken>;
-    fn take(self) -> Checked<Self::Taken> {
+    fn take(self) -> BindingResult<Self::Taken> {
         self.into_iter().map(P::take).collect()
     }
 }
 
 /// The elements of a source that may be missing.
-pub(crate) fn optional<T: Element>(source: Option<&Source>) -> Checked<Option<&[T]>> {
+pub(crate) fn optional<T: Element>(source: Option<&Source>) -> BindingResult<Option<&[T]>> {
     source.map(Source::get).transpose()
 }
 
 /// The elements of a target that may be missing.
-pub(crate) fn optional_mut<T: Element>(target: Option<&mut Target>) -> Checked<Option<&mut [T]>> {
+pub(crate) fn optional_mut<T: Element>(target: Option<&mut Target>) -> BindingResult<Option<&mut [T]>> {
     target.map(Target::get).transpose()
 }
 
 /// The elements of several sources.
-pub(crate) fn all<T: Element>(sources: &[Source]) -> Checked<Vec<&[T]>> {
+pub(crate) fn all<T: Element>(sources: &[Source]) -> BindingResult<Vec<&[T]>> {
     sources.iter().map(Source::get).collect()
 }
 
 /// The elements of several targets, which may be missing together.
 pub(crate) fn optional_all_mut<T: Element>(
     targets: Option<&mut Vec<Target>>,
-) -> Checked<Option<Vec<&mut [T]>>> {
+) -> BindingResult<Option<Vec<&mut [T]>>> {
     targets.map(|targets| targets.iter_mut().map(Target::get).collect()).transpose()
 }
 
 impl Recording {
     /// Copies `count` elements of an array that a job will read, from `from` on. Large arrays are copied in
     /// parts, so that the thread of JavaScript can do something else in between.
-    pub(crate) fn copy(&mut self, array: Memory, from: usize, count: usize) -> Checked<()> {
+    pub(crate) fn copy(&mut self, array: Memory, from: usize, count: usize) -> BindingResult<()> {
         array.check_range(from, count)?;
         if from == 0 {
             let block = Arc::new(Block::new(array.dtype, array.len)?);
@@ -241,7 +238,7 @@ impl Recording {
         }
         let copy = self.copies.iter_mut().rev().find(|copy| copy.array == array);
         let Some(block) = copy.and_then(|copy| Arc::get_mut(&mut copy.block)) else {
-            return Err(Failure::Range("the data of this tensor was detached or resized".into()));
+            return Err(BindingError::Range("the data of this tensor was detached or resized".into()));
         };
         block.copy_from(array, from, count)
     }

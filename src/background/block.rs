@@ -4,9 +4,9 @@ use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ptr::NonNull;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::error::{Checked, Failure};
-use crate::runtime::context;
-use crate::slice::{Dtype, Memory};
+use crate::env::context::context;
+use crate::js::error::{BindingError, BindingResult};
+use crate::js::memory::{Dtype, Memory};
 
 /// The alignment of a cache line.
 const ALIGN: usize = 64;
@@ -58,8 +58,8 @@ fn free() -> MutexGuard<'static, Vec<Raw>> {
     FREE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Gives back what is kept.
-pub(crate) fn forget() {
+/// Frees what is kept.
+pub(crate) fn free_all() {
     *free() = Vec::new();
 }
 
@@ -81,28 +81,28 @@ impl Raw {
 }
 
 impl Block {
-    pub(crate) fn new(dtype: Dtype, len: usize) -> Checked<Self> {
+    pub(crate) fn new(dtype: Dtype, len: usize) -> BindingResult<Self> {
         let raw = len.checked_mul(dtype.size()).and_then(Raw::new).ok_or_else(|| {
-            Failure::Range(format!("cannot allocate {len} elements for work in the background"))
+            BindingError::Range(format!("cannot allocate {len} elements for work in the background"))
         })?;
         Ok(Self { data: raw.data.as_ptr(), raw: Some(raw), dtype, len })
     }
 
     /// A copy of an array.
-    pub(crate) fn copy_of(memory: Memory) -> Checked<Self> {
+    pub(crate) fn copy_of(memory: Memory) -> BindingResult<Self> {
         let mut block = Self::new(memory.dtype, memory.len)?;
         block.copy_from(memory, 0, memory.len)?;
         Ok(block)
     }
 
     /// Copies the elements `from..from + count` of an array that is like this one.
-    pub(crate) fn copy_from(&mut self, array: Memory, from: usize, count: usize) -> Checked<()> {
+    pub(crate) fn copy_from(&mut self, array: Memory, from: usize, count: usize) -> BindingResult<()> {
         self.assert_like(array, from, count);
         copy(array, self.memory(), from, count)
     }
 
     /// Copies the elements `from..from + count` into an array that is like this one.
-    pub(crate) fn copy_to(&self, array: Memory, from: usize, count: usize) -> Checked<()> {
+    pub(crate) fn copy_to(&self, array: Memory, from: usize, count: usize) -> BindingResult<()> {
         self.assert_like(array, from, count);
         copy(self.memory(), array, from, count)
     }
@@ -120,7 +120,7 @@ impl Block {
 }
 
 /// Copies elements between two arrays that both have them: one of a block, and one of JavaScript on its thread.
-fn copy(source: Memory, to: Memory, from: usize, count: usize) -> Checked<()> {
+fn copy(source: Memory, to: Memory, from: usize, count: usize) -> BindingResult<()> {
     let (start, bytes) = (from * source.dtype.size(), count * source.dtype.size());
     // SAFETY: the array has these elements, and nobody writes them meanwhile.
     let source = unsafe { std::slice::from_raw_parts(source.data.wrapping_add(start), bytes) };

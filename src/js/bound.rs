@@ -14,8 +14,10 @@ use std::ptr;
 
 use napi::bindgen_prelude::*;
 
-use crate::error::{Checked, Failure, export_raw};
-use crate::slice::{Array, Element, FloatsMut, Memory};
+use super::arrays::{Array, FloatsMut};
+use super::error::{BindingError, BindingResult};
+use super::exports::export_raw;
+use super::memory::{Element, Memory};
 
 /// An array to keep, as an argument of an export: `Float32Array` or `Float64Array`.
 pub struct ToKeep<'a> {
@@ -25,12 +27,12 @@ pub struct ToKeep<'a> {
 
 impl<'a> ToKeep<'a> {
     /// How many elements of type `T` it has.
-    pub(crate) fn len<T: Element>(&self) -> Checked<usize> {
+    pub(crate) fn len<T: Element>(&self) -> BindingResult<usize> {
         self.floats.place::<T>().map(|(_, len)| len)
     }
 
     /// Its elements for the running call, of type `T`.
-    pub(crate) fn get<T: Element>(self) -> Checked<&'a mut [T]> {
+    pub(crate) fn get<T: Element>(self) -> BindingResult<&'a mut [T]> {
         self.floats.get()
     }
 }
@@ -55,7 +57,7 @@ impl FromNapiValue for ToKeep<'_> {
 }
 
 impl Array for ToKeep<'_> {
-    fn memory(&self) -> Checked<Memory> {
+    fn memory(&self) -> BindingResult<Memory> {
         self.floats.memory()
     }
 }
@@ -72,7 +74,7 @@ pub(crate) struct Lasting<T> {
 
 impl<T: Element> Lasting<T> {
     /// Binds an array. Nothing that is bound together may overlap; `disjoint` checks that.
-    pub(crate) fn new(env: Env, array: &ToKeep<'_>) -> Checked<Self> {
+    pub(crate) fn new(env: Env, array: &ToKeep<'_>) -> BindingResult<Self> {
         let (data, len) = array.floats.place::<T>()?;
         let (raw, mut buffer) = (env.raw(), ptr::null_mut());
         // SAFETY: env and value come from the running call; what is not wanted may be null.
@@ -101,12 +103,12 @@ impl<T: Element> Lasting<T> {
     /// - `env` is the environment that it was bound in, in a call that runs now;
     /// - the function that it was bound to is still there;
     /// - the result is gone when the call ends, and there is no other one of this array.
-    unsafe fn get<'a>(&self, env: sys::napi_env) -> Checked<&'a mut [T]> {
+    unsafe fn get<'a>(&self, env: sys::napi_env) -> BindingResult<&'a mut [T]> {
         let mut buffer = ptr::null_mut();
         // SAFETY: the caller vouches for env; the reference lives as long as the function.
         done(unsafe { sys::napi_get_reference_value(env, self.buffer, &raw mut buffer) })?;
         if buffer.is_null() || memory_of(env, buffer)? != self.memory {
-            return Err(Failure::Range(
+            return Err(BindingError::Range(
                 "expected an array with the memory that it was made with, got one whose buffer is detached or resized"
                     .into(),
             ));
@@ -118,7 +120,7 @@ impl<T: Element> Lasting<T> {
 }
 
 /// Where an `ArrayBuffer`'s memory is, and its bytes.
-fn memory_of(env: sys::napi_env, buffer: sys::napi_value) -> Checked<(*mut c_void, usize)> {
+fn memory_of(env: sys::napi_env, buffer: sys::napi_value) -> BindingResult<(*mut c_void, usize)> {
     let (mut data, mut bytes) = (ptr::null_mut(), 0);
     // SAFETY: the value is of the running call, and the pointers are to locals.
     done(unsafe { sys::napi_get_arraybuffer_info(env, buffer, &raw mut data, &raw mut bytes) })?;
@@ -128,7 +130,7 @@ fn memory_of(env: sys::napi_env, buffer: sys::napi_value) -> Checked<(*mut c_voi
 /// What a bound function works with: `N` arrays of `T`, and something of its own.
 pub(crate) trait Bound<T, const N: usize>: 'static {
     /// The body of the function.
-    fn call(&mut self, arrays: [&mut [T]; N]) -> Checked<()>;
+    fn call(&mut self, arrays: [&mut [T]; N]) -> BindingResult<()>;
 }
 
 /// The data of a bound function.
@@ -142,7 +144,7 @@ pub(crate) fn bound_function<'env, T, B, const N: usize>(
     env: &'env Env,
     arrays: [&ToKeep<'_>; N],
     own: B,
-) -> Checked<Unknown<'env>>
+) -> BindingResult<Unknown<'env>>
 where
     T: Element + 'static,
     B: Bound<T, N>,
@@ -160,7 +162,7 @@ where
         bound.push(Lasting::new(*env, array)?);
     }
     let bound: [Lasting<T>; N] =
-        bound.try_into().map_err(|_| Failure::Internal("as many arrays as were given".into()))?;
+        bound.try_into().map_err(|_| BindingError::Internal("as many arrays as were given".into()))?;
     let state = Box::into_raw(Box::new(State { arrays: bound, own }));
     let mut function = ptr::null_mut();
     // SAFETY: as above; `call_bound` takes the data for what it is. Without a name no text is read.
@@ -246,9 +248,9 @@ unsafe extern "C" fn drop_state<T, B, const N: usize>(env: sys::napi_env, data: 
 }
 
 /// A status of Node-API as a result.
-fn done(status: sys::napi_status) -> Checked<()> {
+fn done(status: sys::napi_status) -> BindingResult<()> {
     if status == sys::Status::napi_ok {
         return Ok(());
     }
-    Err(Failure::Internal(format!("Node-API failed: {}", Status::from(status))))
+    Err(BindingError::Internal(format!("Node-API failed: {}", Status::from(status))))
 }

@@ -6,7 +6,7 @@
 //! task.begin(); rnn.forward(…); task.end()   the calls, which are only noted
 //! await task.start()                     waits for its turn and runs
 //! task.finish()                          throws what went wrong
-//! task.deliver(output, 0, output.length) what was written, in parts if it is large
+//! task.copyBack(output, 0, output.length) what was written, in parts if it is large
 //! task.release()
 //! ```
 
@@ -17,11 +17,13 @@ use elman_kernels::Context;
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
-use crate::error::{Checked, Failure, caught, constructed, export};
-use crate::queue::{self, Entry};
-use crate::runtime::context;
-use crate::slice::{Array, Floats, FloatsMut, size};
-use crate::work::{Job, Recording, record};
+use crate::background::queue::{self, Entry};
+use crate::background::work::{self, Job, Recording};
+use crate::env::context::context;
+use crate::js::arrays::{Array, Floats, FloatsMut};
+use crate::js::error::{BindingError, BindingResult, caught};
+use crate::js::exports::{constructed, export};
+use crate::js::numbers::size;
 
 /// Calls that are noted, and then run on another thread; see `src/task.rs`.
 #[napi]
@@ -30,7 +32,7 @@ pub struct Task {
     recording: Option<Recording>,
     cancel: Arc<AtomicBool>,
     /// What became of it; `None` before it has run.
-    outcome: Arc<Mutex<Option<Checked<f64>>>>,
+    outcome: Arc<Mutex<Option<BindingResult<f64>>>>,
     /// How much memory the garbage collector was told of.
     told: i64,
 }
@@ -70,7 +72,7 @@ impl Task {
     pub fn begin(&mut self, env: Env) -> Result<()> {
         export(env, || {
             self.recording()?;
-            record(self.recording.take());
+            work::begin(self.recording.take().unwrap_or_default());
             Ok(())
         })
     }
@@ -78,9 +80,10 @@ impl Task {
     /// Calls run at once again. False if one was called that cannot be noted: it threw, and the task is of no use.
     #[napi(catch_unwind)]
     pub fn end(&mut self, env: Env) -> Result<bool> {
-        self.recording = record(None);
+        let (recording, refused) = work::end();
+        self.recording = recording;
         self.tell(env)?;
-        Ok(self.recording.as_ref().is_some_and(|recording| !recording.refused))
+        Ok(self.recording.is_some() && !refused)
     }
 
     /// Queues the task; the promise is resolved when it has run or was cancelled.
@@ -100,7 +103,7 @@ impl Task {
         };
         export(*env, || {
             queue::push(entry)
-                .map_err(|_| Failure::Range("cannot start a thread for work in the background".into()))
+                .map_err(|_| BindingError::Range("cannot start a thread for work in the background".into()))
         })?;
         Ok(promise)
     }
@@ -116,14 +119,14 @@ impl Task {
     pub fn finish(&mut self, env: Env) -> Result<f64> {
         export(env, || {
             let outcome = self.outcome.lock().unwrap_or_else(PoisonError::into_inner).take();
-            outcome.unwrap_or(Err(Failure::Internal("the task has not run".into())))
+            outcome.unwrap_or(Err(BindingError::Internal("the task has not run".into())))
         })
     }
 
     /// Copies what the calls have written to an array into it: `count` elements from `from` on. False if they have
     /// not written to it.
     #[napi(catch_unwind)]
-    pub fn deliver(
+    pub fn copy_back(
         &mut self,
         env: Env,
         #[napi(ts_arg_type = "Float32Array | Float64Array")] array: FloatsMut<'_>,
@@ -140,7 +143,7 @@ impl Task {
             };
             // The jobs are gone when their work is done; before that, they hold the block.
             if Arc::get_mut(&mut result.block).is_none() {
-                return Err(Failure::Internal("the task has not run".into()));
+                return Err(BindingError::Internal("the task has not run".into()));
             }
             result.block.copy_to(array, from, count)?;
             Ok(true)
@@ -154,8 +157,10 @@ impl Task {
         self.tell(env)
     }
 
-    fn recording(&mut self) -> Checked<&mut Recording> {
-        self.recording.as_mut().ok_or_else(|| Failure::Internal("the task is recording or released".into()))
+    fn recording(&mut self) -> BindingResult<&mut Recording> {
+        self.recording
+            .as_mut()
+            .ok_or_else(|| BindingError::Internal("the task is recording or released".into()))
     }
 
     /// Tells the garbage collector how much memory there is.
@@ -172,7 +177,7 @@ impl Task {
 }
 
 /// Runs jobs in their order.
-fn run(ctx: &Context, jobs: Vec<Job>) -> Checked<f64> {
+fn run(ctx: &Context, jobs: Vec<Job>) -> BindingResult<f64> {
     let mut last = 0.0;
     for job in jobs {
         if ctx.cancelled() {
@@ -180,5 +185,5 @@ fn run(ctx: &Context, jobs: Vec<Job>) -> Checked<f64> {
         }
         last = job(ctx)?;
     }
-    if ctx.cancelled() { Err(Failure::Cancelled) } else { Ok(last) }
+    if ctx.cancelled() { Err(BindingError::Cancelled) } else { Ok(last) }
 }
