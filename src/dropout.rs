@@ -13,13 +13,7 @@ use crate::js::numbers::integer;
 /// Zeroes elements with probability `p` and scales the others by 1 / (1 - p). The mask is a function of the
 /// seed and the elements' positions, so the same call computes the gradient from that of the output.
 #[napi(catch_unwind)]
-pub fn dropout(
-    env: Env,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] x: Floats<'_>,
-    p: f64,
-    seed: f64,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] out: FloatsMut<'_>,
-) -> Result<f64> {
+pub fn dropout(env: Env, x: Floats<'_>, p: f64, seed: f64, out: FloatsMut<'_>) -> Result<f64> {
     work::run(env, || {
         disjoint(&[&out], &[&x])?;
         if !(0.0..=1.0).contains(&p) {

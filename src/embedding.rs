@@ -23,11 +23,11 @@ fn table(num_embeddings: f64, embedding_dim: f64) -> BindingResult<Embedding> {
 #[napi(catch_unwind)]
 pub fn embedding_forward(
     env: Env,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] weight: Floats<'_>,
-    #[napi(ts_arg_type = "Int32Array")] indices: Ints<'_>,
+    weight: Floats<'_>,
+    indices: Ints<'_>,
     num_embeddings: f64,
     embedding_dim: f64,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] out: FloatsMut<'_>,
+    out: FloatsMut<'_>,
 ) -> Result<()> {
     export(env, || {
         disjoint(&[&out], &[&weight, &indices])?;
@@ -40,12 +40,12 @@ pub fn embedding_forward(
 #[napi(catch_unwind)]
 pub fn embedding_backward(
     env: Env,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] grad_out: Floats<'_>,
-    #[napi(ts_arg_type = "Int32Array")] indices: Ints<'_>,
+    grad_out: Floats<'_>,
+    indices: Ints<'_>,
     num_embeddings: f64,
     embedding_dim: f64,
     padding_idx: f64,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] grad_weight: FloatsMut<'_>,
+    grad_weight: FloatsMut<'_>,
 ) -> Result<f64> {
     work::run(env, || {
         disjoint(&[&grad_weight], &[&grad_out, &indices])?;

@@ -133,10 +133,7 @@ pub struct FileContents<'env> {
 
 /// Reads the safetensors format: F16 and BF16 become float32, I64 becomes int32 if every value fits.
 #[napi(catch_unwind)]
-pub fn deserialize_safetensors<'env>(
-    env: &'env Env,
-    #[napi(ts_arg_type = "Uint8Array")] bytes: Bytes<'env>,
-) -> Result<FileContents<'env>> {
+pub fn deserialize_safetensors<'env>(env: &'env Env, bytes: Bytes<'env>) -> Result<FileContents<'env>> {
     let archive = export(*env, || {
         let archive = safetensors::deserialize(bytes.get())?;
         for entry in &archive.entries {

@@ -38,10 +38,7 @@ pub(crate) fn changed(owner: &str) -> BindingError {
 
 /// A number that tells (with probability 1 - 2⁻⁵³) whether any of the arrays has changed.
 #[napi(catch_unwind)]
-pub fn fingerprint(
-    env: Env,
-    #[napi(ts_arg_type = "(Float32Array | Float64Array)[]")] arrays: Vec<Floats<'_>>,
-) -> Result<f64> {
+pub fn fingerprint(env: Env, arrays: Vec<Floats<'_>>) -> Result<f64> {
     export(env, || {
         let ctx = context()?;
         together(
@@ -52,12 +49,7 @@ pub fn fingerprint(
 
 /// Throws unless the arrays' fingerprint is `expected`; `owner` is the operation that has kept them.
 #[napi(catch_unwind)]
-pub fn verify(
-    env: Env,
-    #[napi(ts_arg_type = "(Float32Array | Float64Array)[]")] arrays: Vec<Floats<'_>>,
-    expected: f64,
-    owner: String,
-) -> Result<f64> {
+pub fn verify(env: Env, arrays: Vec<Floats<'_>>, expected: f64, owner: String) -> Result<f64> {
     work::run(env, || {
         let dtypes = arrays.iter().map(Floats::dtype).collect::<BindingResult<Vec<_>>>()?;
         let arrays: Vec<Source> = arrays.take()?;

@@ -130,7 +130,7 @@ impl JordanCore {
         &self,
         env: Env,
         sequences: ClassInstance<'_, Sequences>,
-        #[napi(ts_arg_type = "Int32Array | null")] lengths: Option<Ints<'_>>,
+        lengths: Option<Ints<'_>>,
     ) -> Result<f64> {
         export(env, || {
             let layout = sequences.layout(lengths.as_ref())?;
@@ -147,14 +147,14 @@ impl JordanCore {
         &self,
         env: Env,
         sequences: ClassInstance<'_, Sequences>,
-        #[napi(ts_arg_type = "(Float32Array | Float64Array)[]")] parameters: Vec<Floats<'_>>,
-        #[napi(ts_arg_type = "Float32Array | Float64Array")] input: Floats<'_>,
-        #[napi(ts_arg_type = "Float32Array | Float64Array | null")] y0: Option<Floats<'_>>,
-        #[napi(ts_arg_type = "Float32Array | Float64Array | null")] teacher: Option<Floats<'_>>,
-        #[napi(ts_arg_type = "Float32Array | Float64Array")] output: FloatsMut<'_>,
-        #[napi(ts_arg_type = "Float32Array | Float64Array")] y_n: FloatsMut<'_>,
-        #[napi(ts_arg_type = "Float32Array | Float64Array | null")] saved: Option<FloatsMut<'_>>,
-        #[napi(ts_arg_type = "Int32Array | null")] lengths: Option<Ints<'_>>,
+        parameters: Vec<Floats<'_>>,
+        input: Floats<'_>,
+        y0: Option<Floats<'_>>,
+        teacher: Option<Floats<'_>>,
+        output: FloatsMut<'_>,
+        y_n: FloatsMut<'_>,
+        saved: Option<FloatsMut<'_>>,
+        lengths: Option<Ints<'_>>,
     ) -> Result<f64> {
         work::run(env, || {
             disjoint(&[&output, &y_n, &saved], &[&parameters, &input, &y0, &teacher, &lengths])?;
@@ -203,22 +203,20 @@ impl JordanCore {
         &self,
         env: Env,
         sequences: ClassInstance<'_, Sequences>,
-        #[napi(ts_arg_type = "(Float32Array | Float64Array)[]")] parameters: Vec<Floats<'_>>,
-        #[napi(ts_arg_type = "Float32Array | Float64Array")] input: Floats<'_>,
-        #[napi(ts_arg_type = "Float32Array | Float64Array | null")] y0: Option<Floats<'_>>,
-        #[napi(ts_arg_type = "Float32Array | Float64Array | null")] teacher: Option<Floats<'_>>,
-        #[napi(ts_arg_type = "Float32Array | Float64Array")] output: Floats<'_>,
-        #[napi(ts_arg_type = "Float32Array | Float64Array")] saved: Floats<'_>,
-        #[napi(ts_arg_type = "Float32Array | Float64Array | null")] grad_output: Option<Floats<'_>>,
-        #[napi(ts_arg_type = "Float32Array | Float64Array | null")] grad_y_n: Option<Floats<'_>>,
-        #[napi(ts_arg_type = "Float32Array | Float64Array | null")] grad_input: Option<FloatsMut<'_>>,
-        #[napi(ts_arg_type = "Float32Array | Float64Array | null")] grad_y0: Option<FloatsMut<'_>>,
-        #[napi(ts_arg_type = "Float32Array | Float64Array | null")] grad_teacher: Option<FloatsMut<'_>>,
-        #[napi(ts_arg_type = "(Float32Array | Float64Array)[] | null")] grad_parameters: Option<
-            Vec<FloatsMut<'_>>,
-        >,
+        parameters: Vec<Floats<'_>>,
+        input: Floats<'_>,
+        y0: Option<Floats<'_>>,
+        teacher: Option<Floats<'_>>,
+        output: Floats<'_>,
+        saved: Floats<'_>,
+        grad_output: Option<Floats<'_>>,
+        grad_y_n: Option<Floats<'_>>,
+        grad_input: Option<FloatsMut<'_>>,
+        grad_y0: Option<FloatsMut<'_>>,
+        grad_teacher: Option<FloatsMut<'_>>,
+        grad_parameters: Option<Vec<FloatsMut<'_>>>,
         fingerprint: Option<f64>,
-        #[napi(ts_arg_type = "Int32Array | null")] lengths: Option<Ints<'_>>,
+        lengths: Option<Ints<'_>>,
     ) -> Result<f64> {
         work::run(env, || {
             disjoint(

@@ -26,13 +26,13 @@ fn shape(rows: f64, in_features: f64, out_features: f64) -> BindingResult<Linear
 #[allow(clippy::too_many_arguments)] // three arrays and their three sizes
 pub fn linear_forward(
     env: Env,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] x: Floats<'_>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] weight: Floats<'_>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array | null")] bias: Option<Floats<'_>>,
+    x: Floats<'_>,
+    weight: Floats<'_>,
+    bias: Option<Floats<'_>>,
     rows: f64,
     in_features: f64,
     out_features: f64,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] out: FloatsMut<'_>,
+    out: FloatsMut<'_>,
 ) -> Result<()> {
     export(env, || {
         disjoint(&[&out], &[&x, &weight, &bias])?;
@@ -49,15 +49,15 @@ pub fn linear_forward(
 #[allow(clippy::too_many_arguments)] // as `linear_forward`, and the gradients
 pub fn linear_backward(
     env: Env,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] x: Floats<'_>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] weight: Floats<'_>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] grad_out: Floats<'_>,
+    x: Floats<'_>,
+    weight: Floats<'_>,
+    grad_out: Floats<'_>,
     rows: f64,
     in_features: f64,
     out_features: f64,
-    #[napi(ts_arg_type = "Float32Array | Float64Array | null")] grad_x: Option<FloatsMut<'_>>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array | null")] grad_weight: Option<FloatsMut<'_>>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array | null")] grad_bias: Option<FloatsMut<'_>>,
+    grad_x: Option<FloatsMut<'_>>,
+    grad_weight: Option<FloatsMut<'_>>,
+    grad_bias: Option<FloatsMut<'_>>,
 ) -> Result<f64> {
     work::run(env, || {
         disjoint(&[&grad_x, &grad_weight, &grad_bias], &[&x, &weight, &grad_out])?;

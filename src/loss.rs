@@ -43,13 +43,13 @@ fn cross_entropy(
 #[allow(clippy::too_many_arguments)] // two arrays, two sizes and two options
 pub fn cross_entropy_forward(
     env: Env,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] logits: Floats<'_>,
-    #[napi(ts_arg_type = "Int32Array")] targets: Ints<'_>,
+    logits: Floats<'_>,
+    targets: Ints<'_>,
     rows: f64,
     classes: f64,
     ignore_index: f64,
     reduction: String,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] out: FloatsMut<'_>,
+    out: FloatsMut<'_>,
 ) -> Result<()> {
     export(env, || {
         disjoint(&[&out], &[&logits, &targets])?;
@@ -63,14 +63,14 @@ pub fn cross_entropy_forward(
 #[allow(clippy::too_many_arguments)] // the arrays, their sizes and the options of the loss
 pub fn cross_entropy_backward(
     env: Env,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] logits: Floats<'_>,
-    #[napi(ts_arg_type = "Int32Array")] targets: Ints<'_>,
+    logits: Floats<'_>,
+    targets: Ints<'_>,
     rows: f64,
     classes: f64,
     ignore_index: f64,
     reduction: String,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] grad_out: Floats<'_>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] grad_logits: FloatsMut<'_>,
+    grad_out: Floats<'_>,
+    grad_logits: FloatsMut<'_>,
 ) -> Result<f64> {
     work::run(env, || {
         disjoint(&[&grad_logits], &[&logits, &targets, &grad_out])?;
@@ -113,10 +113,10 @@ macro_rules! for_loss {
 pub fn pointwise_forward(
     env: Env,
     loss: String,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] input: Floats<'_>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] target: Floats<'_>,
+    input: Floats<'_>,
+    target: Floats<'_>,
     reduction: String,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] out: FloatsMut<'_>,
+    out: FloatsMut<'_>,
 ) -> Result<()> {
     export(env, || {
         disjoint(&[&out], &[&input, &target])?;
@@ -134,12 +134,12 @@ pub fn pointwise_forward(
 pub fn pointwise_backward(
     env: Env,
     loss: String,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] input: Floats<'_>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] target: Floats<'_>,
+    input: Floats<'_>,
+    target: Floats<'_>,
     reduction: String,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] grad_out: Floats<'_>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array | null")] grad_input: Option<FloatsMut<'_>>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array | null")] grad_target: Option<FloatsMut<'_>>,
+    grad_out: Floats<'_>,
+    grad_input: Option<FloatsMut<'_>>,
+    grad_target: Option<FloatsMut<'_>>,
 ) -> Result<f64> {
     work::run(env, || {
         disjoint(&[&grad_input, &grad_target], &[&input, &target, &grad_out])?;

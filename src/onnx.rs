@@ -18,7 +18,7 @@ impl RnnCore {
     pub fn serialize_onnx<'env>(
         &self,
         env: &'env Env,
-        #[napi(ts_arg_type = "Float32Array[]")] parameters: Vec<Floats<'_>>,
+        parameters: Vec<Floats<'_>>,
         batch_first: bool,
     ) -> Result<Unknown<'env>> {
         let file = export(*env, || {

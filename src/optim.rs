@@ -71,9 +71,9 @@ pub struct RmspropStepOptions {
 #[napi(catch_unwind)]
 pub fn sgd_step(
     env: Env,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] param: FloatsMut<'_>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] grad: Floats<'_>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array | null")] momentum_buffer: Option<FloatsMut<'_>>,
+    param: FloatsMut<'_>,
+    grad: Floats<'_>,
+    momentum_buffer: Option<FloatsMut<'_>>,
     first: bool,
     options: SgdStepOptions,
 ) -> Result<()> {
@@ -93,11 +93,11 @@ pub fn sgd_step(
 #[allow(clippy::too_many_arguments)] // what Adam keeps of a parameter
 pub fn adam_step(
     env: Env,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] param: FloatsMut<'_>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] grad: Floats<'_>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] exp_avg: FloatsMut<'_>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] exp_avg_sq: FloatsMut<'_>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array | null")] max_exp_avg_sq: Option<FloatsMut<'_>>,
+    param: FloatsMut<'_>,
+    grad: Floats<'_>,
+    exp_avg: FloatsMut<'_>,
+    exp_avg_sq: FloatsMut<'_>,
+    max_exp_avg_sq: Option<FloatsMut<'_>>,
     step: f64,
     options: AdamStepOptions,
 ) -> Result<()> {
@@ -123,11 +123,11 @@ pub fn adam_step(
 #[napi(catch_unwind)]
 pub fn rmsprop_step(
     env: Env,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] param: FloatsMut<'_>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] grad: Floats<'_>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] square_avg: FloatsMut<'_>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array | null")] grad_avg: Option<FloatsMut<'_>>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array | null")] momentum_buffer: Option<FloatsMut<'_>>,
+    param: FloatsMut<'_>,
+    grad: Floats<'_>,
+    square_avg: FloatsMut<'_>,
+    grad_avg: Option<FloatsMut<'_>>,
+    momentum_buffer: Option<FloatsMut<'_>>,
     options: RmspropStepOptions,
 ) -> Result<()> {
     export(env, || {
@@ -147,11 +147,7 @@ pub fn rmsprop_step(
 
 /// The norm of some gradients taken together; 0 if there are none.
 #[napi(catch_unwind)]
-pub fn grad_norm(
-    env: Env,
-    #[napi(ts_arg_type = "(Float32Array | Float64Array)[]")] grads: Vec<Floats<'_>>,
-    norm_type: f64,
-) -> Result<f64> {
+pub fn grad_norm(env: Env, grads: Vec<Floats<'_>>, norm_type: f64) -> Result<f64> {
     export(env, || {
         let Some(first) = grads.first() else { return Ok(0.0) };
         for_dtype!(first.dtype(), T => {

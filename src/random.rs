@@ -49,23 +49,13 @@ impl Generator {
 
     /// Goes on from where the state was taken.
     #[napi(catch_unwind)]
-    pub fn set_state(
-        &mut self,
-        env: Env,
-        #[napi(ts_arg_type = "Uint8Array")] state: Bytes<'_>,
-    ) -> Result<()> {
+    pub fn set_state(&mut self, env: Env, state: Bytes<'_>) -> Result<()> {
         export(env, || Ok(self.source.set_state(state.get())?))
     }
 
     /// Fills `out` evenly from [low, high).
     #[napi(catch_unwind)]
-    pub fn uniform(
-        &mut self,
-        env: Env,
-        #[napi(ts_arg_type = "Float32Array | Float64Array")] out: FloatsMut<'_>,
-        low: f64,
-        high: f64,
-    ) -> Result<()> {
+    pub fn uniform(&mut self, env: Env, out: FloatsMut<'_>, low: f64, high: f64) -> Result<()> {
         export(env, || {
             let isa = context()?.isa();
             for_dtype!(out.dtype(), T => Ok(self.source.uniform::<T>(isa, out.get()?, low, high)?))
@@ -74,13 +64,7 @@ impl Generator {
 
     /// Fills `out` with normal numbers.
     #[napi(catch_unwind)]
-    pub fn normal(
-        &mut self,
-        env: Env,
-        #[napi(ts_arg_type = "Float32Array | Float64Array")] out: FloatsMut<'_>,
-        mean: f64,
-        std: f64,
-    ) -> Result<()> {
+    pub fn normal(&mut self, env: Env, out: FloatsMut<'_>, mean: f64, std: f64) -> Result<()> {
         export(env, || for_dtype!(out.dtype(), T => Ok(self.source.normal::<T>(out.get()?, mean, std)?)))
     }
 

@@ -144,7 +144,7 @@ impl RnnCore {
         env: Env,
         sequences: ClassInstance<'_, Sequences>,
         checkpoint_every: Option<f64>,
-        #[napi(ts_arg_type = "Int32Array | null")] lengths: Option<Ints<'_>>,
+        lengths: Option<Ints<'_>>,
     ) -> Result<f64> {
         export(env, || {
             let (layout, every) = (sequences.layout(lengths.as_ref())?, segment(checkpoint_every)?);
@@ -167,16 +167,16 @@ impl RnnCore {
         &self,
         env: Env,
         sequences: ClassInstance<'_, Sequences>,
-        #[napi(ts_arg_type = "(Float32Array | Float64Array)[]")] parameters: Vec<Floats<'_>>,
-        #[napi(ts_arg_type = "Float32Array | Float64Array")] input: Floats<'_>,
-        #[napi(ts_arg_type = "Float32Array | Float64Array | null")] hx: Option<Floats<'_>>,
+        parameters: Vec<Floats<'_>>,
+        input: Floats<'_>,
+        hx: Option<Floats<'_>>,
         dropout: f64,
         seed: f64,
-        #[napi(ts_arg_type = "Float32Array | Float64Array")] output: FloatsMut<'_>,
-        #[napi(ts_arg_type = "Float32Array | Float64Array")] h_n: FloatsMut<'_>,
-        #[napi(ts_arg_type = "Float32Array | Float64Array | null")] saved: Option<FloatsMut<'_>>,
+        output: FloatsMut<'_>,
+        h_n: FloatsMut<'_>,
+        saved: Option<FloatsMut<'_>>,
         checkpoint_every: Option<f64>,
-        #[napi(ts_arg_type = "Int32Array | null")] lengths: Option<Ints<'_>>,
+        lengths: Option<Ints<'_>>,
     ) -> Result<f64> {
         work::run(env, || {
             disjoint(&[&output, &h_n, &saved], &[&parameters, &input, &hx, &lengths])?;
@@ -217,23 +217,21 @@ impl RnnCore {
         &self,
         env: Env,
         sequences: ClassInstance<'_, Sequences>,
-        #[napi(ts_arg_type = "(Float32Array | Float64Array)[]")] parameters: Vec<Floats<'_>>,
-        #[napi(ts_arg_type = "Float32Array | Float64Array")] input: Floats<'_>,
-        #[napi(ts_arg_type = "Float32Array | Float64Array | null")] hx: Option<Floats<'_>>,
+        parameters: Vec<Floats<'_>>,
+        input: Floats<'_>,
+        hx: Option<Floats<'_>>,
         dropout: f64,
         seed: f64,
-        #[napi(ts_arg_type = "Float32Array | Float64Array")] output: Floats<'_>,
-        #[napi(ts_arg_type = "Float32Array | Float64Array")] saved: Floats<'_>,
-        #[napi(ts_arg_type = "Float32Array | Float64Array | null")] grad_output: Option<Floats<'_>>,
-        #[napi(ts_arg_type = "Float32Array | Float64Array | null")] grad_h_n: Option<Floats<'_>>,
-        #[napi(ts_arg_type = "Float32Array | Float64Array | null")] grad_input: Option<FloatsMut<'_>>,
-        #[napi(ts_arg_type = "Float32Array | Float64Array | null")] grad_hx: Option<FloatsMut<'_>>,
-        #[napi(ts_arg_type = "(Float32Array | Float64Array)[] | null")] grad_parameters: Option<
-            Vec<FloatsMut<'_>>,
-        >,
+        output: Floats<'_>,
+        saved: Floats<'_>,
+        grad_output: Option<Floats<'_>>,
+        grad_h_n: Option<Floats<'_>>,
+        grad_input: Option<FloatsMut<'_>>,
+        grad_hx: Option<FloatsMut<'_>>,
+        grad_parameters: Option<Vec<FloatsMut<'_>>>,
         fingerprint: Option<f64>,
         checkpoint_every: Option<f64>,
-        #[napi(ts_arg_type = "Int32Array | null")] lengths: Option<Ints<'_>>,
+        lengths: Option<Ints<'_>>,
     ) -> Result<f64> {
         work::run(env, || {
             disjoint(

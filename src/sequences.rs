@@ -138,11 +138,7 @@ impl Sequences {
 
     /// Packed arrays: step t has `batchSizes[t]` rows; `sortedIndices[b]` is the caller's number of sequence b.
     #[napi(factory, catch_unwind)]
-    pub fn packed(
-        env: Env,
-        #[napi(ts_arg_type = "Int32Array")] batch_sizes: Ints<'_>,
-        #[napi(ts_arg_type = "Int32Array | null")] sorted_indices: Option<Ints<'_>>,
-    ) -> Result<Self> {
+    pub fn packed(env: Env, batch_sizes: Ints<'_>, sorted_indices: Option<Ints<'_>>) -> Result<Self> {
         export(env, || {
             let sorted_indices = sorted_indices.as_ref().map(Ints::get).transpose()?;
             Self::of_batch_sizes(batch_sizes.get()?.to_vec(), sorted_indices.map(<[i32]>::to_vec))
@@ -158,8 +154,8 @@ impl Sequences {
         steps: f64,
         batch_first: bool,
         features: f64,
-        #[napi(ts_arg_type = "Float32Array | Float64Array")] padded: Floats<'_>,
-        #[napi(ts_arg_type = "Float32Array | Float64Array")] packed: FloatsMut<'_>,
+        padded: Floats<'_>,
+        packed: FloatsMut<'_>,
     ) -> Result<f64> {
         work::run(env, || {
             disjoint(&[&packed], &[&padded])?;
@@ -187,9 +183,9 @@ impl Sequences {
         steps: f64,
         batch_first: bool,
         features: f64,
-        #[napi(ts_arg_type = "Float32Array | Float64Array")] packed: Floats<'_>,
+        packed: Floats<'_>,
         padding_value: f64,
-        #[napi(ts_arg_type = "Float32Array | Float64Array")] padded: FloatsMut<'_>,
+        padded: FloatsMut<'_>,
     ) -> Result<f64> {
         work::run(env, || {
             disjoint(&[&padded], &[&packed])?;

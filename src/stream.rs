@@ -41,10 +41,10 @@ impl RnnCore {
         &self,
         env: &'env Env,
         batch_size: f64,
-        #[napi(ts_arg_type = "(Float32Array | Float64Array)[]")] parameters: Vec<Floats<'_>>,
-        #[napi(ts_arg_type = "Float32Array | Float64Array")] memory: ToKeep<'_>,
-        #[napi(ts_arg_type = "Float32Array | Float64Array")] input: ToKeep<'_>,
-        #[napi(ts_arg_type = "Float32Array | Float64Array")] output: ToKeep<'_>,
+        parameters: Vec<Floats<'_>>,
+        memory: ToKeep<'_>,
+        input: ToKeep<'_>,
+        output: ToKeep<'_>,
     ) -> Result<Unknown<'env>> {
         export(*env, || {
             disjoint(&[&memory, &input, &output], &[&parameters])?;
@@ -66,8 +66,8 @@ impl RnnCore {
         &self,
         env: Env,
         batch_size: f64,
-        #[napi(ts_arg_type = "Float32Array | Float64Array")] memory: FloatsMut<'_>,
-        #[napi(ts_arg_type = "Float32Array | Float64Array | null")] hx: Option<Floats<'_>>,
+        memory: FloatsMut<'_>,
+        hx: Option<Floats<'_>>,
     ) -> Result<()> {
         export(env, || {
             disjoint(&[&memory], &[&hx])?;

@@ -53,13 +53,7 @@ impl Task {
 
     /// Copies `count` elements of an array that the calls will read, from `from` on; the first part begins at 0.
     #[napi(catch_unwind)]
-    pub fn copy(
-        &mut self,
-        env: Env,
-        #[napi(ts_arg_type = "Float32Array | Float64Array")] array: Floats<'_>,
-        from: f64,
-        count: f64,
-    ) -> Result<()> {
+    pub fn copy(&mut self, env: Env, array: Floats<'_>, from: f64, count: f64) -> Result<()> {
         export(env, || {
             let (from, count) = (size(from, "from")?, size(count, "count")?);
             self.recording()?.copy(array.memory()?, from, count)
@@ -126,13 +120,7 @@ impl Task {
     /// Copies what the calls have written to an array into it: `count` elements from `from` on. False if they have
     /// not written to it.
     #[napi(catch_unwind)]
-    pub fn copy_back(
-        &mut self,
-        env: Env,
-        #[napi(ts_arg_type = "Float32Array | Float64Array")] array: FloatsMut<'_>,
-        from: f64,
-        count: f64,
-    ) -> Result<bool> {
+    pub fn copy_back(&mut self, env: Env, array: FloatsMut<'_>, from: f64, count: f64) -> Result<bool> {
         export(env, || {
             let (from, count) = (size(from, "from")?, size(count, "count")?);
             let array = array.memory()?;
