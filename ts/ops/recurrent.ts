@@ -1,266 +1,291 @@
-/** A stack of recurrent layers as one operation: forward, and back-propagation through time. */
+/** Layers of a recurrent cell over whole sequences as one operation: forward, and back-propagation through time. */
 
 import { multiplyAddsOfAnElement, record, willRecord } from '../autograd/node'
 import { Saved } from '../autograd/saved'
 import { type Sized, Variable } from '../autograd/variable'
-import { Background, Turns } from '../background'
+import { Background, TimeSlices } from '../background'
 import { allocateUnset } from '../dtype'
-import type { Floats, NativeRnnCore, NativeSequences } from '../native'
-import { gradientPool, type Room, resultPool } from '../pool'
+import type { Floats, NativeRecurrentCore, NativeSequences } from '../native'
+import { type Allocation, gradientSlabs, resultSlabs } from '../slab'
 
 /** What calls on inputs of the same sizes have in common. */
-export interface Rows {
-  /** How the time steps of the sequences lie in the input and in the output. */
+export interface Geometry {
+  /** How the time steps of the sequences lie in the input, the teacher and the output. */
   readonly sequences: NativeSequences
   readonly output: Sized
-  readonly hN: Sized
-  /** What the addon says that it keeps, without lengths and checkpoints; not asked yet if missing. */
-  savedLength?: number
+  /** Of each state at the end, and at the beginning. */
+  readonly states: readonly Sized[]
+  /** What the addon says that it keeps without lengths and checkpoints: without a teacher, and with one. */
+  readonly savedLengths: [own?: number, taught?: number]
 }
 
-/** Everything that one call of the stack works on. */
-export interface RnnCall {
-  readonly core: NativeRnnCore
-  readonly rows: Rows
+/** Everything that one call works on. */
+export interface RecurrentCall {
+  /** The operation's name on the tape. */
+  readonly name: string
+  readonly core: NativeRecurrentCore
+  readonly geometry: Geometry
   /** Those of padded sequences, if they differ. */
   readonly lengths: Int32Array | null
   /** In the order of the state dict. */
   readonly parameters: readonly Variable[]
   readonly input: Variable
-  /** (L·D, B, H), or null for zeros. */
-  readonly hx: Variable | null
+  /** Outputs that are fed back in the place of the network's own, if there are any. */
+  readonly teacher: Variable | null
+  /** The initial states; null for zeros. */
+  readonly states: readonly (Variable | null)[]
   /** The probability of dropout between layers in this call; 0 outside training. */
   readonly dropout: number
-  /** Draws what names the mask: if there is one, after all that can fail, so that an error leaves the random numbers where they were. */
+  /** Draws the seed of dropout, after validation: an error leaves the random numbers where they were. */
   readonly drawSeed: () => number
   /** Steps of a segment, if only the states before each segment are kept for the backward pass; else null. */
   readonly checkpointEvery: number | null
 }
 
-/** The gradients of a call; null where not wanted. */
-interface Gradients {
-  readonly input: Floats | null
-  readonly hx: Floats | null
-  readonly parameters: Floats[] | null
-}
+/** Arrays for the addon; null where there is none. */
+type Arrays = (Floats | Int32Array | null)[]
 
 /** What a call makes. */
-interface Made {
+interface Results {
   readonly output: Variable
-  readonly hN: Variable
+  readonly states: readonly Variable[]
   /** What the native forward leaves for the native backward, beside the output; null if that will not run. */
   readonly saved: Floats | null
-  /** Names the mask of dropout; 0 if there is none. */
+  /** Of the mask of dropout; 0 if there is none. */
   seed: number
-  /** That of parameters, input, hx and output as the forward pass has seen and left them. */
+  /** That of all inputs and the output as the forward pass has seen and left them. */
   fingerprint: number
 }
 
-/** The output and last hidden states of a call, on the tape if a gradient is needed. */
-export function rnn(call: RnnCall): [output: Variable, hN: Variable] {
+/** The output and the final states of a call, on the tape if a gradient is needed. */
+export function recurrent(call: RecurrentCall): [output: Variable, states: readonly Variable[]] {
   const inputs = inputsOf(call)
-  const made = makeRoom(call, willRecord(inputs) ? allocateSaved(call) : null)
-  made.fingerprint = forward(call, made)
-  recordCall(call, inputs, made)
-  return [made.output, made.hN]
+  const results = allocateResults(call, willRecord(inputs) ? allocateSaved(call) : null)
+  results.fingerprint = forward(call, results)
+  recordCall(call, inputs, results)
+  return [results.output, results.states]
 }
 
 /** The same off the event loop, from arguments and parameters as they are now. */
-export async function rnnAsync(
-  call: RnnCall,
+export async function recurrentAsync(
+  call: RecurrentCall,
   signal: AbortSignal | null,
-): Promise<[output: Variable, hN: Variable]> {
+): Promise<[output: Variable, states: readonly Variable[]]> {
   signal?.throwIfAborted()
   const inputs = inputsOf(call)
-  const made = makeRoom(call, willRecord(inputs) ? allocateSaved(call) : null)
-  const background = new Background(new Turns())
+  const results = allocateResults(call, willRecord(inputs) ? allocateSaved(call) : null)
+  const { output, states, saved } = results
+  const background = new Background(new TimeSlices())
   try {
-    background.note(() => forward(call, made))
-    recordCall(call, inputs, made) // now, since what needs a gradient may be something else later
-    made.fingerprint = await background.run(signal)
-    for (const array of [made.output.values(), made.hN.values(), made.saved]) {
-      if (array !== null) await background.deliver(array)
-    }
+    background.record(() => forward(call, results))
+    recordCall(call, inputs, results) // now, since what needs a gradient may be something else later
+    results.fingerprint = await background.run(signal)
+    for (const result of [output, ...states]) await background.copyBack(result.values())
+    if (saved !== null) await background.copyBack(saved)
     signal?.throwIfAborted()
   } finally {
     background.release()
   }
-  return [made.output, made.hN]
+  return [output, states]
+}
+
+/** The gradients of a call; null where there is nothing to have one. */
+export interface Cotangents {
+  readonly input: Variable
+  readonly teacher: Variable | null
+  readonly states: readonly Variable[]
+  /** In the order of the state dict. */
+  readonly parameters: readonly Variable[]
+}
+
+/** The output and the final states without a tape, and the function that carries gradients back through them. */
+export function recurrentVjp(call: RecurrentCall): {
+  output: Variable
+  states: readonly Variable[]
+  pullback: (gradients: readonly (Floats | null)[]) => Cotangents
+} {
+  const saved = allocateSaved(call)
+  const results = allocateResults(call, saved)
+  results.fingerprint = forward(call, results)
+  const { output, states } = results
+  const kept = new Saved('vjp', [...inputsOf(call), output], true)
+  const pullback = (gradients: readonly (Floats | null)[]): Cotangents => {
+    kept.check()
+    const gradientOf = (of: Allocation & Sized): Variable =>
+      Variable.made(of, gradientSlabs.allocate(call.input.dtype, of))
+    const made = {
+      input: gradientOf(inRows(call, call.input)),
+      teacher: call.teacher && gradientOf(inRows(call, call.teacher)),
+      states: states.map(gradientOf),
+      parameters: call.parameters.map(gradientOf),
+    }
+    const written = [made.input, made.teacher, ...made.states, ...made.parameters]
+    backward(call, results, saved, gradients, written.map(valuesOf))
+    return made
+  }
+  return { output, states, pullback }
 }
 
 /** Puts a call on the tape, if it has to be. */
-function recordCall(call: RnnCall, inputs: readonly Variable[], made: Made): void {
-  const { output, hN, saved } = made
+function recordCall(call: RecurrentCall, inputs: readonly Variable[], results: Results): void {
+  const { output, states, saved } = results
   if (saved === null) return
-  const { hx } = call
   record({
-    name: 'RnnBackward0',
+    name: call.name,
     inputs,
-    outputs: [output, hN],
+    outputs: [output, ...states],
     saves: [...inputs, output],
     fingerprinted: true,
     holds: [saved],
     work: workOf(call),
-    backward: ([gradOutput = null, gradHN = null], wanted) => {
-      const [toInput = false, ...toRest] = wanted
-      const toHx = hx !== null && (toRest.shift() ?? false)
-      const toParameters = toRest.includes(true)
-      const { dtype } = call.input
-      const gradients = {
-        input: toInput ? gradientPool.allocate(dtype, inRows(call, call.input)) : null,
-        hx: toHx ? gradientPool.allocate(dtype, hx) : null,
-        parameters: toParameters
-          ? call.parameters.map((parameter) => gradientPool.allocate(dtype, parameter))
-          : null,
-      }
-      backward(call, made, saved, gradOutput, gradHN, gradients)
-      const parts = gradients.parameters ?? toRest.map(() => null)
-      return hx === null ? [gradients.input, ...parts] : [gradients.input, gradients.hx, ...parts]
+    backward: (gradients, wanted) => {
+      const written = allocateGradients(call, wanted)
+      backward(call, results, saved, gradients, written)
+      return withoutMissing(call, written)
     },
   })
 }
 
 /** How long the backward pass takes: each row meets each weight twice, and once more if it is computed again. */
-function workOf({ input, parameters, checkpointEvery }: RnnCall): number {
+function workOf({ input, parameters, checkpointEvery }: RecurrentCall): number {
   const rows = input.numel / (input.shape.at(-1) ?? 1)
   const weights = parameters.reduce((total, { numel }) => total + numel, 0)
   return ((checkpointEvery === null ? 2 : 3) * rows * weights) / multiplyAddsOfAnElement
 }
 
-/** The gradients that the pullback of {@link rnnVjp} gives. */
-export interface Cotangents {
-  readonly input: Variable
-  readonly hx: Variable
-  /** In the order of the state dict. */
-  readonly parameters: readonly Variable[]
+/** What the tape sees of a call: the inputs that there are, in the order in which the addon takes them. */
+function inputsOf({ input, teacher, states, parameters }: RecurrentCall): Variable[] {
+  const inputs = [input]
+  if (teacher !== null) inputs.push(teacher)
+  for (const state of states) if (state !== null) inputs.push(state)
+  for (const parameter of parameters) inputs.push(parameter)
+  return inputs
 }
 
-/** The output and last hidden states without a tape, and the function that carries gradients back through them. */
-export function rnnVjp(call: RnnCall): {
-  output: Variable
-  hN: Variable
-  pullback: (gradOutput: Floats | null, gradHN: Floats | null) => Cotangents
-} {
-  const saved = allocateSaved(call)
-  const made = makeRoom(call, saved)
-  made.fingerprint = forward(call, made)
-  const { output, hN } = made
-  const kept = new Saved('vjp', [...inputsOf(call), output], true)
-  const pullback = (gradOutput: Floats | null, gradHN: Floats | null): Cotangents => {
-    kept.check()
-    const room = (of: Room & Sized): Variable =>
-      Variable.made(of, gradientPool.allocate(call.input.dtype, of))
-    const gradients = {
-      input: room(inRows(call, call.input)),
-      hx: room(hN),
-      parameters: call.parameters.map(room),
-    }
-    backward(call, made, saved, gradOutput, gradHN, {
-      input: gradients.input.values(),
-      hx: gradients.hx.values(),
-      parameters: valuesOf(gradients.parameters),
-    })
-    return gradients
+/**
+ * The gradients that the native backward writes.
+ *
+ * @param wanted for each of {@link inputsOf}.
+ */
+function allocateGradients(call: RecurrentCall, wanted: readonly boolean[]): (Floats | null)[] {
+  const { input, teacher, states, parameters } = call
+  const { dtype } = input
+  let next = 0
+  const gradientOf = (of: Variable | null, rows: boolean): Floats | null =>
+    of !== null && wanted[next++] === true
+      ? gradientSlabs.allocate(dtype, rows ? inRows(call, of) : of)
+      : null
+  const written = [gradientOf(input, true), gradientOf(teacher, true)]
+  for (const state of states) written.push(gradientOf(state, false))
+  const all = wanted.includes(true, next) // of the parameters, the addon writes all or none
+  for (const parameter of parameters) {
+    written.push(all ? gradientSlabs.allocate(dtype, parameter) : null)
   }
-  return { output, hN, pullback }
+  return written
 }
 
-/** What the tape sees of a call. */
-function inputsOf({ input, hx, parameters }: RnnCall): Variable[] {
-  return hx === null ? [input, ...parameters] : [input, hx, ...parameters]
+/** The gradients of {@link inputsOf}. */
+function withoutMissing(
+  { teacher, states }: RecurrentCall,
+  [input = null, ofTeacher = null, ...rest]: readonly (Floats | null)[],
+): (Floats | null)[] {
+  const present = rest.filter((_, place) => states[place] !== null)
+  return teacher === null ? [input, ...present] : [input, ofTeacher, ...present]
 }
 
-/** What a stack of one layer leaves: nothing but the output. */
+/** What one layer without anything of its own leaves: nothing but the output. */
 const nothing = { float32: new Float32Array(0), float64: new Float64Array(0) }
 
-/** Room for what the native forward leaves for the native backward, beside the output. */
-function allocateSaved(call: RnnCall): Floats {
+/** Allocates what the native forward leaves for the native backward, beside the output. */
+function allocateSaved(call: RecurrentCall): Floats {
   const { dtype } = call.input
   const length = savedLength(call)
   return length === 0 ? nothing[dtype] : allocateUnset(dtype, length)
 }
 
-function savedLength({ core, rows, lengths, checkpointEvery }: RnnCall): number {
+function savedLength({ core, geometry, lengths, teacher, checkpointEvery }: RecurrentCall): number {
+  const { sequences, savedLengths } = geometry
+  const taught = teacher !== null
   if (lengths !== null || checkpointEvery !== null) {
-    return core.savedLength(rows.sequences, checkpointEvery, lengths)
+    return core.savedLength(sequences, lengths, taught, checkpointEvery ?? 0)
   }
-  rows.savedLength ??= core.savedLength(rows.sequences, null, null)
-  return rows.savedLength
+  const place = taught ? 1 : 0
+  savedLengths[place] ??= core.savedLength(sequences, null, taught, 0)
+  return savedLengths[place]
 }
 
-/** Room for the results. */
-function makeRoom(call: RnnCall, saved: Floats | null): Made {
+function allocateResults(call: RecurrentCall, saved: Floats | null): Results {
   const { dtype } = call.input
-  const { output, hN } = call.rows
-  // Without a backward pass alone: who keeps the last states of many sequences would keep all their outputs too.
-  const data = (room: Room): Floats =>
+  const { output, states } = call.geometry
+  // A live result keeps its slab, so inference results get buffers of their own.
+  const data = (of: Allocation): Floats =>
     saved === null
-      ? allocateUnset(dtype, room.numel, room.cleared)
-      : resultPool.allocate(dtype, room)
+      ? allocateUnset(dtype, of.numel, of.cleared)
+      : resultSlabs.allocate(dtype, of)
   return {
     output: Variable.made(output, data(inRows(call, output))),
-    hN: Variable.made(hN, data(hN)),
+    states: states.map((state) => Variable.made(state, data(state))),
     saved,
     seed: 0,
     fingerprint: 0,
   }
 }
 
-/** Fills the results; returns the fingerprint. */
-function forward(call: RnnCall, made: Made): number {
-  const { core, rows, input, hx, dropout, checkpointEvery, lengths } = call
-  const parameters = valuesOf(call.parameters)
-  const values = input.values()
-  const state = hx?.values() ?? null
-  made.seed = dropout > 0 ? call.drawSeed() : 0
-  return core.forward(
-    rows.sequences,
-    parameters,
-    values,
-    state,
-    dropout,
-    made.seed,
-    made.output.values(),
-    made.hN.values(),
-    made.saved,
-    checkpointEvery,
-    lengths,
-  )
+/**
+ * The numbers of a call: probability and seed of dropout, steps of a segment (0: none), fingerprint. The addon reads
+ * them during the call.
+ */
+const numbers = new Float64Array(4)
+
+/** Writes the results; returns the fingerprint. The arrays are in the order of `recurrentSlots` of the addon. */
+function forward(call: RecurrentCall, results: Results): number {
+  const { core, geometry, dropout, checkpointEvery } = call
+  const { output, states, saved } = results
+  const read = inputArrays(call)
+  const written: Arrays = [output.values(), saved]
+  for (const state of states) written.push(state.values())
+  results.seed = dropout > 0 ? call.drawSeed() : 0
+  numbers[0] = dropout
+  numbers[1] = results.seed
+  numbers[2] = checkpointEvery ?? 0
+  return core.forward(geometry.sequences, read, written, numbers)
 }
 
+/**
+ * Writes the gradients of the inputs. The arrays are in the order of `recurrentSlots` of the addon.
+ *
+ * @param gradients those of the output and of the final states.
+ */
 function backward(
-  call: RnnCall,
-  { output, seed, fingerprint }: Made,
+  call: RecurrentCall,
+  { output, seed, fingerprint }: Results,
   saved: Floats,
-  gradOutput: Floats | null,
-  gradHN: Floats | null,
-  gradients: Gradients,
+  gradients: readonly (Floats | null)[],
+  written: (Floats | null)[],
 ): void {
-  call.core.backward(
-    call.rows.sequences,
-    valuesOf(call.parameters),
-    call.input.values(),
-    call.hx?.values() ?? null,
-    call.dropout,
-    seed,
-    output.values(),
-    saved,
-    gradOutput,
-    gradHN,
-    gradients.input,
-    gradients.hx,
-    gradients.parameters,
-    fingerprint,
-    call.checkpointEvery,
-    call.lengths,
-  )
+  const read = inputArrays(call)
+  read.push(output.values(), saved)
+  for (const gradient of gradients) read.push(gradient)
+  numbers[0] = call.dropout
+  numbers[1] = seed
+  numbers[2] = call.checkpointEvery ?? 0
+  numbers[3] = fingerprint
+  call.core.backward(call.geometry.sequences, read, written, numbers)
 }
 
-function valuesOf(variables: readonly Variable[]): Floats[] {
-  return variables.map((variable) => variable.values())
+/** What both passes read. */
+function inputArrays({ lengths, input, teacher, states, parameters }: RecurrentCall): Arrays {
+  const arrays: Arrays = [lengths, input.values(), valuesOf(teacher)]
+  for (const state of states) arrays.push(valuesOf(state))
+  for (const parameter of parameters) arrays.push(parameter.values())
+  return arrays
 }
 
-/** Room for rows in the order of the input's. Where some are padding, the addon clears all first. */
-function inRows({ lengths }: RnnCall, { shape, numel }: Sized): Room & Sized {
+function valuesOf(variable: Variable | null): Floats | null {
+  return variable?.values() ?? null
+}
+
+/** Rows that lie as the input's. Where some are padding, the addon clears all first. */
+function inRows({ lengths }: RecurrentCall, { shape, numel }: Sized): Allocation & Sized {
   return { shape, numel, cleared: lengths !== null }
 }

@@ -1,18 +1,19 @@
-/** What a recurrent module is made with, checked. */
+/** What recurrent modules are made with, and what their calls take beside input and states, checked. */
 
-import { checkBoolean, checkDType, checkOptions, checkPositiveInteger } from '../../check'
+import { checkBoolean, checkDType, checkPositiveInteger } from '../../check'
 import type { DType } from '../../dtype'
+import type { Lengths } from '../lengths'
+import type { PackedSequence } from '../utils/rnn/packed-sequence'
+import type { RecurrentConfig } from './module'
 
 /** The activation of a cell. */
 export type Nonlinearity = 'tanh' | 'relu'
 
-/** Options of {@link RNN}. */
-export interface RNNOptions {
+/** Options of every stack of recurrent layers. */
+export interface RNNBaseOptions {
   /** How many layers are stacked, at most 65536; each reads the outputs of the one before. Default: 1. */
   numLayers?: number | undefined
-  /** `'tanh'` or `'relu'`. Default: `'tanh'`. */
-  nonlinearity?: Nonlinearity | undefined
-  /** Whether there are `bias_ih` and `bias_hh`. Default: true. */
+  /** Whether there are biases. Default: true. */
   bias?: boolean | undefined
   /** Whether input and output are (B, T, …) instead of (T, B, …). Default: false. */
   batchFirst?: boolean | undefined
@@ -24,25 +25,9 @@ export interface RNNOptions {
   dtype?: DType | undefined
 }
 
-/** The options with their defaults filled in, and the sizes. */
-export interface RnnConfig {
-  readonly inputSize: number
-  readonly hiddenSize: number
-  readonly numLayers: number
-  readonly nonlinearity: Nonlinearity
-  readonly bias: boolean
-  readonly batchFirst: boolean
-  readonly dropout: number
-  readonly bidirectional: boolean
-  readonly dtype: DType
-}
-
-/** The most layers: each has up to eight parameters, which take memory beside that of their values. */
-const maxLayers = 2 ** 16
-
-const optionNames = [
+/** The names of {@link RNNBaseOptions}. */
+export const baseOptions: readonly string[] = [
   'numLayers',
-  'nonlinearity',
   'bias',
   'batchFirst',
   'dropout',
@@ -50,18 +35,24 @@ const optionNames = [
   'dtype',
 ]
 
-/** Checks what `nn.RNN` is made with, in torch's order. */
-export function checkRnnConfig(
+/** What a stack is made with, its defaults filled in. */
+export interface RNNBaseConfig extends RecurrentConfig {
+  readonly numLayers: number
+  readonly batchFirst: boolean
+  readonly dropout: number
+  readonly bidirectional: boolean
+}
+
+/** The most layers: each has up to eight parameters, which take memory beside that of their values. */
+const maxLayers = 2 ** 16
+
+/** Checks the options that all stacks have, in torch's order. */
+export function checkBaseConfig(
   inputSize: unknown,
   hiddenSize: unknown,
-  options: unknown,
-): RnnConfig {
-  if (typeof options === 'object' && options !== null && 'projSize' in options) {
-    throw new TypeError('proj_size argument is only supported for LSTM, not RNN or GRU')
-  }
-  const given = checkOptions('RNN', options, optionNames)
+  given: Readonly<Record<string, unknown>>,
+): RNNBaseConfig {
   const config = {
-    nonlinearity: checkNonlinearity(given.nonlinearity ?? 'tanh'),
     dropout: checkDropout(given.dropout ?? 0),
     bias: checkBoolean('bias', given.bias ?? true),
     batchFirst: checkBoolean('batch_first', given.batchFirst ?? false),
@@ -78,6 +69,13 @@ export function checkRnnConfig(
     )
   }
   return config
+}
+
+/** Refuses an option that only an LSTM has. */
+export function checkNoProjection(options: unknown): void {
+  if (typeof options === 'object' && options !== null && 'projSize' in options) {
+    throw new TypeError('proj_size argument is only supported for LSTM, not RNN or GRU')
+  }
 }
 
 function checkNumLayers(value: unknown): number {
@@ -100,4 +98,33 @@ export function checkDropout(value: unknown): number {
   throw new RangeError(
     'dropout should be a number in range [0, 1] representing the probability of an element being zeroed',
   )
+}
+
+/** Options of `forward`; `vjp` takes `lengths`. */
+export interface RNNForwardOptions {
+  /**
+   * How long each sequence of the batch is, in any order; what lies beyond in the input is padding and does not
+   * matter. Default: all are as long as the input.
+   */
+  lengths?: Lengths | null | undefined
+  /**
+   * n: keeps only every n-th hidden state of the layers below the last for the backward pass, which computes the others
+   * again. Gradients are the same, to the last bit.
+   *
+   * For long sequences: between forward and backward about 1/n of (L-1)·T·B·H numbers is held, and a training step
+   * costs up to one forward pass more. n about √T is a good choice; a small n holds more and takes longer, since each
+   * segment of n steps is a pass of its own (a step with n = 1 may take more than twice as long). The backward pass
+   * itself needs as much memory as without, and gives it back to the system. With one layer, or where the tape does
+   * not record, there is nothing to keep. Not for bidirectional modules. Default: all are kept.
+   */
+  checkpointEvery?: number | null | undefined
+}
+
+/** The names of {@link RNNForwardOptions}. */
+export const forwardOptions: readonly string[] = ['lengths', 'checkpointEvery']
+
+/** Options of `forwardAsync`. */
+export interface RNNForwardAsyncOptions extends RNNForwardOptions {
+  /** Gives the call up when it is aborted. */
+  signal?: AbortSignal | null | undefined
 }
