@@ -1,4 +1,4 @@
-//! One step of the Elman cell, with weights that are laid out once.
+//! One step of the Elman cell, with weights that are packed once.
 //!
 //! ```text
 //! memory    W = [W_ihᵀ; W_hhᵀ] (F + H, H) in panels | b = b_ih + b_hh (H) | a = [x | h] (B, F + H)
@@ -10,12 +10,12 @@
 use elman_kernels::{Scalar, Stacked, Step, Unary, step};
 use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 
-use super::{Elman, Nonlinearity};
+use super::super::projection::add_biases;
+use super::Elman;
 use crate::Error;
-use crate::batched::add_biases;
-use crate::cell::{StepCell, StepLayer, aligned};
+use crate::cell::{CellStep, List, StepLayer, aligned};
 
-impl<T: Scalar> StepCell<T> for Elman {
+impl<T: Scalar> CellStep<T> for Elman {
     fn step_len(&self, layer: &StepLayer<'_>) -> Option<usize> {
         let k = layer.features.checked_add(self.hidden_size)?;
         let weights = Stacked::<T>::len(layer.ctx, k, self.hidden_size).and_then(aligned::<T>)?;
@@ -39,18 +39,8 @@ impl<T: Scalar> StepCell<T> for Elman {
         Ok(())
     }
 
-    fn step_reset(
-        &self,
-        layer: &StepLayer<'_>,
-        _: usize,
-        state: Option<ArrayView2<'_, T>>,
-        memory: &mut [T],
-    ) {
-        let (_, mut h) = self.divide(layer, memory).a.split_at(Axis(1), layer.features);
-        match state {
-            Some(state) => h.assign(&state),
-            None => h.fill(T::zero()),
-        }
+    fn step_states<'m>(&self, layer: &StepLayer<'_>, memory: &'m mut [T]) -> List<ArrayViewMut2<'m, T>> {
+        List::from_iter([self.divide(layer, memory).a.split_at(Axis(1), layer.features).1])
     }
 
     fn step(
@@ -60,7 +50,7 @@ impl<T: Scalar> StepCell<T> for Elman {
         mut y: ArrayViewMut2<'_, T>,
         descending: bool,
         memory: &mut [T],
-    ) {
+    ) -> Result<(), Error> {
         let memory = self.divide(layer, memory);
         let mut a = memory.a;
         a.view_mut().split_at(Axis(1), layer.features).0.assign(&x);
@@ -68,14 +58,12 @@ impl<T: Scalar> StepCell<T> for Elman {
             a: a.view(),
             weights: Stacked::new(layer.ctx, a.ncols(), self.hidden_size, memory.weights),
             bias: self.bias.then_some(&*memory.bias),
-            activation: match self.nonlinearity {
-                Nonlinearity::Tanh => Unary::Tanh,
-                Nonlinearity::Relu => Unary::Relu,
-            },
+            activation: self.activation.unary().unwrap_or(Unary::Tanh), // of two, neither is the identity
             descending,
         };
         step(layer.ctx, &one, y.view_mut());
         a.split_at(Axis(1), layer.features).1.assign(&y);
+        Ok(())
     }
 }
 
@@ -89,7 +77,7 @@ struct Parts<'a, T> {
 }
 
 impl Elman {
-    /// Divides memory of the elements that [`StepCell::step_len`] says, or more.
+    /// Divides memory of the elements that [`CellStep::step_len`] says, or more.
     fn divide<'a, T: Scalar>(self, layer: &StepLayer<'_>, memory: &'a mut [T]) -> Parts<'a, T> {
         let sized = "the memory is as long as `step_len` says";
         let k = layer.features + self.hidden_size;
