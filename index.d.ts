@@ -11,6 +11,8 @@ export type ToKeep = Floats
 export type Ints = Int32Array
 /** Bytes, which it only reads. */
 export type Bytes = Uint8Array
+/** Arrays of one call, null where there is none. */
+export type ArrayList = (Floats | Ints | null)[]
 
 
 /**
@@ -39,48 +41,42 @@ export declare class Generator {
   seed53(): number
 }
 
-/** The configuration of a Jordan network. It holds no parameters: each call reads them where JavaScript keeps them. */
-export declare class JordanCore {
-  /** H = `hiddenSize` and O = `outputSize` over I = `inputSize` features. */
-  constructor(inputSize: number, hiddenSize: number, outputSize: number, act: string, outputAct: string, bias: boolean, dtype: string)
-  /** Elements that forward leaves for backward beside the output. */
-  savedLength(sequences: Sequences, lengths?: Ints | undefined | null): number
-  /**
-   * Writes `output` and `yN`, and `saved` if a backward pass will follow; then it returns a fingerprint of what
-   * that will read. With a `teacher`, its rows are fed back in the place of the output's.
-   */
-  forward(sequences: Sequences, parameters: Array<Floats>, input: Floats, y0: Floats | undefined | null, teacher: Floats | undefined | null, output: FloatsMut, yN: FloatsMut, saved?: FloatsMut | undefined | null, lengths?: Ints | undefined | null): number
-  /**
-   * Backpropagation through time: writes the gradients that are wanted. Throws unless what it reads has still
-   * the `fingerprint` that forward returned (null: not checked).
-   */
-  backward(sequences: Sequences, parameters: Array<Floats>, input: Floats, y0: Floats | undefined | null, teacher: Floats | undefined | null, output: Floats, saved: Floats, gradOutput?: Floats | undefined | null, gradYN?: Floats | undefined | null, gradInput?: FloatsMut | undefined | null, gradY0?: FloatsMut | undefined | null, gradTeacher?: FloatsMut | undefined | null, gradParameters?: Array<FloatsMut> | undefined | null, fingerprint?: number | undefined | null, lengths?: Ints | undefined | null): number
-}
-
-/** The configuration of an RNN. It holds no parameters: each call reads them where JavaScript keeps them. */
-export declare class RnnCore {
+/**
+ * Layers of a recurrent cell, of one shape and dtype. It holds no parameters: each call reads them where JavaScript keeps
+ * them.
+ */
+export declare class RecurrentCore {
+  /** The ONNX operator of a layer, or null if there is none. */
+  onnxOperator(): string | null
   /** The bytes of an ONNX file with these parameters; float32 only. */
   serializeOnnx(parameters: Array<Floats>, batchFirst: boolean): Uint8Array
   /**
-   * `numLayers` layers of H = `hiddenSize` over I = `inputSize` features, in both directions if
-   * `bidirectional`.
+   * Layers of the cell called `cell`, with the sizes, flags and names that it needs. `owner` is the operation's name in
+   * messages.
    */
-  constructor(inputSize: number, hiddenSize: number, numLayers: number, nonlinearity: string, bias: boolean, bidirectional: boolean, dtype: string)
+  constructor(cell: string, config: Record<string, number | boolean | string>, dtype: string, owner: string)
+  /** Names and shapes of the parameters, in the order of the state dict. */
+  parameters(): Array<ParameterSpec>
+  /** Features of each state. */
+  stateSizes(): Array<number>
+  /** Features of the output, of both directions together. */
+  outputSize(): number
   /**
-   * Elements that forward leaves for backward beside the output; with `checkpointEvery`, which forward and
-   * backward are then called with too, the states before each segment of so many steps.
+   * Elements that forward leaves for backward beside the output: with a teacher if `taught`; with `checkpointEvery`
+   * (0: none), the states before each segment of so many steps.
    */
-  savedLength(sequences: Sequences, checkpointEvery?: number | undefined | null, lengths?: Ints | undefined | null): number
+  savedLength(sequences: Sequences, lengths: Ints | undefined | null, taught: boolean, checkpointEvery: number): number
   /**
-   * Writes `output` and `hN`, and `saved` if a backward pass will follow; then it returns a fingerprint of what
-   * that will read.
+   * Writes the results, and what is saved if a backward pass will follow; then it returns a fingerprint of what that
+   * will read. `recurrentSlots` has the order of the arrays and numbers; with a teacher, its rows are fed back in the
+   * place of the output's.
    */
-  forward(sequences: Sequences, parameters: Array<Floats>, input: Floats, hx: Floats | undefined | null, dropout: number, seed: number, output: FloatsMut, hN: FloatsMut, saved?: FloatsMut | undefined | null, checkpointEvery?: number | undefined | null, lengths?: Ints | undefined | null): number
+  forward(sequences: Sequences, read: ArrayList, written: ArrayList, numbers: Floats): number
   /**
-   * Backpropagation through time: writes the gradients that are wanted. Throws unless what it reads has still
-   * the `fingerprint` that forward returned (null: not checked).
+   * Backpropagation through time: writes the gradients that are wanted, of the parameters all or none. Throws if the
+   * fingerprint among the numbers is not that of what it reads (NaN: not checked).
    */
-  backward(sequences: Sequences, parameters: Array<Floats>, input: Floats, hx: Floats | undefined | null, dropout: number, seed: number, output: Floats, saved: Floats, gradOutput?: Floats | undefined | null, gradHN?: Floats | undefined | null, gradInput?: FloatsMut | undefined | null, gradHx?: FloatsMut | undefined | null, gradParameters?: Array<FloatsMut> | undefined | null, fingerprint?: number | undefined | null, checkpointEvery?: number | undefined | null, lengths?: Ints | undefined | null): number
+  backward(sequences: Sequences, read: ArrayList, written: ArrayList, numbers: Floats): number
   /** Elements of the memory that a stream of `batchSize` sequences works in. */
   streamLength(batchSize: number): number
   /**
@@ -89,8 +85,8 @@ export declare class RnnCore {
    * arrays.
    */
   stream(batchSize: number, parameters: Array<Floats>, memory: ToKeep, input: ToKeep, output: ToKeep): () => void
-  /** Sets the states of a stream of `batchSize` sequences to `hx`, or to 0. */
-  resetStream(batchSize: number, memory: FloatsMut, hx?: Floats | undefined | null): void
+  /** Sets the states of a stream of `batchSize` sequences, each to an array of `states` or, where that is null, to 0. */
+  resetStream(batchSize: number, memory: FloatsMut, states: Array<Floats | undefined | null>): void
 }
 
 /**
@@ -262,6 +258,14 @@ export declare function mul(a: Floats, b: Floats, out: FloatsMut): number
 /** out = a · value; `out` may be `a` itself. */
 export declare function mulScalar(a: Floats, value: number, out: FloatsMut): number
 
+/** A parameter of a cell. */
+export interface ParameterSpec {
+  /** Its key in the state dict. */
+  name: string
+  /** Its dimensions. */
+  shape: Array<number>
+}
+
 /** Writes the gradients that are wanted. */
 export declare function pointwiseBackward(loss: string, input: Floats, target: Floats, reduction: string, gradOut: Floats, gradInput?: FloatsMut | undefined | null, gradTarget?: FloatsMut | undefined | null): number
 
@@ -270,6 +274,26 @@ export declare function pointwiseBackward(loss: string, input: Floats, target: F
  * `absolute` or `logistic`.
  */
 export declare function pointwiseForward(loss: string, input: Floats, target: Floats, reduction: string, out: FloatsMut): void
+
+/** The order of arrays and numbers: the one table of it. */
+export declare function recurrentSlots(): RecurrentSlots
+
+/**
+ * The arrays and numbers of the calls of a `RecurrentCore`, in their order. `states` and `parameters`, and their
+ * gradients, stand for as many arrays as the cell has.
+ */
+export interface RecurrentSlots {
+  /** What forward reads. */
+  forwardRead: Array<string>
+  /** What forward writes. */
+  forwardWritten: Array<string>
+  /** What backward reads. */
+  backwardRead: Array<string>
+  /** What backward writes. */
+  backwardWritten: Array<string>
+  /** The numbers of both. */
+  numbers: Array<string>
+}
 
 /** out = max(x, 0). */
 export declare function relu(x: Floats, out: FloatsMut): void

@@ -79,11 +79,7 @@ impl Sequences {
     }
 
     /// The layout; sequence b is `lengths[b]` steps long, or T.
-    pub(crate) fn layout(&self, lengths: Option<&Ints<'_>>) -> BindingResult<Arc<Layout>> {
-        self.layout_of(lengths.map(Ints::get).transpose()?)
-    }
-
-    fn layout_of(&self, lengths: Option<&[i32]>) -> BindingResult<Arc<Layout>> {
+    pub(crate) fn layout(&self, lengths: Option<&[i32]>) -> BindingResult<Arc<Layout>> {
         LAST.with_borrow_mut(|last| {
             let same = |last: &&Last| last.id == self.id && last.lengths.as_deref() == lengths;
             if let Some(Last { layout, .. }) = last.as_ref().filter(same) {
@@ -112,8 +108,8 @@ impl Sequences {
 
     /// The same sequences in a padded array, for `features` features.
     fn padding(&self, steps: f64, batch_first: bool, features: f64) -> BindingResult<(Layout, usize)> {
-        let layout = Layout::clone(&*self.layout_of(None)?)
-            .within(size(steps, "the sequence length")?, batch_first)?;
+        let layout =
+            Layout::clone(&*self.layout(None)?).within(size(steps, "the sequence length")?, batch_first)?;
         Ok((layout, size(features, "features")?))
     }
 
@@ -212,7 +208,7 @@ mod tests {
     #[test]
     fn the_last_layout_is_kept_and_the_others_are_made_again() {
         let sequences = Sequences::of_shape(3, 2, false).unwrap();
-        let layout = |lengths| sequences.layout_of(lengths).unwrap();
+        let layout = |lengths| sequences.layout(lengths).unwrap();
         let first = layout(Some(&[2, 3]));
         assert_eq!(first.steps().rows(), 5);
         assert!(Arc::ptr_eq(&first, &layout(Some(&[2, 3]))));
@@ -221,18 +217,18 @@ mod tests {
         assert_eq!(layout(Some(&[1, 3])).steps().rows(), 4);
         assert_eq!(layout(None).steps().rows(), 6);
         let other = Sequences::of_shape(4, 2, false).unwrap();
-        assert_eq!(other.layout_of(Some(&[1, 3])).unwrap().outer_rows(), 8);
+        assert_eq!(other.layout(Some(&[1, 3])).unwrap().outer_rows(), 8);
     }
 
     #[test]
     fn what_is_no_layout_is_refused() {
         let sequences = Sequences::of_shape(3, 1, false).unwrap();
         for wrong in [&[4][..], &[0], &[1, 1], &[]] {
-            assert!(matches!(sequences.layout_of(Some(wrong)), Err(BindingError::Range(_))), "{wrong:?}");
+            assert!(matches!(sequences.layout(Some(wrong)), Err(BindingError::Range(_))), "{wrong:?}");
         }
         assert!(matches!(Sequences::of_batch_sizes(vec![1, 2], None), Err(BindingError::Range(_))));
         let packed = Sequences::of_batch_sizes(vec![1], None).unwrap();
-        assert!(matches!(packed.layout_of(Some(&[1])), Err(BindingError::Range(_))));
+        assert!(matches!(packed.layout(Some(&[1])), Err(BindingError::Range(_))));
     }
 
     #[test]

@@ -110,6 +110,23 @@ unsafe impl Send for Source {}
 unsafe impl Send for Target {}
 
 impl Source {
+    /// The array with this memory; to be called in the body of the export.
+    pub(crate) fn new(memory: Memory) -> BindingResult<Self> {
+        RECORDING.with_borrow(|recording| {
+            let Some(recording) = recording else { return Ok(Self { memory, _block: None }) };
+            if Pair::find(&recording.results, memory).is_some() {
+                return Err(BindingError::Internal(
+                    "a result of the background is read before it is there".into(),
+                ));
+            }
+            let block = match Pair::find(&recording.copies, memory) {
+                Some(copy) => Arc::clone(&copy.block),
+                None => Arc::new(Block::copy_of(memory)?),
+            };
+            Ok(Self { memory: block.memory(), _block: Some(block) })
+        })
+    }
+
     /// Its elements, of type `T`.
     pub(crate) fn get<T: Element>(&self) -> BindingResult<&[T]> {
         self.memory.expect(T::DTYPE)?;
@@ -121,6 +138,17 @@ impl Source {
 }
 
 impl Target {
+    /// The array with this memory; to be called in the body of the export.
+    pub(crate) fn new(memory: Memory) -> BindingResult<Self> {
+        malloc::expect(memory.bytes());
+        RECORDING.with_borrow_mut(|recording| {
+            let Some(recording) = recording else { return Ok(Self { memory, block: None }) };
+            let block = Arc::new(Block::new(memory.dtype, memory.len)?);
+            recording.results.push(Pair { array: memory, block: Arc::clone(&block) });
+            Ok(Self { memory: block.memory(), block: Some(block) })
+        })
+    }
+
     /// Its elements, of type `T`.
     pub(crate) fn get<T: Element>(&mut self) -> BindingResult<&mut [T]> {
         self.memory.expect(T::DTYPE)?;
@@ -146,48 +174,24 @@ pub(crate) trait Portable {
     fn take(self) -> BindingResult<Self::Taken>;
 }
 
-fn source(array: &impl Array) -> BindingResult<Source> {
-    let memory = array.memory()?;
-    RECORDING.with_borrow(|recording| {
-        let Some(recording) = recording else { return Ok(Source { memory, _block: None }) };
-        if Pair::find(&recording.results, memory).is_some() {
-            return Err(BindingError::Internal(
-                "a result of the background is read before it is there".into(),
-            ));
-        }
-        let block = match Pair::find(&recording.copies, memory) {
-            Some(copy) => Arc::clone(&copy.block),
-            None => Arc::new(Block::copy_of(memory)?),
-        };
-        Ok(Source { memory: block.memory(), _block: Some(block) })
-    })
-}
-
 impl Portable for Floats<'_> {
     type Taken = Source;
     fn take(self) -> BindingResult<Source> {
-        source(&self)
+        Source::new(self.memory()?)
     }
 }
 
 impl Portable for Ints<'_> {
     type Taken = Source;
     fn take(self) -> BindingResult<Source> {
-        source(&self)
+        Source::new(self.memory()?)
     }
 }
 
 impl Portable for FloatsMut<'_> {
     type Taken = Target;
     fn take(self) -> BindingResult<Target> {
-        let memory = self.memory()?;
-        malloc::expect(memory.bytes());
-        RECORDING.with_borrow_mut(|recording| {
-            let Some(recording) = recording else { return Ok(Target { memory, block: None }) };
-            let block = Arc::new(Block::new(memory.dtype, memory.len)?);
-            recording.results.push(Pair { array: memory, block: Arc::clone(&block) });
-            Ok(Target { memory: block.memory(), block: Some(block) })
-        })
+        Target::new(self.memory()?)
     }
 }
 
@@ -215,16 +219,21 @@ pub(crate) fn optional_mut<T: Element>(target: Option<&mut Target>) -> BindingRe
     target.map(Target::get).transpose()
 }
 
-/// The elements of several sources.
-pub(crate) fn all<T: Element>(sources: &[Source]) -> BindingResult<Vec<&[T]>> {
-    sources.iter().map(Source::get).collect()
+/// The elements of a source that must not be missing.
+pub(crate) fn required<'a, T: Element>(source: Option<&'a Source>, what: &str) -> BindingResult<&'a [T]> {
+    source.ok_or_else(|| missing(what))?.get()
 }
 
-/// The elements of several targets, which may be missing together.
-pub(crate) fn optional_all_mut<T: Element>(
-    targets: Option<&mut Vec<Target>>,
-) -> BindingResult<Option<Vec<&mut [T]>>> {
-    targets.map(|targets| targets.iter_mut().map(Target::get).collect()).transpose()
+/// The elements of a target that must not be missing.
+pub(crate) fn required_mut<'a, T: Element>(
+    target: Option<&'a mut Target>,
+    what: &str,
+) -> BindingResult<&'a mut [T]> {
+    target.ok_or_else(|| missing(what))?.get()
+}
+
+fn missing(what: &str) -> BindingError {
+    BindingError::Kind(format!("expected an array for {what}, got null"))
 }
 
 impl Recording {

@@ -107,6 +107,15 @@ impl Memory {
         Ok(Self { dtype, data: ptr::dangling_mut::<u64>().cast(), len: 0 })
     }
 
+    /// The same, or `None` if `value` is null or undefined.
+    pub(crate) fn of_nullable(env: sys::napi_env, value: sys::napi_value) -> BindingResult<Option<Self>> {
+        let mut kind = 0;
+        // SAFETY: as above.
+        let status = unsafe { sys::napi_typeof(env, value, &raw mut kind) };
+        let missing = [sys::ValueType::napi_null, sys::ValueType::napi_undefined].contains(&kind);
+        if status == sys::Status::napi_ok && missing { Ok(None) } else { Self::of(env, value).map(Some) }
+    }
+
     /// Checks that the elements `from..from + count` are there.
     pub(crate) fn check_range(&self, from: usize, count: usize) -> BindingResult<()> {
         if from <= self.len && count <= self.len - from {

@@ -11,4 +11,6 @@ export type ToKeep = Floats
 export type Ints = Int32Array
 /** Bytes, which it only reads. */
 export type Bytes = Uint8Array
+/** Arrays of one call, null where there is none. */
+export type ArrayList = (Floats | Ints | null)[]
 

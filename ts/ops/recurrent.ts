@@ -219,9 +219,7 @@ function allocateResults(call: RecurrentCall, saved: Floats | null): Results {
   const { output, states } = call.geometry
   // A live result keeps its slab, so inference results get buffers of their own.
   const data = (of: Allocation): Floats =>
-    saved === null
-      ? allocateUnset(dtype, of.numel, of.cleared)
-      : resultSlabs.allocate(dtype, of)
+    saved === null ? allocateUnset(dtype, of.numel, of.cleared) : resultSlabs.allocate(dtype, of)
   return {
     output: Variable.made(output, data(inRows(call, output))),
     states: states.map((state) => Variable.made(state, data(state))),

@@ -1,26 +1,17 @@
 /** The Jordan network: a recurrent layer whose output, not its hidden state, goes into the next step. */
 
-import { sized, type Variable } from '../autograd/variable'
+import { checkChoice, checkOptions, checkPositiveInteger } from '../../check'
+import type { DType } from '../../dtype'
+import type { Tensor } from '../../tensor/tensor'
+import { RNNBase } from './base'
 import {
-  checkBoolean,
-  checkChoice,
-  checkDType,
-  checkOptions,
-  checkPositiveInteger,
-  formatShape,
-  sameShape,
-} from '../check'
-import type { DType } from '../dtype'
-import { type NativeJordanCore, native } from '../native'
-import { type JordanRows, jordan } from '../ops/jordan'
-import { checkTensor, type Tensor, wrap } from '../tensor/tensor'
-import { parameter, uniform } from './init'
-import type { Lengths } from './lengths'
-import { Module } from './module'
-import { checkArgumentDType, checkBatchLengths, type PaddedLayout } from './rnn/arguments'
-import { checkNonlinearity, type Nonlinearity } from './rnn/config'
-import { LayoutCache } from './rnn/layout-cache'
-import { checkParameters, type ParameterSpec } from './rnn/parameters'
+  checkBaseConfig,
+  checkNonlinearity,
+  forwardOptions,
+  type Nonlinearity,
+  type RNNForwardOptions,
+} from './options'
+import { oneState } from './states'
 
 /** The function of a {@link JordanRNN}'s output. */
 export type OutputNonlinearity = 'identity' | 'tanh' | 'sigmoid'
@@ -39,35 +30,26 @@ export interface JordanRNNOptions {
   dtype?: DType | undefined
 }
 
-/** Options of {@link JordanRNN.forward}. */
-export interface JordanRNNForwardOptions {
+/** Options of a {@link JordanRNN}'s `forward`. */
+export interface JordanRNNForwardOptions extends RNNForwardOptions {
   /**
    * Outputs that are fed back in the place of the network's own: at step t it reads row t - 1 of these, at the first
-   * step y0. In the shape of the output. Default: the network's own.
+   * step y0. In the shape of the output; with packed input, packed as that is. All steps are then computed at once. The
+   * last step of a teacher is not read, and gradients go back to it if it requires them. Default: the network's own.
    */
   teacher?: Tensor | null | undefined
-  /** How long each sequence of the batch is, in any order; what lies beyond is padding. Default: as long as the input. */
-  lengths?: Lengths | null | undefined
 }
 
-type JordanParameterName =
-  | 'weight_ih'
-  | 'weight_yh'
-  | 'weight_hy'
-  | 'bias_ih'
-  | 'bias_yh'
-  | 'bias_hy'
-
-interface JordanConfig {
-  readonly inputSize: number
-  readonly hiddenSize: number
-  readonly outputSize: number
-  readonly nonlinearity: Nonlinearity
-  readonly outputNonlinearity: OutputNonlinearity
-  readonly bias: boolean
-  readonly batchFirst: boolean
-  readonly dtype: DType
+const kind = {
+  name: 'JordanRNN',
+  cell: 'jordan',
+  operation: 'JordanBackward0',
+  bare: true,
+  states: oneState('y0', 'y0', false),
+  options: ['teacher', ...forwardOptions],
 }
+
+const optionNames = ['nonlinearity', 'outputNonlinearity', 'bias', 'batchFirst', 'dtype']
 
 /**
  * A Jordan network over whole sequences: the output y of a step goes into the next step,
@@ -93,46 +75,42 @@ interface JordanConfig {
  * | `bias_ih`, `bias_yh` (H), `bias_hy` (O) | |
  *
  * Every parameter is drawn from uniform(-1/√H, 1/√H), in the order of the state dict, which is that of the table.
- * Torch has no such module; names and habits are those of its `nn.RNN`.
+ * Torch has no such module; names and habits are those of its `nn.RNN`. What is `hx` and `hN` there is y0 and yN here.
  *
  * @example
  * ```ts
- * import { nn, randn } from '@elman/rnn'
+ * import { nn, rand, randn } from '@elman/rnn'
  *
  * const network = new nn.JordanRNN(10, 20, 3, { outputNonlinearity: 'sigmoid' })
  * const [output, yN] = network.forward(randn([5, 2, 10]))
  * console.log(output.shape, yN.shape) // [ 5, 2, 3 ] [ 2, 3 ]
+ *
+ * const teacher = rand([5, 2, 3])
+ * const [taught] = network.forward(randn([5, 2, 10]), null, { teacher, lengths: [5, 3] })
+ * new nn.MSELoss().forward(taught, teacher).backward()
  * ```
  *
  * @see M. I. Jordan, "Serial order: A parallel distributed processing approach", ICS report 8604, University of
  *   California, San Diego (1986).
  * @see J. L. Elman, "Finding structure in time", Cognitive Science 14 (1990) 179–211.
  */
-export class JordanRNN extends Module {
+export class JordanRNN extends RNNBase<Tensor, JordanRNNForwardOptions> {
   /** W_ih: (H, I). */
-  weight_ih: Tensor
+  declare weight_ih: Tensor
   /** W_yh: (H, O). */
-  weight_yh: Tensor
+  declare weight_yh: Tensor
   /** W_hy: (O, H). */
-  weight_hy: Tensor
+  declare weight_hy: Tensor
   /** b_ih: (H), or null without biases. */
-  bias_ih: Tensor | null
+  declare bias_ih: Tensor | null
   /** b_yh: (H), or null without biases. */
-  bias_yh: Tensor | null
+  declare bias_yh: Tensor | null
   /** b_hy: (O), or null without biases. */
-  bias_hy: Tensor | null
+  declare bias_hy: Tensor | null
 
-  readonly #config: JordanConfig
-  readonly #specs: readonly ParameterSpec<JordanParameterName>[]
-  readonly #cores = new Map<DType, NativeJordanCore>()
-  readonly #rows = new LayoutCache<JordanRows>(
-    (sequences, { steps, batch, batchFirst, batched }) => {
-      const outer = batchFirst ? [batch, steps] : [steps, batch]
-      const { outputSize } = this.#config
-      const output = sized(batched ? [...outer, outputSize] : [steps, outputSize])
-      return { sequences, output, yN: sized(batched ? [batch, outputSize] : [outputSize]) }
-    },
-  )
+  readonly #outputSize: number
+  readonly #nonlinearity: Nonlinearity
+  readonly #outputNonlinearity: OutputNonlinearity
 
   /**
    * @param inputSize I: the number of features of x_t.
@@ -153,110 +131,36 @@ export class JordanRNN extends Module {
     outputSize: number,
     options?: JordanRNNOptions,
   ) {
-    super()
-    this.#config = checkConfig(inputSize, hiddenSize, outputSize, options)
-    this.#specs = parameterSpecs(this.#config)
-    const { bias, dtype } = this.#config
-    this.weight_ih = parameter([hiddenSize, inputSize], dtype)
-    this.weight_yh = parameter([hiddenSize, outputSize], dtype)
-    this.weight_hy = parameter([outputSize, hiddenSize], dtype)
-    this.bias_ih = bias ? parameter([hiddenSize], dtype) : null
-    this.bias_yh = bias ? parameter([hiddenSize], dtype) : null
-    this.bias_hy = bias ? parameter([outputSize], dtype) : null
-    this.resetParameters()
-  }
-
-  /** I: the number of features of x_t. */
-  get inputSize(): number {
-    return this.#config.inputSize
-  }
-
-  /** H: the number of features of h_t. */
-  get hiddenSize(): number {
-    return this.#config.hiddenSize
+    const given = checkOptions('JordanRNN', options, optionNames)
+    const nonlinearity = checkNonlinearity(given.nonlinearity ?? 'tanh')
+    const outputNonlinearity = checkOutputNonlinearity(given.outputNonlinearity ?? 'identity')
+    const config = checkBaseConfig(inputSize, hiddenSize, given)
+    checkPositiveInteger('output_size', outputSize)
+    super(kind, config, { outputSize, nonlinearity, outputNonlinearity })
+    this.#outputSize = outputSize
+    this.#nonlinearity = nonlinearity
+    this.#outputNonlinearity = outputNonlinearity
+    if (!this.bias) Object.assign(this, { bias_ih: null, bias_yh: null, bias_hy: null })
   }
 
   /** O: the number of features of y_t. */
   get outputSize(): number {
-    return this.#config.outputSize
+    return this.#outputSize
   }
 
   /** act: the activation of the hidden layer. */
   get nonlinearity(): Nonlinearity {
-    return this.#config.nonlinearity
+    return this.#nonlinearity
   }
 
   /** g: the function of the output. */
   get outputNonlinearity(): OutputNonlinearity {
-    return this.#config.outputNonlinearity
-  }
-
-  /** Whether there are b_ih, b_yh and b_hy. */
-  get bias(): boolean {
-    return this.#config.bias
-  }
-
-  /** Whether input and output are (B, T, …). */
-  get batchFirst(): boolean {
-    return this.#config.batchFirst
-  }
-
-  /** Draws every parameter anew from uniform(-1/√H, 1/√H), in the order of the state dict. */
-  resetParameters(): void {
-    const bound = 1 / Math.sqrt(this.hiddenSize)
-    for (const { name } of this.#specs) uniform(this[name], bound)
-  }
-
-  /**
-   * Runs the network over the input.
-   *
-   * @param input (T, B, I), (B, T, I) with `batchFirst`, or (T, I).
-   * @param y0 what is fed into the first step: (B, O), or (O). Default: zeros.
-   * @param options
-   * - `teacher`: outputs in the shape of the network's, which are fed back in the place of its own; all steps are then
-   *   computed at once. Its last step is not read, and gradients go back to it if it requires them.
-   * - `lengths`: how long each sequence is, in any order. The output is 0 beyond a sequence's end, and yN is taken there.
-   * @returns `[output, yN]`: y_t of every step, and of each sequence's last one. With a teacher these are still the
-   *   network's own.
-   * @throws RangeError if a shape or length does not fit; TypeError if something is not a tensor, has another dtype than
-   *   the weights, or an option does not exist.
-   *
-   * @example
-   * ```ts
-   * import { nn, randn } from '@elman/rnn'
-   *
-   * const network = new nn.JordanRNN(4, 8, 2)
-   * const target = randn([6, 3, 2])
-   * const [output] = network.forward(randn([6, 3, 4]), null, { teacher: target, lengths: [6, 2, 5] })
-   * new nn.MSELoss().forward(output, target).backward()
-   * console.log(network.weight_yh.grad?.shape) // [ 8, 2 ]
-   * ```
-   */
-  forward(
-    input: Tensor,
-    y0?: Tensor | null,
-    options?: JordanRNNForwardOptions,
-  ): [output: Tensor, yN: Tensor] {
-    const parameters = checkParameters(
-      'JordanRNN',
-      this.#specs,
-      this.#specs.map(({ name }) => this[name]),
-    )
-    const dtype = parameters[0]?.dtype ?? this.#config.dtype
-    const { layout, ...checked } = checkArguments(this.#config, dtype, input, y0, options)
-    const [output, yN] = jordan({
-      ...checked,
-      rows: this.#rows.of(layout),
-      core: this.#core(dtype),
-      lengths: layout.lengths,
-      parameters,
-    })
-    return [wrap(output), wrap(yN)]
+    return this.#outputNonlinearity
   }
 
   protected override extraRepr(): string {
-    const { inputSize, hiddenSize, outputSize, bias, batchFirst } = this.#config
-    const { nonlinearity, outputNonlinearity } = this.#config
+    const { inputSize, hiddenSize, outputSize, bias, batchFirst } = this
+    const { nonlinearity, outputNonlinearity } = this
     return [
       `${inputSize}, ${hiddenSize}, ${outputSize}`,
       ...(bias ? [] : ['bias=False']),
@@ -265,127 +169,12 @@ export class JordanRNN extends Module {
       ...(outputNonlinearity === 'identity' ? [] : [`output_nonlinearity=${outputNonlinearity}`]),
     ].join(', ')
   }
-
-  /** The native network, made when it is first needed, since `to` may change the dtype. */
-  #core(dtype: DType): NativeJordanCore {
-    const made = this.#cores.get(dtype)
-    if (made !== undefined) return made
-    const { inputSize, hiddenSize, outputSize, nonlinearity, outputNonlinearity, bias } =
-      this.#config
-    const core = new native.JordanCore(
-      inputSize,
-      hiddenSize,
-      outputSize,
-      nonlinearity,
-      outputNonlinearity,
-      bias,
-      dtype,
-    )
-    this.#cores.set(dtype, core)
-    return core
-  }
 }
 
-function parameterSpecs(config: JordanConfig): ParameterSpec<JordanParameterName>[] {
-  const { inputSize, hiddenSize, outputSize, bias } = config
-  const weights: ParameterSpec<JordanParameterName>[] = [
-    { name: 'weight_ih', shape: [hiddenSize, inputSize] },
-    { name: 'weight_yh', shape: [hiddenSize, outputSize] },
-    { name: 'weight_hy', shape: [outputSize, hiddenSize] },
-  ]
-  const biases: ParameterSpec<JordanParameterName>[] = [
-    { name: 'bias_ih', shape: [hiddenSize] },
-    { name: 'bias_yh', shape: [hiddenSize] },
-    { name: 'bias_hy', shape: [outputSize] },
-  ]
-  return bias ? [...weights, ...biases] : weights
-}
-
-function checkConfig(
-  inputSize: unknown,
-  hiddenSize: unknown,
-  outputSize: unknown,
-  options: unknown,
-): JordanConfig {
-  const given = checkOptions('JordanRNN', options, [
-    'nonlinearity',
-    'outputNonlinearity',
-    'bias',
-    'batchFirst',
-    'dtype',
-  ])
-  const outputNonlinearity = given.outputNonlinearity ?? 'identity'
-  return {
-    nonlinearity: checkNonlinearity(given.nonlinearity ?? 'tanh'),
-    outputNonlinearity: checkChoice<OutputNonlinearity>(
-      outputNonlinearity,
-      ['identity', 'tanh', 'sigmoid'],
-      `Unknown output_nonlinearity '${String(outputNonlinearity)}'. Select from 'identity', 'tanh' or 'sigmoid'.`,
-    ),
-    bias: checkBoolean('bias', given.bias ?? true),
-    batchFirst: checkBoolean('batch_first', given.batchFirst ?? false),
-    inputSize: checkPositiveInteger('input_size', inputSize),
-    hiddenSize: checkPositiveInteger('hidden_size', hiddenSize),
-    outputSize: checkPositiveInteger('output_size', outputSize),
-    dtype: checkDType(given.dtype ?? 'float32'),
-  }
-}
-
-/** Checks what forward takes, in the order and wording of `nn.RNN`. */
-function checkArguments(
-  config: JordanConfig,
-  dtype: DType,
-  inputArgument: unknown,
-  y0Argument: unknown,
-  options: unknown,
-): { input: Variable; y0: Variable | null; teacher: Variable | null; layout: PaddedLayout } {
-  const owner = 'JordanRNN.forward'
-  const given = checkOptions(owner, options, ['teacher', 'lengths'])
-  const optional = (name: string, value: unknown): Variable | null =>
-    value == null ? null : checkTensor(owner, name, value)
-  const input = checkTensor(owner, 'input', inputArgument)
-  const y0 = optional('y0', y0Argument)
-  const teacher = optional('teacher', given.teacher)
-  const rank = input.shape.length
-  if (rank !== 2 && rank !== 3) {
-    throw new RangeError(`JordanRNN: Expected input to be 2D or 3D, got ${rank}D tensor instead`)
-  }
-  const batched = rank === 3
-  if (y0 !== null && y0.shape.length !== rank - 1) {
-    const expected = batched ? 'For batched 3-D' : 'For unbatched 2-D'
-    throw new RangeError(
-      `${expected} input, y0 should be ${rank - 1}-D but got ${y0.shape.length}-D tensor`,
-    )
-  }
-  checkArgumentDType('JordanRNN', dtype, 'input', input)
-  checkArgumentDType('JordanRNN', dtype, 'y0', y0)
-  checkArgumentDType('JordanRNN', dtype, 'teacher', teacher)
-  const { inputSize, outputSize } = config
-  const size = input.shape.at(-1) ?? 0
-  if (size !== inputSize) {
-    throw new RangeError(
-      `input.size(-1) must be equal to input_size. Expected ${inputSize}, got ${size}`,
-    )
-  }
-  const batchFirst = batched && config.batchFirst
-  const [first = 0, second = 0] = input.shape
-  const [steps, batch] = batchFirst ? [second, first] : [first, batched ? second : 1]
-  const y0Shape = batched ? [batch, outputSize] : [outputSize]
-  if (y0 !== null && !sameShape(y0.shape, y0Shape)) {
-    throw new RangeError(`Expected y0 size (${y0Shape.join(', ')}), got ${formatShape(y0.shape)}`)
-  }
-  const teacherShape = [...input.shape.slice(0, -1), outputSize]
-  if (teacher !== null && !sameShape(teacher.shape, teacherShape)) {
-    throw new RangeError(
-      `Expected teacher size (${teacherShape.join(', ')}), got ${formatShape(teacher.shape)}`,
-    )
-  }
-  if (steps === 0) {
-    throw new RangeError('Expected sequence length to be larger than 0 in RNN')
-  }
-  const lengths =
-    given.lengths == null
-      ? null
-      : checkBatchLengths('JordanRNN', given.lengths, steps, batch, batched)
-  return { input, y0, teacher, layout: { steps, batch, batchFirst, batched, lengths } }
+function checkOutputNonlinearity(value: unknown): OutputNonlinearity {
+  return checkChoice<OutputNonlinearity>(
+    value,
+    ['identity', 'tanh', 'sigmoid'],
+    `Unknown output_nonlinearity '${String(value)}'. Select from 'identity', 'tanh' or 'sigmoid'.`,
+  )
 }

@@ -3,21 +3,21 @@
 import type { Variable } from '../../autograd/variable'
 import type { DType } from '../../dtype'
 import { type NativeRecurrentCore, native } from '../../native'
-import { checkTensor } from '../../tensor/tensor'
+import { checkTensor, type Tensor } from '../../tensor/tensor'
 import { parameter, uniform } from '../init'
 import { Module } from '../module'
 import { checkParameter } from '../parameter'
-import type { StateForm } from './states'
 
 /** What the modules of one class have in common. */
-export interface RecurrentKind<State> {
+export interface RecurrentKind {
   /** The class's name in messages. */
   readonly name: string
   /** The cell's name in the addon. */
   readonly cell: string
   /** The operation's name on the tape. */
   readonly operation: string
-  readonly states: StateForm<State>
+  /** Whether the parameters are named without layer and direction. */
+  readonly bare: boolean
 }
 
 /** What all recurrent modules are made with, checked. */
@@ -46,26 +46,36 @@ export interface Parts {
   readonly parameters: readonly Variable[]
 }
 
+/** The parts of a module. */
+export let partsOf: (module: RecurrentModule) => Parts
+
+/** The parameters of a module as its fields hold them now, unchecked. */
+export let weightsOf: (module: RecurrentModule) => Tensor[]
+
 /** A module around a recurrent cell. Each of the parameters that the addon names is a field. */
 export class RecurrentModule extends Module {
-  readonly #name: string
   readonly #config: RecurrentConfig
-  readonly #cell: string
-  readonly #cellConfig: CellConfig
+  readonly #kind: RecurrentKind
+  readonly #cell: CellConfig
   readonly #cores = new Map<DType, NativeRecurrentCore>()
   readonly #specs: readonly ParameterSpec[]
 
   /** @internal */
-  constructor({ name, cell }: RecurrentKind<unknown>, config: RecurrentConfig, rest: CellConfig) {
+  constructor(kind: RecurrentKind, config: RecurrentConfig, cell: CellConfig) {
     super()
     const { inputSize, hiddenSize, bias, dtype } = config
-    this.#name = name
+    this.#kind = kind
     this.#config = config
-    this.#cell = cell
-    this.#cellConfig = { ...rest, inputSize, hiddenSize, bias }
+    this.#cell = { ...cell, inputSize, hiddenSize, bias, bare: kind.bare }
     this.#specs = this.#core(dtype).parameters()
     for (const { name, shape } of this.#specs) this.#fields[name] = parameter(shape, dtype)
     this.resetParameters()
+  }
+
+  static {
+    partsOf = (module) => module.#parts
+    weightsOf = (module) =>
+      module.#specs.flatMap(({ name }) => (module.#fields[name] as Tensor | undefined) ?? [])
   }
 
   /** I: the number of features of x. */
@@ -86,20 +96,16 @@ export class RecurrentModule extends Module {
   /** Draws every parameter anew from uniform(-1/√H, 1/√H), in the order of the state dict. */
   resetParameters(): void {
     const bound = 1 / Math.sqrt(this.hiddenSize)
-    for (const { name } of this.#specs) uniform(this.#fields[name], bound)
+    for (const weight of weightsOf(this)) uniform(weight, bound)
   }
 
-  /**
-   * The parameters as the fields hold them now, checked, since a caller may have put others there.
-   *
-   * @internal
-   */
-  protected parts(): Parts {
+  /** The parameters are checked at each use, since a caller may have put others into the fields. */
+  get #parts(): Parts {
     const specs = this.#specs
     const fields = this.#fields
     let dtype: DType | null = null
     const parameters = specs.map(({ name, shape }) => {
-      const variable = checkTensor(this.#name, name, fields[name])
+      const variable = checkTensor(this.#kind.name, name, fields[name])
       dtype ??= variable.dtype
       checkParameter(name, variable, shape, dtype)
       return variable
@@ -117,7 +123,8 @@ export class RecurrentModule extends Module {
   #core(dtype: DType): NativeRecurrentCore {
     const made = this.#cores.get(dtype)
     if (made !== undefined) return made
-    const core = new native.RecurrentCore(this.#cell, this.#cellConfig, dtype)
+    const { cell, operation } = this.#kind
+    const core = new native.RecurrentCore(cell, this.#cell, dtype, operation)
     this.#cores.set(dtype, core)
     return core
   }

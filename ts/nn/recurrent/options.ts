@@ -128,3 +128,8 @@ export interface RNNForwardAsyncOptions extends RNNForwardOptions {
   /** Gives the call up when it is aborted. */
   signal?: AbortSignal | null | undefined
 }
+
+/** The options that a module with these has for packed input; a teacher is packed as the input is. */
+export type PackedOptions<Options> = Omit<Options, 'lengths' | 'teacher'> & {
+  [Name in Extract<keyof Options, 'teacher'>]?: PackedSequence | null | undefined
+}

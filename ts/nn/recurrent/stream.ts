@@ -1,42 +1,31 @@
 /** One time step at a time, through weights that are laid out once. */
 
-import type { Variable } from '../../autograd/variable'
 import { checkOptions, checkPositiveInteger } from '../../check'
 import { allocate, type DType } from '../../dtype'
 import { showAsText } from '../../inspect'
-import type { Floats, NativeRnnCore } from '../../native'
-import { checkTensor, type Tensor } from '../../tensor/tensor'
-import { checkArgumentDType, checkHiddenSize, checkOneDirection } from './arguments'
-import type { RnnConfig } from './config'
+import type { Floats, NativeRecurrentCore } from '../../native'
+import type { Tensor } from '../../tensor/tensor'
+import { checkBatchStates, checkOneDirection, type Signature } from './arguments'
+import type { Parts } from './module'
 
 /** Options of `stream`. */
-export interface RNNStreamOptions {
+export interface RNNStreamOptions<State = Tensor> {
   /** B: how many sequences go on side by side. Default: 1. */
   batchSize?: number | undefined
-  /** h_0 of each layer: (L, B, H). Default: zeros. */
-  hx?: Tensor | null | undefined
-}
-
-/** What a module is made of, checked. */
-export interface RNNParts {
-  readonly core: NativeRnnCore
-  readonly config: RnnConfig
-  readonly dtype: DType
-  readonly parameters: readonly Variable[]
+  /** The initial states of each layer, with a batch dimension: for `nn.RNN` h_0, (L, B, H). Default: zeros. */
+  hx?: State | null | undefined
 }
 
 // Only `streamOf` makes streams.
-let make: (parts: RNNParts, batchSize: number) => RNNStream
+let make: <State>(signature: Signature, parts: Parts, batchSize: number) => RNNStream<State>
 
 /**
- * A stack of recurrent layers that goes on by one time step at each call, as `nn.RNN`'s `stream` makes it.
- *
- *     h_t = act(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh)
+ * Recurrent layers that go on by one time step at each call, as a module's `stream` makes it.
  *
  * | shape | where |
  * |---|---|
  * | input (B, I) | `input`, which the caller fills with x_t before each step; B = `batchSize`, I = `inputSize` |
- * | output (B, H) | `output`, the last layer's h_t, which each step writes anew; H = `hiddenSize` |
+ * | output (B, H) | `output`, the last layer's h_t, which each step writes anew; H = `hiddenSize`, or `outputSize` of an `nn.JordanRNN` |
  *
  * Both are plain typed arrays, row-major, and the same ones for the whole life of the stream: neither JavaScript nor
  * Rust allocates anything in a step. The numbers are those of `forward` over the whole sequence in `eval()`, to the
@@ -57,25 +46,26 @@ let make: (parts: RNNParts, batchSize: number) => RNNStream
  * console.log(stream.output.length) // 3
  * ```
  */
-export class RNNStream {
-  readonly #config: RnnConfig
+export class RNNStream<State = Tensor> {
+  readonly #signature: Signature
+  readonly #core: NativeRecurrentCore
   readonly #dtype: DType
   readonly #batchSize: number
-  readonly #core: NativeRnnCore
   readonly #input: Floats
   readonly #output: Floats
-  /** Weights and states as the kernels want them. Nobody else sees this array. */
+  /** Weights and states as the kernels want them. Nothing else sees this array. */
   readonly #memory: Floats
   readonly #step: () => void
 
-  private constructor({ core, config, dtype, parameters }: RNNParts, batchSize: number) {
-    this.#config = config
+  private constructor(signature: Signature, parts: Parts, batchSize: number) {
+    const { core, dtype, parameters } = parts
+    this.#signature = signature
+    this.#core = core
     this.#dtype = dtype
     this.#batchSize = batchSize
-    this.#core = core
     const length = core.streamLength(batchSize)
-    this.#input = allocate(dtype, batchSize * config.inputSize)
-    this.#output = allocate(dtype, batchSize * config.hiddenSize)
+    this.#input = allocate(dtype, batchSize * signature.config.inputSize)
+    this.#output = allocate(dtype, batchSize * signature.outputSize)
     this.#memory = allocate(dtype, length)
     this.#step = core.stream(
       batchSize,
@@ -88,7 +78,7 @@ export class RNNStream {
 
   static {
     showAsText(RNNStream.prototype)
-    make = (parts, batchSize) => new RNNStream(parts, batchSize)
+    make = (signature, parts, batchSize) => new RNNStream(signature, parts, batchSize)
   }
 
   /** x_t, (B, I): to be written before each step. Zeros at first. */
@@ -96,7 +86,7 @@ export class RNNStream {
     return this.#input
   }
 
-  /** The last layer's h_t, (B, H): written by each step. Zeros before the first one; `reset` leaves it as it is. */
+  /** The last layer's output, (B, H): written by each step. Zeros before the first one; `reset` leaves it as it is. */
   get output(): Float32Array | Float64Array {
     return this.#output
   }
@@ -113,7 +103,7 @@ export class RNNStream {
   /**
    * Begins a new sequence.
    *
-   * @param hx h_0 of each layer: (L, B, H). Default: zeros.
+   * @param hx the initial states of each layer, with a batch dimension: for `nn.RNN` h_0, (L, B, H). Default: zeros.
    * @throws RangeError if its shape does not fit; TypeError if it is not a tensor or has another dtype.
    *
    * @example
@@ -125,40 +115,33 @@ export class RNNStream {
    * stream.reset(ones([1, 1, 3]))
    * ```
    */
-  reset(hx?: Tensor | null): void {
-    const state = checkState(this.#config, this.#dtype, this.#batchSize, hx)
-    this.#core.resetStream(this.#batchSize, this.#memory, state?.values() ?? null)
+  reset(hx?: State | null): void {
+    const signature = this.#signature
+    const owner = `${signature.name}.stream`
+    const states = checkBatchStates(owner, signature, this.#dtype, hx, this.#batchSize)
+    const values = states.map((state) => state?.values() ?? null)
+    this.#core.resetStream(this.#batchSize, this.#memory, values)
   }
 
-  /** `RNNStream(64, 64, batchSize=1)`. */
+  /** `RNNStream(64, 64, batchSize=1)`: features of input and output. */
   toString(): string {
-    const { inputSize, hiddenSize } = this.#config
-    return `RNNStream(${inputSize}, ${hiddenSize}, batchSize=${this.#batchSize})`
+    const { config, outputSize } = this.#signature
+    return `RNNStream(${config.inputSize}, ${outputSize}, batchSize=${this.#batchSize})`
   }
 }
 
 /** Checks the options and makes a stream. */
-export function streamOf(parts: RNNParts, optionsArgument: unknown): RNNStream {
-  const { config, dtype } = parts
-  const options = checkOptions('RNN.stream', optionsArgument, ['batchSize', 'hx'])
+export function streamOf<State>(
+  signature: Signature,
+  parts: Parts,
+  optionsArgument: unknown,
+): RNNStream<State> {
+  const owner = `${signature.name}.stream`
+  const options = checkOptions(owner, optionsArgument, ['batchSize', 'hx'])
   const batchSize = checkPositiveInteger('batch_size', options.batchSize ?? 1)
-  checkOneDirection('stream', config)
-  const hx = checkState(config, dtype, batchSize, options.hx)
-  const stream = make(parts, batchSize)
-  if (hx !== null) stream.reset(options.hx as Tensor)
+  checkOneDirection('stream', signature.config)
+  checkBatchStates(owner, signature, parts.dtype, options.hx, batchSize)
+  const stream = make<State>(signature, parts, batchSize)
+  if (options.hx != null) stream.reset(options.hx as State)
   return stream
-}
-
-/** hx is exactly (L, B, H), as for batched input. */
-function checkState(
-  config: RnnConfig,
-  dtype: DType,
-  batchSize: number,
-  argument: unknown,
-): Variable | null {
-  if (argument == null) return null
-  const hx = checkTensor('RNN.stream', 'hx', argument)
-  checkArgumentDType('RNN', dtype, 'hx', hx)
-  checkHiddenSize(config, hx.shape, batchSize)
-  return hx
 }

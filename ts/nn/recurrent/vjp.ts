@@ -2,58 +2,67 @@
 
 import type { Variable } from '../../autograd/variable'
 import { describe, formatShape, sameShape } from '../../check'
-import { type RnnCall, rnnVjp } from '../../ops/rnn'
+import { type RecurrentCall, recurrentVjp } from '../../ops/recurrent'
 import { type Tensor, variableOf, wrap } from '../../tensor/tensor'
-import type { ParameterSpec } from './parameters'
+import type { Parts } from './module'
+import type { StateForm, StateGradients } from './states'
 
 /** The gradients that a pullback gives. */
-export interface RNNGradients {
+export interface RNNGradients<State = Tensor> {
   /** Of the input, in its shape. */
   input: Tensor
-  /** Of the initial hidden states, in the shape of hN; also if `hx` was left out. */
-  hx: Tensor
+  /** Of the initial states, in the shape of hN; also if they were left out. */
+  hx: State
   /** Of each parameter, by name in the order of the state dict. */
   parameters: Map<string, Tensor>
 }
 
 /** What `vjp` gives. */
-export interface RNNVjp {
+export interface RNNVjp<State = Tensor, Gradients = RNNGradients<State>> {
   /** As from `forward`. */
   output: Tensor
   /** As from `forward`. */
-  hN: Tensor
+  hN: State
   /**
    * The gradients of a loss from those of `output` and `hN`; either, but not both, may be null. Can be called any
    * number of times.
    *
-   * @throws RangeError or TypeError if a gradient does not fit; Error if a parameter, the input or hx was changed in
+   * @throws RangeError or TypeError if a gradient does not fit; Error if a parameter, the input or a state was changed in
    *   place since the call of `vjp`.
    */
-  pullback(gradOutput: Tensor | null, gradHN: Tensor | null): RNNGradients
+  pullback(gradOutput: Tensor | null, gradHN: StateGradients<State> | null): Gradients
 }
 
-/** The options of `vjp`. */
-export const vjpOptions: readonly string[] = ['lengths']
-
 /** Runs a call without the tape. */
-export function vjp(call: RnnCall, specs: readonly ParameterSpec[]): RNNVjp {
-  const { output, hN, pullback } = rnnVjp(call)
+export function vjp<State, Gradients>(
+  call: RecurrentCall,
+  specs: Parts['specs'],
+  form: StateForm<State>,
+): RNNVjp<State, Gradients> {
+  const { output, states, pullback } = recurrentVjp(call)
   return {
     output: wrap(output),
-    hN: wrap(hN),
+    hN: form.join(states),
     pullback(gradOutput, gradHN) {
       const dOutput = checkGradient('gradOutput', gradOutput, output)
-      const dHN = checkGradient('gradHN', gradHN, hN)
-      if (dOutput === null && dHN === null) {
+      const given = gradHN == null ? [] : form.split(gradHN)
+      const dStates = states.map((state, place) => checkGradient('gradHN', given[place], state))
+      const upstream = [dOutput, ...dStates]
+      if (upstream.every((gradient) => gradient === null)) {
         throw new RangeError('pullback expects gradOutput or gradHN, but got null for both')
       }
-      const gradients = pullback(dOutput?.values() ?? null, dHN?.values() ?? null)
+      const gradients = pullback(upstream.map((gradient) => gradient?.values() ?? null))
       const parameters = new Map<string, Tensor>()
       gradients.parameters.forEach((gradient, place) => {
         const name = specs[place]?.name
         if (name !== undefined) parameters.set(name, wrap(gradient))
       })
-      return { input: wrap(gradients.input), hx: wrap(gradients.hx), parameters }
+      return {
+        input: wrap(gradients.input),
+        hx: form.join(gradients.states),
+        parameters,
+        ...(gradients.teacher && { teacher: wrap(gradients.teacher) }),
+      } as Gradients
     },
   }
 }
