@@ -11,8 +11,12 @@ export type ToKeep = Floats
 export type Ints = Int32Array
 /** Bytes, which it only reads. */
 export type Bytes = Uint8Array
-/** Arrays of one call, null where there is none. */
-export type ArrayList = (Floats | Ints | null)[]
+/** A function of a `RecurrentCore`: `recurrentSlots` lists its arguments. */
+export type RecurrentPass = (
+  sequences: Sequences,
+  parameters: Floats[],
+  ...rest: (number | Floats | Ints | Floats[] | null)[]
+) => number
 
 
 /**
@@ -67,16 +71,16 @@ export declare class RecurrentCore {
    */
   savedLength(sequences: Sequences, lengths: Ints | undefined | null, taught: boolean, checkpointEvery: number): number
   /**
-   * Writes the results, and what is saved if a backward pass will follow; then it returns a fingerprint of what that
-   * will read. `recurrentSlots` has the order of the arrays and numbers; with a teacher, its rows are fed back in the
+   * The forward function, whose arguments `recurrentSlots` lists: writes the results, and what is saved if a backward
+   * pass will follow; then it returns a fingerprint of what that will read. With a teacher, its rows are fed back in the
    * place of the output's.
    */
-  forward(sequences: Sequences, read: ArrayList, written: ArrayList, numbers: Floats): number
+  forward(): RecurrentPass
   /**
-   * Backpropagation through time: writes the gradients that are wanted, of the parameters all or none. Throws if the
-   * fingerprint among the numbers is not that of what it reads (NaN: not checked).
+   * The backward function: backpropagation through time, which writes the gradients that are wanted. Throws if the
+   * fingerprint is not that of what it reads.
    */
-  backward(sequences: Sequences, read: ArrayList, written: ArrayList, numbers: Floats): number
+  backward(): RecurrentPass
   /** Elements of the memory that a stream of `batchSize` sequences works in. */
   streamLength(batchSize: number): number
   /**
@@ -275,24 +279,20 @@ export declare function pointwiseBackward(loss: string, input: Floats, target: F
  */
 export declare function pointwiseForward(loss: string, input: Floats, target: Floats, reduction: string, out: FloatsMut): void
 
-/** The order of arrays and numbers: the one table of it. */
+/**
+ * The order of the arguments of the functions of a `RecurrentCore`: the one table of it. `parameters` and
+ * `grad_parameters` are lists, `checkpoint_every` is 0 for none, and `fingerprint` is NaN where it is not checked. From
+ * `lengths` on there are arrays, or null: first what is read, then what is written; the names of states stand for as many
+ * arrays as the cell has states.
+ */
 export declare function recurrentSlots(): RecurrentSlots
 
-/**
- * The arrays and numbers of the calls of a `RecurrentCore`, in their order. `states` and `parameters`, and their
- * gradients, stand for as many arrays as the cell has.
- */
+/** The arguments of both functions of a `RecurrentCore`, in their order. */
 export interface RecurrentSlots {
-  /** What forward reads. */
-  forwardRead: Array<string>
-  /** What forward writes. */
-  forwardWritten: Array<string>
-  /** What backward reads. */
-  backwardRead: Array<string>
-  /** What backward writes. */
-  backwardWritten: Array<string>
-  /** The numbers of both. */
-  numbers: Array<string>
+  /** Those of the forward function. */
+  forward: Array<string>
+  /** Those of the backward function. */
+  backward: Array<string>
 }
 
 /** out = max(x, 0). */

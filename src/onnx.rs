@@ -15,7 +15,7 @@ impl RecurrentCore {
     /// The ONNX operator of a layer, or null if there is none.
     #[napi(catch_unwind)]
     pub fn onnx_operator(&self, env: Env) -> Result<Option<&'static str>> {
-        export(env, || Ok(for_stack!(self.stack, stack => stack.onnx()).map(|operator| operator.name)))
+        export(env, || Ok(for_stack!(self.stack(), stack => stack.onnx()).map(|operator| operator.name)))
     }
 
     /// The bytes of an ONNX file with these parameters; float32 only.
@@ -28,22 +28,25 @@ impl RecurrentCore {
     ) -> Result<Unknown<'env>> {
         let file = export(*env, || {
             let parameters: Vec<&[f32]> = parameters.iter().map(Floats::get).collect::<BindingResult<_>>()?;
-            let rnn = for_stack!(self.stack, stack => {
+            for_stack!(self.stack(), stack => {
                 let Some(operator) = stack.onnx() else {
                     return Err(BindingError::Kind("ONNX has no operator for this cell".into()));
                 };
-                Rnn {
+                let rnn = Rnn {
+                    operator: operator.name,
+                    activations: &operator.activations,
+                    gates: &operator.gates,
+                    attributes: &operator.attributes,
                     input_size: stack.input_size(),
                     hidden_size: operator.hidden_size,
                     layers: stack.layers(),
                     directions: stack.directions(),
-                    relu: operator.activations[0] == "Relu",
                     bias: operator.bias,
                     batch_first,
                     parameters: &parameters,
-                }
-            });
-            Ok(onnx::serialize(&rnn, env!("CARGO_PKG_VERSION"))?)
+                };
+                Ok(onnx::serialize(&rnn, env!("CARGO_PKG_VERSION"))?)
+            })
         })?;
         new_array(env, &file)
     }

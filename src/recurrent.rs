@@ -12,22 +12,26 @@ use napi_derive::napi;
 
 use crate::background::work::{self, Source, Target, optional, optional_mut, required, required_mut};
 use crate::fingerprint::{changed, number};
-use crate::js::arrays::{ArrayList, Floats, Ints, disjoint_lists};
+use crate::js::arrays::{Ints, disjoint};
 use crate::js::error::{BindingError, BindingResult};
 use crate::js::exports::{constructed, export};
 use crate::js::memory::{Dtype, Element, Memory};
 use crate::js::numbers::{integer, size};
+use crate::js::variadic::{Arguments, variadic_function};
 use crate::sequences::Sequences;
 
 /// Layers of a recurrent cell, of one shape and dtype. It holds no parameters: each call reads them where JavaScript keeps
 /// them.
 #[napi]
 pub struct RecurrentCore {
-    pub(crate) stack: Arc<AnyStack>,
-    /// The name of the operation in messages.
-    owner: Arc<str>,
-    states: usize,
-    parameters: usize,
+    layers: Layers,
+}
+
+impl RecurrentCore {
+    /// The layers.
+    pub(crate) fn stack(&self) -> &AnyStack {
+        &self.layers.stack
+    }
 }
 
 /// A stack of one of the element types.
@@ -47,7 +51,7 @@ macro_rules! for_stack {
 }
 pub(crate) use for_stack;
 
-/// Declares arrays that are handed over in a list, in their order: each name stands for `one` array, or for as many as the
+/// Declares arrays among the arguments of a call, in their order: each name stands for `one` array, or for as many as the
 /// cell has `states` or `parameters`. Any may be missing.
 macro_rules! slots {
     ($($(#[$doc:meta])* $name:ident { $($slot:ident: $count:ident),* })*) => {$(
@@ -59,23 +63,30 @@ macro_rules! slots {
         impl<A> $name<A> {
             const ORDER: &[&str] = &[$(stringify!($slot)),*];
 
-            /// Takes the arrays from the front of a list.
+            /// The number of arrays.
+            fn count(layers: &Layers) -> usize {
+                0 $(+ slots!(@count $count layers))*
+            }
+
+            /// Takes that many arrays.
             fn take(
-                core: &RecurrentCore,
-                list: &mut impl Iterator<Item = Option<Memory>>,
+                layers: &Layers,
+                arrays: &[Option<Memory>],
                 take: impl Fn(Memory) -> BindingResult<A>,
             ) -> BindingResult<Self> {
-                let mut arrays = list.map(|memory| memory.map(&take).transpose());
-                Ok(Self { $($slot: slots!(@take $count core arrays)),* })
+                let mut arrays = arrays.iter().map(|memory| memory.map(&take).transpose());
+                Ok(Self { $($slot: slots!(@take $count layers arrays)),* })
             }
         }
     )*};
     (@type one $a:ident) => { Option<$a> };
     (@type states $a:ident) => { List<Option<$a>> };
     (@type parameters $a:ident) => { Vec<Option<$a>> };
-    (@take one $core:ident $arrays:ident) => { $arrays.next().transpose()?.flatten() };
-    (@take $count:ident $core:ident $arrays:ident) => {
-        $arrays.by_ref().take($core.$count).collect::<BindingResult<_>>()?
+    (@count one $layers:ident) => { 1 };
+    (@count $count:ident $layers:ident) => { $layers.$count };
+    (@take one $layers:ident $arrays:ident) => { $arrays.next().transpose()?.flatten() };
+    (@take $count:ident $layers:ident $arrays:ident) => {
+        $arrays.by_ref().take($layers.$count).collect::<BindingResult<_>>()?
     };
 }
 
@@ -86,43 +97,39 @@ slots! {
     /// What forward writes.
     ResultSlots { output: one, saved: one, final_states: states }
 
-    /// What backward reads after the inputs.
+    /// What backward reads too.
     UpstreamSlots { output: one, saved: one, grad_output: one, grad_final_states: states }
 
     /// What backward writes.
     GradientSlots { grad_input: one, grad_teacher: one, grad_states: states, grad_parameters: parameters }
 }
 
-/// The order of the numbers of a call.
-const NUMBERS: [&str; 4] = ["dropout", "seed", "checkpoint_every", "fingerprint"];
+/// The first arguments of the forward function.
+const FORWARD: [&str; 4] = ["sequences", "dropout", "seed", "checkpoint_every"];
 
-/// The arrays and numbers of the calls of a `RecurrentCore`, in their order. `states` and `parameters`, and their
-/// gradients, stand for as many arrays as the cell has.
+/// The first arguments of the backward function.
+const BACKWARD: [&str; 5] = ["sequences", "dropout", "seed", "checkpoint_every", "fingerprint"];
+
+/// The arguments of both functions of a `RecurrentCore`, in their order.
 #[napi(object, object_from_js = false)]
 pub struct RecurrentSlots {
-    /// What forward reads.
-    pub forward_read: Vec<&'static str>,
-    /// What forward writes.
-    pub forward_written: Vec<&'static str>,
-    /// What backward reads.
-    pub backward_read: Vec<&'static str>,
-    /// What backward writes.
-    pub backward_written: Vec<&'static str>,
-    /// The numbers of both.
-    pub numbers: Vec<&'static str>,
+    /// Those of the forward function.
+    pub forward: Vec<&'static str>,
+    /// Those of the backward function.
+    pub backward: Vec<&'static str>,
 }
 
-/// The order of arrays and numbers: the one table of it.
+/// The order of the arguments of the functions of a `RecurrentCore`: the one table of it. `checkpoint_every` is 0 for none,
+/// and `fingerprint` is NaN where it is not checked. From `lengths` on there are arrays, or null: first what is read, then
+/// what is written. The names of states and parameters stand for as many arrays as the cell has; where these are too many
+/// for arguments, those of a name come as a list.
 #[napi(catch_unwind)]
 pub fn recurrent_slots(env: Env) -> Result<RecurrentSlots> {
     export(env, || {
         let inputs = InputSlots::<()>::ORDER;
         Ok(RecurrentSlots {
-            forward_read: inputs.to_vec(),
-            forward_written: ResultSlots::<()>::ORDER.to_vec(),
-            backward_read: [inputs, UpstreamSlots::<()>::ORDER].concat(),
-            backward_written: GradientSlots::<()>::ORDER.to_vec(),
-            numbers: NUMBERS.to_vec(),
+            forward: [&FORWARD, inputs, ResultSlots::<()>::ORDER].concat(),
+            backward: [&BACKWARD, inputs, UpstreamSlots::<()>::ORDER, GradientSlots::<()>::ORDER].concat(),
         })
     })
 }
@@ -136,10 +143,21 @@ pub struct ParameterSpec {
     pub shape: Vec<f64>,
 }
 
+/// What the functions of a core hold.
+#[derive(Clone)]
+struct Layers {
+    stack: Arc<AnyStack>,
+    /// The operation's name in messages.
+    owner: Arc<str>,
+    /// The number of states.
+    states: usize,
+    /// The number of parameters.
+    parameters: usize,
+}
+
 /// What forward and backward have in common.
 struct Call {
-    stack: Arc<AnyStack>,
-    owner: Arc<str>,
+    layers: Layers,
     layout: Arc<Layout>,
     inputs: InputSlots<Source>,
     dropout: Dropout,
@@ -157,11 +175,9 @@ struct CallArrays<'a, T> {
 impl Call {
     fn arrays<T: Element>(&self) -> BindingResult<CallArrays<'_, T>> {
         let InputSlots { input, teacher, states, parameters, .. } = &self.inputs;
+        let parameters = parameters.iter().map(|one| required(one.as_ref(), "a parameter"));
         Ok(CallArrays {
-            parameters: parameters
-                .iter()
-                .map(|one| required(one.as_ref(), "a parameter"))
-                .collect::<BindingResult<_>>()?,
+            parameters: parameters.collect::<BindingResult<_>>()?,
             input: required(input.as_ref(), "the input")?,
             teacher: optional(teacher.as_ref())?,
             states: states.iter().map(|one| optional(one.as_ref())).collect::<BindingResult<_>>()?,
@@ -210,33 +226,35 @@ fn forward<T: Scalar + Element>(
             saved: optional_mut(saved.as_mut())?,
         },
     )?;
-    if !keeps {
-        return Ok(0.0);
-    }
-    Ok(arrays.fingerprint(ctx, required_mut(output.as_mut(), "the output")?))
+    if keeps { Ok(arrays.fingerprint(ctx, required_mut(output.as_mut(), "the output")?)) } else { Ok(0.0) }
 }
 
-/// Writes the gradients that are wanted, if the arrays still have the fingerprint `expected` (NaN: any).
+/// What only a backward pass has.
+struct BackwardCall {
+    upstream: UpstreamSlots<Source>,
+    gradients: GradientSlots<Target>,
+    /// NaN: not checked.
+    fingerprint: f64,
+}
+
+/// Writes the gradients that are wanted.
 fn backward<T: Scalar + Element>(
     stack: &Stack<T>,
     ctx: &Context,
     call: &Call,
-    upstream: &UpstreamSlots<Source>,
-    gradients: &mut GradientSlots<Target>,
-    expected: f64,
+    rest: &mut BackwardCall,
 ) -> BindingResult<f64> {
+    let BackwardCall { upstream, gradients, fingerprint } = rest;
     let arrays = call.arrays()?;
     let output = required(upstream.output.as_ref(), "the output")?;
-    if !expected.is_nan() && expected != arrays.fingerprint(ctx, output) {
-        return Err(changed(&call.owner));
+    if !fingerprint.is_nan() && *fingerprint != arrays.fingerprint(ctx, output) {
+        return Err(changed(&call.layers.owner));
     }
     let dstates_n = upstream.grad_final_states.iter().map(|one| optional(one.as_ref()));
-    let dstates_n: List<_> = dstates_n.collect::<BindingResult<_>>()?;
-    let GradientSlots { grad_input, grad_teacher, grad_states, grad_parameters } = gradients;
-    let dstates = grad_states.iter_mut().map(|one| optional_mut(one.as_mut()));
-    let any = grad_parameters.iter().any(Option::is_some);
-    let dparameters =
-        grad_parameters.iter_mut().map(|one| required_mut(one.as_mut(), "a parameter's gradient"));
+    let dstates = gradients.grad_states.iter_mut().map(|one| optional_mut(one.as_mut()));
+    let any = gradients.grad_parameters.iter().any(Option::is_some);
+    let all = gradients.grad_parameters.iter_mut();
+    let all = all.map(|one| required_mut(one.as_mut(), "the gradient of a parameter, if of any"));
     stack.backward(
         ctx,
         &Backward {
@@ -244,27 +262,86 @@ fn backward<T: Scalar + Element>(
             output,
             saved: required(upstream.saved.as_ref(), "what is saved")?,
             doutput: optional(upstream.grad_output.as_ref())?,
-            dstates_n: &dstates_n,
+            dstates_n: &dstates_n.collect::<BindingResult<List<_>>>()?,
         },
         Gradients {
-            dinput: optional_mut(grad_input.as_mut())?,
-            dteacher: optional_mut(grad_teacher.as_mut())?,
+            dinput: optional_mut(gradients.grad_input.as_mut())?,
+            dteacher: optional_mut(gradients.grad_teacher.as_mut())?,
             dstates: dstates.collect::<BindingResult<_>>()?,
-            dparameters: any.then(|| dparameters.collect::<BindingResult<_>>()).transpose()?,
+            dparameters: any.then(|| all.collect()).transpose()?,
         },
     )?;
     Ok(0.0)
 }
 
-/// Steps of a segment, if only the states at the segments' starts are kept; 0 is none.
-fn segment(checkpoint_every: f64) -> BindingResult<Option<NonZeroUsize>> {
-    size(checkpoint_every, "checkpoint_every").map(NonZeroUsize::new)
+impl Layers {
+    /// The forward function.
+    fn forward(&self, mut arguments: Arguments<'_>) -> BindingResult<f64> {
+        let sequences = arguments.instance::<Sequences>()?;
+        let numbers = [arguments.number()?, arguments.number()?, arguments.number()?];
+        let inputs = InputSlots::<()>::count(self);
+        let arrays = arguments.memories(inputs + ResultSlots::<()>::count(self))?;
+        work::call(|| {
+            let (inputs, results) = arrays.split_at(inputs);
+            disjoint(&[&results], &[&inputs])?;
+            let call = self.call(&sequences, inputs, numbers)?;
+            let mut results = ResultSlots::take(self, results, Target::new)?;
+            Ok(
+                move |ctx: &Context| for_stack!(call.layers.stack, stack => forward(stack, ctx, &call, &mut results)),
+            )
+        })
+    }
+
+    /// The backward function.
+    fn backward(&self, mut arguments: Arguments<'_>) -> BindingResult<f64> {
+        let sequences = arguments.instance::<Sequences>()?;
+        let numbers = [arguments.number()?, arguments.number()?, arguments.number()?];
+        let fingerprint = arguments.number()?;
+        let (inputs, upstream) = (InputSlots::<()>::count(self), UpstreamSlots::<()>::count(self));
+        let read = inputs + upstream;
+        let arrays = arguments.memories(read + GradientSlots::<()>::count(self))?;
+        work::call(|| {
+            let (read, gradients) = arrays.split_at(read);
+            disjoint(&[&gradients], &[&read])?;
+            let (inputs, upstream) = read.split_at(inputs);
+            let call = self.call(&sequences, inputs, numbers)?;
+            let mut rest = BackwardCall {
+                upstream: UpstreamSlots::take(self, upstream, Source::new)?,
+                gradients: GradientSlots::take(self, gradients, Target::new)?,
+                fingerprint,
+            };
+            Ok(
+                move |ctx: &Context| for_stack!(call.layers.stack, stack => backward(stack, ctx, &call, &mut rest)),
+            )
+        })
+    }
+
+    /// What both passes have in common.
+    fn call(
+        &self,
+        sequences: &Sequences,
+        inputs: &[Option<Memory>],
+        [p, seed, checkpoint_every]: [f64; 3],
+    ) -> BindingResult<Call> {
+        let inputs = InputSlots::take(self, inputs, Source::new)?;
+        let lengths = inputs.lengths.as_ref().map(Source::get).transpose()?;
+        Ok(Call {
+            layers: self.clone(),
+            layout: sequences.layout(lengths)?,
+            dropout: Dropout { p, seed: integer(seed, "the seed of dropout")?.cast_unsigned() },
+            checkpoint_every: segment((checkpoint_every != 0.0).then_some(checkpoint_every))?,
+            inputs,
+        })
+    }
 }
 
-/// Refuses arrays that are left in the lists of a call.
-fn complete(lists: [&mut dyn Iterator<Item = Option<Memory>>; 2]) -> BindingResult<()> {
-    let left: usize = lists.into_iter().map(Iterator::count).sum();
-    if left == 0 { Ok(()) } else { Err(BindingError::Range(format!("expected {left} arrays less"))) }
+/// Steps of a segment, if only the states at the segments' starts are kept.
+fn segment(checkpoint_every: Option<f64>) -> BindingResult<Option<NonZeroUsize>> {
+    let Some(every) = checkpoint_every else { return Ok(None) };
+    let every = NonZeroUsize::new(size(every, "checkpoint_every")?);
+    every
+        .map(Some)
+        .ok_or_else(|| BindingError::Range("checkpoint_every must be greater than zero".to_owned()))
 }
 
 /// Sizes, flags and names as the crate takes them.
@@ -278,31 +355,6 @@ fn config(values: HashMap<String, Either3<f64, bool, String>>) -> BindingResult<
         Ok((key, value))
     };
     values.into_iter().map(entry).collect()
-}
-
-impl RecurrentCore {
-    /// What both passes have in common, and the fingerprint among the numbers.
-    fn call(
-        &self,
-        sequences: &Sequences,
-        read: &mut impl Iterator<Item = Option<Memory>>,
-        numbers: &Floats<'_>,
-    ) -> BindingResult<(Call, f64)> {
-        let &[p, seed, checkpoint_every, fingerprint] = numbers.get()? else {
-            return Err(BindingError::Range(format!("expected {} numbers", NUMBERS.len())));
-        };
-        let inputs = InputSlots::take(self, read, Source::new)?;
-        let lengths = inputs.lengths.as_ref().map(Source::get).transpose()?;
-        let call = Call {
-            stack: Arc::clone(&self.stack),
-            owner: Arc::clone(&self.owner),
-            layout: sequences.layout(lengths)?,
-            dropout: Dropout { p, seed: integer(seed, "the seed of dropout")?.cast_unsigned() },
-            checkpoint_every: segment(checkpoint_every)?,
-            inputs,
-        };
-        Ok((call, fingerprint))
-    }
 }
 
 #[napi]
@@ -327,7 +379,7 @@ impl RecurrentCore {
             };
             let (states, parameters) =
                 for_stack!(&stack, stack => (stack.state_sizes().len(), stack.parameters().len()));
-            Ok(Self { stack: Arc::new(stack), owner: owner.into(), states, parameters })
+            Ok(Self { layers: Layers { stack: Arc::new(stack), owner: owner.into(), states, parameters } })
         })
     }
 
@@ -335,7 +387,7 @@ impl RecurrentCore {
     #[napi(catch_unwind)]
     pub fn parameters(&self, env: Env) -> Result<Vec<ParameterSpec>> {
         export(env, || {
-            let parameters = for_stack!(self.stack, stack => stack.parameters());
+            let parameters = for_stack!(self.stack(), stack => stack.parameters());
             let spec = |(name, shape): (String, Shape)| ParameterSpec {
                 name,
                 shape: shape.iter().map(|&size| size as f64).collect(),
@@ -348,7 +400,7 @@ impl RecurrentCore {
     #[napi(catch_unwind)]
     pub fn state_sizes(&self, env: Env) -> Result<Vec<f64>> {
         export(env, || {
-            let sizes = for_stack!(self.stack, stack => stack.state_sizes());
+            let sizes = for_stack!(self.stack(), stack => stack.state_sizes());
             Ok(sizes.iter().map(|&size| size as f64).collect())
         })
     }
@@ -356,11 +408,11 @@ impl RecurrentCore {
     /// Features of the output, of both directions together.
     #[napi(catch_unwind)]
     pub fn output_size(&self, env: Env) -> Result<f64> {
-        export(env, || Ok(for_stack!(self.stack, stack => stack.output_size()) as f64))
+        export(env, || Ok(for_stack!(self.stack(), stack => stack.output_size()) as f64))
     }
 
-    /// Elements that forward leaves for backward beside the output: with a teacher if `taught`; with `checkpointEvery`
-    /// (0: none), the states before each segment of so many steps.
+    /// Elements that forward leaves for backward beside the output: with a teacher if `taught`; with `checkpointEvery`,
+    /// the states before each segment of so many steps.
     #[napi(catch_unwind)]
     pub fn saved_length(
         &self,
@@ -368,56 +420,29 @@ impl RecurrentCore {
         sequences: ClassInstance<'_, Sequences>,
         lengths: Option<Ints<'_>>,
         taught: bool,
-        checkpoint_every: f64,
+        checkpoint_every: Option<f64>,
     ) -> Result<f64> {
         export(env, || {
             let layout = sequences.layout(lengths.as_ref().map(Ints::get).transpose()?)?;
             let every = segment(checkpoint_every)?;
-            Ok(for_stack!(self.stack, stack => stack.saved_len(&layout, every, taught))? as f64)
+            Ok(for_stack!(self.stack(), stack => stack.saved_len(&layout, every, taught))? as f64)
         })
     }
 
-    /// Writes the results, and what is saved if a backward pass will follow; then it returns a fingerprint of what that
-    /// will read. `recurrentSlots` has the order of the arrays and numbers; with a teacher, its rows are fed back in the
+    /// The forward function, whose arguments `recurrentSlots` lists: writes the results, and what is saved if a backward
+    /// pass will follow; then it returns a fingerprint of what that will read. With a teacher, its rows are fed back in the
     /// place of the output's.
-    #[napi(catch_unwind)]
-    pub fn forward(
-        &self,
-        env: Env,
-        sequences: ClassInstance<'_, Sequences>,
-        read: ArrayList<'_>,
-        written: ArrayList<'_>,
-        numbers: Floats<'_>,
-    ) -> Result<f64> {
-        work::run(env, || {
-            let [mut read, mut written] = disjoint_lists(&read, &written)?;
-            let (call, _) = self.call(&sequences, &mut read, &numbers)?;
-            let mut results = ResultSlots::take(self, &mut written, Target::new)?;
-            complete([&mut read, &mut written])?;
-            Ok(move |ctx: &Context| for_stack!(call.stack, stack => forward(stack, ctx, &call, &mut results)))
-        })
+    #[napi(catch_unwind, ts_return_type = "RecurrentPass")]
+    pub fn forward<'env>(&self, env: &'env Env) -> Result<Unknown<'env>> {
+        let layers = self.layers.clone();
+        export(*env, || variadic_function(env, move |arguments| layers.forward(arguments)))
     }
 
-    /// Backpropagation through time: writes the gradients that are wanted, of the parameters all or none. Throws if the
-    /// fingerprint among the numbers is not that of what it reads (NaN: not checked).
-    #[napi(catch_unwind)]
-    pub fn backward(
-        &self,
-        env: Env,
-        sequences: ClassInstance<'_, Sequences>,
-        read: ArrayList<'_>,
-        written: ArrayList<'_>,
-        numbers: Floats<'_>,
-    ) -> Result<f64> {
-        work::run(env, || {
-            let [mut read, mut written] = disjoint_lists(&read, &written)?;
-            let (call, fingerprint) = self.call(&sequences, &mut read, &numbers)?;
-            let upstream = UpstreamSlots::take(self, &mut read, Source::new)?;
-            let mut gradients = GradientSlots::take(self, &mut written, Target::new)?;
-            complete([&mut read, &mut written])?;
-            Ok(
-                move |ctx: &Context| for_stack!(call.stack, stack => backward(stack, ctx, &call, &upstream, &mut gradients, fingerprint)),
-            )
-        })
+    /// The backward function: backpropagation through time, which writes the gradients that are wanted. Throws if the
+    /// fingerprint is not that of what it reads.
+    #[napi(catch_unwind, ts_return_type = "RecurrentPass")]
+    pub fn backward<'env>(&self, env: &'env Env) -> Result<Unknown<'env>> {
+        let layers = self.layers.clone();
+        export(*env, || variadic_function(env, move |arguments| layers.backward(arguments)))
     }
 }

@@ -41,7 +41,7 @@ impl RecurrentCore {
     #[napi(catch_unwind)]
     pub fn stream_length(&self, env: Env, batch_size: f64) -> Result<f64> {
         export(env, || {
-            let len = for_stack!(self.stack, stack => stream_of(stack, batch_size)?.memory_len());
+            let len = for_stack!(self.stack(), stack => stream_of(stack, batch_size)?.memory_len());
             Ok(len as f64)
         })
     }
@@ -61,7 +61,7 @@ impl RecurrentCore {
     ) -> Result<Unknown<'env>> {
         export(*env, || {
             disjoint(&[&memory, &input, &output], &[&parameters])?;
-            for_stack!(self.stack, stack => {
+            for_stack!(self.stack(), stack => {
                 start(env, stream_of(stack, batch_size)?, &parameters, [memory, input, output])
             })
         })
@@ -78,7 +78,7 @@ impl RecurrentCore {
     ) -> Result<()> {
         export(env, || {
             disjoint(&[&memory], &[&states])?;
-            for_stack!(self.stack, stack => {
+            for_stack!(self.stack(), stack => {
                 let states = states.iter().map(|state| state.as_ref().map(Floats::get).transpose());
                 let states = states.collect::<BindingResult<Vec<_>>>()?;
                 Ok(stream_of(stack, batch_size)?.reset(&states, memory.get()?)?)

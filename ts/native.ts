@@ -7,6 +7,7 @@
  * works on copies.
  */
 
+import type { RecurrentPass } from '../index.js'
 import { loadAddon } from './addon'
 
 export type {
@@ -16,6 +17,12 @@ export type {
   RecurrentCore as NativeRecurrentCore,
   Sequences as NativeSequences,
 } from '../index.js'
+
+/** The two functions of a `RecurrentCore`, each made once. */
+export interface NativePasses {
+  readonly forward: RecurrentPass
+  readonly backward: RecurrentPass
+}
 
 /** The addon, typed. */
 export const native = loadAddon()

@@ -71,18 +71,20 @@ pub(crate) fn run<J>(env: Env, prepare: impl FnOnce() -> BindingResult<J>) -> Re
 where
     J: FnOnce(&Context) -> BindingResult<f64> + Send + 'static,
 {
-    let now = || {
-        let job = prepare()?;
-        let later = RECORDING.with_borrow_mut(|recording| match recording {
-            None => Some(job),
-            Some(recording) => {
-                recording.jobs.push(Box::new(job));
-                None
-            }
-        });
-        later.map_or(Ok(0.0), |job| job(&context()?))
-    };
-    caught(now).map_err(|failure| failure.throw(env.raw()))
+    caught(|| call(prepare)).map_err(|failure| failure.throw(env.raw()))
+}
+
+/// The same within [`caught`].
+pub(crate) fn call<J>(prepare: impl FnOnce() -> BindingResult<J>) -> BindingResult<f64>
+where
+    J: FnOnce(&Context) -> BindingResult<f64> + Send + 'static,
+{
+    let job = prepare()?;
+    if RECORDING.with_borrow(Option::is_none) {
+        return job(&context()?);
+    }
+    RECORDING.with_borrow_mut(|recording| recording.get_or_insert_default().jobs.push(Box::new(job)));
+    Ok(0.0)
 }
 
 /// The result of a job that returns nothing.

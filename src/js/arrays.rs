@@ -9,7 +9,6 @@
 use std::cell::OnceCell;
 use std::marker::PhantomData;
 use std::ops::Range;
-use std::{ptr, vec};
 
 use napi::bindgen_prelude::*;
 
@@ -96,54 +95,6 @@ impl<'a> Ints<'a> {
     }
 }
 
-/// A list of arrays, of which any may be null. Converting it reads all values before anything looks at memory.
-pub struct ArrayList<'a> {
-    env: sys::napi_env,
-    values: Vec<sys::napi_value>,
-    list: PhantomData<&'a mut ()>,
-}
-
-/// More arrays than any call takes: a network of 65536 layers in both directions has 524288 parameters.
-const MAX_LIST: u32 = 1 << 20;
-
-impl ArrayList<'_> {
-    /// The memory of each array; to be called in the body of the export only.
-    fn memories(&self) -> BindingResult<Vec<Option<Memory>>> {
-        self.values.iter().map(|&value| Memory::of_nullable(self.env, value)).collect()
-    }
-}
-
-impl TypeName for ArrayList<'_> {
-    fn type_name() -> &'static str {
-        "Array"
-    }
-    fn value_type() -> ValueType {
-        ValueType::Object
-    }
-}
-
-impl ValidateNapiValue for ArrayList<'_> {}
-
-impl FromNapiValue for ArrayList<'_> {
-    unsafe fn from_napi_value(env: sys::napi_env, value: sys::napi_value) -> Result<Self> {
-        let mut len = 0;
-        // SAFETY: the caller vouches for env and value, and the pointer is to a local.
-        let status = unsafe { sys::napi_get_array_length(env, value, &raw mut len) };
-        if status != sys::Status::napi_ok || len > MAX_LIST {
-            let expected = format!("expected a list of at most {MAX_LIST} arrays, got another value");
-            return Err(BindingError::Kind(expected).throw(env));
-        }
-        let mut values = Vec::with_capacity(len as usize);
-        for index in 0..len {
-            let mut element = ptr::null_mut();
-            // SAFETY: as above. A getter may run, and throw.
-            napi::check_status!(unsafe { sys::napi_get_element(env, value, index, &raw mut element) })?;
-            values.push(element);
-        }
-        Ok(Self { env, values, list: PhantomData })
-    }
-}
-
 /// Anything with memory.
 pub(crate) trait Region {
     /// Appends the memory to a list.
@@ -191,9 +142,15 @@ impl<R: Region> Region for Option<R> {
     }
 }
 
-impl<R: Region> Region for Vec<R> {
+impl<R: Region> Region for &[R] {
     fn list(&self, into: &mut Regions) -> BindingResult<()> {
         self.iter().try_for_each(|region| region.list(into))
+    }
+}
+
+impl<R: Region> Region for Vec<R> {
+    fn list(&self, into: &mut Regions) -> BindingResult<()> {
+        self.as_slice().list(into)
     }
 }
 
@@ -204,16 +161,6 @@ pub(crate) fn disjoint(written: &[&dyn Region], read: &[&dyn Region]) -> Binding
     let count = all.0.len();
     read.iter().try_for_each(|region| region.list(&mut all))?;
     apart(&all.0, count)
-}
-
-/// The memory of the arrays of two lists, after the check that no array that is written overlaps another one.
-pub(crate) fn disjoint_lists(
-    read: &ArrayList<'_>,
-    written: &ArrayList<'_>,
-) -> BindingResult<[vec::IntoIter<Option<Memory>>; 2]> {
-    let (read, written) = (read.memories()?, written.memories()?);
-    disjoint(&[&written], &[&read])?;
-    Ok([read.into_iter(), written.into_iter()])
 }
 
 /// Checks that none of the first `written` overlaps another one.

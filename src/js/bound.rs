@@ -163,19 +163,8 @@ where
     }
     let bound: [Lasting<T>; N] =
         bound.try_into().map_err(|_| BindingError::Internal("as many arrays as were given".into()))?;
-    let state = Box::into_raw(Box::new(State { arrays: bound, own }));
-    let mut function = ptr::null_mut();
-    // SAFETY: as above; `call_bound` takes the data for what it is. Without a name no text is read.
-    done(unsafe {
-        sys::napi_create_function(
-            raw,
-            ptr::null(),
-            0,
-            Some(call_bound::<T, B, N>),
-            state.cast(),
-            &raw mut function,
-        )
-    })?;
+    let state = State { arrays: bound, own };
+    let function = create_function(raw, state, call_bound::<T, B, N>, drop_state::<T, B, N>)?;
     let property = sys::napi_property_descriptor {
         utf8name: c"arrays".as_ptr(),
         name: ptr::null_mut(),
@@ -188,19 +177,28 @@ where
     };
     // SAFETY: as above.
     done(unsafe { sys::napi_define_properties(raw, function, 1, &raw const property) })?;
-    // SAFETY: as above; `drop_state` takes the data for what it is, once, when the function is gone.
-    done(unsafe {
-        sys::napi_add_finalizer(
-            raw,
-            function,
-            state.cast(),
-            Some(drop_state::<T, B, N>),
-            ptr::null_mut(),
-            ptr::null_mut(),
-        )
-    })?;
     // SAFETY: `function` is a value of this environment.
     Ok(unsafe { Unknown::from_raw_unchecked(raw, function) })
+}
+
+/// A function without a name that has `state` as its data: `callback` is called with it, and `finalizer` drops it when the
+/// function is gone.
+pub(super) fn create_function<S>(
+    env: sys::napi_env,
+    state: S,
+    callback: unsafe extern "C" fn(sys::napi_env, sys::napi_callback_info) -> sys::napi_value,
+    finalizer: unsafe extern "C" fn(sys::napi_env, *mut c_void, *mut c_void),
+) -> BindingResult<sys::napi_value> {
+    let state = Box::into_raw(Box::new(state)).cast();
+    let (mut function, no_name) = (ptr::null_mut(), ptr::null());
+    // SAFETY: a live environment, and a pointer to a local; the callback takes the data for what it is.
+    done(unsafe { sys::napi_create_function(env, no_name, 0, Some(callback), state, &raw mut function) })?;
+    // SAFETY: as above; the finalizer takes the data for what it is, once.
+    done(unsafe {
+        let (no_hint, no_reference) = (ptr::null_mut(), ptr::null_mut());
+        sys::napi_add_finalizer(env, function, state, Some(finalizer), no_hint, no_reference)
+    })?;
+    Ok(function)
 }
 
 /// What Node calls for a bound function.
@@ -248,7 +246,7 @@ unsafe extern "C" fn drop_state<T, B, const N: usize>(env: sys::napi_env, data: 
 }
 
 /// A status of Node-API as a result.
-fn done(status: sys::napi_status) -> BindingResult<()> {
+pub(super) fn done(status: sys::napi_status) -> BindingResult<()> {
     if status == sys::Status::napi_ok {
         return Ok(());
     }

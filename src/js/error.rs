@@ -17,6 +17,8 @@ pub(crate) enum BindingError {
     Changed(String),
     /// The result is no longer wanted: `Error`.
     Cancelled,
+    /// JavaScript that ran meanwhile has thrown something.
+    Thrown,
     /// A bug of ours, caught as a panic: `Error`.
     Internal(String),
 }
@@ -69,6 +71,7 @@ impl BindingError {
             Self::Kind(message) => unsafe { JsTypeError::from(error(message)).throw_into(env) },
             Self::Changed(message) => return Error::new(Status::GenericFailure, message),
             Self::Cancelled => return Error::new(Status::Cancelled, "the task was cancelled".to_owned()),
+            Self::Thrown => {}
             Self::Internal(message) => {
                 return Error::new(Status::GenericFailure, format!("internal error: {message}"));
             }

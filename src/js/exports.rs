@@ -75,13 +75,10 @@ fn class_of(env: Env, name: &'static str) -> Option<sys::napi_value> {
 pub(crate) fn export_raw(env: sys::napi_env, body: impl FnOnce() -> BindingResult<()>) {
     let thrown = caught(|| {
         if let Err(failure) = caught(body) {
-            match failure {
-                BindingError::Internal(message) => {
-                    let error = Error::new(Status::GenericFailure, format!("internal error: {message}"));
-                    // SAFETY: Node calls us with a live environment.
-                    unsafe { JsError::from(error).throw_into(env) };
-                }
-                failure => drop(failure.throw(env)),
+            let error = failure.throw(env);
+            if error.status != Status::PendingException {
+                // SAFETY: Node calls us with a live environment.
+                unsafe { JsError::from(error).throw_into(env) };
             }
         }
         Ok(())

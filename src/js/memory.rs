@@ -54,6 +54,12 @@ pub(crate) struct Memory {
 impl Memory {
     /// The memory of `value`, which must be a typed array over an attached `ArrayBuffer`.
     pub(crate) fn of(env: sys::napi_env, value: sys::napi_value) -> BindingResult<Self> {
+        Self::of_nullable(env, value)?
+            .ok_or_else(|| BindingError::Kind("expected a typed array, got null or undefined".into()))
+    }
+
+    /// The same, or `None` if `value` is null or undefined.
+    pub(crate) fn of_nullable(env: sys::napi_env, value: sys::napi_value) -> BindingResult<Option<Self>> {
         let (mut array_type, mut len, mut data, mut buffer, mut offset) =
             (0, 0, ptr::null_mut(), ptr::null_mut(), 0);
         // SAFETY: env and value come from the running call, and the pointers are to locals. A value of
@@ -70,6 +76,9 @@ impl Memory {
             )
         };
         if status != sys::Status::napi_ok {
+            if is_nullish(env, value) {
+                return Ok(None);
+            }
             return Err(BindingError::Kind("expected a typed array, got another kind of value".into()));
         }
         let dtype = match array_type {
@@ -91,7 +100,7 @@ impl Memory {
             ));
         }
         if len > 0 && !data.is_null() {
-            return Ok(Self { dtype, data: data.cast(), len });
+            return Ok(Some(Self { dtype, data: data.cast(), len }));
         }
         // SAFETY: as above. An array whose buffer is detached has length 0.
         let status = unsafe { sys::napi_is_detached_arraybuffer(env, buffer, &raw mut is) };
@@ -104,16 +113,7 @@ impl Memory {
                     .into(),
             ));
         }
-        Ok(Self { dtype, data: ptr::dangling_mut::<u64>().cast(), len: 0 })
-    }
-
-    /// The same, or `None` if `value` is null or undefined.
-    pub(crate) fn of_nullable(env: sys::napi_env, value: sys::napi_value) -> BindingResult<Option<Self>> {
-        let mut kind = 0;
-        // SAFETY: as above.
-        let status = unsafe { sys::napi_typeof(env, value, &raw mut kind) };
-        let missing = [sys::ValueType::napi_null, sys::ValueType::napi_undefined].contains(&kind);
-        if status == sys::Status::napi_ok && missing { Ok(None) } else { Self::of(env, value).map(Some) }
+        Ok(Some(Self { dtype, data: ptr::dangling_mut::<u64>().cast(), len: 0 }))
     }
 
     /// Checks that the elements `from..from + count` are there.
@@ -136,6 +136,15 @@ impl Memory {
         }
         Err(BindingError::Kind(format!("expected a {}, got a {}", dtype.array(), self.dtype.array())))
     }
+}
+
+/// Whether a value is null or undefined.
+fn is_nullish(env: sys::napi_env, value: sys::napi_value) -> bool {
+    let mut kind = 0;
+    // SAFETY: env and value come from the running call, and the pointer is to a local.
+    let status = unsafe { sys::napi_typeof(env, value, &raw mut kind) };
+    status == sys::Status::napi_ok
+        && [sys::ValueType::napi_null, sys::ValueType::napi_undefined].contains(&kind)
 }
 
 /// An element of a typed array.

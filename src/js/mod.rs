@@ -10,6 +10,7 @@
 //! | [`bytes`] | bytes that come as arguments |
 //! | [`returned`] | typed arrays that a call returns |
 //! | [`bound`] | functions that keep their arrays from call to call |
+//! | [`variadic`] | functions of any number of arguments |
 
 pub(crate) mod arrays;
 pub(crate) mod bound;
@@ -19,3 +20,4 @@ pub(crate) mod exports;
 pub(crate) mod memory;
 pub(crate) mod numbers;
 pub(crate) mod returned;
+pub(crate) mod variadic;

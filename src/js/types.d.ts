@@ -11,6 +11,9 @@ export type ToKeep = Floats
 export type Ints = Int32Array
 /** Bytes, which it only reads. */
 export type Bytes = Uint8Array
-/** Arrays of one call, null where there is none. */
-export type ArrayList = (Floats | Ints | null)[]
+/** A function of a `RecurrentCore`: `recurrentSlots` lists its arguments. */
+export type RecurrentPass = (
+  sequences: Sequences,
+  ...rest: (number | Floats | Ints | (Floats | null)[] | null)[]
+) => number
 

@@ -5,7 +5,7 @@ import { Saved } from '../autograd/saved'
 import { type Sized, Variable } from '../autograd/variable'
 import { Background, TimeSlices } from '../background'
 import { allocateUnset } from '../dtype'
-import type { Floats, NativeRecurrentCore, NativeSequences } from '../native'
+import type { Floats, NativePasses, NativeRecurrentCore, NativeSequences } from '../native'
 import { type Allocation, gradientSlabs, resultSlabs } from '../slab'
 
 /** What calls on inputs of the same sizes have in common. */
@@ -24,6 +24,7 @@ export interface RecurrentCall {
   /** The operation's name on the tape. */
   readonly name: string
   readonly core: NativeRecurrentCore
+  readonly passes: NativePasses
   readonly geometry: Geometry
   /** Those of padded sequences, if they differ. */
   readonly lengths: Int32Array | null
@@ -41,9 +42,6 @@ export interface RecurrentCall {
   /** Steps of a segment, if only the states before each segment are kept for the backward pass; else null. */
   readonly checkpointEvery: number | null
 }
-
-/** Arrays for the addon; null where there is none. */
-type Arrays = (Floats | Int32Array | null)[]
 
 /** What a call makes. */
 interface Results {
@@ -141,7 +139,7 @@ function recordCall(call: RecurrentCall, inputs: readonly Variable[], results: R
     backward: (gradients, wanted) => {
       const written = allocateGradients(call, wanted)
       backward(call, results, saved, gradients, written)
-      return withoutMissing(call, written)
+      return presentGradients(call, written)
     },
   })
 }
@@ -163,7 +161,7 @@ function inputsOf({ input, teacher, states, parameters }: RecurrentCall): Variab
 }
 
 /**
- * The gradients that the native backward writes.
+ * The gradients that the native backward writes: of input, teacher, states and parameters, null where not wanted.
  *
  * @param wanted for each of {@link inputsOf}.
  */
@@ -177,20 +175,22 @@ function allocateGradients(call: RecurrentCall, wanted: readonly boolean[]): (Fl
       : null
   const written = [gradientOf(input, true), gradientOf(teacher, true)]
   for (const state of states) written.push(gradientOf(state, false))
-  const all = wanted.includes(true, next) // of the parameters, the addon writes all or none
+  const all = wanted.includes(true, next) // the addon writes those of all parameters or of none
   for (const parameter of parameters) {
     written.push(all ? gradientSlabs.allocate(dtype, parameter) : null)
   }
   return written
 }
 
-/** The gradients of {@link inputsOf}. */
-function withoutMissing(
+/** Those of them that belong to {@link inputsOf}. */
+function presentGradients(
   { teacher, states }: RecurrentCall,
-  [input = null, ofTeacher = null, ...rest]: readonly (Floats | null)[],
+  written: readonly (Floats | null)[],
 ): (Floats | null)[] {
-  const present = rest.filter((_, place) => states[place] !== null)
-  return teacher === null ? [input, ...present] : [input, ofTeacher, ...present]
+  return written.filter((_, place) => {
+    if (place === 1) return teacher !== null
+    return states[place - 2] !== null // undefined for all but states
+  })
 }
 
 /** What one layer without anything of its own leaves: nothing but the output. */
@@ -207,10 +207,10 @@ function savedLength({ core, geometry, lengths, teacher, checkpointEvery }: Recu
   const { sequences, savedLengths } = geometry
   const taught = teacher !== null
   if (lengths !== null || checkpointEvery !== null) {
-    return core.savedLength(sequences, lengths, taught, checkpointEvery ?? 0)
+    return core.savedLength(sequences, lengths, taught, checkpointEvery)
   }
   const place = taught ? 1 : 0
-  savedLengths[place] ??= core.savedLength(sequences, null, taught, 0)
+  savedLengths[place] ??= core.savedLength(sequences, null, taught)
   return savedLengths[place]
 }
 
@@ -229,28 +229,19 @@ function allocateResults(call: RecurrentCall, saved: Floats | null): Results {
   }
 }
 
-/**
- * The numbers of a call: probability and seed of dropout, steps of a segment (0: none), fingerprint. The addon reads
- * them during the call.
- */
-const numbers = new Float64Array(4)
-
-/** Writes the results; returns the fingerprint. The arrays are in the order of `recurrentSlots` of the addon. */
+/** Writes the results; returns the fingerprint. `recurrentSlots` of the addon lists the arguments. */
 function forward(call: RecurrentCall, results: Results): number {
-  const { core, geometry, dropout, checkpointEvery } = call
+  const { passes, geometry, dropout, checkpointEvery } = call
   const { output, states, saved } = results
-  const read = inputArrays(call)
-  const written: Arrays = [output.values(), saved]
-  for (const state of states) written.push(state.values())
+  const arrays = inputArrays(call)
+  arrays.push(output.values(), saved)
+  for (const state of states) arrays.push(state.values())
   results.seed = dropout > 0 ? call.drawSeed() : 0
-  numbers[0] = dropout
-  numbers[1] = results.seed
-  numbers[2] = checkpointEvery ?? 0
-  return core.forward(geometry.sequences, read, written, numbers)
+  return passes.forward(geometry.sequences, dropout, results.seed, checkpointEvery ?? 0, ...arrays)
 }
 
 /**
- * Writes the gradients of the inputs. The arrays are in the order of `recurrentSlots` of the addon.
+ * Writes the gradients of the inputs. `recurrentSlots` of the addon lists the arguments.
  *
  * @param gradients those of the output and of the final states.
  */
@@ -259,24 +250,41 @@ function backward(
   { output, seed, fingerprint }: Results,
   saved: Floats,
   gradients: readonly (Floats | null)[],
-  written: (Floats | null)[],
+  written: readonly (Floats | null)[],
 ): void {
-  const read = inputArrays(call)
-  read.push(output.values(), saved)
-  for (const gradient of gradients) read.push(gradient)
-  numbers[0] = call.dropout
-  numbers[1] = seed
-  numbers[2] = call.checkpointEvery ?? 0
-  numbers[3] = fingerprint
-  call.core.backward(call.geometry.sequences, read, written, numbers)
+  const { passes, geometry, dropout, checkpointEvery } = call
+  const arrays = inputArrays(call)
+  arrays.push(output.values(), saved)
+  for (const gradient of gradients) arrays.push(gradient)
+  pushGradients(arrays, written, call.parameters.length)
+  const { sequences } = geometry
+  passes.backward(sequences, dropout, seed, checkpointEvery ?? 0, fingerprint, ...arrays)
 }
 
-/** What both passes read. */
+/** Arguments of the addon that are arrays, or lists of them; null where there is none. */
+type Arrays = (Floats | Int32Array | (Floats | null)[] | null)[]
+
+/** What both passes read first. */
 function inputArrays({ lengths, input, teacher, states, parameters }: RecurrentCall): Arrays {
   const arrays: Arrays = [lengths, input.values(), valuesOf(teacher)]
   for (const state of states) arrays.push(valuesOf(state))
-  for (const parameter of parameters) arrays.push(parameter.values())
+  if (parameters.length > most) arrays.push(parameters.map(valuesOf))
+  else for (const parameter of parameters) arrays.push(parameter.values())
   return arrays
+}
+
+/** More parameters, or their gradients, are handed over as a list: JavaScript limits the number of arguments. */
+const most = 1000
+
+/** Adds gradients, of which the last are those of the parameters. */
+function pushGradients(
+  arrays: Arrays,
+  gradients: readonly (Floats | null)[],
+  parameters: number,
+): void {
+  const apart = parameters > most ? gradients.length - parameters : gradients.length
+  for (let place = 0; place < apart; place += 1) arrays.push(gradients[place] ?? null)
+  if (apart < gradients.length) arrays.push(gradients.slice(apart))
 }
 
 function valuesOf(variable: Variable | null): Floats | null {

@@ -330,7 +330,7 @@ export class RNNBase<
 
   /** Everything that one call works on. */
   #callOf(
-    { core, parameters }: Parts,
+    { core, passes, parameters }: Parts,
     { input, states, teacher, checkpointEvery }: ForwardArguments,
     geometry: Geometry,
     lengths: Int32Array | null,
@@ -340,6 +340,7 @@ export class RNNBase<
     return {
       name: this.#kind.operation,
       core,
+      passes,
       geometry,
       lengths,
       parameters,

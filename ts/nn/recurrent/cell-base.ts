@@ -73,12 +73,13 @@ export class RNNCellBase<State = Tensor> extends RecurrentModule {
    *   weights.
    */
   forward(input: Tensor, hx?: State | null): State {
-    const { core, dtype, parameters } = partsOf(this)
+    const { core, passes, dtype, parameters } = partsOf(this)
     const { x, states, batch, batched } = this.#check(dtype, input, hx)
     const layout = { steps: 1, batch, batchFirst: false, batched, lengths: null }
     const [output, [, ...rest]] = recurrent({
       name: this.#kind.operation,
       core,
+      passes,
       geometry: this.#geometry.of(layout),
       lengths: null,
       parameters,

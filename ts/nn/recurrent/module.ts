@@ -2,7 +2,7 @@
 
 import type { Variable } from '../../autograd/variable'
 import type { DType } from '../../dtype'
-import { type NativeRecurrentCore, native } from '../../native'
+import { type NativePasses, type NativeRecurrentCore, native } from '../../native'
 import { checkTensor, type Tensor } from '../../tensor/tensor'
 import { parameter, uniform } from '../init'
 import { Module } from '../module'
@@ -37,9 +37,14 @@ interface ParameterSpec {
   readonly shape: readonly number[]
 }
 
-/** A module at work: its parameters, and what computes with them. */
-export interface Parts {
+/** The layers of the addon, of one dtype. */
+interface Native {
   readonly core: NativeRecurrentCore
+  readonly passes: NativePasses
+}
+
+/** A module at work: its parameters, and what computes with them. */
+export interface Parts extends Native {
   readonly dtype: DType
   readonly specs: readonly ParameterSpec[]
   /** In the order of the state dict. */
@@ -57,7 +62,7 @@ export class RecurrentModule extends Module {
   readonly #config: RecurrentConfig
   readonly #kind: RecurrentKind
   readonly #cell: CellConfig
-  readonly #cores = new Map<DType, NativeRecurrentCore>()
+  readonly #natives = new Map<DType, Native>()
   readonly #specs: readonly ParameterSpec[]
 
   /** @internal */
@@ -67,7 +72,7 @@ export class RecurrentModule extends Module {
     this.#kind = kind
     this.#config = config
     this.#cell = { ...cell, inputSize, hiddenSize, bias, bare: kind.bare }
-    this.#specs = this.#core(dtype).parameters()
+    this.#specs = this.#native(dtype).core.parameters()
     for (const { name, shape } of this.#specs) this.#fields[name] = parameter(shape, dtype)
     this.resetParameters()
   }
@@ -111,7 +116,8 @@ export class RecurrentModule extends Module {
       return variable
     })
     dtype ??= this.#config.dtype
-    return { core: this.#core(dtype), dtype, specs, parameters }
+    const { core, passes } = this.#native(dtype)
+    return { core, passes, dtype, specs, parameters }
   }
 
   /** The fields by name. */
@@ -120,12 +126,13 @@ export class RecurrentModule extends Module {
   }
 
   /** The native layers, made when they are first needed, since `to` may change the dtype. */
-  #core(dtype: DType): NativeRecurrentCore {
-    const made = this.#cores.get(dtype)
+  #native(dtype: DType): Native {
+    const made = this.#natives.get(dtype)
     if (made !== undefined) return made
     const { cell, operation } = this.#kind
     const core = new native.RecurrentCore(cell, this.#cell, dtype, operation)
-    this.#cores.set(dtype, core)
-    return core
+    const layers = { core, passes: { forward: core.forward(), backward: core.backward() } }
+    this.#natives.set(dtype, layers)
+    return layers
   }
 }
