@@ -435,7 +435,7 @@ mod tests {
         let error = |lengths: &[i32]| Layout::padded(3, 2, false, Some(lengths)).unwrap_err().to_string();
         assert_eq!(error(&[3, 4]), "length 4 of sequence 1 must be between 1 and 3");
         assert_eq!(error(&[0, 3]), "length 0 of sequence 0 must be between 1 and 3");
-        assert!(error(&[1]).starts_with("Expected `len(lengths)` to be equal to batch_size, but got 1"));
+        assert_eq!(error(&[1]), "expected 2 lengths, one for each sequence, got 1");
         assert!(Layout::packed(&[2, 0], None).is_err());
         assert!(Layout::packed(&[1, 2], None).is_err());
         assert!(Layout::packed(&[2, 1], Some(&[0, 0])).is_err());
