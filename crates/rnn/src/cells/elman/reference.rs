@@ -11,7 +11,7 @@ struct Reference {
 
 /// The cell with one of its four choices of options.
 pub(crate) fn subject(h: usize, _: usize, choice: usize) -> Subject {
-    let (relu, bias) = (choice % 2 == 1, choice / 2 % 2 == 0);
+    let (relu, bias) = (choice & 1 == 1, choice & 2 == 0);
     let options = vec![
         ("hiddenSize", Value::Size(h)),
         ("bias", Value::Flag(bias)),

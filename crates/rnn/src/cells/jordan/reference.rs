@@ -12,7 +12,7 @@ struct Reference {
 
 /// The cell with one of its twelve choices of options.
 pub(crate) fn subject(h: usize, o: usize, choice: usize) -> Subject {
-    let (relu, bias) = (choice % 2 == 1, choice / 2 % 2 == 0);
+    let (relu, bias) = (choice & 1 == 1, choice & 2 == 0);
     let output = ["identity", "tanh", "sigmoid"][choice / 4 % 3];
     let options = vec![
         ("hiddenSize", Value::Size(h)),
