@@ -207,7 +207,7 @@ pub trait CellBackward<T: Scalar> {
 }
 
 /// One step of a cell, for [`crate::Stream`]. A layer's parameters and states lie in one array, which the cell divides as
-/// it likes; [`aligned`] helps.
+/// it likes; [`parts`] helps.
 pub trait CellStep<T: Scalar> {
     /// Elements of memory for a layer, or `None` if they are too many.
     fn step_len(&self, layer: &StepLayer<'_>) -> Option<usize>;
@@ -272,7 +272,26 @@ pub struct OnnxOperator {
     pub bias: bool,
 }
 
-/// `len` elements in whole cache lines.
-pub fn aligned<T>(len: usize) -> Option<usize> {
+/// `len` elements in whole cache lines, or `None` if they are too many.
+pub(crate) fn aligned<T>(len: usize) -> Option<usize> {
     len.checked_next_multiple_of(CACHE_LINE / size_of::<T>())
+}
+
+/// Elements of memory for parts of these lengths, each in whole cache lines, or `None` if they are too many.
+pub fn parts_len<T, const N: usize>(lens: [usize; N]) -> Option<usize> {
+    lens.into_iter().try_fold(0usize, |sum, len| sum.checked_add(aligned::<T>(len)?))
+}
+
+/// Divides memory of [`parts_len`] elements, or more, into these parts.
+///
+/// # Panics
+///
+/// If it is shorter.
+pub fn parts<T, const N: usize>(lens: [usize; N], mut memory: &mut [T]) -> [&mut [T]; N] {
+    lens.map(|len| {
+        let stored = aligned::<T>(len).unwrap_or(usize::MAX);
+        let (part, rest) = std::mem::take(&mut memory).split_at_mut(stored);
+        memory = rest;
+        &mut part[..len]
+    })
 }

@@ -41,3 +41,6 @@ pub use cell::{List, OnnxOperator, Shape};
 pub use error::Error;
 pub use layout::Layout;
 pub use stack::{Backward, Dropout, Forward, Gradients, Inputs, Stack, Stream};
+
+#[cfg(test)]
+mod reference;

@@ -54,7 +54,7 @@ impl Config {
         )
     }
 
-    /// Removes a name and returns what stands beside it in `choices`.
+    /// Removes a name and returns its value in `choices`.
     pub(super) fn choice<R: Copy>(
         &mut self,
         key: &'static str,

@@ -37,3 +37,11 @@ pub fn build<T: Scalar>(cell: &str, config: &Config) -> Result<Stack<T>, Error> 
     config.finish()?;
     Stack::new(cell, input_size, layers, bidirectional, bare)
 }
+
+/// A cell with sizes H and O and one choice of its options, for the tests that every cell runs.
+#[cfg(test)]
+type Choose = fn(usize, usize, usize) -> crate::reference::Subject;
+
+/// The cells that are tested: all.
+#[cfg(test)]
+pub(crate) const TESTED: [Choose; 2] = [elman::reference::subject, jordan::reference::subject];

@@ -61,6 +61,11 @@ pub(super) fn add_biases<T: Scalar>([a, b]: [ArrayView2<'_, T>; 2], sums: &mut [
     Zip::from(sums).and(a.row(0)).and(b.row(0)).for_each(|sum, &a, &b| *sum = a + b);
 }
 
+/// A matrix (rows, columns) in a part of a step's memory.
+pub(super) fn matrix<T>(part: &mut [T], rows: usize, columns: usize) -> ArrayViewMut2<'_, T> {
+    ArrayViewMut2::from_shape((rows, columns), part).expect("the part has so many elements")
+}
+
 /// Writes the rows where a backward recurrence begins, which is where the pass ended: the sum of dy and the gradient of
 /// the final state number `state`.
 pub(super) fn begin<T: Scalar>(

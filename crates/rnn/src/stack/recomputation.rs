@@ -16,7 +16,7 @@
 //! 1/n is kept; forward needs scratch memory for two segments. Backward takes as much scratch memory as would
 //! have been kept, so the peak within it is what it was.
 //!
-//! The gradients are the same bits as without: a row's output depends neither on the rows beside it nor on where
+//! The gradients are the same bits as without: a row's output depends neither on the other rows nor on where
 //! its sequence is cut, the masks of dropout are computed from an element's place among all rows, and the sums
 //! over all rows (dW, db) are made at once, as they are without segments.
 //!

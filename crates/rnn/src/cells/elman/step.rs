@@ -10,17 +10,14 @@
 use elman_kernels::{Scalar, Stacked, Step, Unary, step};
 use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 
-use super::super::projection::add_biases;
+use super::super::projection::{add_biases, matrix};
 use super::Elman;
 use crate::Error;
-use crate::cell::{CellStep, List, StepLayer, aligned};
+use crate::cell::{CellStep, List, StepLayer, parts, parts_len};
 
 impl<T: Scalar> CellStep<T> for Elman {
     fn step_len(&self, layer: &StepLayer<'_>) -> Option<usize> {
-        let k = layer.features.checked_add(self.hidden_size)?;
-        let weights = Stacked::<T>::len(layer.ctx, k, self.hidden_size).and_then(aligned::<T>)?;
-        let bias = aligned::<T>(self.hidden_size)?;
-        weights.checked_add(bias)?.checked_add(layer.batch.checked_mul(k)?)
+        parts_len::<T, 3>(self.lens::<T>(layer)?)
     }
 
     fn step_pack(
@@ -30,17 +27,19 @@ impl<T: Scalar> CellStep<T> for Elman {
         memory: &mut [T],
     ) -> Result<(), Error> {
         let given = self.weights(parameters);
-        let memory = self.divide(layer, memory);
-        Stacked::pack(layer.ctx, &[given.w_ih.t(), given.w_hh.t()], memory.weights)?;
+        let [weights, bias, _] = self.divide(layer, memory);
+        Stacked::pack(layer.ctx, &[given.w_ih.t(), given.w_hh.t()], weights)?;
         match given.biases {
-            Some(biases) => add_biases(biases, memory.bias),
-            None => memory.bias.fill(T::zero()),
+            Some(biases) => add_biases(biases, bias),
+            None => bias.fill(T::zero()),
         }
         Ok(())
     }
 
     fn step_states<'m>(&self, layer: &StepLayer<'_>, memory: &'m mut [T]) -> List<ArrayViewMut2<'m, T>> {
-        List::from_iter([self.divide(layer, memory).a.split_at(Axis(1), layer.features).1])
+        let [.., a] = self.divide(layer, memory);
+        let a = matrix(a, layer.batch, layer.features + self.hidden_size);
+        List::from_iter([a.split_at(Axis(1), layer.features).1])
     }
 
     fn step(
@@ -51,13 +50,13 @@ impl<T: Scalar> CellStep<T> for Elman {
         descending: bool,
         memory: &mut [T],
     ) -> Result<(), Error> {
-        let memory = self.divide(layer, memory);
-        let mut a = memory.a;
+        let [weights, bias, a] = self.divide(layer, memory);
+        let mut a = matrix(a, layer.batch, layer.features + self.hidden_size);
         a.view_mut().split_at(Axis(1), layer.features).0.assign(&x);
         let one = Step {
             a: a.view(),
-            weights: Stacked::new(layer.ctx, a.ncols(), self.hidden_size, memory.weights),
-            bias: self.bias.then_some(&*memory.bias),
+            weights: Stacked::new(layer.ctx, a.ncols(), self.hidden_size, weights),
+            bias: self.bias.then_some(&*bias),
             activation: self.activation.unary().unwrap_or(Unary::Tanh), // of two, neither is the identity
             descending,
         };
@@ -67,24 +66,16 @@ impl<T: Scalar> CellStep<T> for Elman {
     }
 }
 
-/// The parts of a layer's memory.
-struct Parts<'a, T> {
-    weights: &'a mut [T],
-    /// b (H).
-    bias: &'a mut [T],
-    /// a (B, F + H).
-    a: ArrayViewMut2<'a, T>,
-}
-
 impl Elman {
-    /// Divides memory of the elements that [`CellStep::step_len`] says, or more.
-    fn divide<'a, T: Scalar>(self, layer: &StepLayer<'_>, memory: &'a mut [T]) -> Parts<'a, T> {
-        let sized = "the memory is as long as `step_len` says";
-        let k = layer.features + self.hidden_size;
-        let used = Stacked::<T>::len(layer.ctx, k, self.hidden_size).expect(sized);
-        let (weights, rest) = memory.split_at_mut(aligned::<T>(used).expect(sized));
-        let (bias, rest) = rest.split_at_mut(aligned::<T>(self.hidden_size).expect(sized));
-        let a = ArrayViewMut2::from_shape((layer.batch, k), &mut rest[..layer.batch * k]).expect(sized);
-        Parts { weights: &mut weights[..used], bias: &mut bias[..self.hidden_size], a }
+    /// Elements of W, b and a.
+    fn lens<T: Scalar>(self, layer: &StepLayer<'_>) -> Option<[usize; 3]> {
+        let k = layer.features.checked_add(self.hidden_size)?;
+        let weights = Stacked::<T>::len(layer.ctx, k, self.hidden_size)?;
+        Some([weights, self.hidden_size, layer.batch.checked_mul(k)?])
+    }
+
+    /// W, b and a in a layer's memory.
+    fn divide<'a, T: Scalar>(self, layer: &StepLayer<'_>, memory: &'a mut [T]) -> [&'a mut [T]; 3] {
+        parts(self.lens::<T>(layer).expect("`step_len` has counted them"), memory)
     }
 }

@@ -12,6 +12,8 @@
 
 mod backward;
 mod forward;
+#[cfg(test)]
+pub(super) mod reference;
 mod step;
 
 use elman_kernels::Scalar;

@@ -11,14 +11,14 @@
 use elman_kernels::{Init, Packed, Scalar, Stacked, Step, Unary, affine, step};
 use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 
-use super::super::projection::add_biases;
+use super::super::projection::{add_biases, matrix};
 use super::Jordan;
 use crate::Error;
-use crate::cell::{CellStep, List, StepLayer, aligned};
+use crate::cell::{CellStep, List, StepLayer, parts, parts_len};
 
 impl<T: Scalar> CellStep<T> for Jordan {
     fn step_len(&self, layer: &StepLayer<'_>) -> Option<usize> {
-        self.lens::<T>(layer)?.iter().try_fold(0usize, |sum, &len| sum.checked_add(aligned::<T>(len)?))
+        parts_len::<T, 6>(self.lens::<T>(layer)?)
     }
 
     fn step_pack(
@@ -91,11 +91,6 @@ impl<T: Scalar> CellStep<T> for Jordan {
     }
 }
 
-/// A matrix (rows, columns) in a part of the memory.
-fn matrix<T>(part: &mut [T], rows: usize, columns: usize) -> ArrayViewMut2<'_, T> {
-    ArrayViewMut2::from_shape((rows, columns), part).expect("the part is of that size")
-}
-
 impl Jordan {
     /// Elements of W, b, V, `b_hy`, h and a.
     fn lens<T: Scalar>(self, layer: &StepLayer<'_>) -> Option<[usize; 6]> {
@@ -109,13 +104,8 @@ impl Jordan {
         Some([Stacked::<T>::len(layer.ctx, k, h)?, h, v, o, in_h, in_a])
     }
 
-    /// Divides memory of the elements that [`CellStep::step_len`] says, or more.
-    fn divide<'a, T: Scalar>(self, layer: &StepLayer<'_>, mut memory: &'a mut [T]) -> [&'a mut [T]; 6] {
-        let sized = "the memory is as long as `step_len` says";
-        self.lens::<T>(layer).expect(sized).map(|len| {
-            let (part, rest) = std::mem::take(&mut memory).split_at_mut(aligned::<T>(len).expect(sized));
-            memory = rest;
-            &mut part[..len]
-        })
+    /// W, b, V, `b_hy`, h and a in a layer's memory.
+    fn divide<'a, T: Scalar>(self, layer: &StepLayer<'_>, memory: &'a mut [T]) -> [&'a mut [T]; 6] {
+        parts(self.lens::<T>(layer).expect("`step_len` has counted them"), memory)
     }
 }
