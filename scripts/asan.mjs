@@ -61,7 +61,14 @@ async function buildProbe() {
   await run(
     process.env.RUSTC ?? 'rustc',
     [
-      ...[join(root, 'test/platform/asan/probe.rs'), '--crate-type', 'cdylib', '--edition', '2024', '-O'],
+      ...[
+        join(root, 'test/platform/asan/probe.rs'),
+        '--crate-type',
+        'cdylib',
+        '--edition',
+        '2024',
+        '-O',
+      ],
       ...[sanitize, '--target', triple, '-o', probe],
     ],
     { env: building },

@@ -3,7 +3,6 @@
 import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import {
   deserializeSafetensors,
   getRngState,
@@ -21,6 +20,7 @@ import {
 } from '@elman/rnn'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { bytesForPython } from '../helpers/for-python'
+import { goldenPath } from '../helpers/golden'
 import { bits, filled } from '../helpers/numbers'
 
 let folder = ''
@@ -129,10 +129,8 @@ describe('safetensors', () => {
   })
 
   describe('is the format of Python', () => {
-    const golden = (name: string): string =>
-      fileURLToPath(new URL(`./golden/${name}`, import.meta.url))
     const json = <Value>(name: string): Value =>
-      JSON.parse(fs.readFileSync(golden(name), 'utf8')) as Value
+      JSON.parse(fs.readFileSync(goldenPath(name), 'utf8')) as Value
     interface Told {
       name: string
       dtype?: string
@@ -142,7 +140,7 @@ describe('safetensors', () => {
     }
 
     it('reads every kind that Python wrote', () => {
-      const loaded = loadSafetensors(golden('python-kinds.safetensors'))
+      const loaded = loadSafetensors(goldenPath('python-kinds.safetensors'))
       const told = json<Told[]>('python-kinds.json')
       expect(new Set(loaded.keys())).toEqual(new Set(told.map(({ name }) => name)))
       const dtypes = { double: 'float64', long: 'int32', int: 'int32', scalar: 'int32' }
@@ -158,14 +156,16 @@ describe('safetensors', () => {
     })
 
     it('writes the very bytes that Python writes', () => {
-      const path = golden('python-native.safetensors')
+      const path = goldenPath('python-native.safetensors')
       const again = serializeSafetensors(loadSafetensors(path), { metadata: { format: 'pt' } })
       expect(Buffer.from(again).equals(fs.readFileSync(path))).toBe(true)
     })
 
     it('is read by Python as it was meant', () => {
       const bytes = bytesForPython()
-      expect(Buffer.from(bytes).equals(fs.readFileSync(golden('written.safetensors')))).toBe(true)
+      expect(Buffer.from(bytes).equals(fs.readFileSync(goldenPath('written.safetensors')))).toBe(
+        true,
+      )
       const [{ metadata }, ...told] = json<[{ metadata: object }, ...Told[]]>('written.json')
       expect(metadata).toEqual({ format: 'pt', note: 'größer' })
       const meant = deserializeSafetensors(bytes)

@@ -39,7 +39,8 @@ const runner: VitestRunner = {
 
 async function runFile(name: string): Promise<{ passed: number; failed: number }> {
   const begin = performance.now()
-  const [file] = await startTests([new URL(`${name}.test.mjs`, import.meta.url).href], runner)
+  const module = `./${name.replaceAll('/', '-')}.test.mjs`
+  const [file] = await startTests([new URL(module, import.meta.url).href], runner)
   const tests = getTests(file)
   const passed = tests.filter(({ result }) => result?.state === 'pass').length
   const failures = tests.filter(({ result, mode }) => mode === 'run' && result?.state !== 'pass')
@@ -47,7 +48,7 @@ async function runFile(name: string): Promise<{ passed: number; failed: number }
     (result?.errors ?? []).map((error) => `${name}: ${error.stack ?? error.message}`),
   )
   const seconds = ((performance.now() - begin) / 1000).toFixed(1)
-  console.log(`${name.padEnd(20)}${String(passed).padStart(5)} passed${seconds.padStart(8)} s`)
+  console.log(`${name.padEnd(32)}${String(passed).padStart(5)} passed${seconds.padStart(8)} s`)
   for (const error of errors) console.error(error)
   // A file that could not be read has no tests, and one error.
   return {
