@@ -1,6 +1,6 @@
 /** Gradients: on the tape, by vjp, with checkpoints, and off the event loop. */
 
-import { cat, getRngState, manualSeed, noGrad } from '@elman/rnn'
+import { cat, getRngState, manualSeed, nn, noGrad, type Tensor } from '@elman/rnn'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { expectGradients } from '../../../helpers/finite-differences'
@@ -19,6 +19,8 @@ import {
   swap,
   weightsOf,
 } from './description'
+
+const { packPaddedSequence } = nn.utils.rnn
 
 /** Inputs, states and a module that have no gradients yet. */
 function prepare<Hx>(kind: Kind<Hx>, sizes = small, options: Options = {}) {
@@ -232,7 +234,7 @@ function checkpointContract<Hx>(kind: Kind<Hx>): void {
     batch: fc.integer({ min: 1, max: 5 }),
     every: fc.integer({ min: 1, max: 22 }),
     layers: fc.integer({ min: 1, max: 4 }),
-    form: fc.constantFrom('time first', 'batch first', 'lengths', 'unbatched'),
+    form: fc.constantFrom('time first', 'batch first', 'lengths', 'packed', 'unbatched'),
     withHx: fc.boolean(),
     dropout: fc.constantFrom(0, 0.3, 1),
     lengths: fc.array(fc.integer({ min: 1, max: 20 }), { minLength: 5, maxLength: 5 }),
@@ -252,16 +254,25 @@ function checkpointContract<Hx>(kind: Kind<Hx>): void {
         }
         const { module, inputs, states, everything, clear } = prepare(kind, sizes, options)
         const lengths = call.lengths.slice(0, call.batch).map((length) => Math.min(length, steps))
+        const run = (checkpointEvery: number | null): Tensor[] => {
+          const hx = call.withHx ? states : null
+          if (form !== 'packed') {
+            const given = form === 'lengths' ? { lengths } : {}
+            return all(kind.forward(module, inputs, hx, { ...given, checkpointEvery }))
+          }
+          const packed = inputs.map((x) => packPaddedSequence(x, lengths, { enforceSorted: false }))
+          const { output, states: last } = kind.packed(module, packed, hx, { checkpointEvery })
+          return [output.data, ...last]
+        }
         const step = (checkpointEvery: number | null): string[] => {
           clear()
-          const given = form === 'lengths' ? { lengths, checkpointEvery } : { checkpointEvery }
-          const result = all(kind.forward(module, inputs, call.withHx ? states : null, given))
+          const result = run(checkpointEvery)
           lossOf(result).backward()
           return bitsOf([...result, ...gradsOf(everything)])
         }
         expect(step(every)).toEqual(step(null))
       }),
-      { numRuns: 100 },
+      { numRuns: 150 },
     )
   })
 
@@ -273,10 +284,18 @@ function checkpointContract<Hx>(kind: Kind<Hx>): void {
     const inputs = kind.inputs(small)
     noGrad(() => {
       const expected = bitsOf(all(kind.forward(module, inputs)))
-      expect(bitsOf(all(kind.forward(module, inputs, null, { checkpointEvery: 2 })))).toEqual(
-        expected,
-      )
+      for (const checkpointEvery of [2, undefined]) {
+        const options = { checkpointEvery } as CallOptions
+        expect(bitsOf(all(kind.forward(module, inputs, null, options)))).toEqual(expected)
+      }
     })
+  })
+
+  it('notices that a parameter has changed before the layers run again', () => {
+    const module = kind.make(3, 4, kind.deep(2))
+    const { output } = kind.forward(module, kind.inputs(small), null, { checkpointEvery: 3 })
+    module.parameters()[0].data[0] += 1
+    expect(() => output.sum().backward()).toThrow(/modified by an inplace operation/)
   })
 
   it.each<[unknown, Error]>([

@@ -26,7 +26,9 @@ function constructorContract<Hx>(kind: Kind<Hx>): void {
     new TypeError(`${what} should be of type int, got: ${got}`)
   const cases: Refusal[] = [
     ['sizes of zero', make(0, 4), new RangeError('input_size must be greater than zero')],
-    ['negative sizes', make(3, -4), new RangeError('hidden_size must be greater than zero')],
+    ['negative sizes', make(-1, 4), new RangeError('input_size must be greater than zero')],
+    ['hidden sizes of zero', make(3, 0), new RangeError('hidden_size must be greater than zero')],
+    ['negative ones', make(3, -4), new RangeError('hidden_size must be greater than zero')],
     ['fractions', make(1.5, 4), int('input_size', '1.5')],
     ['NaN', make(Number.NaN, 4), int('input_size', 'NaN')],
     ['infinity', make(3, Number.POSITIVE_INFINITY), int('hidden_size', 'Infinity')],

@@ -288,7 +288,35 @@ function streamContract<Hx>(kind: Kind<Hx>): void {
     expectSameBits(through(old, inputs[0]), before)
     expectSameBits(through(now, inputs[0]), whole(module, inputs))
     module.to('float64')
-    expect(kind.stream(module, 2, null).input).toBeInstanceOf(Float64Array)
+    const wide = kind.stream(module, 2, null)
+    expect(wide.input).toBeInstanceOf(Float64Array)
+    const double = kind.inputs(small, { dtype: 'float64' })
+    expectSameBits(through(wide, double[0]), whole(module, double))
+  })
+
+  it('has no dropout, and is for batchFirst modules as for others', () => {
+    const options = { ...kind.deep(2, { dropout: 0.5 }), batchFirst: true }
+    const module = kind.make(3, 4, options)
+    const inputs = kind.inputs(small, options)
+    const outputs = through(kind.stream(module, 2, null), swap(inputs[0]))
+    expectSameBits(outputs, swap(whole(module.eval(), inputs)))
+  })
+
+  it('keeps to itself beside others', () => {
+    const module = kind.make(3, 4)
+    const inputs = [1, 2].map((seed) => kind.inputs(small, {}, seed))
+    const streams = inputs.map(() => kind.stream(module, 2, null))
+    const outputs: number[][] = [[], []]
+    for (let t = 0; t < small.steps; t += 1) {
+      for (const [place, stream] of streams.entries()) {
+        stream.input.set(inputs[place][0].select(0, t).data)
+        stream.step()
+        outputs[place].push(...stream.output)
+      }
+    }
+    for (const [place, given] of inputs.entries()) {
+      expect(outputs[place]).toEqual([...whole(module, given).data])
+    }
   })
 
   it('begins with zeros, and reset leaves its arrays alone', () => {
@@ -302,7 +330,7 @@ function streamContract<Hx>(kind: Kind<Hx>): void {
     stream.reset()
     expect([stream.input, stream.output]).toEqual([input, output])
     expect([...stream.output]).toEqual(before)
-    expect(String(stream)).toMatch(/^\w+Stream\(3, 4, .*batchSize=1\)$/)
+    expect(String(stream)).toBe(`RNNStream(3, ${kind.features(4)}, batchSize=1)`)
   })
 
   it('refuses what does not fit, and leaves the state as it is', () => {
