@@ -1,95 +1,13 @@
 /** nn.RNN on packed sequences: what it gives with lengths, in the order of the pack. */
 
-import { cat, getRngState, manualSeed, nn, noGrad, type Tensor, tensor, zeros } from '@elman/rnn'
-import fc from 'fast-check'
+import { cat, getRngState, manualSeed, nn, noGrad, zeros } from '@elman/rnn'
 import { describe, expect, it } from 'vitest'
-import { anyCase, build } from '../../helpers/any-rnn'
 import { expectGradients, leaf } from '../../helpers/finite-differences'
 import { bits, errorOf, expectSameBits, filled } from '../../helpers/numbers'
 
 const { PackedSequence, packPaddedSequence, packSequence, padPackedSequence } = nn.utils.rnn
 
-const withLengths = anyCase
-  .filter(({ batch }) => batch > 0)
-  .chain((one) =>
-    fc.tuple(
-      fc.constant(one),
-      fc.array(fc.integer({ min: 1, max: one.steps }), {
-        minLength: one.batch,
-        maxLength: one.batch,
-      }),
-    ),
-  )
-
 describe('a packed input', () => {
-  it('gives the bits that lengths give, forward and backward, dropout included', () => {
-    fc.assert(
-      fc.property(withLengths, fc.boolean(), ([one, lengths], dropout) => {
-        const options = { ...one.options, dropout: dropout ? 0.5 : 0 }
-        if (options.numLayers === 1) options.dropout = 0
-        const { rnn, input, hx } = build({ ...one, options })
-        const weights = (output: Tensor): Tensor => filled(output.shape, 9, { dtype: output.dtype })
-        const run = (forward: (x: Tensor, h: Tensor) => [Tensor, Tensor]): Tensor[] => {
-          rnn.zeroGrad()
-          const leaves = [input, hx].map(({ data, shape, dtype }) =>
-            tensor(data.slice(), { shape, dtype, requiresGrad: true }),
-          )
-          manualSeed(3)
-          const [output, hN] = forward(leaves[0], leaves[1])
-          output
-            .mul(weights(output))
-            .sum()
-            .add(hN.mul(weights(hN)).sum())
-            .backward()
-          const grads = [...leaves, ...rnn.parameters()].map(({ grad }) => grad ?? zeros([]))
-          return [output, hN, ...grads]
-        }
-        const expected = run((x, h) => rnn.forward(x, h, { lengths }))
-        const actual = run((x, h) => {
-          const packed = packPaddedSequence(x, lengths, { enforceSorted: false })
-          const [output, hN] = rnn.forward(packed, h)
-          return [padPackedSequence(output, { totalLength: one.steps })[0], hN]
-        })
-        actual.forEach((result, place) => {
-          expectSameBits(result, expected[place])
-        })
-      }),
-      { numRuns: 60 },
-    )
-  })
-
-  it('gives a packed output that shares its numbers, and hN in the order of hx', () => {
-    const rnn = new nn.RNN(2, 3, { bidirectional: true, numLayers: 2 })
-    const list = [filled([2, 2], 1), filled([4, 2], 2), filled([1, 2], 3), filled([4, 2], 4)]
-    const hx = filled([4, 4, 3], 5)
-    const packed = packSequence(list, { enforceSorted: false })
-    const [output, hN] = rnn.forward(packed, hx)
-    expect(output).toBeInstanceOf(PackedSequence)
-    expect(output.data.shape).toEqual([11, 6])
-    expect(output.batchSizes).toBe(packed.batchSizes)
-    expect(output.sortedIndices).toBe(packed.sortedIndices)
-    expect(output.unsortedIndices).toBe(packed.unsortedIndices)
-    const [padded, lengths] = padPackedSequence(output)
-    expect(lengths.toArray()).toEqual([2, 4, 1, 4])
-    list.forEach((sequence, b) => {
-      const [alone, aloneHN] = rnn.forward(sequence, hx.select(1, b))
-      expectSameBits(padded.select(1, b).narrow(0, 0, sequence.shape[0]), alone)
-      expectSameBits(hN.select(1, b), aloneHN)
-    })
-  })
-
-  it('is the same with batchFirst, which says nothing about packed sequences', () => {
-    manualSeed(1)
-    const rnn = new nn.RNN(2, 3)
-    manualSeed(1)
-    const other = new nn.RNN(2, 3, { batchFirst: true })
-    const packed = packSequence([filled([3, 2], 1), filled([1, 2], 2)])
-    const hx = filled([1, 2, 3], 3)
-    const [[a, aN], [b, bN]] = [rnn.forward(packed, hx), other.forward(packed, hx)]
-    expectSameBits(b.data, a.data)
-    expectSameBits(bN, aN)
-  })
-
   it('may be made by hand, with sequences of equal length in any order', () => {
     const rnn = new nn.RNN(2, 3, { bidirectional: true })
     const data = filled([5, 2], 1)
@@ -261,21 +179,9 @@ describe('what does not fit is refused', () => {
       new RangeError('batch_sizes must not increase: step 4 has 2 rows after 1'),
     ],
     [
-      'lengths beside them',
-      forward(packed, null, { lengths: [5, 2] }),
-      new TypeError(
-        "RNN.forward(): argument 'lengths' is for padded input, but got a PackedSequence",
-      ),
-    ],
-    [
       'other options',
       forward(packed, null, { batchFirst: true }),
       new TypeError("RNN.forward() got an unexpected keyword argument 'batchFirst'"),
-    ],
-    [
-      'packed sequences in vjp',
-      (rnn) => Reflect.apply(rnn.vjp, rnn, [packed]),
-      new TypeError("RNN.vjp(): argument 'input' must be Tensor, not PackedSequence"),
     ],
   ]
 

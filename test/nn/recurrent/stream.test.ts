@@ -1,8 +1,7 @@
 /** nn.RNN's stream: one time step at a time, with the numbers of forward, safe whatever becomes of its arrays. */
 
-import { cat, nn, noGrad, setNumThreads, type Tensor, tensor, zeros } from '@elman/rnn'
-import fc from 'fast-check'
-import { afterEach, describe, expect, it } from 'vitest'
+import { nn, noGrad, type Tensor, tensor, zeros } from '@elman/rnn'
+import { describe, expect, it } from 'vitest'
 import { addon } from '../../helpers/addon'
 import { runModule } from '../../helpers/child'
 import { bits, errorOf, filled } from '../../helpers/numbers'
@@ -27,116 +26,6 @@ function whole(rnn: nn.RNN, input: Tensor, hx?: Tensor | null): Tensor {
 }
 
 describe('a stream', () => {
-  it('has the bits of forward, whatever the module is', () => {
-    const anyModule = fc.record({
-      sizes: fc.tuple(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 70 })),
-      numLayers: fc.integer({ min: 1, max: 3 }),
-      nonlinearity: fc.constantFrom('tanh' as const, 'relu' as const),
-      bias: fc.boolean(),
-      dtype: fc.constantFrom('float32' as const, 'float64' as const),
-      batchSize: fc.integer({ min: 1, max: 9 }),
-      withHx: fc.boolean(),
-      seed: fc.nat(),
-    })
-    fc.assert(
-      fc.property(anyModule, ({ sizes: [I, H], batchSize, withHx, seed, ...options }) => {
-        const rnn = new nn.RNN(I, H, options)
-        const { dtype } = options
-        const input = filled([4, batchSize, I], seed, { dtype })
-        const hx = withHx ? filled([options.numLayers, batchSize, H], seed + 1, { dtype }) : null
-        const stream = rnn.stream({ batchSize, hx })
-        expect([stream.input.length, stream.output.length]).toEqual([batchSize * I, batchSize * H])
-        expect(stream.input.constructor).toBe(input.data.constructor)
-        expect(bits(through(stream, input))).toBe(bits(whole(rnn, input, hx)))
-        // Again from zeros, and from the given state.
-        stream.reset()
-        expect(bits(through(stream, input))).toBe(bits(whole(rnn, input)))
-        stream.reset(hx)
-        expect(bits(through(stream, input))).toBe(bits(whole(rnn, input, hx)))
-      }),
-      { numRuns: 60 },
-    )
-  })
-
-  it.each([1, 2, 3])('has them where a team shares the work, of %i threads', (threads) => {
-    setNumThreads(threads)
-    for (const [batchSize, hidden] of [
-      [1, 800],
-      [48, 120],
-    ] as const) {
-      const rnn = new nn.RNN(200, hidden, { numLayers: 2 })
-      const input = filled([3, batchSize, 200], 5)
-      expect(bits(through(rnn.stream({ batchSize }), input))).toBe(bits(whole(rnn, input)))
-    }
-  })
-  afterEach(() => setNumThreads(2))
-
-  it('goes on where forward ended, and the other way round', () => {
-    const rnn = new nn.RNN(3, 5, { numLayers: 2 })
-    const input = filled([6, 2, 3], 1)
-    const expected = whole(rnn, input)
-    const [first, hN] = noGrad(() => rnn.forward(input.narrow(0, 0, 2)))
-    const rest = through(rnn.stream({ batchSize: 2, hx: hN }), input.narrow(0, 2, 4))
-    expect(bits(cat([first.reshape([2, 10]), rest]))).toBe(bits(expected))
-  })
-
-  it('takes the weights as they are when it is made', () => {
-    const rnn = new nn.RNN(3, 4)
-    const input = filled([5, 1, 3], 2)
-    const before = whole(rnn, input)
-    const old = rnn.stream()
-    rnn.weight_hh_l0.data.fill(0.25)
-    const now = rnn.stream()
-    expect(bits(through(old, input))).toBe(bits(before))
-    expect(bits(through(now, input))).toBe(bits(whole(rnn, input)))
-    rnn.to('float64')
-    const wide = rnn.stream()
-    expect(wide.input).toBeInstanceOf(Float64Array)
-    const wideInput = tensor(Float64Array.from(input.data), { shape: [5, 1, 3] })
-    expect(bits(through(wide, wideInput))).toBe(bits(whole(rnn, wideInput)))
-  })
-
-  it('has no dropout, and is for batchFirst modules as for others', () => {
-    const rnn = new nn.RNN(3, 4, { numLayers: 2, dropout: 0.5, batchFirst: true })
-    const input = filled([2, 5, 3], 3)
-    const outputs = through(rnn.stream({ batchSize: 2 }), input.transpose(0, 1))
-    rnn.eval()
-    const [output] = noGrad(() => rnn.forward(input))
-    expect(bits(outputs)).toBe(bits(output.transpose(0, 1)))
-  })
-
-  it('keeps to itself beside others', () => {
-    const rnn = new nn.RNN(2, 3)
-    const inputs = [filled([4, 1, 2], 1), filled([4, 1, 2], 2)]
-    const streams = inputs.map(() => rnn.stream())
-    const outputs: number[][][] = [[], []]
-    for (let t = 0; t < 4; t += 1) {
-      for (const [place, stream] of streams.entries()) {
-        stream.input.set(inputs[place].select(0, t).data)
-        stream.step()
-        outputs[place].push([...stream.output])
-      }
-    }
-    for (const [place, input] of inputs.entries()) {
-      expect(bits(tensor(outputs[place]))).toBe(bits(whole(rnn, input)))
-    }
-  })
-
-  it('begins with zeros, and reset leaves its arrays alone', () => {
-    const stream = new nn.RNN(2, 3).stream()
-    expect([...stream.input, ...stream.output]).toEqual([0, 0, 0, 0, 0])
-    stream.input.fill(1)
-    stream.step()
-    const { input, output } = stream
-    const before = [...output]
-    expect(before).not.toEqual([0, 0, 0])
-    stream.reset()
-    expect(stream.input).toBe(input)
-    expect(stream.output).toBe(output)
-    expect([...input, ...output]).toEqual([1, 1, ...before])
-    expect(String(stream)).toBe('RNNStream(2, 3, batchSize=1)')
-  })
-
   it('hands NaN and infinities on as forward does', () => {
     for (const nonlinearity of ['tanh', 'relu'] as const) {
       const rnn = new nn.RNN(2, 3, { nonlinearity })
