@@ -43,3 +43,61 @@ export const rnn: Description<Tensor> = {
       ? `For batched 3-D input, hx should also be 3-D but got ${got}-D tensor`
       : `For unbatched 2-D input, hx should also be 2-D but got ${got}-D tensor`,
 }
+
+/** O of the Jordan networks: sometimes more than H, sometimes less. */
+const outputSize = (hiddenSize: number): number => 1 + ((hiddenSize * 7) % 20)
+
+/** nn.JordanRNN, which feeds its own output back. */
+export const jordan: Description<Tensor> = {
+  name: 'JordanRNN',
+  state: 'y0',
+  construct: (inputSize, hiddenSize, options) =>
+    Reflect.construct(nn.JordanRNN, [
+      inputSize,
+      hiddenSize,
+      typeof hiddenSize === 'number' ? outputSize(hiddenSize) : 1,
+      options,
+    ]),
+  prototype: nn.JordanRNN.prototype,
+  stacked: false,
+  choices: {
+    nonlinearity: ['tanh', 'relu'],
+    outputNonlinearity: ['identity', 'tanh', 'sigmoid'],
+  },
+  outputSize,
+  stateSizes: (hiddenSize) => [outputSize(hiddenSize)],
+  join: ([y0]) => y0,
+  split: (yN) => [yN],
+  parameters: (inputSize, H, { bias = true }) => [
+    ['weight_ih', [H, inputSize]],
+    ['weight_yh', [H, outputSize(H)]],
+    ['weight_hy', [outputSize(H), H]],
+    ...(bias
+      ? ([
+          ['bias_ih', [H]],
+          ['bias_yh', [H]],
+          ['bias_hy', [outputSize(H)]],
+        ] as [string, number[]][])
+      : []),
+  ],
+  reprs: [
+    [{}, 'JordanRNN(3, 4, 9)'],
+    [
+      { outputNonlinearity: 'sigmoid', nonlinearity: 'relu', batchFirst: true, bias: false },
+      'JordanRNN(3, 4, 9, bias=False, batch_first=True, nonlinearity=relu, output_nonlinearity=sigmoid)',
+    ],
+  ],
+  wrongSize: (expected, got) =>
+    `Expected y0 size (${expected.join(', ')}), got [${got.join(', ')}]`,
+  wrongRank: (batched, got) =>
+    batched
+      ? `For batched 3-D input, y0 should be 2-D but got ${got}-D tensor`
+      : `For unbatched 2-D input, y0 should be 1-D but got ${got}-D tensor`,
+}
+
+/** nn.JordanRNN with a teacher, whose last row and not yN is where a sequence goes on. */
+export const taughtJordan: Description<Tensor> = {
+  ...jordan,
+  inputs: { teacher: outputSize },
+  carries: false,
+}
