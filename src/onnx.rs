@@ -1,38 +1,48 @@
-//! A stack of Elman layers as an ONNX file.
+//! Layers of a recurrent cell as an ONNX file.
 
 use elman_formats::onnx::{self, Rnn};
-use elman_rnn::Nonlinearity;
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
-use crate::error::{Checked, export};
-use crate::returned::new_array;
-use crate::rnn::RnnCore;
-use crate::slice::Floats;
+use crate::js::arrays::Floats;
+use crate::js::error::{BindingError, BindingResult};
+use crate::js::exports::export;
+use crate::js::returned::new_array;
+use crate::recurrent::{RecurrentCore, for_stack};
 
 #[napi]
-impl RnnCore {
+impl RecurrentCore {
+    /// The ONNX operator of a layer, or null if there is none.
+    #[napi(catch_unwind)]
+    pub fn onnx_operator(&self, env: Env) -> Result<Option<&'static str>> {
+        export(env, || Ok(for_stack!(self.stack, stack => stack.onnx()).map(|operator| operator.name)))
+    }
+
     /// The bytes of an ONNX file with these parameters; float32 only.
     #[napi(catch_unwind, ts_return_type = "Uint8Array")]
     pub fn serialize_onnx<'env>(
         &self,
         env: &'env Env,
-        #[napi(ts_arg_type = "Float32Array[]")] parameters: Vec<Floats<'_>>,
+        parameters: Vec<Floats<'_>>,
         batch_first: bool,
     ) -> Result<Unknown<'env>> {
         let file = export(*env, || {
-            let parameters: Vec<&[f32]> = parameters.iter().map(Floats::get).collect::<Checked<_>>()?;
-            let cell = self.stack.cell();
-            let rnn = Rnn {
-                input_size: self.stack.input_size(),
-                hidden_size: cell.hidden_size,
-                layers: self.stack.layers(),
-                directions: self.stack.directions(),
-                relu: cell.nonlinearity == Nonlinearity::Relu,
-                bias: cell.bias,
-                batch_first,
-                parameters: &parameters,
-            };
+            let parameters: Vec<&[f32]> = parameters.iter().map(Floats::get).collect::<BindingResult<_>>()?;
+            let rnn = for_stack!(self.stack, stack => {
+                let Some(operator) = stack.onnx() else {
+                    return Err(BindingError::Kind("ONNX has no operator for this cell".into()));
+                };
+                Rnn {
+                    input_size: stack.input_size(),
+                    hidden_size: operator.hidden_size,
+                    layers: stack.layers(),
+                    directions: stack.directions(),
+                    relu: operator.activations[0] == "Relu",
+                    bias: operator.bias,
+                    batch_first,
+                    parameters: &parameters,
+                }
+            });
             Ok(onnx::serialize(&rnn, env!("CARGO_PKG_VERSION"))?)
         })?;
         new_array(env, &file)
