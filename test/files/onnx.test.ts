@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { exportOnnx, nn, noGrad, type Tensor, zeros } from '@elman/rnn'
 import { afterAll, describe, expect, it } from 'vitest'
-import { addon } from '../helpers/addon'
 import { errorOf, expectClose, filled } from '../helpers/numbers'
 import { type Loaded, onnxRuntimes, type Result } from '../helpers/onnxruntimes'
+import { elmanCore } from '../helpers/recurrent-calls'
 
 /** Sums of up to 13 products of numbers around 1, through 7 steps and 3 layers, and two approximations of tanh. */
 const tolerance = 5e-6
@@ -139,7 +139,7 @@ describe('exportOnnx', () => {
     const rnn = new nn.RNN(2, 3)
     rnn.weight_hh_l0 = zeros([4, 4], { requiresGrad: true })
     expect(() => exportOnnx(rnn)).toThrow(RangeError)
-    const core = new addon.RnnCore(1, 2, 1, 'tanh', false, false, 'float32')
+    const core = elmanCore({ hiddenSize: 2, bias: false })
     const weights = [2, 4].map((length) => new Float32Array(length))
     expect(core.serializeOnnx(weights, false).length).toBeGreaterThan(100)
     expect(() => core.serializeOnnx([...weights, weights[0]], false)).toThrow(

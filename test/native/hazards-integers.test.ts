@@ -17,6 +17,7 @@ import { describe, expect, it } from 'vitest'
 import { addon, bytesOf, calls } from '../helpers/addon'
 import { runFile } from '../helpers/child'
 import { errorOf } from '../helpers/numbers'
+import { elmanCore, inOrder, slots } from '../helpers/recurrent-calls'
 
 describe('a panic of Rust never reaches C:', () => {
   it('the table of calls has every export', () => {
@@ -30,8 +31,13 @@ describe('a panic of Rust never reaches C:', () => {
       )
       return [name, ...factories, ...Object.keys(methods).map((method) => `${name}#${method}`)]
     })
-    const without = ['Generator', 'Sequences', 'Task', 'backendInfo', 'getNumThreads'] // of arguments
+    // Of arguments.
+    const functions = ['Generator', 'Sequences', 'Task', 'backendInfo', 'getNumThreads']
+    const without = [...functions, 'recurrentSlots']
     const methods = ['Generator#getState', 'Generator#seed53']
+    for (const name of ['parameters', 'stateSizes', 'outputSize', 'onnxOperator']) {
+      methods.push(`RecurrentCore#${name}`)
+    }
     for (const name of ['begin', 'end', 'start', 'cancel', 'finish', 'release']) {
       methods.push(`Task#${name}`)
     }
@@ -89,28 +95,65 @@ describe('integers arrive in the addon as doubles', () => {
     refuse(call, call.integers, others, Error)
   })
 
-  it('steps between checkpoints, which may be left out', () => {
-    const core = new addon.RnnCore(2, 3, 2, 'tanh', false, false, 'float32')
+  it('steps between checkpoints, of which 0 is none', () => {
+    const core = elmanCore({ inputSize: 2, hiddenSize: 3, numLayers: 2, bias: false })
     const sequences = addon.Sequences.padded(7, 1, false)
-    for (const value of [...fractions, 0, -1, -(2 ** 40)]) {
-      expect(() => core.savedLength(sequences, value), String(value)).toThrow(RangeError)
+    for (const value of [...fractions, -1, -(2 ** 40)]) {
+      const call = (): number => core.savedLength(sequences, null, false, value)
+      expect(call, String(value)).toThrow(RangeError)
     }
-    expect(core.savedLength(sequences, 2)).toBe(9)
-    expect(core.savedLength(sequences, 2 ** 32 + 2)).toBe(0)
-    expect(core.savedLength(sequences, null)).toBe(21)
+    expect(core.savedLength(sequences, null, false, 2)).toBe(9)
+    expect(core.savedLength(sequences, null, false, 2 ** 32 + 2)).toBe(0)
+    expect(core.savedLength(sequences, null, false, 0)).toBe(21)
+  })
+
+  it.each(['inputSize', 'hiddenSize', 'numLayers'])('%s of a recurrent core', (name) => {
+    for (const value of [...fractions, 0, -1, -(2 ** 40)]) {
+      expect(() => elmanCore({ [name]: value }), String(value)).toThrow(RangeError)
+    }
+    for (const value of others) {
+      const config = { [name]: value } as Record<string, number>
+      expect(() => elmanCore(config), String(value)).toThrow(Error)
+    }
+  })
+
+  const passes = ['RecurrentCore#forward', 'RecurrentCore#backward']
+  const recurrent = calls.filter(({ name }) => passes.includes(name))
+  it.each(recurrent.map((call) => [call.name, call] as const))('numbers of %s', (_, call) => {
+    const [numbers] = call.args().slice(-1) as [Float64Array]
+    for (const name of ['seed', 'checkpoint_every']) {
+      const place = slots.numbers.indexOf(name)
+      expect(place).toBeGreaterThanOrEqual(0)
+      const wrong = fractions.map((value) => numbers.with(place, value))
+      refuse(call, [3], wrong, RangeError)
+    }
+    refuse(call, [3], [numbers.slice(1), Float64Array.of(...numbers, 0)], RangeError)
+  })
+
+  it.each(recurrent.map((call) => [call.name, call] as const))('lists of %s', (_, call) => {
+    for (const place of [1, 2]) {
+      const list = call.args()[place] as unknown[]
+      const more = [...list, new Float32Array(1)]
+      refuse(call, [place], [more], RangeError)
+      const others = [null, 3, {}, 'list', new Float32Array(2)]
+      refuse(call, [place], [list.slice(0, 1), [], ...others], Error)
+    }
   })
 
   it('2^32 + 5 is not 5', () => {
-    const legal = ['Sequences.padded', 'RnnCore', 'JordanCore', 'RnnCore#streamLength', 'adamStep']
+    const lengths = ['RecurrentCore#savedLength', 'RecurrentCore#streamLength']
+    const legal = ['Sequences.padded', ...lengths, 'adamStep']
     for (const call of withSizes) {
       if (!legal.includes(call.name)) refuse(call, call.sizes, [2 ** 32 + 5], RangeError)
     }
-    const core = new addon.RnnCore(2, 3, 1, 'tanh', false, false, 'float32')
+    const core = elmanCore({ inputSize: 2, hiddenSize: 3, bias: false })
     const sequences = addon.Sequences.padded(2 ** 32 + 5, 1, false)
     const run = (): void => {
-      const weights = [new Float32Array(6), new Float32Array(9)]
-      const [input, output, hN] = [10, 15, 3].map((length) => new Float32Array(length))
-      core.forward(sequences, weights, input, null, 0, 0, output, hN, null)
+      const parameters = [new Float32Array(6), new Float32Array(9)]
+      const [input, output, final_states] = [10, 15, 3].map((length) => new Float32Array(length))
+      const read = inOrder(slots.forwardRead, { input, parameters })
+      const written = inOrder(slots.forwardWritten, { output, final_states })
+      core.forward(sequences, read, written, new Float64Array(4))
     }
     expect(run).toThrow(`${2 * (2 ** 32 + 5)} elements, got 10`)
   })

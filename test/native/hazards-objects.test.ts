@@ -3,6 +3,7 @@
 import { nn, optim, Tensor, tensor, zeros } from '@elman/rnn'
 import { describe, expect, it } from 'vitest'
 import { addon } from '../helpers/addon'
+import { elmanCore, recurrentCalls } from '../helpers/recurrent-calls'
 
 describe('objects', () => {
   const methods = (prototype: object): [string, PropertyDescriptor][] =>
@@ -80,15 +81,17 @@ describe('objects', () => {
 
   it('of the addon are told apart', () => {
     const sequences = addon.Sequences.padded(1, 1, false)
-    const core = new addon.RnnCore(1, 1, 1, 'tanh', true, false, 'float32')
-    const { savedLength } = addon.RnnCore.prototype
+    const core = elmanCore()
+    const { savedLength } = addon.RecurrentCore.prototype
     const disguised = Object.setPrototypeOf(new addon.Generator(), addon.Sequences.prototype)
     const wrong = [{}, null, 3, core, new Proxy(sequences, {}), disguised]
     for (const one of [...wrong, Object.create(addon.Sequences.prototype)]) {
-      expect(() => core.savedLength(one)).toThrow(Error)
+      expect(() => core.savedLength(one, null, false, 0)).toThrow(Error)
     }
     for (const receiver of [{}, null, sequences, new Proxy(core, {}), Object.create(core)]) {
-      expect(() => Reflect.apply(savedLength, receiver, [sequences])).toThrow(TypeError)
+      expect(() => Reflect.apply(savedLength, receiver, [sequences, null, false, 0])).toThrow(
+        TypeError,
+      )
     }
     expect(() => Reflect.construct(addon.Sequences, [])).toThrow(Error)
   })
@@ -97,13 +100,13 @@ describe('objects', () => {
     const array = Float32Array.of(1, 2, 3)
     const fresh = new addon.Task()
     expect(() => fresh.finish()).toThrow('the task has not run')
-    expect(fresh.deliver(array, 0, 3)).toBe(false)
+    expect(fresh.copyBack(array, 0, 3)).toBe(false)
     expect(() => fresh.copy(array, 1, 1)).toThrow(RangeError) // the first part begins at 0
     fresh.begin()
     for (const use of [
       () => fresh.copy(array, 0, 3),
       () => fresh.start(),
-      () => fresh.deliver(array, 0, 3),
+      () => fresh.copyBack(array, 0, 3),
       () => fresh.begin(),
     ]) {
       expect(use).toThrow(Error)
@@ -126,18 +129,18 @@ describe('objects', () => {
     expect(() => addon.mulScalar(out, 2, new Float32Array(3))).toThrow('before it is there')
     expect(task.end()).toBe(true)
     array.fill(0)
-    expect(() => task.deliver(out, 0, 3)).toThrow('has not run')
+    expect(() => task.copyBack(out, 0, 3)).toThrow('has not run')
     expect(() => task.copy(array, 0, 4)).toThrow(RangeError)
     await task.start()
     await task.start() // has nothing more to do
     expect(task.finish()).toBe(0)
     expect([...out]).toEqual([0, 0, 0])
-    expect(() => task.deliver(out, 1, 3)).toThrow(RangeError)
-    expect(task.deliver(new Float32Array(3), 0, 3)).toBe(false)
-    expect(task.deliver(out, 0, 2)).toBe(true)
+    expect(() => task.copyBack(out, 1, 3)).toThrow(RangeError)
+    expect(task.copyBack(new Float32Array(3), 0, 3)).toBe(false)
+    expect(task.copyBack(out, 0, 2)).toBe(true)
     expect([...out]).toEqual([1, 4, 0])
     task.release()
-    expect(() => task.deliver(out, 2, 1)).toThrow(Error)
+    expect(() => task.copyBack(out, 2, 1)).toThrow(Error)
 
     // Calls that cannot work say so when they are noted, or when they have run.
     const wrong = new addon.Task()
@@ -150,10 +153,10 @@ describe('objects', () => {
   })
 
   it('classes of the addon need new', () => {
-    const args = [1, 1, 1, 'tanh', true, false, 'float32']
     for (const [made, given] of [
-      [addon.RnnCore, args],
-      [addon.JordanCore, [1, 1, 1, 'tanh', 'identity', true, 'float32']],
+      ...recurrentCalls
+        .filter(({ name }) => name === 'RecurrentCore')
+        .map(({ args }) => [addon.RecurrentCore, args()] as const),
       [addon.Generator, []],
       [addon.Task, []],
     ] as const) {

@@ -2,9 +2,9 @@
 
 import { nn, noGrad, type Tensor, tensor, zeros } from '@elman/rnn'
 import { describe, expect, it } from 'vitest'
-import { addon } from '../../helpers/addon'
 import { runModule } from '../../helpers/child'
 import { bits, errorOf, filled } from '../../helpers/numbers'
+import { elmanCore } from '../../helpers/recurrent-calls'
 
 type Stream = ReturnType<nn.RNN['stream']>
 
@@ -99,7 +99,7 @@ describe('what does not fit', () => {
     const error = errorOf(() => both.stream())
     expect(error).toBeInstanceOf(RangeError)
     expect((error as Error).message).toContain('expected a module with bidirectional=false')
-    const core = new addon.RnnCore(2, 3, 1, 'tanh', true, true, 'float32')
+    const core = elmanCore({ inputSize: 2, hiddenSize: 3, bidirectional: true })
     expect(() => core.streamLength(1)).toThrow(RangeError)
   })
 })
@@ -133,7 +133,7 @@ describe('the arrays', () => {
   })
 
   it('of the addon: memory that was resized or transferred is refused by each call', () => {
-    const core = new addon.RnnCore(1, 2, 1, 'tanh', false, false, 'float32')
+    const core = elmanCore({ hiddenSize: 2, bias: false })
     const parameters = [Float32Array.of(1, 1), Float32Array.of(0, 0, 0, 0)]
     const length = core.streamLength(1)
     const sizes = [length, 1, 2]
@@ -163,7 +163,7 @@ describe('the arrays', () => {
   })
 
   it('of the addon: the function keeps them, and nobody can take them away', () => {
-    const core = new addon.RnnCore(1, 2, 1, 'tanh', false, false, 'float32')
+    const core = elmanCore({ hiddenSize: 2, bias: false })
     const parameters = [Float32Array.of(1, 1), Float32Array.of(0, 0, 0, 0)]
     const memory = new Float32Array(core.streamLength(1))
     const step = core.stream(1, parameters, memory, new Float32Array(1), new Float32Array(2))
