@@ -107,67 +107,6 @@ describe('forward', () => {
     )
   })
 
-  it('of a row, a sequence of its length, or the batch first, is the same', () => {
-    const swap = (one: Tensor) => one.transpose(0, 1)
-    fc.assert(
-      fc.property(anyCase, fc.array(fc.nat()), (one, numbers) => {
-        const { make, steps, batch, input, y0, teacher } = one
-        const network = make()
-        const lengths = Array.from({ length: batch }, (_, b) => 1 + ((numbers[b] ?? 0) % steps))
-        const values = tensor(input.data.slice(), { shape: input.shape })
-        lengths.forEach((length, b) => {
-          const { inputSize } = network
-          for (let t = length; t < steps; t += 1) {
-            values.data.fill(
-              Number.NaN,
-              (t * batch + b) * inputSize,
-              (t * batch + b + 1) * inputSize,
-            )
-          }
-        })
-        const [output, yN] = network.forward(values, y0, { teacher, lengths })
-        const [swapped, swappedYN] = make({ batchFirst: true }).forward(swap(values), y0, {
-          teacher: teacher && swap(teacher),
-          lengths: new Int32Array(lengths),
-        })
-        expectSameBits(swap(swapped), output)
-        expectSameBits(swappedYN, yN)
-        lengths.forEach((length, b) => {
-          const own = (all: Tensor) => all.select(1, b).narrow(0, 0, length)
-          const [alone, aloneYN] = network.forward(own(values), y0.select(0, b), {
-            teacher: teacher && own(teacher),
-          })
-          expect(alone.shape).toEqual([length, one.outputSize])
-          expectSameBits(alone, own(output))
-          expectSameBits(aloneYN, yN.select(0, b))
-          const padding = output.select(1, b).narrow(0, length, steps - length)
-          expect(padding.data.every((value) => value === 0)).toBe(true)
-        })
-      }),
-      { numRuns: 60 },
-    )
-  })
-
-  it('without y0 begins with zeros, and goes on with no sequence at all', () => {
-    const network = new nn.JordanRNN(2, 3, 2)
-    const input = filled([4, 3, 2], 1)
-    expectSameBits(
-      joined(network.forward(input)),
-      joined(network.forward(input, zeros([3, 2]), { teacher: null })),
-    )
-    const none = zeros([4, 0, 2])
-    for (const teacher of [null, zeros([4, 0, 2])]) {
-      const [output, yN] = network.forward(none, null, { teacher })
-      expect([output.shape, yN.shape]).toEqual([
-        [4, 0, 2],
-        [0, 2],
-      ])
-      network.zeroGrad()
-      output.sum().backward()
-      expect(network.weight_yh.grad?.data.every((value) => value === 0)).toBe(true)
-    }
-  })
-
   it('keeps NaN to its row, and sigmoid to its range', () => {
     const network = new nn.JordanRNN(1, 4, 2, { outputNonlinearity: 'sigmoid' })
     const [output] = network.forward(
