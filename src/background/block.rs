@@ -1,4 +1,4 @@
-//! Memory of Rust's own, for work on another thread.
+//! Memory that Rust owns, for work on another thread.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ptr::NonNull;
@@ -11,8 +11,8 @@ use crate::js::memory::{Dtype, Memory};
 /// The alignment of a cache line.
 const ALIGN: usize = 64;
 
-/// Bytes from which memory is kept for the next task: fresh memory costs a page fault for every page, on the
-/// thread of JavaScript.
+/// Bytes from which memory is kept for the next task: fresh memory costs a page fault for every page, on the thread of
+/// JavaScript.
 const LARGE: usize = 1 << 20;
 
 /// The most bytes that are kept. A backward pass at (T, B, H) = (128, 64, 512) copies 50 MB.
@@ -21,8 +21,7 @@ const KEEP: usize = 256 << 20;
 /// Bytes that one thread copies at a time where several do.
 const PART: usize = 1 << 18;
 
-/// An array that belongs to a task: nothing that JavaScript does can move it or take it away. Its contents are
-/// unspecified at first.
+/// An array that belongs to a task: JavaScript can neither move nor detach it. Its contents are unspecified at first.
 pub(crate) struct Block {
     data: *mut u8,
     /// There until it is dropped.
@@ -37,9 +36,9 @@ struct Raw {
     layout: Layout,
 }
 
-// SAFETY: plain memory that is used by nobody.
+// SAFETY: plain memory that is not in use.
 unsafe impl Send for Raw {}
-// SAFETY: plain memory. Who may use it when is said where its pointer is handed out, `Block::memory`.
+// SAFETY: plain memory. `Block::memory`, which hands its pointer out, says when it may be used.
 unsafe impl Send for Block {}
 // SAFETY: as above.
 unsafe impl Sync for Block {}
@@ -112,8 +111,8 @@ impl Block {
         assert!(count <= self.len - from);
     }
 
-    /// The memory, which lives as long as the block. What is read by a task may be written by nobody while that
-    /// waits or runs; what it writes may be looked at by nobody.
+    /// The memory, which lives as long as the block. While a task waits or runs, what it reads must not be written, and
+    /// what it writes must not be read.
     pub(crate) fn memory(&self) -> Memory {
         Memory { dtype: self.dtype, data: self.data, len: self.len }
     }
@@ -122,9 +121,9 @@ impl Block {
 /// Copies elements between two arrays that both have them: one of a block, and one of JavaScript on its thread.
 fn copy(source: Memory, to: Memory, from: usize, count: usize) -> BindingResult<()> {
     let (start, bytes) = (from * source.dtype.size(), count * source.dtype.size());
-    // SAFETY: the array has these elements, and nobody writes them meanwhile.
+    // SAFETY: the array has these elements, which are not written meanwhile.
     let source = unsafe { std::slice::from_raw_parts(source.data.wrapping_add(start), bytes) };
-    // SAFETY: as above, and nobody else reads them; a block's memory is no array's.
+    // SAFETY: as above, nor read elsewhere; a block's memory is no array's.
     let to = unsafe { std::slice::from_raw_parts_mut(to.data.wrapping_add(start), bytes) };
     if bytes < LARGE {
         to.copy_from_slice(source);

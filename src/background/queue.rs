@@ -1,15 +1,15 @@
-//! The tasks of the process, one after the other.
+//! The queue of the tasks of the process.
 //!
-//! At most [`AT_ONCE`] run beside each other, in the order in which they were started, whichever environment they
-//! are of. They run on threads of their own, not on the four of libuv's that files and names of hosts wait for. A
-//! thread ends when nothing waits.
+//! At most [`AT_ONCE`] tasks run at the same time, in the order in which they were started, whichever environment they
+//! belong to. They have threads of their own: libuv's threads stay free for file and DNS work. A thread ends when nothing
+//! waits.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
-/// How many tasks run beside each other.
+/// Tasks that run at the same time.
 const AT_ONCE: usize = 2;
 
 /// Something to run.
@@ -18,7 +18,7 @@ pub(crate) struct Entry {
     pub(crate) environment: usize,
     /// Set when the result is no longer wanted.
     pub(crate) cancel: Arc<AtomicBool>,
-    /// Does the work and keeps what became of it. Must not panic.
+    /// Does the work and stores its outcome. Must not panic.
     pub(crate) work: Box<dyn FnOnce() + Send>,
     /// Tells the environment; called after the work, or instead if that was cancelled before it began.
     pub(crate) done: Box<dyn FnOnce() + Send>,
@@ -79,18 +79,18 @@ pub(crate) fn cancel(flag: &Arc<AtomicBool>) {
     }
 }
 
-/// Forgets what an environment that ends has waiting, and waits for what it has running.
+/// An environment ends: drops its entries that wait, and waits for those that run.
 pub(crate) fn end(environment: usize) {
     let mut queue = queue();
     let (gone, waiting) = queue.waiting.drain(..).partition(|entry| entry.environment == environment);
     queue.waiting = waiting;
     let _: VecDeque<Entry> = gone;
     loop {
-        let mut theirs = queue.running.iter().filter(|one| one.environment == environment).peekable();
-        if theirs.peek().is_none() {
+        let mut its_own = queue.running.iter().filter(|one| one.environment == environment).peekable();
+        if its_own.peek().is_none() {
             return;
         }
-        theirs.for_each(|one| one.cancel.store(true, Ordering::Relaxed));
+        its_own.for_each(|one| one.cancel.store(true, Ordering::Relaxed));
         queue = CHANGED.wait(queue).unwrap_or_else(PoisonError::into_inner);
     }
 }

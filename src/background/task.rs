@@ -3,10 +3,10 @@
 //! ```text
 //! const task = new Task()
 //! task.copy(array, 0, array.length)      what is read, in parts if it is large
-//! task.begin(); rnn.forward(…); task.end()   the calls, which are only noted
+//! task.begin(); rnn.forward(…); task.end()   the calls, which are only recorded
 //! await task.start()                     waits for its turn and runs
 //! task.finish()                          throws what went wrong
-//! task.copyBack(output, 0, output.length) what was written, in parts if it is large
+//! task.copyBack(output, 0, output.length)   what was written, in parts if it is large
 //! task.release()
 //! ```
 
@@ -25,15 +25,15 @@ use crate::js::error::{BindingError, BindingResult, caught};
 use crate::js::exports::{constructed, export};
 use crate::js::numbers::size;
 
-/// Calls that are noted, and then run on another thread; see `src/task.rs`.
+/// Calls that are recorded, and then run on another thread; see `src/background/task.rs`.
 #[napi]
 pub struct Task {
     /// Nothing while it is recording.
     recording: Option<Recording>,
     cancel: Arc<AtomicBool>,
-    /// What became of it; `None` before it has run.
+    /// The result; `None` before it has run.
     outcome: Arc<Mutex<Option<BindingResult<f64>>>>,
-    /// How much memory the garbage collector was told of.
+    /// Bytes that the garbage collector knows of.
     told: i64,
 }
 
@@ -61,7 +61,7 @@ impl Task {
         self.tell(env)
     }
 
-    /// From now on, calls are noted and not run.
+    /// From now on, calls are recorded and not run.
     #[napi(catch_unwind)]
     pub fn begin(&mut self, env: Env) -> Result<()> {
         export(env, || {
@@ -71,7 +71,7 @@ impl Task {
         })
     }
 
-    /// Calls run at once again. False if one was called that cannot be noted: it threw, and the task is of no use.
+    /// Calls run at once again. False if one was made that cannot be recorded: it threw, and the task is of no use.
     #[napi(catch_unwind)]
     pub fn end(&mut self, env: Env) -> Result<bool> {
         let (recording, refused) = work::end();
@@ -138,7 +138,7 @@ impl Task {
         })
     }
 
-    /// Lets go of all memory.
+    /// Frees all memory.
     #[napi(catch_unwind)]
     pub fn release(&mut self, env: Env) -> Result<()> {
         self.recording = None;
@@ -151,7 +151,7 @@ impl Task {
             .ok_or_else(|| BindingError::Internal("the task is recording or released".into()))
     }
 
-    /// Tells the garbage collector how much memory there is.
+    /// Reports the bytes of all memory to the garbage collector.
     fn tell(&mut self, env: Env) -> Result<()> {
         let bytes = self.recording.as_ref().map_or(0, |recording| {
             let pairs = recording.copies.iter().chain(&recording.results);

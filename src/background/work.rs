@@ -1,8 +1,8 @@
-//! Exports whose arithmetic can run now or later.
+//! Exports whose arithmetic runs at once or later.
 //!
-//! Such an export does two things: on the thread of JavaScript it looks at its arguments ([`Floats`] to a
-//! [`Source`], [`FloatsMut`] to a [`Target`]) and makes a [`Job`] of them; the job does the arithmetic. Normally it
-//! runs at once, over the memory of the arrays. While a [`crate::background::task::Task`] is recording, it is kept for later,
+//! Such an export does two things: on the thread of JavaScript it looks at its arguments ([`Floats`] to a [`Source`],
+//! [`FloatsMut`] to a [`Target`]) and makes a [`Job`] of them; the job does the arithmetic. Normally it runs at once, on
+//! the memory of the arrays. While a [`crate::background::task::Task`] is recording, it is kept for later,
 //! and works on memory of its own: a source is copied, or was copied before ([`Recording::copy`]); a target is
 //! memory with unspecified contents, which is copied into the array when the task has run. So no job in the background ever
 //! touches memory of JavaScript.
@@ -132,9 +132,8 @@ impl Source {
     /// Its elements, of type `T`.
     pub(crate) fn get<T: Element>(&self) -> BindingResult<&[T]> {
         self.memory.expect(T::DTYPE)?;
-        // SAFETY: memory of a block, which lives as long as this handle, and which nobody writes; or that of
-        // an argument of the running call, which is in use by nobody else and disjoint from all that is
-        // written (`disjoint`).
+        // SAFETY: memory of a block, which lives as long as this handle and is not written; or that of an argument of
+        // the running call, which is not in use elsewhere and disjoint from all that is written (`disjoint`).
         Ok(unsafe { std::slice::from_raw_parts(self.memory.data.cast(), self.memory.len) })
     }
 }

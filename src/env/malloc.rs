@@ -1,19 +1,18 @@
 //! What malloc does with the memory of large results once they are freed.
 //!
-//! Results are arrays of JavaScript, whose memory comes from malloc and goes back to it when they are collected. glibc
-//! gives memory at the end of its heap back to the system as soon as there is more of it than a threshold, by default
-//! twice the largest block that it had from the system by itself, which is 32 MB at the most. The garbage collector
-//! frees the results of several steps together, so that nearly all of it is given back each time, and the next results
-//! cost a page fault every 4 KB: a third of a forward pass whose results are 25 MB, two fifths of one of 51 MB. So once a
-//! large result has been written, the heap keeps what is free at its end, as long as that is less than 128 MB, and larger
-//! blocks come from there too: up to 64 MB, so that the results of one step do not fill it.
+//! Results are arrays of JavaScript: their memory comes from malloc and returns to it when they are collected. glibc
+//! returns free memory at the end of its heap to the system above a threshold, by default twice the largest block that
+//! was mapped by itself, at most 32 MB. The garbage collector frees the results of several steps at once, so nearly all
+//! of their memory returns to the system, and the next results cost a page fault every 4 KB: a third of a forward pass
+//! with 25 MB of results, two fifths of one with 51 MB. So after the first large result, the heap keeps up to 128 MB of
+//! free memory at its end, and blocks of up to 64 MB come from the heap.
 //!
-//! That holds for all of the process, and only with glibc: musl and other systems have nothing to set. The heaps of other
-//! threads than the main one have 64 MB at the most. Whoever has set it in the environment has chosen otherwise.
+//! The setting is one of the process, and of glibc alone: musl and other systems have none. The heaps of threads other
+//! than the main one have at most 64 MB. Settings in the environment take precedence.
 //!
-//! mallopt(3).
+//! See mallopt(3).
 
-/// Bytes from which on a result is large: glibc takes less from memory that it has, whatever was freed before.
+/// Bytes of a large result: glibc takes smaller ones from memory that it has.
 const LARGE: usize = 128 << 10;
 
 /// A result of `bytes` bytes will be written.
@@ -30,12 +29,11 @@ fn keep_freed_memory() {
 
     use libc::{M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, c_int, mallopt};
 
-    /// If there are so many bytes at the end of the heap, they are given back.
+    /// Free bytes at the end of the heap above which they return to the system.
     const KEPT: c_int = 128 << 20;
 
-    /// Larger blocks come from the system by themselves. Before version 2.35, glibc takes no threshold above the second
-    /// one, to which it goes itself when blocks of that size are freed; to set the other one alone would leave it where it
-    /// is.
+    /// Bytes above which a block is mapped by itself. glibc before 2.35 accepts only the second, to which it goes itself
+    /// when blocks of that size are freed; to set the other threshold alone would keep it where it is.
     const APART: [c_int; 2] = [64 << 20, 32 << 20];
 
     static ONCE: Once = Once::new();

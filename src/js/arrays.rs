@@ -58,8 +58,8 @@ impl<'a> Floats<'a> {
     pub(crate) fn get<T: Element>(&self) -> BindingResult<&'a [T]> {
         let memory = self.memory()?;
         memory.expect(T::DTYPE)?;
-        // SAFETY: the memory is a typed array's of this element type (so it is aligned), in use by nobody
-        // else during the call; what may be written is disjoint from it, see `disjoint`.
+        // SAFETY: the memory is a typed array's of this element type (so it is aligned), not in use elsewhere during
+        // the call; what may be written is disjoint from it, see `disjoint`.
         Ok(unsafe { std::slice::from_raw_parts(memory.data.cast(), memory.len) })
     }
 }
@@ -110,8 +110,7 @@ pub(crate) trait Array {
 /// Memory that a call uses: the addresses of each array that has any.
 pub(crate) struct Regions(Vec<Range<usize>>);
 
-/// More arrays than a call of a network of one layer has: to make room for them one by one would take longer than to
-/// compare them.
+/// More arrays than a call of a network of one layer has, so that the list is allocated once.
 const USUAL_REGIONS: usize = 32;
 
 impl Regions {

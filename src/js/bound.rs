@@ -1,13 +1,11 @@
-//! Typed arrays that are used again and again without being handed over each time.
+//! Bound functions: functions that keep their arrays from call to call.
 //!
-//! Reading a typed array that comes as an argument takes longer than a small step of a network. So a function
-//! that runs often is given its arrays once, by [`bound_function`], and is called without any.
+//! To read a typed array that comes as an argument takes longer than a small step of a network. So a function that runs
+//! often gets its arrays once, in [`bound_function`], and is called without arguments.
 //!
-//! Two things could go wrong with memory that is kept. It could be freed with its array: therefore the function
-//! holds the arrays, as a property that nobody can remove. And JavaScript can take memory away from an array
-//! that is still there, by transferring its buffer to another thread or resizing it: therefore each call looks
-//! first whether every buffer is where it was and as long as it was ([`Lasting::get`]). Nothing can change that
-//! during a call, because JavaScript does not run meanwhile.
+//! The function holds the arrays, as a property that cannot be removed, so their memory is not freed. JavaScript can still
+//! detach it, by transferring a buffer to another thread or resizing it: each call first compares address and length of
+//! every buffer ([`Kept::get`]). They do not change during a call, because JavaScript does not run meanwhile.
 
 use std::ffi::c_void;
 use std::ptr;
@@ -63,7 +61,7 @@ impl Array for ToKeep<'_> {
 }
 
 /// An array that is kept: what its buffer was when it was bound, and where its elements are.
-pub(crate) struct Lasting<T> {
+pub(crate) struct Kept<T> {
     /// A weak reference to the `ArrayBuffer`.
     buffer: sys::napi_ref,
     /// Where the buffer begins, and its bytes.
@@ -72,7 +70,7 @@ pub(crate) struct Lasting<T> {
     len: usize,
 }
 
-impl<T: Element> Lasting<T> {
+impl<T: Element> Kept<T> {
     /// Binds an array. Nothing that is bound together may overlap; `disjoint` checks that.
     pub(crate) fn new(env: Env, array: &ToKeep<'_>) -> BindingResult<Self> {
         let (data, len) = array.floats.place::<T>()?;
@@ -135,7 +133,7 @@ pub(crate) trait Bound<T, const N: usize>: 'static {
 
 /// The data of a bound function.
 struct State<T, B, const N: usize> {
-    arrays: [Lasting<T>; N],
+    arrays: [Kept<T>; N],
     own: B,
 }
 
@@ -159,9 +157,9 @@ where
     }
     let mut bound = Vec::with_capacity(N);
     for array in arrays {
-        bound.push(Lasting::new(*env, array)?);
+        bound.push(Kept::new(*env, array)?);
     }
-    let bound: [Lasting<T>; N] =
+    let bound: [Kept<T>; N] =
         bound.try_into().map_err(|_| BindingError::Internal("as many arrays as were given".into()))?;
     let state = State { arrays: bound, own };
     let function = create_function(raw, state, call_bound::<T, B, N>, drop_state::<T, B, N>)?;
@@ -238,7 +236,7 @@ unsafe extern "C" fn drop_state<T, B, const N: usize>(env: sys::napi_env, data: 
     // SAFETY: the box that `bound_function` has let go of.
     let state = unsafe { Box::from_raw(data.cast::<State<T, B, N>>()) };
     for array in &state.arrays {
-        // SAFETY: made by `Lasting::new` in this environment. A failure would be one too late to report.
+        // SAFETY: made by `Kept::new` in this environment. A failure would be one too late to report.
         let _ = unsafe { sys::napi_delete_reference(env, array.buffer) };
     }
     // What `own` drops may end threads, which does not panic.

@@ -6,7 +6,7 @@ use napi::bindgen_prelude::*;
 use super::error::BindingError;
 
 /// A `Uint8Array` to read, as an argument of an export. It must lie in an `ArrayBuffer`: a `SharedArrayBuffer`
-/// could change under our feet. A detached one has no bytes.
+/// could change during the call. A detached one has no bytes.
 pub struct Bytes<'a>(Uint8ArraySlice<'a>);
 
 impl Bytes<'_> {

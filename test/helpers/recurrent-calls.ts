@@ -3,19 +3,19 @@
 import { addon, type Call, call, floats, ints } from './addon-call'
 
 type Core = InstanceType<typeof addon.RecurrentCore>
-/** Arrays of a call, null where there is none. */
-type List = Parameters<Core['forward']>[1]
+type Pass = ReturnType<Core['forward']>
+type Argument = Parameters<Pass>[number]
 type Config = ConstructorParameters<typeof addon.RecurrentCore>[1]
 
-/** Arrays by the names of their slots; several stand in a list. */
-type Arrays = Readonly<Record<string, List[number] | List>>
+/** Arguments by the names of their slots; several stand in a list. */
+type Arguments = Readonly<Record<string, Argument | readonly Argument[]>>
 
 /** The addon's own table of the order. */
 export const slots = addon.recurrentSlots()
 
-/** Arrays in the order of some slots; null where there is none. */
-export function inOrder(order: readonly string[], arrays: Arrays): List {
-  return order.flatMap((name) => arrays[name] ?? null)
+/** Arguments in the order of some slots; null where there is none. */
+export function inOrder(order: readonly string[], named: Arguments): Argument[] {
+  return order.flatMap((name) => named[name] ?? null)
 }
 
 const layers = { numLayers: 1, bidirectional: false, bare: false, bias: true }
@@ -50,60 +50,79 @@ function parametersOf(core: Core): Float32Array[] {
   )
 }
 
-/** The places of the arrays of a list that is an argument. */
-function placesOf(argument: number, list: readonly unknown[]) {
-  return list.flatMap((one, within) => (one === null ? [] : [[argument, within] as const]))
+/** Where the arguments of some slots are. */
+function placesOf(order: readonly string[], given: Arguments, names: readonly string[]) {
+  const places = order.flatMap((name) => [given[name] ?? null].flat().map(() => name))
+  return places.flatMap((name, place) => {
+    const written = names.includes(name) && inOrder(order, given)[place] !== null
+    return written ? [[place] as const] : []
+  })
 }
 
 function passes({ core, checkpointEvery = 0, ...cell }: Cell): Call[] {
   const { input, output, state, teacher } = cell
   const taught = teacher !== undefined
-  const saved = core.savedLength(sequences, lengths(), taught, checkpointEvery)
-  const inputs = (): Arrays => ({
+  const saved = core.savedLength(sequences, lengths(), taught, checkpointEvery || null)
+  const inputs = (): Arguments => ({
+    sequences,
+    dropout: 0.5,
+    seed: 7,
+    checkpoint_every: checkpointEvery,
     lengths: lengths(),
     input: floats(input),
     teacher: taught ? floats(teacher, 4) : null,
     states: floats(state, 1),
     parameters: parametersOf(core),
   })
-  // Of dropout, its seed, the segments, and no fingerprint.
-  const numbers = (): Float64Array => Float64Array.of(0.5, 7, checkpointEvery, Number.NaN)
-  const forward = (): unknown[] => [
-    sequences,
-    inOrder(slots.forwardRead, inputs()),
-    inOrder(slots.forwardWritten, {
-      output: floats(output),
-      saved: floats(saved),
-      final_states: floats(state),
+  const forward = (): Arguments => ({
+    ...inputs(),
+    output: floats(output),
+    saved: floats(saved),
+    final_states: floats(state),
+  })
+  const backward = (): Arguments => ({
+    ...inputs(),
+    fingerprint: Number.NaN,
+    output: floats(output),
+    saved: floats(saved, 2),
+    grad_output: floats(output),
+    grad_final_states: floats(state),
+    grad_input: floats(input),
+    grad_teacher: taught ? floats(teacher) : null,
+    grad_states: floats(state),
+    grad_parameters: parametersOf(core),
+  })
+  const pass = (method: 'forward' | 'backward', given: () => Arguments, written: string[]) => ({
+    ...call(`RecurrentCore#${method}`, () => inOrder(slots[method], given()), {
+      integers: [slots[method].indexOf('seed'), slots[method].indexOf('checkpoint_every')],
+      written: placesOf(slots[method], given(), written),
     }),
-    numbers(),
-  ]
-  const backward = (): unknown[] => [
-    sequences,
-    inOrder(slots.backwardRead, {
-      ...inputs(),
-      output: floats(output),
-      saved: floats(saved, 2),
-      grad_output: floats(output),
-      grad_final_states: floats(state),
-    }),
-    inOrder(slots.backwardWritten, {
-      grad_input: floats(input),
-      grad_teacher: taught ? floats(teacher) : null,
-      grad_states: floats(state),
-      grad_parameters: parametersOf(core),
-    }),
-    numbers(),
-  ]
-  const written = (args: unknown[]) => placesOf(2, args[2] as unknown[])
-  const on = (): Core => core
+    run: (args: readonly unknown[]) => Reflect.apply(core[method](), undefined, args),
+  })
+  const results = ['output', 'saved', 'final_states']
+  const gradients = ['grad_input', 'grad_teacher', 'grad_states', 'grad_parameters']
+  const parameters = slots.forward.indexOf('parameters')
+  const asList = (): unknown[] => {
+    const args: unknown[] = inOrder(slots.forward, forward())
+    const count = parametersOf(core).length
+    args.splice(parameters, count, args.slice(parameters, parameters + count))
+    return args
+  }
   return [
-    call('RecurrentCore#savedLength', () => [sequences, lengths(), taught, checkpointEvery], {
-      on,
-      sizes: [3],
-    }),
-    call('RecurrentCore#forward', forward, { on, written: written(forward()) }),
-    call('RecurrentCore#backward', backward, { on, written: written(backward()) }),
+    call(
+      'RecurrentCore#savedLength',
+      () => [sequences, lengths(), taught, checkpointEvery || null],
+      {
+        on: () => core,
+      },
+    ),
+    pass('forward', forward, results),
+    pass('backward', backward, gradients),
+    {
+      ...pass('forward', forward, []),
+      args: asList,
+      written: [1, 2, 3].map((place) => [parameters + place] as const),
+    },
   ]
 }
 

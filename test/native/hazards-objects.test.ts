@@ -86,10 +86,11 @@ describe('objects', () => {
     const disguised = Object.setPrototypeOf(new addon.Generator(), addon.Sequences.prototype)
     const wrong = [{}, null, 3, core, new Proxy(sequences, {}), disguised]
     for (const one of [...wrong, Object.create(addon.Sequences.prototype)]) {
-      expect(() => core.savedLength(one, null, false, 0)).toThrow(Error)
+      expect(() => core.savedLength(one, null, false)).toThrow(Error)
+      expect(() => core.forward()(one, 0, 0, 0)).toThrow(Error)
     }
     for (const receiver of [{}, null, sequences, new Proxy(core, {}), Object.create(core)]) {
-      expect(() => Reflect.apply(savedLength, receiver, [sequences, null, false, 0])).toThrow(
+      expect(() => Reflect.apply(savedLength, receiver, [sequences, null, false])).toThrow(
         TypeError,
       )
     }

@@ -186,13 +186,9 @@ describe('the addon, for each array of each call,', () => {
       { name: 'a', dtype: 'float32', shape: [2 ** 22], data: memory },
       { get name() { buffer.resize(0); return 'b' }, dtype: 'float32', shape: [1], data: new Float32Array(1) },
     ])`,
-    'the lists of a recurrent call': `core.forward(
-      addon.Sequences.padded(2 ** 22, 1, false),
-      [null, memory, null, null, new Float32Array(1), new Float32Array(1)],
-      Object.defineProperty([new Float32Array(2 ** 22), null, null], 2, {
-        get() { buffer.resize(0); return new Float32Array(1) },
-      }),
-      new Float64Array(4),
+    'a list of a recurrent call': `core.forward()(
+      addon.Sequences.padded(2 ** 22, 1, false), 0, 0, 0,
+      null, memory, null, null, list(new Float32Array(1), null), new Float32Array(2 ** 22), null, new Float32Array(1),
     )`,
   }
   it.each(Object.entries(snatching))('reads memory after %s', (_, call) => {

@@ -4,11 +4,12 @@ use elman_formats::onnx::{self, Rnn};
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
+use super::core::RecurrentCore;
+use super::stack::for_stack;
 use crate::js::arrays::Floats;
 use crate::js::error::{BindingError, BindingResult};
 use crate::js::exports::export;
 use crate::js::returned::new_array;
-use crate::recurrent::{RecurrentCore, for_stack};
 
 #[napi]
 impl RecurrentCore {

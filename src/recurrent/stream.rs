@@ -5,6 +5,8 @@ use elman_rnn::{Stack, Stream};
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
+use super::core::RecurrentCore;
+use super::stack::for_stack;
 use crate::env::context::context;
 use crate::js::arrays::{Floats, FloatsMut, disjoint};
 use crate::js::bound::{Bound, ToKeep, bound_function};
@@ -12,7 +14,6 @@ use crate::js::error::BindingResult;
 use crate::js::exports::export;
 use crate::js::memory::Element;
 use crate::js::numbers::size;
-use crate::recurrent::{RecurrentCore, for_stack};
 
 /// A stream of `batch_size` sequences.
 fn stream_of<T: Scalar>(stack: &Stack<T>, batch_size: f64) -> BindingResult<Stream<T>> {
