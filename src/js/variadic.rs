@@ -63,7 +63,11 @@ impl<'a> Arguments<'a> {
             let count = values.len();
             return Err(BindingError::Kind(format!("expected {expected} arrays or nulls, got {count}")));
         }
-        values.iter().map(|&value| Memory::of_nullable(self.env, value)).collect()
+        let mut memories = Vec::with_capacity(expected);
+        for &value in values {
+            memories.push(Memory::of_nullable(self.env, value)?);
+        }
+        Ok(memories)
     }
 }
 
