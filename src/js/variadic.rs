@@ -149,6 +149,6 @@ where
 ///
 /// - Node calls it, once, when the function is gone that [`variadic_function`] has made with this type.
 unsafe extern "C" fn drop_body<F>(_: sys::napi_env, data: *mut c_void, _: *mut c_void) {
-    // SAFETY: the box that `create_function` has let go of.
+    // SAFETY: the box that `create_function` has made.
     drop(unsafe { Box::from_raw(data.cast::<F>()) });
 }

@@ -26,7 +26,7 @@ pub(super) struct Layers {
     pub(super) counts: Counts,
 }
 
-/// What a call has beside its arrays.
+/// What a call has in addition to its arrays.
 struct Options {
     layout: Arc<Layout>,
     dropout: Dropout,
