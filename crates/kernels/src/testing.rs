@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, ArrayView2};
 
-use crate::mix::{GOLDEN, stir};
+use crate::pointwise::mix::{GOLDEN, stir};
 use crate::{Context, Isa, Scalar};
 
 /// One context for each instruction set and each of 1, 2 and 3 threads.

@@ -10,8 +10,8 @@
 //! Everything that a loop calls must be inlined into it, else it runs without the target features, and many times
 //! slower. Functions are `#[inline(always)]`; a closure cannot be, so what varies is a trait with such a method.
 
-use crate::isa::{Isa, Simd, Task, dispatch_to};
-use crate::scalar::Scalar;
+use crate::simd::element::Scalar;
+use crate::simd::{Isa, Simd, Task, dispatch_to};
 
 /// What [`wide!`](crate::wide!) makes of a function's arguments.
 pub trait Body {

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
-use crate::meeting::{SPINS_PER_LOOK, spin_until};
+use crate::runtime::barrier::{SPINS_PER_LOOK, spin_until};
 
 /// How long a waiting worker spins before it sleeps: about the price of waking it.
 pub(crate) const SPIN_TIME: Duration = Duration::from_micros(50);

@@ -21,12 +21,12 @@ use std::ops::Range;
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use crate::block::{Base, Block, Finish};
-use crate::isa::{Simd, Task};
-use crate::matrix::{Matrix, matrix, row_stride};
-use crate::pack::{Packed, Panels, groups};
-use crate::pool::share;
-use crate::tile::LEAST_ROWS;
+use crate::gemm::arguments::{Base, Block, Finish};
+use crate::gemm::macrokernel::LEAST_ROWS;
+use crate::gemm::pack::{Packed, Panels, groups};
+use crate::rows::matrix::{Matrix, matrix, row_stride};
+use crate::runtime::pool::share;
+use crate::simd::{Simd, Task};
 use crate::{AllocError, Context, Scalar, Unary};
 
 /// Rows that are listed at once.

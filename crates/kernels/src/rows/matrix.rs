@@ -4,8 +4,8 @@ use ndarray::ArrayView2;
 
 use std::ops::Range;
 
-use crate::isa::{CACHE_LINE, Simd, Task};
-use crate::scalar::Scalar;
+use crate::simd::element::Scalar;
+use crate::simd::{CACHE_LINE, Simd, Task};
 
 /// A matrix in memory: where it starts and how far its rows are apart.
 #[derive(Clone, Copy)]

@@ -5,8 +5,8 @@ use std::ops::Range;
 use ndarray::ArrayView2;
 
 use crate::Scalar;
-use crate::isa::{CACHE_LINE, INTO_SECOND_CACHE, Simd, prefetch};
-use crate::matrix::{Matrix, load, matrix, store};
+use crate::rows::matrix::{Matrix, load, matrix, store};
+use crate::simd::{CACHE_LINE, INTO_SECOND_CACHE, Simd, prefetch};
 
 /// K rows of N elements.
 #[derive(Clone, Copy, Debug)]

@@ -16,11 +16,11 @@
 use std::ops::Range;
 
 use crate::Scalar;
-use crate::activation::{Lanewise, Relu, Sigmoid, SigmoidGrad, Tanh};
-use crate::block::{Block, Finish, Tile};
-use crate::isa::{Simd, Task};
-use crate::matrix::{load, store};
-use crate::pack::PANEL_VECTORS;
+use crate::gemm::arguments::{Block, Finish, Tile};
+use crate::gemm::pack::PANEL_VECTORS;
+use crate::pointwise::activation::{Lanewise, Relu, Sigmoid, SigmoidGrad, Tanh};
+use crate::rows::matrix::{load, store};
+use crate::simd::{Simd, Task};
 
 /// The fewest rows that a thread should have of a product: a tile of fewer is slower.
 pub(crate) const LEAST_ROWS: usize = 4;

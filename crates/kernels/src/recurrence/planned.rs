@@ -1,14 +1,14 @@
-//! What a step of the [recurrence](crate::recurrence) does: a link, C = f(base + A' W' + A W), and where its rows are.
+//! What a step of the [recurrence](crate::recurrence::time_loop) does: a link, C = f(base + A' W' + A W), and where its rows are.
 
 use std::ops::Range;
 
-use crate::block::{Ahead, Base, Before, Finish};
-use crate::isa::{FAR, Simd};
-use crate::matrix::{FreeLists, Matrix, Rows, copy_rows, roomy};
-use crate::pack::Packed;
-use crate::places::{Placed, StepRows, Target};
-use crate::terms::{ChainBase, Epilogue};
-use crate::tile::LEAST_ROWS;
+use crate::gemm::arguments::{Ahead, Base, Before, Finish};
+use crate::gemm::macrokernel::LEAST_ROWS;
+use crate::gemm::pack::Packed;
+use crate::recurrence::terms::{ChainBase, Epilogue};
+use crate::rows::matrix::{FreeLists, Matrix, Rows, copy_rows, roomy};
+use crate::rows::row_map::{Placed, StepRows, Target};
+use crate::simd::{FAR, Simd};
 use crate::{Context, Scalar, Scratch, Steps};
 
 /// Sequences from which on a copy of a step's rows in a better place is worth it.

@@ -13,12 +13,12 @@
 //!
 //! Sequences of one step each are rows without any recurrence: then both products are large ones over all rows.
 
-use crate::affine::ROWS_TOGETHER;
-use crate::link::Link;
-use crate::pack::Packed;
-use crate::places::Target;
-use crate::recurrence::Plan;
-use crate::terms::{ChainBase, Epilogue, Order, Start};
+use crate::gemm::gemm_nn::ROWS_TOGETHER;
+use crate::gemm::pack::Packed;
+use crate::recurrence::planned::Link;
+use crate::recurrence::terms::{ChainBase, Epilogue, Order, Start};
+use crate::recurrence::time_loop::Plan;
+use crate::rows::row_map::Target;
 use crate::{Context, Scalar, Steps};
 
 /// One of the two products of a step.

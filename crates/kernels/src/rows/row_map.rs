@@ -6,7 +6,7 @@
 
 use ndarray::{ArrayView1, ArrayView2, ArrayViewMut2, Axis};
 
-use crate::matrix::{Matrix, Rows, crowded, matrix, row_stride};
+use crate::rows::matrix::{Matrix, Rows, crowded, matrix, row_stride};
 use crate::{Scalar, Steps};
 
 /// Where the rows of [`Steps`] are in an array of T · B rows: (T, B, F) or (B, T, F), with a row for each sequence at

@@ -9,6 +9,8 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+pub(crate) mod element;
+pub(crate) mod multiversion;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod x86;
@@ -191,10 +193,10 @@ pub(crate) enum Kind {
 
 macro_rules! dispatch_to {
     ($isa:expr, $task:expr) => {
-        $crate::isa::dispatch_to!($isa, $task, Self)
+        $crate::simd::dispatch_to!($isa, $task, Self)
     };
     ($isa:expr, $task:expr, $type:ty) => {{
-        use $crate::isa::{Kind, Simd};
+        use $crate::simd::{Kind, Simd};
         match $isa.0 {
             Kind::Portable(token) => Simd::<$type>::vectorize(token, $task),
             #[cfg(target_arch = "x86_64")]

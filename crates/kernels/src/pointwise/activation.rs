@@ -28,7 +28,7 @@
 
 #![allow(clippy::excessive_precision)] // coefficients with the digits that fit/tanh.py prints
 
-use crate::isa::{Simd, Task};
+use crate::simd::{Simd, Task};
 use crate::{Context, Scalar};
 
 /// Coefficients of tanh for one element type.

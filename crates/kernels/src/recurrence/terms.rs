@@ -4,9 +4,9 @@
 use ndarray::ArrayView2;
 
 use crate::Scalar;
-use crate::matrix::{Matrix, matrix};
-use crate::pack::Packed;
-use crate::places::Placed;
+use crate::gemm::pack::Packed;
+use crate::rows::matrix::{Matrix, matrix};
+use crate::rows::row_map::Placed;
 
 /// The order in which the steps are computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,12 +4,12 @@ use std::ops::Range;
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use crate::block::{Base, Block, Finish};
-use crate::isa::{Simd, Task};
-use crate::matrix::{Lists, Matrix, copy_rows, roomy};
-use crate::pack::Packed;
-use crate::places::{Placed, StepRows, Target};
-use crate::tile::LEAST_ROWS;
+use crate::gemm::arguments::{Base, Block, Finish};
+use crate::gemm::macrokernel::LEAST_ROWS;
+use crate::gemm::pack::Packed;
+use crate::rows::matrix::{Lists, Matrix, copy_rows, roomy};
+use crate::rows::row_map::{Placed, StepRows, Target};
+use crate::simd::{Simd, Task};
 use crate::{Context, Scalar, Scratch, Steps};
 
 /// Rows that are multiplied by all panels before the next ones: X of 96 rows by K = 1024 floats takes
@@ -203,7 +203,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::matrix::crowded;
+    use crate::rows::matrix::crowded;
     use crate::testing::{assert_close, contexts, naive_product, random};
 
     fn check<T: Scalar>(rows: usize, k: usize, n: usize, seed: u64) {

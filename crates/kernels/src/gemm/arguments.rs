@@ -1,12 +1,12 @@
 //! What a product of some rows and some panels is made of: operands, what it starts from, what is done to it, and where a
-//! tile of it lies. [`crate::tile`] goes through the tiles of a block, [`crate::product`] computes one.
+//! tile of it lies. [`crate::gemm::macrokernel`] goes through the tiles of a block, [`crate::gemm::microkernel`] computes one.
 
 use std::ops::Range;
 
 use crate::Scalar;
-use crate::isa::{CACHE_LINE, INTO_SECOND_CACHE, prefetch};
-use crate::matrix::Rows;
-use crate::pack::Panels;
+use crate::gemm::pack::Panels;
+use crate::rows::matrix::Rows;
+use crate::simd::{CACHE_LINE, INTO_SECOND_CACHE, prefetch};
 
 /// What the accumulators start from.
 #[derive(Clone, Copy)]

@@ -10,11 +10,11 @@
 //! Elman layer; with f = "times the derivative", base = the gradient from above and the other order, it is
 //! backpropagation through time. Both directions of a bidirectional layer are the same code.
 
-use crate::link::Link;
-use crate::pack::Packed;
-use crate::places::Target;
-use crate::recurrence::Plan;
-use crate::terms::{ChainBase, Epilogue, Order, Start};
+use crate::gemm::pack::Packed;
+use crate::recurrence::planned::Link;
+use crate::recurrence::terms::{ChainBase, Epilogue, Order, Start};
+use crate::recurrence::time_loop::Plan;
+use crate::rows::row_map::Target;
 use crate::{Context, Scalar, Steps};
 
 /// A recurrence over the rows of `steps`.

@@ -5,20 +5,20 @@ use std::fmt::{Debug, Display};
 use ndarray::LinalgScalar;
 use num_traits::{Float, NumAssign};
 
-use crate::activation::TanhTable;
+use crate::pointwise::activation::TanhTable;
 
 /// The kernels of one element type, compiled here once for every instruction set rather than in each crate
 /// that calls them.
 pub(crate) mod compiled {
     use super::{Scalar, TanhTable};
-    use crate::activation::{Map, Zip};
-    use crate::affine::Affine;
-    use crate::fingerprint::Pieces;
-    use crate::gram::Gram;
-    use crate::isa::{Isa, dispatch_to};
-    use crate::pack::{Lanes, Pack};
-    use crate::recurrence::Run;
-    use crate::step::Part;
+    use crate::gemm::gemm_nn::Affine;
+    use crate::gemm::gemm_tn::Gram;
+    use crate::gemm::pack::{Lanes, Pack};
+    use crate::pointwise::activation::{Map, Zip};
+    use crate::pointwise::fingerprint::Pieces;
+    use crate::recurrence::step::Part;
+    use crate::recurrence::time_loop::Run;
+    use crate::simd::{Isa, dispatch_to};
 
     /// Outside this crate nobody can name this trait, so nobody can implement [`Scalar`].
     pub trait Kernels: Sized {
@@ -85,8 +85,8 @@ pub(crate) mod compiled {
         }
     }
 
-    kernels!(f32, crate::activation::TANH_F32);
-    kernels!(f64, crate::activation::TANH_F64);
+    kernels!(f32, crate::pointwise::activation::TANH_F32);
+    kernels!(f64, crate::pointwise::activation::TANH_F64);
 }
 
 /// An element type of the kernels: `f32` or `f64`.

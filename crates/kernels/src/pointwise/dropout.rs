@@ -15,8 +15,8 @@
 
 use std::ops::Range;
 
-use crate::isa::Isa;
-use crate::mix::split_mix;
+use crate::pointwise::mix::split_mix;
+use crate::simd::Isa;
 use crate::{Scalar, wide};
 
 /// out_i = x_i · m_i / (1 - p) with m_i = 0 with probability p, else 1, for the elements `first`,

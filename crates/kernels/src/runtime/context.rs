@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::pool::{Pool, Team};
-use crate::scratch::Arena;
-use crate::workers::MAX_THREADS;
+use crate::runtime::pool::{Pool, Team};
+use crate::runtime::scratch::Arena;
+use crate::runtime::workers::MAX_THREADS;
 use crate::{AllocError, Isa, Scalar, Scratch};
 
 /// How many multiply-adds take as long as going through one element: moving it, adding it up or hashing it.

@@ -21,13 +21,13 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use crate::block::Block;
-use crate::isa::{Simd, Task};
-use crate::link::{Beside, LISTS, Left, Link, Span, by_rows};
-use crate::matrix::{Lists, Matrix, copy_rows};
-use crate::pack::{Panels, groups};
-use crate::pool::Member;
-use crate::terms::Order;
+use crate::gemm::arguments::Block;
+use crate::gemm::pack::{Panels, groups};
+use crate::recurrence::planned::{Beside, LISTS, Left, Link, Span, by_rows};
+use crate::recurrence::terms::Order;
+use crate::rows::matrix::{Lists, Matrix, copy_rows};
+use crate::runtime::pool::Member;
+use crate::simd::{Simd, Task};
 use crate::{Context, Scalar, Steps};
 
 /// Multiply-adds that a thread must have before each barrier to make it worth it: 1 µs of work.

@@ -18,17 +18,17 @@ use std::sync::{Mutex, PoisonError};
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use crate::affine::{self, Init, ROWS_TOGETHER};
-use crate::block::{Base, Block, Finish};
-use crate::context::MULTIPLY_ADDS_OF_AN_ELEMENT;
-use crate::isa::{CACHE_LINE, FAR, Simd, Task, packs_early_rows_faster};
-use crate::matrix::{Matrix, row_stride};
-use crate::operand::{Rows, Source};
-use crate::pack::{PANEL_VECTORS, Packed, Panels};
-use crate::places::Target;
-use crate::pool::Member;
-use crate::reduce::{SUMMED_TOGETHER, add_rows};
-use crate::tile::MOST_ROWS;
+use crate::gemm::arguments::{Base, Block, Finish};
+use crate::gemm::gemm_nn::{self, Init, ROWS_TOGETHER};
+use crate::gemm::macrokernel::MOST_ROWS;
+use crate::gemm::operand::{Rows, Source};
+use crate::gemm::pack::{PANEL_VECTORS, Packed, Panels};
+use crate::gemm::row_sums::{SUMMED_TOGETHER, add_rows};
+use crate::rows::matrix::{Matrix, row_stride};
+use crate::rows::row_map::Target;
+use crate::runtime::context::MULTIPLY_ADDS_OF_AN_ELEMENT;
+use crate::runtime::pool::Member;
+use crate::simd::{CACHE_LINE, FAR, Simd, Task, packs_early_rows_faster};
 use crate::{AllocError, Context, Scalar, Scratch, Steps};
 
 /// Rows in a chunk. Each chunk adds to all of `out` and so reads and writes it; at 1024 by 1024 that is 4 MB, and chunks
@@ -114,7 +114,7 @@ pub fn gram<'a, 'o, T: Scalar>(
     let bytes_of_chunk = k.min(CHUNK).saturating_mul(m).saturating_mul(size_of::<T>());
     let along = along.as_mut().map(|Along { steps, weights, init, out }| {
         assert_eq!(steps.rows(), k, "gram: the steps must have as many rows as a");
-        affine::Product::new(steps, a.into(), weights, *init, out)
+        gemm_nn::Product::new(steps, a.into(), weights, *init, out)
     });
     let along = match along {
         Some(product) if nothing || bytes_of_chunk > READ_ONCE => {
@@ -129,7 +129,7 @@ pub fn gram<'a, 'o, T: Scalar>(
     let n: usize = right.iter().map(|right| right.panels.n).sum();
     let of_sums = if sums.is_some() { MULTIPLY_ADDS_OF_AN_ELEMENT } else { 0 };
     let work = m.saturating_mul(k).saturating_mul(n + of_sums);
-    let work = work.saturating_add(along.as_ref().map_or(0, affine::Product::work));
+    let work = work.saturating_add(along.as_ref().map_or(0, gemm_nn::Product::work));
     let mut team = ctx.team(work, usize::MAX);
     let scratch = (0..team.size())
         .map(|_| {
@@ -185,7 +185,7 @@ struct Plan<'a, T: Scalar> {
     n: usize,
     /// M sums of the columns of the left operand, if they are wanted.
     sums: Option<*mut T>,
-    along: Option<affine::Product<'a, T>>,
+    along: Option<gemm_nn::Product<'a, T>>,
     /// Whether rows are asked for before they are packed.
     early: bool,
 }

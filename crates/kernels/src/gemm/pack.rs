@@ -8,10 +8,10 @@ use std::ops::Range;
 
 use ndarray::ArrayView2;
 
-use crate::context::MULTIPLY_ADDS_OF_AN_ELEMENT;
-use crate::isa::{CACHE_LINE, Simd, Task};
-use crate::matrix::{Matrix, matrix};
-use crate::operand::Source;
+use crate::gemm::operand::Source;
+use crate::rows::matrix::{Matrix, matrix};
+use crate::runtime::context::MULTIPLY_ADDS_OF_AN_ELEMENT;
+use crate::simd::{CACHE_LINE, Simd, Task};
 use crate::{AllocError, Context, Scalar, Scratch};
 
 /// Vectors in a panel's row.

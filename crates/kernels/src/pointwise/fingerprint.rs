@@ -16,11 +16,11 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::context::MULTIPLY_ADDS_OF_AN_ELEMENT;
-use crate::isa::{Simd, Task};
-use crate::matrix::load;
-use crate::mix::{GOLDEN, split_mix};
-use crate::scalar::compiled::Bits;
+use crate::pointwise::mix::{GOLDEN, split_mix};
+use crate::rows::matrix::load;
+use crate::runtime::context::MULTIPLY_ADDS_OF_AN_ELEMENT;
+use crate::simd::element::compiled::Bits;
+use crate::simd::{Simd, Task};
 use crate::{Context, Scalar};
 
 /// Numbers of 32 bits in a stripe.

@@ -18,8 +18,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
-use crate::meeting::{Barrier, Gate, Meetings};
-use crate::workers::{MAX_THREADS, SPIN_TIME, Workers};
+use crate::runtime::barrier::{Barrier, Gate, Meetings};
+use crate::runtime::workers::{MAX_THREADS, SPIN_TIME, Workers};
 
 /// How many multiply-adds a processor does in a nanosecond, at most: f32, two products of 512 bits a cycle.
 const WORK_OF_A_NANOSECOND: usize = 128;

@@ -1,0 +1,6 @@
+//! Functions of single elements, and hashes.
+
+pub(crate) mod activation;
+pub(crate) mod dropout;
+pub(crate) mod fingerprint;
+pub(crate) mod mix;
