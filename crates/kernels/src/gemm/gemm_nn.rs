@@ -1,109 +1,117 @@
-//! Y = X W + b for many rows at once.
+//! C = A B + b for many rows at once: the projections of inputs, and the gradients of inputs.
 
 use std::ops::Range;
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use crate::gemm::arguments::{Base, Block, Finish};
-use crate::gemm::macrokernel::LEAST_ROWS;
-use crate::gemm::pack::Packed;
-use crate::rows::matrix::{Lists, Matrix, copy_rows, roomy};
-use crate::rows::row_map::{Placed, StepRows, Target};
-use crate::simd::{Simd, Task};
-use crate::{Context, Scalar, Scratch, Steps};
+use crate::gemm::arguments::Arguments;
+use crate::gemm::macrokernel::MIN_THREAD_ROWS;
+use crate::gemm::pack::{PackKernels, Packed};
+use crate::gemm::terms::{Epilogue, InitialC};
 
-/// Rows that are multiplied by all panels before the next ones: X of 96 rows by K = 1024 floats takes
-/// 400 KB, within the second cache.
-pub(crate) const ROWS_TOGETHER: usize = 96;
+use crate::pointwise::exp::Transcendental;
+use crate::rows::indirection::{IndirectionBuffer, copy_rows};
+use crate::rows::matrix::{Matrix, padded_leading_dimension};
+use crate::rows::row_map::{MappedRows, MappedRowsMut, StepRows};
+use crate::rows::steps::Steps;
+use crate::runtime::context::Context;
+use crate::runtime::scratch::Scratch;
+use crate::simd::dispatch::compile_kernels;
+use crate::simd::element::Element;
+use crate::simd::vector::{Kernel, Simd};
 
-/// Panels from which on a copy of the rows in a better place is worth it.
+/// Rows of A that are multiplied by all panels before the next ones: 96 rows by K = 1024 floats take 400 KB, within the
+/// second cache.
+pub(crate) const MC: usize = 96;
+
+/// Panels from which on it pays to copy rows that would be read slowly.
 const WORTH_A_COPY: usize = 4;
 
-/// What Y starts from.
-#[derive(Clone, Copy, Debug)]
-pub enum Init<'a, T> {
-    /// Y = X W.
-    Zero,
-    /// Y = X W + b, with b of N elements.
-    Bias(&'a [T]),
-    /// Y = Y + X W.
-    Accumulate,
-}
-
-/// Y = X W + b: x (R, K), w (K, N), y (R, N). Rows of x and y must be contiguous; any row stride.
+/// C = initial C + A B: a (R, K), b (K, N), c (R, N). Rows of a and c must be contiguous; any row stride.
 ///
 /// # Panics
 ///
 /// If shapes do not fit together, or rows are not contiguous.
-pub fn affine<T: Scalar>(
+pub fn gemm<T: GemmKernels>(
     ctx: &Context,
-    x: ArrayView2<'_, T>,
-    w: &Packed<'_, T>,
-    init: Init<'_, T>,
-    y: ArrayViewMut2<'_, T>,
+    a: ArrayView2<'_, T>,
+    b: &Packed<'_, T>,
+    initial: InitialC<'_, T>,
+    c: ArrayViewMut2<'_, T>,
 ) {
-    let steps = Steps::unordered(y.nrows());
-    affine_placed(ctx, &steps, x.into(), w, init, y);
+    let steps = Steps::unordered(c.nrows());
+    gemm_mapped(ctx, &steps, a.into(), b, initial, c);
 }
 
-/// [`affine`] for the rows of `steps`, of which x and y may have places: the same bits.
+/// [`gemm`] for the rows of `steps`, which a row map may place elsewhere in a and c: the same bits.
 ///
 /// # Panics
 ///
-/// As [`affine`]; or if the places do not belong to `steps`.
-pub fn affine_placed<'y, T: Scalar>(
+/// As [`gemm`]; or if a row map does not belong to `steps`.
+pub fn gemm_mapped<'c, T: GemmKernels>(
     ctx: &Context,
     steps: &Steps,
-    x: Placed<'_, T>,
-    w: &Packed<'_, T>,
-    init: Init<'_, T>,
-    y: impl Into<Target<'y, T>>,
+    a: MappedRows<'_, T>,
+    b: &Packed<'_, T>,
+    initial: InitialC<'_, T>,
+    c: impl Into<MappedRowsMut<'c, T>>,
 ) {
-    let mut y = y.into();
-    Product::new(steps, x, w, init, &mut y).run(ctx);
+    let mut c = c.into();
+    Gemm::new(steps, a, b, initial, &mut c).run(ctx);
 }
 
-/// What the threads of a team share: they compute disjoint parts of C.
-pub(crate) struct Product<'a, T: Scalar> {
+compile_kernels! {
+    /// The kernel of [`gemm`].
+    GemmKernels: PackKernels, Transcendental {
+        fn gemm(GemmPart<'_, Self>);
+    }
+}
+
+/// A product whose shapes have been checked. The threads of a team compute disjoint parts of C.
+pub(crate) struct Gemm<'a, T: Element> {
     steps: &'a Steps,
     a: StepRows<'a, T>,
-    w: &'a Packed<'a, T>,
-    init: Init<'a, T>,
+    b: &'a Packed<'a, T>,
+    initial: InitialC<'a, T, StepRows<'a, T>>,
     c: StepRows<'a, T>,
 }
 
-impl<'a, T: Scalar> Product<'a, T> {
-    /// Checks the shapes, as [`affine_placed`] says.
-    pub(crate) fn new<'l: 'a, 'y: 'a>(
+impl<'a, T: GemmKernels> Gemm<'a, T> {
+    /// Checks the shapes, as [`gemm_mapped`] says.
+    pub(crate) fn new<'l: 'a, 'm: 'a, 'c: 'a>(
         steps: &'a Steps,
-        x: Placed<'l, T>,
-        w: &'a Packed<'a, T>,
-        init: Init<'a, T>,
-        y: &mut Target<'y, T>,
+        a: MappedRows<'l, T>,
+        b: &'a Packed<'a, T>,
+        initial: InitialC<'m, T>,
+        c: &mut MappedRowsMut<'c, T>,
     ) -> Self {
-        assert_eq!(x.array.ncols(), w.k(), "affine: x must be (R, K)");
-        assert_eq!(y.array.ncols(), w.n(), "affine: y must be (R, N)");
-        if let Init::Bias(b) = init {
-            assert_eq!(b.len(), w.n(), "affine: the bias must have N elements");
+        assert_eq!(a.array.ncols(), b.k(), "gemm: a must be (R, K)");
+        assert_eq!(c.array.ncols(), b.n(), "gemm: c must be (R, N)");
+        if let InitialC::Row(row) = initial {
+            assert_eq!(row.len(), b.n(), "gemm: a row must have N elements");
         }
-        Self { steps, a: x.rows(steps), w, init, c: y.rows(steps) }
+        let initial = initial.map(|matrix| {
+            assert_eq!(matrix.array.ncols(), b.n(), "gemm: the initial C must be (R, N)");
+            matrix.rows(steps)
+        });
+        Self { steps, a: a.rows(steps), b, initial, c: c.rows(steps) }
     }
 
     /// Multiply-adds.
     pub(crate) fn work(&self) -> usize {
-        self.steps.rows().saturating_mul(self.w.n()).saturating_mul(self.w.k())
+        self.steps.rows().saturating_mul(self.b.n()).saturating_mul(self.b.k())
     }
 
     /// Computes all rows.
     pub(crate) fn run(&self, ctx: &Context) {
-        let (rows, all) = (self.steps.rows(), self.w.panels.count());
+        let (rows, all) = (self.steps.rows(), self.b.panels.count());
         if rows == 0 || all == 0 {
             return;
         }
         let mut team = ctx.team(self.work(), usize::MAX);
         // Threads share out the rows, or the panels where there are few rows.
-        let (rows_of_part, panels_of_part) = if rows >= LEAST_ROWS * team.size() {
-            (rows.div_ceil(team.size()).clamp(LEAST_ROWS, ROWS_TOGETHER), all)
+        let (rows_of_part, panels_of_part) = if rows >= MIN_THREAD_ROWS * team.size() {
+            (rows.div_ceil(team.size()).clamp(MIN_THREAD_ROWS, MC), all)
         } else {
             (rows, all.div_ceil(team.size()))
         };
@@ -116,84 +124,82 @@ impl<'a, T: Scalar> Product<'a, T> {
             let panel = part % panel_parts * panels_of_part;
             let rows = row..rows.min(row + rows_of_part);
             let panels = panel..all.min(panel + panels_of_part);
-            let mut near = self.room(ctx, rows.len());
-            let near = near.as_mut().map(|room| self.over(room));
-            T::affine(ctx.isa(), Affine { product: self, rows, panels, near });
+            let mut buffer = self.copy_buffer(ctx, rows.len());
+            let copy = buffer.as_mut().map(|buffer| self.copy_in(buffer));
+            T::gemm(ctx.isa(), GemmPart { gemm: self, rows, panels, copy });
         });
     }
 
-    /// A better place for `rows` rows of A, if they are read from there sooner, though they have to be copied: they are read
-    /// once for each panel.
-    pub(crate) fn room<'c>(&self, ctx: &'c Context, rows: usize) -> Option<Scratch<'c, T>> {
-        let again = self.a.scattered() && self.w.panels.count() >= WORTH_A_COPY;
-        again.then(|| ctx.scratch(rows * roomy::<T>(self.w.k())).ok()).flatten() // slower without, but as good
+    /// Memory for a copy of `rows` rows of A, if they are read faster from there: they are read once for each panel.
+    pub(crate) fn copy_buffer<'c>(&self, ctx: &'c Context, rows: usize) -> Option<Scratch<'c, T>> {
+        let again = self.a.scattered() && self.b.panels.count() >= WORTH_A_COPY;
+        // Without memory for a copy it is slower, with the same result.
+        again.then(|| ctx.scratch(rows * padded_leading_dimension::<T>(self.b.k())).ok()).flatten()
+    }
+}
+
+impl<T: Transcendental> Gemm<'_, T> {
+    /// Rows in such memory.
+    fn copy_in(&self, buffer: &mut [T]) -> Matrix<T> {
+        Matrix::over(buffer, padded_leading_dimension::<T>(self.b.k()))
     }
 
-    /// Rows in such a place.
-    fn over(&self, room: &mut [T]) -> Matrix<T> {
-        Matrix::over(room, roomy::<T>(self.w.k()))
-    }
-
-    /// Computes `rows` on this thread, with a [`room`](Self::room) for [`ROWS_TOGETHER`] of them if there is one.
+    /// Computes `rows` on this thread, with a [`copy_buffer`](Self::copy_buffer) for [`MC`] of them if there is one.
     #[inline(always)]
     pub(crate) fn compute<S: Simd<T>>(
         &self,
         s: S,
         rows: Range<usize>,
-        mut near: Option<&mut Scratch<'_, T>>,
+        mut buffer: Option<&mut Scratch<'_, T>>,
     ) {
-        for start in rows.clone().step_by(ROWS_TOGETHER) {
-            let rows = start..rows.end.min(start + ROWS_TOGETHER);
-            let panels = 0..self.w.panels.count();
-            let near = near.as_mut().map(|room| self.over(room));
-            Affine { product: self, rows, panels, near }.run(s);
+        for start in rows.clone().step_by(MC) {
+            let rows = start..rows.end.min(start + MC);
+            let panels = 0..self.b.panels.count();
+            let copy = buffer.as_mut().map(|buffer| self.copy_in(buffer));
+            GemmPart { gemm: self, rows, panels, copy }.run(s);
         }
     }
 }
 
 /// One part of a product.
-pub struct Affine<'a, T: Scalar> {
-    product: &'a Product<'a, T>,
+pub struct GemmPart<'a, T: Element> {
+    gemm: &'a Gemm<'a, T>,
     rows: Range<usize>,
     panels: Range<usize>,
-    /// Where the rows of A are read, if not where they are.
-    near: Option<Matrix<T>>,
+    /// Where a copy of the rows of A is read, if not A itself.
+    copy: Option<Matrix<T>>,
 }
 
-impl<T: Scalar> Task<T> for Affine<'_, T> {
+impl<T: Transcendental> Kernel<T> for GemmPart<'_, T> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd<T>>(self, s: S) {
-        let Self { product: &Product { steps, ref a, w, init, ref c }, rows, panels, near } = self;
-        let mut lists = Lists::new(3, rows.len());
-        let mut lists = lists.of(rows.len());
-        let mut a = a.list_rows(steps, rows.start, lists.next());
-        if let Some(near) = near {
-            let near = near.list(lists.next());
+        let Self { gemm: &Gemm { steps, ref a, b, initial, ref c }, rows, panels, copy } = self;
+        let mut indirection = IndirectionBuffer::new(4, rows.len());
+        let mut slots = indirection.slots(rows.len());
+        let mut a = a.pointers_from(steps, rows.start, slots.next());
+        if let Some(copy) = copy {
+            let copy = copy.pointers(slots.next());
             // SAFETY: A is readable for these rows, and there is room for them.
-            unsafe { copy_rows(s, a, near, &(0..w.k())) };
-            a = near;
+            unsafe { copy_rows(s, a, copy, &(0..b.k())) };
+            a = copy;
         }
-        let c = c.list_rows(steps, rows.start, lists.next());
-        let block = Block::<T, false> {
+        let c = c.pointers_from(steps, rows.start, slots.next());
+        let arguments = Arguments::<T, false> {
             a,
-            w: w.data.as_ptr(),
-            panels: w.panels,
+            w: b.data.as_ptr(),
+            panels: b.panels,
             range: panels,
-            base: match init {
-                Init::Zero => Base::Zero,
-                Init::Bias(bias) => Base::Row(bias.as_ptr()),
-                Init::Accumulate => Base::Rows(c),
-            },
+            initial: initial.map(|matrix| matrix.pointers_from(steps, rows.start, slots.next())),
             c,
-            finish: Finish::Nothing,
-            ahead: None,
-            before: None,
+            epilogue: Epilogue::None,
+            prefetch: None,
+            projection: None,
         };
-        // SAFETY: `affine_placed` has checked the shapes and the places; C is borrowed exclusively, and these rows and
+        // SAFETY: `Gemm::new` has checked the shapes and the row maps; C is borrowed exclusively, and these rows and
         // panels of it are this thread's.
-        unsafe { block.compute(s) };
+        unsafe { arguments.run(s) };
     }
 }
 
@@ -203,7 +209,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::rows::matrix::crowded;
+    use crate::Scalar;
+    use crate::rows::matrix::aliases_4k;
     use crate::testing::{assert_close, contexts, naive_product, random};
 
     fn check<T: Scalar>(rows: usize, k: usize, n: usize, seed: u64) {
@@ -221,17 +228,17 @@ mod tests {
                 }
                 let mut expected = naive_product(x, w.t());
                 let start = match init {
-                    0 => Init::Zero,
+                    0 => InitialC::Zero,
                     1 => {
                         expected += &bias.mapv(T::widen);
-                        Init::Bias(bias.as_slice().unwrap())
+                        InitialC::Row(bias.as_slice().unwrap())
                     }
                     _ => {
                         expected += &before.slice(s![.., 2..n + 2]).mapv(T::widen);
-                        Init::Accumulate
+                        InitialC::InPlace
                     }
                 };
-                affine(&ctx, x, &packed, start, y.slice_mut(s![.., 2..n + 2]));
+                gemm(&ctx, x, &packed, start, y.slice_mut(s![.., 2..n + 2]));
                 assert_close(y.slice(s![.., 2..n + 2]), expected.view(), k + 1, &format!("{ctx:?}"));
                 assert_eq!(y.slice(s![.., ..2]), before.slice(s![.., ..2]), "columns outside");
                 assert_eq!(y.slice(s![.., n + 2..]), before.slice(s![.., n + 2..]), "columns outside");
@@ -259,16 +266,18 @@ mod tests {
 
     /// Rows that are a multiple of 4 KB apart are read from a copy.
     #[test]
-    fn crowded_rows_give_the_same_bits() {
+    fn rows_that_alias_give_the_same_bits() {
         let x = random::<f32>((70, 1024), 1);
-        assert!(crowded::<f32>(x.ncols()) && !crowded::<f32>(roomy::<f32>(x.ncols())));
+        assert!(
+            aliases_4k::<f32>(x.ncols()) && !aliases_4k::<f32>(padded_leading_dimension::<f32>(x.ncols()))
+        );
         let x = x.slice(s![.., 3..80]);
         let w = random::<f32>((77, 200), 2);
         for ctx in contexts() {
             let packed = Packed::new(&ctx, w.view()).unwrap();
             let [mut y, mut expected] = [0, 1].map(|_| Array2::from_elem((70, 200), f32::NAN));
-            affine(&ctx, x, &packed, Init::Zero, y.view_mut());
-            affine(&ctx, x.to_owned().view(), &packed, Init::Zero, expected.view_mut());
+            gemm(&ctx, x, &packed, InitialC::Zero, y.view_mut());
+            gemm(&ctx, x.to_owned().view(), &packed, InitialC::Zero, expected.view_mut());
             assert_eq!(y, expected, "{ctx:?}");
         }
     }

@@ -1,31 +1,33 @@
-//! The innermost loops: R rows of A by P panels of W, with all sums in registers.
+//! The microkernel, the innermost loops: R rows of A by P panels of W, with all sums in registers.
 //!
 //! ```text
-//! acc[R][P][V] = init
+//! acc[R][P][V] = initial C
 //! for k in 0..K                             one chain of fused multiply-adds an element, k ascending
-//!   acc[r][p][v] += A[r, k] · W[k, p, v]    (before it the same for a second pair A', W', if there is one)
-//! C = f(acc)                                one row, or a derivative; else f is a second pass over the tile
+//!   acc[r][p][v] += A[r, k] · W[k, p, v]    (before it the same for A', W' of a projection)
+//! C = f(acc)                                if f is short, or one row; else f is a second pass over the tile
 //! ```
 //!
 //! A panel of 1024 rows takes 128 KB with the widest vectors, more than a first cache: each tile reads it from the second
-//! one, and asks for its lines some rows ahead. A tile of so few rows that it has more vectors does not: it would be slower.
+//! one, and prefetches its lines some rows ahead. A tile that has more vectors than rows does not: it would be slower.
 
 use std::hint::black_box;
 
-use crate::Scalar;
-use crate::gemm::arguments::{Base, Block, Finish, Tile};
-use crate::pointwise::activation::{Lanewise, Relu, ReluGrad, Sigmoid, SigmoidGrad, Tanh, TanhGrad};
-use crate::rows::matrix::{Rows, load, store};
-use crate::simd::{CACHE_LINE, INTO_FIRST_CACHE, Simd, prefetch};
+use crate::gemm::arguments::{Arguments, Tile};
+use crate::gemm::terms::{Epilogue, InitialC};
+use crate::pointwise::activation::{Derivative, Lanewise, Value, with_function};
+use crate::pointwise::exp::Transcendental;
+use crate::rows::indirection::RowPointers;
+use crate::simd::cache::{CACHE_LINE, INTO_FIRST_CACHE, prefetch};
+use crate::simd::vector::{Simd, load, store};
 
-/// Rows of a panel by which its lines are asked for ahead. With 1024 units a training step takes 5 % less time on a Zen 5
+/// Rows of a panel by which its lines are prefetched ahead. With 1024 units a training step takes 5 % less time on a Zen 5
 /// if that is 32 rows or more, and not 8; with up to 768 it is the same.
 const ROWS_AHEAD: usize = 32;
 
-impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
+impl<T: Transcendental, const PACKED_A: bool> Arguments<'_, T, PACKED_A> {
     /// R rows by P panels of V vectors each; the last vector has `last` columns.
     #[inline(always)]
-    pub(crate) fn product<S: Simd<T>, const R: usize, const P: usize, const V: usize>(
+    pub(crate) fn microkernel<S: Simd<T>, const R: usize, const P: usize, const V: usize>(
         &self,
         s: S,
         at: &Tile,
@@ -37,10 +39,11 @@ impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
         let lanes = |p: usize, v: usize| if p + 1 == P && v + 1 == V { last } else { S::LANES };
 
         let mut acc = [[[s.splat(T::zero()); V]; P]; R];
-        let from = match self.base {
-            Base::Zero => None,
-            Base::Row(from) => Some([from; R]),
-            Base::Rows(from) => Some(part(from, row)),
+        let from = match self.initial {
+            InitialC::Zero => None,
+            InitialC::Row(from) => Some([from.as_ptr(); R]),
+            InitialC::InPlace => Some(part(self.c, row)),
+            InitialC::Matrix(from) => Some(part(from, row)),
         };
         if let Some(from) = from {
             for (r, acc) in acc.iter_mut().enumerate() {
@@ -56,25 +59,25 @@ impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
 
         let start = panel * self.panels.width();
         let own = Factors { a: self.a, w: self.w.wrapping_add(start * self.panels.k), k: self.panels.k };
-        let before = self.before.filter(|_| !COLUMNS).map(|before| Factors {
-            a: before.a,
-            w: before.w.wrapping_add(start * before.k),
-            k: before.k,
+        let projection = self.projection.filter(|_| !PACKED_A).map(|projection| Factors {
+            a: projection.a,
+            w: projection.w.wrapping_add(start * projection.k),
+            k: projection.k,
         });
         // One loop for both products: this code is compiled for every form of a tile.
-        let mut next = before.or(Some(own));
-        let mut behind = before.map(|_| own);
+        let mut next = projection.or(Some(own));
+        let mut behind = projection.map(|_| own);
         while let Some(Factors { a, w, k }) = next {
-            let a: [_; R] = if COLUMNS { [a[row]; R] } else { part(a, row) };
+            let a: [_; R] = if PACKED_A { [a[row]; R] } else { part(a, row) };
             for i in 0..k {
                 let w = w.wrapping_add(i * stored);
-                // The shorter side of a tile stays in registers, and the other comes one by one: so 12 accumulators find
-                // room beside it even among 16.
+                // The shorter side of a tile stays in registers, and the other comes one by one: so 12 accumulators fit
+                // even into 16 registers.
                 if R < P * V {
                     let mut left = [s.splat(T::zero()); R];
                     for (r, left) in left.iter_mut().enumerate() {
                         // SAFETY: A is readable there: i < K.
-                        *left = s.splat(unsafe { *element::<T, R, COLUMNS>(&a, i, r) });
+                        *left = s.splat(unsafe { *element::<T, R, PACKED_A>(&a, i, r) });
                     }
                     for p in 0..P {
                         for v in 0..V {
@@ -99,7 +102,7 @@ impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
                     }
                     for (r, acc) in acc.iter_mut().enumerate() {
                         // SAFETY: A is readable there: i < K.
-                        let left = s.splat(unsafe { *element::<T, R, COLUMNS>(&a, i, r) });
+                        let left = s.splat(unsafe { *element::<T, R, PACKED_A>(&a, i, r) });
                         for (acc, right) in acc.iter_mut().zip(&right) {
                             for (acc, right) in acc.iter_mut().zip(right) {
                                 *acc = s.mul_add(left, *right, *acc);
@@ -110,10 +113,10 @@ impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
             }
             next = behind.take();
         }
-        // x + (-0) is x to the bit, but another value to the compiler: the loop's sums end here. Else it weighs them with
-        // whatever comes before and after when it gives registers away, and with 16 of them stores some at every turn of
-        // the loop, which then takes 1.1 to 1.6 times as long. `test/loops.test.ts` looks at the compiled loops. No
-        // `array::map`: that may become a call, which takes its array in memory.
+        // x + (-0) is x to the bit, but another value to the compiler: the loop's sums end here. Otherwise the allocation of
+        // registers weighs them with what comes before and after, and with 16 registers stores some at every turn of the
+        // loop, which then takes 1.1 to 1.6 times as long. A test looks at the compiled loops. No `array::map`: that may
+        // become a call, which takes its array in memory.
         let nothing = s.splat(black_box(-T::zero()));
         let last_turn = acc;
         let mut acc = [[[nothing; V]; P]; R];
@@ -125,18 +128,17 @@ impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
             }
         }
 
-        // Columns of A are for gradients of weights, which end with the product; the code of the others is left out.
-        if !COLUMNS {
+        // A packed A is for gradients of weights, which have no epilogue; its code is left out.
+        if !PACKED_A {
             let acc = &mut acc;
-            match self.finish {
-                Finish::TanhGrad(h) => self.finish_product(s, at, last, h, TanhGrad, acc),
-                Finish::ReluGrad(h) => self.finish_product(s, at, last, h, ReluGrad, acc),
-                // The next step of one sequence waits for its row: a second pass would have to wait for this one's stores.
-                Finish::SigmoidGrad(h) if R == 1 => self.finish_product(s, at, last, h, SigmoidGrad, acc),
-                Finish::Tanh if R == 1 => self.finish_product(s, at, last, self.c, Tanh, acc),
-                Finish::Relu if R == 1 => self.finish_product(s, at, last, self.c, Relu, acc),
-                Finish::Sigmoid if R == 1 => self.finish_product(s, at, last, self.c, Sigmoid, acc),
-                _ => {}
+            match self.epilogue {
+                Epilogue::None => {}
+                Epilogue::Activation(f) => {
+                    with_function!(f, f => self.epilogue_in_registers(s, at, last, self.c, Value(f), acc));
+                }
+                Epilogue::Derivative(f, y) => {
+                    with_function!(f, f => self.epilogue_in_registers(s, at, last, y, Derivative(f), acc));
+                }
             }
         }
 
@@ -153,48 +155,53 @@ impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
         }
     }
 
-    /// acc = f(acc, h) for the accumulators of a product: a derivative is short enough to be compiled into each form.
+    /// acc = f(acc, y), if f is short or the tile has one row: the next step of one sequence waits for its row, and a second
+    /// pass would have to wait for this one's stores.
     #[inline(always)]
-    #[allow(clippy::too_many_arguments)] // the place of a product, and what is done there
-    fn finish_product<S: Simd<T>, const R: usize, const P: usize, const V: usize>(
+    #[allow(clippy::too_many_arguments)] // the place of a tile, and what is done there
+    fn epilogue_in_registers<S: Simd<T>, F: Lanewise<T>, const R: usize, const P: usize, const V: usize>(
         &self,
         s: S,
         at: &Tile,
         last: usize,
-        h: Rows<'_, T>,
-        f: impl Lanewise<T>,
+        y: RowPointers<'_, T>,
+        f: F,
         acc: &mut [[[S::V; V]; P]; R],
     ) {
-        let h: [_; R] = part(h, at.row);
+        if R > 1 && !F::SHORT {
+            return;
+        }
+        let y: [_; R] = part(y, at.row);
         for (r, acc) in acc.iter_mut().enumerate() {
             for (p, acc) in acc.iter_mut().enumerate() {
                 for (v, acc) in acc.iter_mut().enumerate() {
                     let lanes = if p + 1 == P && v + 1 == V { last } else { S::LANES };
-                    let h = h[r].wrapping_add(at.column + (p * V + v) * S::LANES);
-                    // SAFETY: the matrix of `finish` has these lanes, by the conditions of the block.
-                    *acc = f.apply(s, *acc, unsafe { load(s, h, lanes) });
+                    let y = y[r].wrapping_add(at.column + (p * V + v) * S::LANES);
+                    // SAFETY: the matrix of the epilogue has these lanes, by the conditions of the block.
+                    *acc = f.apply(s, *acc, unsafe { load(s, y, lanes) });
                 }
             }
         }
     }
 }
 
-/// A product A W for a tile: the rows of A, of K elements, and the tile's panels of W.
+/// The factors of a product for a tile: the rows of A, of K elements, and the tile's panels of W.
 #[derive(Clone, Copy)]
 struct Factors<'a, T> {
-    a: Rows<'a, T>,
+    a: RowPointers<'a, T>,
     w: *const T,
     k: usize,
 }
 
 /// The R rows from `row` on.
 #[inline(always)]
-fn part<T, const R: usize>(rows: Rows<'_, T>, row: usize) -> [*const T; R] {
+fn part<T, const R: usize>(rows: RowPointers<'_, T>, row: usize) -> [*const T; R] {
     *rows[row..].first_chunk().expect("a tile lies within its block")
 }
 
-/// Where element k of row r of a tile of R rows is: its rows may be anywhere, or lie in one packed tile, which all begin at.
+/// Where element k of row r of a tile of R rows is: its rows may be anywhere, or lie in one packed tile, whose start is the
+/// only pointer.
 #[inline(always)]
-fn element<T, const R: usize, const COLUMNS: bool>(rows: &[*const T; R], k: usize, r: usize) -> *const T {
-    if COLUMNS { rows[0].wrapping_add(k * R + r) } else { rows[r].wrapping_add(k) }
+fn element<T, const R: usize, const PACKED_A: bool>(rows: &[*const T; R], k: usize, r: usize) -> *const T {
+    if PACKED_A { rows[0].wrapping_add(k * R + r) } else { rows[r].wrapping_add(k) }
 }

@@ -8,3 +8,4 @@ mod microkernel;
 pub(crate) mod operand;
 pub(crate) mod pack;
 mod row_sums;
+pub(crate) mod terms;

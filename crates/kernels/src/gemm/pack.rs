@@ -8,11 +8,14 @@ use std::ops::Range;
 
 use ndarray::ArrayView2;
 
-use crate::gemm::operand::Source;
+use crate::gemm::operand::OperandRows;
 use crate::rows::matrix::{Matrix, matrix};
-use crate::runtime::context::MULTIPLY_ADDS_OF_AN_ELEMENT;
-use crate::simd::{CACHE_LINE, Simd, Task};
-use crate::{AllocError, Context, Scalar, Scratch};
+use crate::runtime::context::{Context, MACS_PER_ELEMENT};
+use crate::runtime::scratch::{AllocError, Scratch};
+use crate::simd::cache::CACHE_LINE;
+use crate::simd::dispatch::{Lanes, compile_kernels};
+use crate::simd::element::Element;
+use crate::simd::vector::{Kernel, Simd};
 
 /// Vectors in a panel's row.
 pub(crate) const PANEL_VECTORS: usize = 2;
@@ -63,8 +66,7 @@ impl Panels {
         p * self.width() * self.k
     }
 
-    /// Panels that a few rows are multiplied by before the next ones, where they come back to the last ones first: as few
-    /// as leave enough accumulators, 64 columns of f32.
+    /// Panels of a group in serpentine order: as few as leave enough accumulators, 64 columns of f32.
     pub(crate) fn group<T>(&self) -> usize {
         if self.lanes * size_of::<T>() == CACHE_LINE { 2 } else { 4 }
     }
@@ -75,29 +77,34 @@ impl Panels {
     }
 }
 
-/// The panels `range` in groups of `group`, the last of which may be smaller, from the first to the last or back.
+/// The panels `range` in groups of `group`, the last of which may be smaller, from the first to the last or descending.
 ///
-/// Where few rows are multiplied by the same weights again and again, and those are too large for the first cache, taking
-/// turns between the two orders finds the group that was the last still there.
+/// Few rows read each weight once and do little with it, so they are as fast as the cache that holds the weights. Where the
+/// same weights come again and again and do not fit the first cache, the serpentine order (ascending and descending in
+/// turns) finds the last group still cached.
 #[inline(always)]
-pub(crate) fn groups(range: Range<usize>, group: usize, back: bool) -> impl Iterator<Item = Range<usize>> {
-    // Most are one group, and have no time for a division.
+pub(crate) fn panel_groups(
+    range: Range<usize>,
+    group: usize,
+    descending: bool,
+) -> impl Iterator<Item = Range<usize>> {
+    // Most are one group, which leaves no time for a division.
     let count =
         if range.len() <= group { usize::from(!range.is_empty()) } else { range.len().div_ceil(group) };
     (0..count).map(move |i| {
-        let start = range.start + group * if back { count - 1 - i } else { i };
+        let start = range.start + group * if descending { count - 1 - i } else { i };
         start..range.end.min(start + group)
     })
 }
 
 /// A matrix W of shape (K, N) in column panels.
 #[derive(Debug)]
-pub struct Packed<'a, T: Scalar> {
+pub struct Packed<'a, T: Element> {
     pub(crate) panels: Panels,
     pub(crate) data: Scratch<'a, T>,
 }
 
-impl<'a, T: Scalar> Packed<'a, T> {
+impl<'a, T: PackKernels> Packed<'a, T> {
     /// Packs `w`, of shape (K, N) and any strides: pass `weight.t()` to multiply by Wᵀ.
     ///
     /// # Errors
@@ -105,14 +112,15 @@ impl<'a, T: Scalar> Packed<'a, T> {
     /// [`AllocError`] if there is not enough memory.
     pub fn new(ctx: &'a Context, w: ArrayView2<'_, T>) -> Result<Self, AllocError> {
         let (k, n) = w.dim();
-        let panels = Panels { k, n, lanes: T::lanes(ctx.isa()) };
+        let panels = Panels { k, n, lanes: ctx.isa().lanes::<T>() };
         let len = panels.len().ok_or(AllocError { bytes: usize::MAX })?;
         let mut data = ctx.scratch(len)?;
         if w.is_empty() {
             return Ok(Self { panels, data });
         }
         let contiguous_k = w.strides()[0] == 1 && w.strides()[1] != 1;
-        let (view, from) = if contiguous_k { (w.t(), From::Columns) } else { (w, From::Rows) };
+        let (view, contiguous) =
+            if contiguous_k { (w.t(), Contiguous::Columns) } else { (w, Contiguous::Rows) };
         let copy;
         let w = if view.ncols() <= 1 || view.strides()[1] == 1 {
             matrix(view)
@@ -121,17 +129,19 @@ impl<'a, T: Scalar> Packed<'a, T> {
             copy = view.as_standard_layout();
             matrix(copy.view())
         };
-        let w = Shared(w);
+        let w = ReadOnly(w);
         let parts = data.chunks_mut(panels.width() * k).enumerate();
-        let work = MULTIPLY_ADDS_OF_AN_ELEMENT.saturating_mul(len);
+        let work = MACS_PER_ELEMENT.saturating_mul(len);
         let packed: Result<(), AllocError> = ctx.each(work, parts, |ctx, (panel, data)| {
-            T::pack(ctx.isa(), Pack { panels, panel, from, w: &w, data });
+            T::pack(ctx.isa(), PackPanel { panels, panel, contiguous, w: &w, data });
             Ok(())
         });
         packed?;
         Ok(Self { panels, data })
     }
+}
 
+impl<T: Element> Packed<'_, T> {
     /// K, the length of the inner product.
     pub fn k(&self) -> usize {
         self.panels.k
@@ -143,30 +153,37 @@ impl<'a, T: Scalar> Packed<'a, T> {
     }
 }
 
-/// Which of W's sides is contiguous.
+/// Which side of W is contiguous.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum From {
+enum Contiguous {
     /// Rows: the matrix is W.
     Rows,
     /// Columns: the matrix is Wᵀ.
     Columns,
 }
 
-/// W, which the threads read.
-struct Shared<T>(Matrix<T>);
+/// A matrix that threads only read.
+struct ReadOnly<T>(Matrix<T>);
 // SAFETY: it is only read.
-unsafe impl<T: Scalar> Sync for Shared<T> {}
+unsafe impl<T: Element> Sync for ReadOnly<T> {}
+
+compile_kernels! {
+    /// The kernel of [`Packed::new`].
+    PackKernels: Lanes {
+        fn pack(PackPanel<'_, Self>);
+    }
+}
 
 /// Packs one panel.
-pub struct Pack<'a, T> {
+pub struct PackPanel<'a, T> {
     panels: Panels,
     panel: usize,
-    from: From,
-    w: &'a Shared<T>,
+    contiguous: Contiguous,
+    w: &'a ReadOnly<T>,
     data: &'a mut [T],
 }
 
-impl<T: Scalar> Task<T> for Pack<'_, T> {
+impl<T: Element> Kernel<T> for PackPanel<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd<T>>(self, s: S) {
@@ -174,15 +191,15 @@ impl<T: Scalar> Task<T> for Pack<'_, T> {
         let columns = self.panels.columns(self.panel);
         let stored = self.panels.stored(self.panel);
         let w = &self.w.0;
-        match self.from {
-            From::Rows => {
+        match self.contiguous {
+            Contiguous::Rows => {
                 assert!(self.data.len() >= k * stored, "a panel has K rows");
                 // SAFETY: W has K rows with these columns; there is room for them in whole vectors.
                 unsafe {
-                    Source::of(*w).pack(s, &(0..k), &columns, PANEL_VECTORS * S::LANES, true, self.data)
+                    OperandRows::of(*w).pack(s, &(0..k), &columns, PANEL_VECTORS * S::LANES, true, self.data)
                 };
             }
-            From::Columns => {
+            Contiguous::Columns => {
                 if columns.len() < stored {
                     self.data.fill(T::zero());
                 }
@@ -207,7 +224,7 @@ impl<T: Scalar> Task<T> for Pack<'_, T> {
 /// - `from` is readable for `width` rows of `rows` elements, `to` writable for `rows` rows of `width`, and they
 ///   do not overlap.
 #[inline(always)]
-unsafe fn transpose<T: Scalar, S: Simd<T>>(
+unsafe fn transpose<T: Element, S: Simd<T>>(
     s: S,
     from: *const T,
     from_stride: usize,
@@ -231,17 +248,6 @@ unsafe fn transpose<T: Scalar, S: Simd<T>>(
     }
 }
 
-/// Asks an instruction set for its number of lanes.
-pub(crate) struct Lanes;
-
-impl<T: Scalar> Task<T> for Lanes {
-    type Output = usize;
-    #[inline(always)]
-    fn run<S: Simd<T>>(self, _: S) -> usize {
-        S::LANES
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use ndarray::Array2;
@@ -250,8 +256,8 @@ mod tests {
     use crate::Isa;
 
     #[test]
-    fn groups_go_there_and_back() {
-        let list = |range, back| groups(range, 4, back).collect::<Vec<_>>();
+    fn groups_ascend_and_descend() {
+        let list = |range, descending| panel_groups(range, 4, descending).collect::<Vec<_>>();
         assert_eq!(list(3..13, false), [3..7, 7..11, 11..13]);
         assert_eq!(list(3..13, true), [11..13, 7..11, 3..7]);
         assert_eq!(list(2..7, true), [6..7, 2..6]);

@@ -1,4 +1,4 @@
-//! Activations and their derivatives, elementwise.
+//! The activations and their derivatives: one list, which every kernel and every caller uses.
 //!
 //! # tanh
 //!
@@ -15,135 +15,107 @@
 //! 1 / (1 + e^-x) = e^-|x| / (1 + e^-|x|) for x < 0, else 1 / (1 + e^-|x|): nothing overflows, and small results keep
 //! all their digits. Where e^-|x| is below the normal numbers it counts as 0.
 //!
-//! # The exponential
-//!
-//! e^y = 2ⁿ e^r with n = round(y / ln 2) and r = y - n ln 2, ln 2 in two parts so that r keeps its bits.
-//! NaN passes through: every minimum and selection keeps the operand that holds it. The coefficients are
-//! this project's own, fitted by `fit/tanh.py`, which states their errors.
-//!
 //! # Derivatives
 //!
-//! Written in the output h = f(x): tanh' = 1 - h², relu' = 1 where h > 0 and 0 elsewhere, at 0 too;
-//! sigmoid' = h (1 - h).
+//! Written in the output y = f(x): tanh' = 1 - y², relu' = 1 where y > 0 and 0 elsewhere, at 0 too;
+//! sigmoid' = y (1 - y).
+//!
+//! NaN passes through all of them: every minimum and selection keeps the operand that holds it.
 
-#![allow(clippy::excessive_precision)] // coefficients with the digits that fit/tanh.py prints
+use crate::pointwise::exp::{Transcendental, exponential, polynomial};
+use crate::runtime::context::Context;
+use crate::simd::dispatch::compile_kernels;
+use crate::simd::element::Element;
+use crate::simd::vector::{Kernel, Simd};
 
-use crate::simd::{Simd, Task};
-use crate::{Context, Scalar};
-
-/// Coefficients of tanh for one element type.
-#[derive(Debug)]
-pub struct TanhTable<T: 'static> {
-    /// P and Q in rising powers of x²; fitted up to |x| = 1.25.
-    p: &'static [T],
-    q: &'static [T],
-    /// e^r in rising powers of r, for |r| ≤ ln 2 / 2.
-    exp: &'static [T],
-    /// From here on tanh is 1 in this type: half the distance to the number below 1 exceeds 1 - tanh.
-    saturated: T,
-    /// ln 2 = `ln2_high` + `ln2_low`, the first with enough trailing zeros for exact products with n.
-    ln2_high: T,
-    ln2_low: T,
-    /// The smallest |x| from which e^-|x| counts as 0: a whole number, below which its exponent is a normal one.
-    vanished: T,
-    /// 1.5 · 2^(mantissa bits): adding and subtracting it rounds to an integer.
-    magic: T,
+/// An activation f.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// x.
+    Identity,
+    /// The hyperbolic tangent, within 2 units in the last place.
+    Tanh,
+    /// max(x, 0).
+    Relu,
+    /// 1 / (1 + e^-x), within 3 units in the last place where that is a normal number.
+    Sigmoid,
 }
 
-/// Errors relative to tanh before rounding: fit 1.3e-9, exponential 3.1e-9 (a unit in the last place is
-/// 6e-8 to 1.2e-7).
-pub(crate) static TANH_F32: TanhTable<f32> = TanhTable {
-    p: &[-0.333_333_302_018_207_34, -0.014_615_911_564_683_309],
-    q: &[1.0, 0.443_847_051_287_841_6, 0.015_635_690_826_771_235],
-    exp: &[
-        1.0,
-        1.0,
-        0.499_999_934_451_554_56,
-        0.166_665_206_276_328_06,
-        0.041_668_388_694_271_61,
-        0.008_368_715_598_028_53,
-        0.001_381_454_870_901_040_7,
-    ],
-    saturated: 9.2,
-    ln2_high: 0.693_359_375,
-    ln2_low: -2.121_944_4e-4,
-    vanished: 87.0,
-    magic: 12_582_912.0,
-};
+/// Runs `$body` with `$f` the [`Function`] of an [`Activation`]. The body is compiled once for each of them, so the choice
+/// stays outside its loops.
+macro_rules! with_function {
+    ($activation:expr, $f:ident => $body:expr) => {{
+        use $crate::pointwise::activation as list;
+        match $activation {
+            list::Activation::Identity => {
+                let $f = list::Identity;
+                $body
+            }
+            list::Activation::Tanh => {
+                let $f = list::Tanh;
+                $body
+            }
+            list::Activation::Relu => {
+                let $f = list::Relu;
+                $body
+            }
+            list::Activation::Sigmoid => {
+                let $f = list::Sigmoid;
+                $body
+            }
+        }
+    }};
+}
+pub(crate) use with_function;
 
-/// Errors relative to tanh before rounding: fit 1.7e-17, exponential 3.6e-18 (a unit in the last place is
-/// 1.1e-16 to 2.2e-16).
-pub(crate) static TANH_F64: TanhTable<f64> = TanhTable {
-    p: &[
-        -0.333_333_333_333_332_35,
-        -0.021_393_406_520_917_827,
-        -0.000_242_499_918_116_652_47,
-        -1.696_351_947_179_750_6e-8,
-    ],
-    q: &[1.0, 0.464_180_219_562_700_4, 0.024_494_825_674_996_355, 0.000_253_458_838_836_732_48],
-    exp: &[
-        1.0,
-        1.0,
-        0.500_000_000_000_001_06,
-        0.166_666_666_666_664_14,
-        0.041_666_666_666_530_22,
-        0.008_333_333_333_493_35,
-        0.001_388_888_894_360_754_5,
-        0.000_198_412_695_089_333_08,
-        0.000_024_801_493_128_091_15,
-        2.755_758_431_837_436_5e-6,
-        2.763_023_615_768_817_7e-7,
-        2.500_069_644_112_616e-8,
-    ],
-    saturated: 19.5,
-    ln2_high: 0.693_147_180_369_123_8,
-    ln2_low: 1.908_214_929_270_587_7e-10,
-    vanished: 708.0,
-    magic: 6_755_399_441_055_744.0,
-};
+/// An activation by the vector.
+///
+/// A trait and no closure: a closure that the compiler does not inline would lose the target features of the
+/// kernel around it, and with them all speed.
+pub(crate) trait Function<T: Element>: Copy {
+    /// Whether f is short enough to be compiled into every form of the microkernel, and whether f' is.
+    const SHORT: [bool; 2];
+
+    /// f(x).
+    fn value<S: Simd<T>>(self, s: S, x: S::V) -> S::V;
+
+    /// dy · f'(x), for y = f(x).
+    fn derivative<S: Simd<T>>(self, s: S, dy: S::V, y: S::V) -> S::V;
+}
+
+/// x.
+#[derive(Clone, Copy)]
+pub(crate) struct Identity;
+
+impl<T: Transcendental> Function<T> for Identity {
+    const SHORT: [bool; 2] = [true, true];
+
+    #[inline(always)]
+    fn value<S: Simd<T>>(self, _s: S, x: S::V) -> S::V {
+        x
+    }
+
+    #[inline(always)]
+    fn derivative<S: Simd<T>>(self, _s: S, dy: S::V, _y: S::V) -> S::V {
+        dy
+    }
+}
 
 /// Up to here tanh is x plus a correction. The fit holds up to 1.25, but the errors of the correction grow with it: from
 /// 0.79 on it falls back by a unit in the last place here and there, and beyond 1 it errs by more than 2. With this
 /// bound the largest error is 1.10 units (`tanh_f32_of_every_float`).
 const NEAR: f64 = 0.75;
 
-/// Σ c_i x^i.
-#[inline(always)]
-fn polynomial<T: Scalar, S: Simd<T>>(s: S, c: &[T], x: S::V) -> S::V {
-    let mut sum = s.splat(c[c.len() - 1]);
-    for &c in c[..c.len() - 1].iter().rev() {
-        sum = s.mul_add(sum, x, s.splat(c));
-    }
-    sum
-}
-
-/// e^y as a pair (e^r, 2ⁿ) whose product it is, for y whose n is the exponent of a normal number.
-#[inline(always)]
-fn exponential<T: Scalar, S: Simd<T>>(s: S, table: &TanhTable<T>, y: S::V) -> (S::V, S::V) {
-    let magic = s.splat(table.magic);
-    let n = s.sub(s.mul_add(y, s.splat(T::from_f64(std::f64::consts::LOG2_E)), magic), magic);
-    let r = s.neg_mul_add(n, s.splat(table.ln2_high), y);
-    let r = s.neg_mul_add(n, s.splat(table.ln2_low), r);
-    (polynomial(s, table.exp, r), s.exp2i(n))
-}
-
-/// A function of two vectors, lane by lane.
-///
-/// A trait and no closure: a closure that the compiler does not inline would lose the target features of the
-/// kernel around it, and with them all speed.
-pub(crate) trait Lanewise<T: Scalar>: Copy {
-    /// f(x, h).
-    fn apply<S: Simd<T>>(self, s: S, x: S::V, h: S::V) -> S::V;
-}
-
-/// tanh x, whatever h.
+/// tanh x.
 #[derive(Clone, Copy)]
 pub(crate) struct Tanh;
 
-impl<T: Scalar> Lanewise<T> for Tanh {
+impl<T: Transcendental> Function<T> for Tanh {
+    const SHORT: [bool; 2] = [false, true];
+
     #[inline(always)]
-    fn apply<S: Simd<T>>(self, s: S, x: S::V, _: S::V) -> S::V {
-        let table = T::tanh_table();
+    fn value<S: Simd<T>>(self, s: S, x: S::V) -> S::V {
+        let table = T::coefficients();
         let [one, minus_two] = [s.splat(T::one()), s.splat(T::from_f64(-2.0))];
         let size = s.abs(x);
         let small = s.le(size, s.splat(T::from_f64(NEAR)));
@@ -161,27 +133,42 @@ impl<T: Scalar> Lanewise<T> for Tanh {
         let denominator = s.select(small, q, exp_plus_one);
         s.copysign(s.add(base, s.div(numerator, denominator)), x)
     }
-}
 
-/// max(x, 0), whatever h; NaN stays NaN.
-#[derive(Clone, Copy)]
-pub(crate) struct Relu;
-
-impl<T: Scalar> Lanewise<T> for Relu {
     #[inline(always)]
-    fn apply<S: Simd<T>>(self, s: S, x: S::V, _: S::V) -> S::V {
-        s.max(s.splat(T::zero()), x)
+    fn derivative<S: Simd<T>>(self, s: S, dy: S::V, y: S::V) -> S::V {
+        s.mul(dy, s.neg_mul_add(y, y, s.splat(T::one())))
     }
 }
 
-/// 1 / (1 + e^-x), whatever h.
+/// max(x, 0); NaN stays NaN.
+#[derive(Clone, Copy)]
+pub(crate) struct Relu;
+
+impl<T: Transcendental> Function<T> for Relu {
+    const SHORT: [bool; 2] = [false, true];
+
+    #[inline(always)]
+    fn value<S: Simd<T>>(self, s: S, x: S::V) -> S::V {
+        s.max(s.splat(T::zero()), x)
+    }
+
+    #[inline(always)]
+    fn derivative<S: Simd<T>>(self, s: S, dy: S::V, y: S::V) -> S::V {
+        let zero = s.splat(T::zero());
+        s.select(s.le(y, zero), zero, dy)
+    }
+}
+
+/// 1 / (1 + e^-x).
 #[derive(Clone, Copy)]
 pub(crate) struct Sigmoid;
 
-impl<T: Scalar> Lanewise<T> for Sigmoid {
+impl<T: Transcendental> Function<T> for Sigmoid {
+    const SHORT: [bool; 2] = [false, false];
+
     #[inline(always)]
-    fn apply<S: Simd<T>>(self, s: S, x: S::V, _: S::V) -> S::V {
-        let table = T::tanh_table();
+    fn value<S: Simd<T>>(self, s: S, x: S::V) -> S::V {
+        let table = T::coefficients();
         let [zero, one] = [s.splat(T::zero()), s.splat(T::one())];
         let size = s.abs(x);
         let (exp, power) = exponential(s, table, s.sub(zero, size));
@@ -189,62 +176,46 @@ impl<T: Scalar> Lanewise<T> for Sigmoid {
         let exp = s.select(s.le(s.splat(table.vanished), size), zero, s.mul(exp, power));
         s.div(s.select(s.le(x, zero), exp, one), s.add(one, exp))
     }
-}
 
-/// x · sigmoid'(z) for h = sigmoid z.
-#[derive(Clone, Copy)]
-pub(crate) struct SigmoidGrad;
-
-impl<T: Scalar> Lanewise<T> for SigmoidGrad {
     #[inline(always)]
-    fn apply<S: Simd<T>>(self, s: S, x: S::V, h: S::V) -> S::V {
-        s.mul(s.mul(x, s.sub(s.splat(T::one()), h)), h)
+    fn derivative<S: Simd<T>>(self, s: S, dy: S::V, y: S::V) -> S::V {
+        s.mul(s.mul(dy, s.sub(s.splat(T::one()), y)), y)
     }
 }
 
-/// x · tanh'(z) for h = tanh z.
-#[derive(Clone, Copy)]
-pub(crate) struct TanhGrad;
+/// A function of two vectors: a [`Function`]'s value, or its derivative.
+pub(crate) trait Lanewise<T: Element>: Copy {
+    /// Whether it is short, as [`Function::SHORT`] says.
+    const SHORT: bool;
 
-impl<T: Scalar> Lanewise<T> for TanhGrad {
+    /// Of the vectors a and b.
+    fn apply<S: Simd<T>>(self, s: S, a: S::V, b: S::V) -> S::V;
+}
+
+/// f(a), whatever b.
+#[derive(Clone, Copy)]
+pub(crate) struct Value<F>(pub(crate) F);
+
+impl<T: Element, F: Function<T>> Lanewise<T> for Value<F> {
+    const SHORT: bool = F::SHORT[0];
+
     #[inline(always)]
-    fn apply<S: Simd<T>>(self, s: S, x: S::V, h: S::V) -> S::V {
-        s.mul(x, s.neg_mul_add(h, h, s.splat(T::one())))
+    fn apply<S: Simd<T>>(self, s: S, a: S::V, _: S::V) -> S::V {
+        self.0.value(s, a)
     }
 }
 
-/// x · relu'(z) for h = relu z.
+/// a · f'(x), for b = f(x).
 #[derive(Clone, Copy)]
-pub(crate) struct ReluGrad;
+pub(crate) struct Derivative<F>(pub(crate) F);
 
-impl<T: Scalar> Lanewise<T> for ReluGrad {
+impl<T: Element, F: Function<T>> Lanewise<T> for Derivative<F> {
+    const SHORT: bool = F::SHORT[1];
+
     #[inline(always)]
-    fn apply<S: Simd<T>>(self, s: S, x: S::V, h: S::V) -> S::V {
-        let zero = s.splat(T::zero());
-        s.select(s.le(h, zero), zero, x)
+    fn apply<S: Simd<T>>(self, s: S, a: S::V, b: S::V) -> S::V {
+        self.0.derivative(s, a, b)
     }
-}
-
-/// A function of one array.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unary {
-    /// The hyperbolic tangent, within 2 units in the last place.
-    Tanh,
-    /// max(x, 0).
-    Relu,
-    /// 1 / (1 + e^-x), within 3 units in the last place where that is a normal number.
-    Sigmoid,
-}
-
-/// A function of two arrays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Binary {
-    /// g · (1 - h²): the gradient before a tanh whose output is h.
-    TanhGrad,
-    /// g where h > 0, else 0: the gradient before a relu whose output is h.
-    ReluGrad,
-    /// g · h (1 - h): the gradient before a sigmoid whose output is h.
-    SigmoidGrad,
 }
 
 /// out = f(x), elementwise.
@@ -252,60 +223,69 @@ pub enum Binary {
 /// # Panics
 ///
 /// If the lengths differ.
-pub fn map<T: Scalar>(ctx: &Context, f: Unary, x: &[T], out: &mut [T]) {
-    assert_eq!(x.len(), out.len(), "map: x and out differ in length");
-    T::map(ctx.isa(), Map { f, x, out });
+pub fn activate<T: ActivationKernels>(ctx: &Context, f: Activation, x: &[T], out: &mut [T]) {
+    assert_eq!(x.len(), out.len(), "activate: x and out differ in length");
+    T::activate(ctx.isa(), Activate { f, x, out });
 }
 
-/// out = f(g, h), elementwise.
+/// dx = dy f'(x), elementwise, for y = f(x).
 ///
 /// # Panics
 ///
 /// If the lengths differ.
-pub fn zip<T: Scalar>(ctx: &Context, f: Binary, g: &[T], h: &[T], out: &mut [T]) {
-    assert!(g.len() == h.len() && h.len() == out.len(), "zip: g, h and out differ in length");
-    T::zip(ctx.isa(), Zip { f, g, h, out });
+pub fn activate_backward<T: ActivationKernels>(
+    ctx: &Context,
+    f: Activation,
+    dy: &[T],
+    y: &[T],
+    dx: &mut [T],
+) {
+    assert!(dy.len() == y.len() && y.len() == dx.len(), "activate_backward: dy, y and dx differ in length");
+    T::activate_backward(ctx.isa(), ActivateBackward { f, dy, y, dx });
 }
 
-pub struct Map<'a, T> {
-    f: Unary,
+compile_kernels! {
+    /// The kernels of [`activate`] and [`activate_backward`].
+    ActivationKernels: Transcendental {
+        fn activate(Activate<'_, Self>);
+        fn activate_backward(ActivateBackward<'_, Self>);
+    }
+}
+
+/// out = f(x).
+pub struct Activate<'a, T> {
+    f: Activation,
     x: &'a [T],
     out: &'a mut [T],
 }
 
-impl<T: Scalar> Task<T> for Map<'_, T> {
+impl<T: Transcendental> Kernel<T> for Activate<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd<T>>(self, s: S) {
-        match self.f {
-            Unary::Tanh => zip_with(s, self.x, self.x, self.out, Tanh),
-            Unary::Relu => zip_with(s, self.x, self.x, self.out, Relu),
-            Unary::Sigmoid => zip_with(s, self.x, self.x, self.out, Sigmoid),
-        }
+        with_function!(self.f, f => zip_with(s, self.x, self.x, self.out, Value(f)));
     }
 }
 
-pub struct Zip<'a, T> {
-    f: Binary,
-    g: &'a [T],
-    h: &'a [T],
-    out: &'a mut [T],
+/// dx = dy f'(x).
+pub struct ActivateBackward<'a, T> {
+    f: Activation,
+    dy: &'a [T],
+    y: &'a [T],
+    dx: &'a mut [T],
 }
 
-impl<T: Scalar> Task<T> for Zip<'_, T> {
+impl<T: Transcendental> Kernel<T> for ActivateBackward<'_, T> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd<T>>(self, s: S) {
-        match self.f {
-            Binary::TanhGrad => zip_with(s, self.g, self.h, self.out, TanhGrad),
-            Binary::ReluGrad => zip_with(s, self.g, self.h, self.out, ReluGrad),
-            Binary::SigmoidGrad => zip_with(s, self.g, self.h, self.out, SigmoidGrad),
-        }
+        with_function!(self.f, f => zip_with(s, self.dy, self.y, self.dx, Derivative(f)));
     }
 }
 
+/// out = f(a, b).
 #[inline(always)]
-fn zip_with<T: Scalar, S: Simd<T>>(s: S, a: &[T], b: &[T], out: &mut [T], f: impl Lanewise<T>) {
+fn zip_with<T: Element, S: Simd<T>>(s: S, a: &[T], b: &[T], out: &mut [T], f: impl Lanewise<T>) {
     let parts = a.chunks(S::LANES).zip(b.chunks(S::LANES)).zip(out.chunks_mut(S::LANES));
     for ((a, b), out) in parts {
         let count = out.len();
@@ -321,12 +301,12 @@ fn zip_with<T: Scalar, S: Simd<T>>(s: S, a: &[T], b: &[T], out: &mut [T], f: imp
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Isa;
+    use crate::{Isa, Scalar};
 
-    fn on_every_isa<T: Scalar>(f: Unary, x: &[T], mut check: impl FnMut(&str, &[T])) {
+    fn on_every_isa<T: Scalar>(f: Activation, x: &[T], mut check: impl FnMut(&str, &[T])) {
         for isa in Isa::testable() {
             let mut out = vec![T::nan(); x.len()];
-            map(&Context::new(isa, 1), f, x, &mut out);
+            activate(&Context::new(isa, 1), f, x, &mut out);
             check(isa.name(), &out);
         }
     }
@@ -340,7 +320,7 @@ mod tests {
 
     fn check_tanh_f32(bits: impl Iterator<Item = u32>) {
         let x: Vec<f32> = bits.map(f32::from_bits).collect();
-        on_every_isa(Unary::Tanh, &x, |isa, y| {
+        on_every_isa(Activation::Tanh, &x, |isa, y| {
             for (&x, &y) in x.iter().zip(y) {
                 if x.is_nan() {
                     assert!(y.is_nan(), "{isa}: tanh({x}) = {y}");
@@ -373,8 +353,8 @@ mod tests {
             let negative: Vec<f32> = x.iter().map(|x| -x).collect();
             for (ctx, before) in contexts.iter().zip(&mut before) {
                 let isa = ctx.isa().name();
-                map(ctx, Unary::Tanh, &x, &mut y);
-                map(ctx, Unary::Tanh, &negative, &mut mirrored);
+                activate(ctx, Activation::Tanh, &x, &mut y);
+                activate(ctx, Activation::Tanh, &negative, &mut mirrored);
                 for (((&x, &exact), &y), &mirrored) in x.iter().zip(&exact).zip(&y).zip(&mirrored) {
                     if x.is_nan() {
                         assert!(y.is_nan() && mirrored.is_nan(), "{isa}: tanh({x}) = {y}, {mirrored}");
@@ -395,7 +375,7 @@ mod tests {
     #[test]
     fn tanh_f64_is_within_three_ulp() {
         let x: Vec<f64> = (0..200_000).map(|i| (f64::from(i) - 1e5) * 2.1e-4).collect();
-        on_every_isa(Unary::Tanh, &x, |isa, y| {
+        on_every_isa(Activation::Tanh, &x, |isa, y| {
             for (&x, &y) in x.iter().zip(y) {
                 let exact = x.tanh();
                 let unit = f64::from_bits(exact.abs().to_bits() + 1) - exact.abs();
@@ -408,14 +388,14 @@ mod tests {
     fn sigmoid_is_within_three_ulp() {
         let exact = |x: f64| if x < 0.0 { x.exp() / (1.0 + x.exp()) } else { 1.0 / (1.0 + (-x).exp()) };
         let x: Vec<f32> = (0..200_001).map(|i| (i as f32 - 1e5) * 8.6e-4).collect();
-        on_every_isa(Unary::Sigmoid, &x, |isa, y| {
+        on_every_isa(Activation::Sigmoid, &x, |isa, y| {
             for (&x, &y) in x.iter().zip(y) {
                 let error = ulp_f32(y, exact(f64::from(x)));
                 assert!(error <= 3.0, "{isa}: sigmoid({x:e}) = {y:e}, {error} ulp");
             }
         });
         let x: Vec<f64> = (0..200_001).map(|i| (f64::from(i) - 1e5) * 7e-3).collect();
-        on_every_isa(Unary::Sigmoid, &x, |isa, y| {
+        on_every_isa(Activation::Sigmoid, &x, |isa, y| {
             for (&x, &y) in x.iter().zip(y) {
                 let exact = exact(x);
                 let unit = f64::from_bits(exact.to_bits() + 1) - exact;
@@ -431,18 +411,18 @@ mod tests {
             for value in special {
                 let mut x = vec![0.5f32; 33];
                 x[position] = value;
-                on_every_isa(Unary::Tanh, &x, |isa, y| {
+                on_every_isa(Activation::Tanh, &x, |isa, y| {
                     let expected = value.tanh();
                     let same = y[position].to_bits() == expected.to_bits()
                         || expected.is_nan() && y[position].is_nan();
                     assert!(same, "{isa} lane {position}: tanh({value}) = {}", y[position]);
                 });
-                on_every_isa(Unary::Sigmoid, &x, |isa, y| {
+                on_every_isa(Activation::Sigmoid, &x, |isa, y| {
                     let expected = 1.0 / (1.0 + (-value).exp());
                     let same = y[position] == expected || expected.is_nan() && y[position].is_nan();
                     assert!(same, "{isa} lane {position}: sigmoid({value}) = {}", y[position]);
                 });
-                on_every_isa(Unary::Relu, &x, |isa, y| {
+                on_every_isa(Activation::Relu, &x, |isa, y| {
                     let expected = if value.is_nan() || value > 0.0 { value } else { 0.0 };
                     let same = y[position] == expected || expected.is_nan() && y[position].is_nan();
                     assert!(same, "{isa} lane {position}: relu({value}) = {}", y[position]);
@@ -458,14 +438,14 @@ mod tests {
         for isa in Isa::testable() {
             let ctx = Context::new(isa, 1);
             let mut out = vec![f64::NAN; 9];
-            zip(&ctx, Binary::ReluGrad, &g, &h, &mut out);
+            activate_backward(&ctx, Activation::Relu, &g, &h, &mut out);
             assert_eq!(out, [0.0, 0.0, 3.0, 4.0, 5.0, 0.0, 7.0, 8.0, 9.0], "{}", isa.name());
-            zip(&ctx, Binary::TanhGrad, &g, &h, &mut out);
+            activate_backward(&ctx, Activation::Tanh, &g, &h, &mut out);
             for i in [0, 1, 2, 3, 5, 6] {
                 assert!((out[i] - g[i] * (1.0 - h[i] * h[i])).abs() < 1e-15);
             }
             assert!(out[4].is_nan());
-            zip(&ctx, Binary::SigmoidGrad, &g, &h, &mut out);
+            activate_backward(&ctx, Activation::Sigmoid, &g, &h, &mut out);
             for i in [0, 1, 2, 3, 5, 6, 7, 8] {
                 assert!((out[i] - g[i] * h[i] * (1.0 - h[i])).abs() < 1e-13);
             }

@@ -15,9 +15,10 @@
 
 use std::ops::Range;
 
+use crate::multiversion;
 use crate::pointwise::mix::split_mix;
-use crate::simd::Isa;
-use crate::{Scalar, wide};
+use crate::simd::element::Element;
+use crate::simd::isa::Isa;
 
 /// out_i = x_i · m_i / (1 - p) with m_i = 0 with probability p, else 1, for the elements `first`,
 /// `first + 1`, … of the stream of `seed`. With p = 1 every factor is 0. Infinity and NaN times 0 are NaN, as
@@ -26,7 +27,7 @@ use crate::{Scalar, wide};
 /// # Panics
 ///
 /// If the lengths differ.
-pub fn dropout<T: Scalar>(isa: Isa, x: &[T], p: f64, seed: u64, first: u64, out: &mut [T]) {
+pub fn dropout<T: Element>(isa: Isa, x: &[T], p: f64, seed: u64, first: u64, out: &mut [T]) {
     assert_eq!(x.len(), out.len(), "dropout: x and out differ in length");
     for (places, mask) in masks(p, seed, first, x.len()) {
         masked(isa, &x[places.clone()], mask, &mut out[places]);
@@ -34,7 +35,7 @@ pub fn dropout<T: Scalar>(isa: Isa, x: &[T], p: f64, seed: u64, first: u64, out:
 }
 
 /// The same in place.
-pub fn dropout_in_place<T: Scalar>(isa: Isa, x: &mut [T], p: f64, seed: u64, first: u64) {
+pub fn dropout_in_place<T: Element>(isa: Isa, x: &mut [T], p: f64, seed: u64, first: u64) {
     for (places, mask) in masks(p, seed, first, x.len()) {
         masked_in_place(isa, mask, &mut x[places]);
     }
@@ -53,7 +54,7 @@ struct Mask<T> {
 }
 
 /// The masks of `len` elements from `first` on, one for each high half of their numbers, and for which it is.
-fn masks<T: Scalar>(
+fn masks<T: Element>(
     p: f64,
     seed: u64,
     first: u64,
@@ -77,7 +78,7 @@ fn masks<T: Scalar>(
     })
 }
 
-impl<T: Scalar> Mask<T> {
+impl<T: Element> Mask<T> {
     /// That of the `i`-th element.
     #[inline(always)]
     fn factor(&self, i: usize) -> T {
@@ -87,14 +88,14 @@ impl<T: Scalar> Mask<T> {
     }
 }
 
-wide! {
-    fn masked<T: Scalar>(x: &[T], mask: Mask<T>, out: &mut [T]) {
+multiversion! {
+    fn masked<T: Element>(x: &[T], mask: Mask<T>, out: &mut [T]) {
         for (i, (x, out)) in x.iter().zip(out).enumerate() {
             *out = *x * mask.factor(i);
         }
     }
 
-    fn masked_in_place<T: Scalar>(mask: Mask<T>, x: &mut [T]) {
+    fn masked_in_place<T: Element>(mask: Mask<T>, x: &mut [T]) {
         for (i, x) in x.iter_mut().enumerate() {
             *x *= mask.factor(i);
         }
@@ -112,6 +113,7 @@ fn mix32(x: u32) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Scalar;
 
     #[test]
     fn keeps_the_right_share_and_scales_it() {

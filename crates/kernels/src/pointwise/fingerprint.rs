@@ -1,7 +1,7 @@
 //! A hash of the bits of some arrays, at the speed at which they are read.
 //!
 //! It is compared with one that was taken before in the same process, to see whether anything has been written in
-//! between; it is no protection from somebody who looks for a collision. Memory is taken in stripes of 1 KB. Each
+//! between; it does not withstand a search for collisions. Memory is taken in stripes of 1 KB. Each
 //! 64 bits v of a stripe are added up, with a key k for their place in the stripe,
 //!
 //! ```text
@@ -17,35 +17,37 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::pointwise::mix::{GOLDEN, split_mix};
-use crate::rows::matrix::load;
-use crate::runtime::context::MULTIPLY_ADDS_OF_AN_ELEMENT;
-use crate::simd::element::compiled::Bits;
-use crate::simd::{Simd, Task};
-use crate::{Context, Scalar};
+use crate::runtime::context::{Context, MACS_PER_ELEMENT};
+use crate::simd::dispatch::dispatch;
+use crate::simd::element::Element;
+use crate::simd::isa::Isa;
+use crate::simd::vector::{Kernel, Simd};
 
-/// Numbers of 32 bits in a stripe.
-const STRIPE: usize = 256;
-/// Numbers of 32 bits in a piece.
+/// Bytes in a stripe.
+const STRIPE: usize = 1024;
+/// Bytes in a piece.
 const PIECE: usize = 64 * STRIPE;
+/// Bytes of what the vectors take for an element.
+const LANE: usize = size_of::<f32>();
 /// Sums beside each other: a step must not wait for the one before.
 const SUMS: usize = 4;
-/// 64-bit words of the widest vector.
-const WORDS: usize = 8;
+/// Bytes of the widest vector.
+const WIDEST: usize = 64;
 
 /// A hash of the contents and lengths of `arrays`.
-pub fn fingerprint<'a, T: Scalar>(ctx: &Context, arrays: impl IntoIterator<Item = &'a [T]>) -> u64 {
+pub fn fingerprint<'a, T: Element>(ctx: &Context, arrays: impl IntoIterator<Item = &'a [T]>) -> u64 {
     arrays.into_iter().fold(GOLDEN, |before, array| {
-        let data = words(array);
+        let data = bytes(array);
         let pieces = data.len().div_ceil(PIECE);
-        let mut team = ctx.team(data.len().saturating_mul(MULTIPLY_ADDS_OF_AN_ELEMENT), pieces);
+        let mut team = ctx.team((data.len() / LANE).saturating_mul(MACS_PER_ELEMENT), pieces);
         let hash = if team.size() == 1 {
-            f32::fingerprint(ctx.isa(), Pieces { data, first: 0 })
+            hash_pieces(ctx.isa(), Pieces { data, first: 0 })
         } else {
             let sum = AtomicU64::new(0);
             team.share(pieces, |piece| {
                 let start = piece * PIECE;
                 let data = &data[start..data.len().min(start + PIECE)];
-                sum.fetch_add(f32::fingerprint(ctx.isa(), Pieces { data, first: piece }), Ordering::Relaxed);
+                sum.fetch_add(hash_pieces(ctx.isa(), Pieces { data, first: piece }), Ordering::Relaxed);
             });
             sum.into_inner()
         };
@@ -53,21 +55,25 @@ pub fn fingerprint<'a, T: Scalar>(ctx: &Context, arrays: impl IntoIterator<Item 
     })
 }
 
-/// The memory of `data`; its bits are looked at in units of 32, whatever they mean.
-fn words<T: Scalar>(data: &[T]) -> &[f32] {
-    let len = size_of_val(data) / size_of::<f32>();
-    // SAFETY: the same memory; f64 is twice as large and no less aligned, and all bit patterns are f32s.
-    unsafe { std::slice::from_raw_parts(data.as_ptr().cast(), len) }
+/// The memory of `data`.
+fn bytes<T: Element>(data: &[T]) -> &[u8] {
+    // SAFETY: the same memory; every byte of an element is initialised.
+    unsafe { std::slice::from_raw_parts(data.as_ptr().cast(), size_of_val(data)) }
+}
+
+/// The sum of the hashes of some pieces.
+fn hash_pieces(isa: Isa, pieces: Pieces<'_>) -> u64 {
+    dispatch!(isa, pieces, f32) // the element type of the vectors does not matter to their bits
 }
 
 /// Neighbouring pieces, the first of which is number `first`.
 #[derive(Debug)]
-pub struct Pieces<'a> {
-    data: &'a [f32],
+struct Pieces<'a> {
+    data: &'a [u8],
     first: usize,
 }
 
-impl Task<f32> for Pieces<'_> {
+impl Kernel<f32> for Pieces<'_> {
     type Output = u64;
 
     #[inline(always)]
@@ -81,8 +87,8 @@ impl Task<f32> for Pieces<'_> {
 }
 
 /// A key for each 64 bits of a stripe: the numbers of `SplitMix64`.
-static KEYS: [u64; STRIPE / 2] = {
-    let mut keys = [0; STRIPE / 2];
+static KEYS: [u64; STRIPE / size_of::<u64>()] = {
+    let mut keys = [0; STRIPE / size_of::<u64>()];
     let mut i = 0;
     while i < keys.len() {
         keys[i] = split_mix(i as u64);
@@ -91,57 +97,66 @@ static KEYS: [u64; STRIPE / 2] = {
     keys
 };
 
-/// Where the keys of the vector at `place` of a stripe are.
+/// The keys of the vector at `place` of a stripe.
 #[inline(always)]
 fn key<S: Simd<f32>>(s: S, place: usize) -> S::V {
-    debug_assert!(place + S::LANES <= STRIPE);
-    let keys: *const f32 = KEYS.as_ptr().cast();
+    debug_assert!(place + S::LANES * LANE <= STRIPE);
+    let keys: *const u8 = KEYS.as_ptr().cast();
     // SAFETY: the keys are as long as a stripe.
-    unsafe { s.load(keys.wrapping_add(place)) }
+    unsafe { s.load(keys.wrapping_add(place).cast()) }
 }
 
 #[inline(always)]
-fn hash_piece<S: Simd<f32>>(s: S, piece: &[f32], number: u64) -> u64 {
+fn hash_piece<S: Simd<f32>>(s: S, piece: &[u8], number: u64) -> u64 {
     let mut sums = [s.splat(0.0); SUMS];
     for stripe in piece.chunks(STRIPE) {
         add_stripe(s, &mut sums, stripe);
     }
     let [a, b, c, d] = sums;
-    let sum = s.mingle(s.mingle(a, b, key(s, 0)), s.mingle(c, d, key(s, 64)), key(s, 128));
-    let mut words = [0u64; WORDS];
+    let sum = s.hash_accumulate(
+        s.hash_accumulate(a, b, key(s, 0)),
+        s.hash_accumulate(c, d, key(s, STRIPE / 4)),
+        key(s, STRIPE / 2),
+    );
+    let mut words = [0u64; WIDEST / size_of::<u64>()];
     // SAFETY: the words have room for the widest vector.
     unsafe { s.store(words.as_mut_ptr().cast(), sum) };
-    words[..S::LANES / 2].iter().fold(number, |hash, &word| joined(hash, word))
+    words[..S::LANES * LANE / size_of::<u64>()].iter().fold(number, |hash, &word| joined(hash, word))
 }
 
 /// Adds at most a stripe.
 #[inline(always)]
-fn add_stripe<S: Simd<f32>>(s: S, sums: &mut [S::V; SUMS], stripe: &[f32]) {
+fn add_stripe<S: Simd<f32>>(s: S, sums: &mut [S::V; SUMS], stripe: &[u8]) {
+    let vector = S::LANES * LANE;
     let from = stripe.as_ptr();
     let mut place = 0;
-    while place + SUMS * S::LANES <= stripe.len() {
+    while place + SUMS * vector <= stripe.len() {
         for sum in sums.iter_mut() {
             // SAFETY: the stripe has whole vectors for all sums here.
-            let v = unsafe { s.load(from.wrapping_add(place)) };
-            *sum = s.mingle(*sum, v, key(s, place));
-            place += S::LANES;
+            let v = unsafe { s.load(from.wrapping_add(place).cast()) };
+            *sum = s.hash_accumulate(*sum, v, key(s, place));
+            place += vector;
         }
     }
-    if place < stripe.len() {
-        for sum in sums.iter_mut() {
-            let count = (stripe.len() - place).min(S::LANES);
-            if count == 0 {
-                break;
-            }
-            // SAFETY: the stripe has that many more. Zeros behind: the length goes into the hash too.
-            let v = unsafe { load(s, from.wrapping_add(place), count) };
-            *sum = s.mingle(*sum, v, key(s, place));
-            place += count;
+    for sum in sums.iter_mut() {
+        let rest = &stripe[place..];
+        if rest.is_empty() {
+            break;
         }
+        let mut tail = [0u8; WIDEST]; // zeros behind: the length goes into the hash too
+        let mut from = rest.as_ptr();
+        if rest.len() < vector {
+            tail[..rest.len()].copy_from_slice(rest);
+            from = tail.as_ptr();
+        }
+        // SAFETY: the rest, or the tail, has a whole vector.
+        let v = unsafe { s.load(from.cast()) };
+        *sum = s.hash_accumulate(*sum, v, key(s, place));
+        place += vector.min(rest.len());
     }
     // The sums go through a step themselves, so that the order of stripes counts.
     for (j, sum) in sums.iter_mut().enumerate() {
-        *sum = s.mingle(key(s, j * S::LANES), *sum, key(s, (j + SUMS) * S::LANES % STRIPE));
+        *sum = s.hash_accumulate(key(s, j * vector), *sum, key(s, (j + SUMS) * vector % STRIPE));
     }
 }
 
@@ -157,6 +172,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+    use crate::Scalar;
     use crate::testing::random;
 
     fn one<T: Scalar>(data: &[T]) -> u64 {

@@ -2,5 +2,6 @@
 
 pub(crate) mod activation;
 pub(crate) mod dropout;
+pub(crate) mod exp;
 pub(crate) mod fingerprint;
 pub(crate) mod mix;

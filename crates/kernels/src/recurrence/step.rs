@@ -1,4 +1,4 @@
-//! One step of a recurrence, again and again: y = f(b + a W), with W laid out once.
+//! One step of a recurrence at a time: y = f(b + a W), with W packed once for all steps.
 //!
 //! ```text
 //! a = [x | h]              (R, K): what goes into the step, side by side
@@ -7,42 +7,47 @@
 //!   y[.., group] = f(b + a W[.., group])
 //! ```
 //!
-//! Each element of y is one chain of multiply-adds over ascending k: first all of x, then all of h. That is
-//! the chain that [`crate::affine`] begins and [`crate::chain`] goes on with, so the bits are theirs.
+//! Each element of y is one chain of multiply-adds over ascending k: first all of x, then all of h. That is the chain that
+//! [`gemm`](crate::gemm()) begins and [`recurrence`](crate::recurrence()) continues, so the bits are theirs.
 //!
-//! With few rows a step reads every weight once and does next to nothing with it, so it is as fast as the
-//! cache that holds W. Taking turns between ascending and descending panels finds the ones that were read last
-//! still in the nearer cache, where W does not fit it as a whole.
+//! With few rows a step reads every weight once and does little with it. The caller alternates between ascending and
+//! descending panels, the serpentine order ([`panel_groups`]), where W does not fit a near cache as a whole.
 //!
-//! Nothing is allocated in a step. Packed weights lie in memory of the caller's, who keeps them for as long as
-//! the recurrence goes on.
+//! Nothing is allocated in a step. Packed weights lie in memory of the caller's.
 
 use std::ops::Range;
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use crate::gemm::arguments::{Base, Block, Finish};
-use crate::gemm::macrokernel::LEAST_ROWS;
-use crate::gemm::pack::{Packed, Panels, groups};
+use crate::gemm::arguments::Arguments;
+use crate::gemm::gemm_nn::GemmKernels;
+use crate::gemm::macrokernel::MIN_THREAD_ROWS;
+use crate::gemm::pack::{Packed, Panels, panel_groups};
+use crate::gemm::terms::{Epilogue, InitialC};
+use crate::pointwise::activation::Activation;
+use crate::pointwise::exp::Transcendental;
 use crate::rows::matrix::{Matrix, matrix, row_stride};
+use crate::runtime::context::Context;
 use crate::runtime::pool::share;
-use crate::simd::{Simd, Task};
-use crate::{AllocError, Context, Scalar, Unary};
+use crate::runtime::scratch::AllocError;
+use crate::simd::dispatch::compile_kernels;
+use crate::simd::element::Element;
+use crate::simd::vector::{Kernel, Simd};
 
-/// Rows that are listed at once.
-const ROWS_TOGETHER: usize = 48;
+/// Rows that are computed at once.
+const MC: usize = 48;
 
-/// Matrices one above the other, W of shape (K, N), in column panels that lie in memory of the caller's.
+/// Matrices one above the other, W of shape (K, N), in column panels in memory of the caller's.
 #[derive(Clone, Copy, Debug)]
 pub struct Stacked<'a, T> {
     panels: Panels,
     data: &'a [T],
 }
 
-impl<'a, T: Scalar> Stacked<'a, T> {
+impl<'a, T: GemmKernels> Stacked<'a, T> {
     /// Elements that (K, N) takes with the vectors of `ctx`; `None` if that is no number of elements.
     pub fn len(ctx: &Context, k: usize, n: usize) -> Option<usize> {
-        Panels { k, n, lanes: T::lanes(ctx.isa()) }.len()
+        Panels { k, n, lanes: ctx.isa().lanes::<T>() }.len()
     }
 
     /// Lays out `parts`, each of N columns and any strides, into `to`: panel after panel, each with the rows
@@ -59,7 +64,7 @@ impl<'a, T: Scalar> Stacked<'a, T> {
         let n = parts.first().map_or(0, ArrayView2::ncols);
         let k = parts.iter().map(ArrayView2::nrows).sum();
         assert!(parts.iter().all(|part| part.ncols() == n), "Stacked: all parts must have N columns");
-        let all = Panels { k, n, lanes: T::lanes(ctx.isa()) };
+        let all = Panels { k, n, lanes: ctx.isa().lanes::<T>() };
         assert_eq!(Some(to.len()), all.len(), "Stacked: the memory must be as long as the panels");
         let mut row = 0;
         for part in parts {
@@ -80,7 +85,7 @@ impl<'a, T: Scalar> Stacked<'a, T> {
     ///
     /// If `data` has not the elements that [`Stacked::len`] says.
     pub fn new(ctx: &Context, k: usize, n: usize, data: &'a [T]) -> Self {
-        let panels = Panels { k, n, lanes: T::lanes(ctx.isa()) };
+        let panels = Panels { k, n, lanes: ctx.isa().lanes::<T>() };
         assert_eq!(Some(data.len()), panels.len(), "Stacked: the memory must be as long as the panels");
         Self { panels, data }
     }
@@ -96,7 +101,7 @@ pub struct Step<'a, T> {
     /// b, of N elements, or `None` for zeros.
     pub bias: Option<&'a [T]>,
     /// f.
-    pub activation: Unary,
+    pub activation: Activation,
     /// Whether the panels are taken from the last to the first. It changes no bit of the result.
     pub descending: bool,
 }
@@ -106,7 +111,7 @@ pub struct Step<'a, T> {
 /// # Panics
 ///
 /// If shapes do not fit together, or rows are not contiguous.
-pub fn step<T: Scalar>(ctx: &Context, step: &Step<'_, T>, mut y: ArrayViewMut2<'_, T>) {
+pub fn step<T: StepKernels>(ctx: &Context, step: &Step<'_, T>, mut y: ArrayViewMut2<'_, T>) {
     let (rows, n) = y.dim();
     let Panels { k, .. } = step.weights.panels;
     assert_eq!(step.a.dim(), (rows, k), "step: a must be (R, K)");
@@ -116,16 +121,16 @@ pub fn step<T: Scalar>(ctx: &Context, step: &Step<'_, T>, mut y: ArrayViewMut2<'
         return;
     }
     let c = Matrix { data: y.as_mut_ptr().cast_const(), stride: row_stride(rows, n, y.strides()) };
-    let shared = Shared { step, a: matrix(step.a), c };
+    let checked = CheckedStep { step, a: matrix(step.a), c };
     let panels = 0..step.weights.panels.count();
-    let part = |rows, panels| T::step(ctx.isa(), Part { shared: &shared, rows, panels });
+    let part = |rows, panels| T::step(ctx.isa(), StepPart { checked: &checked, rows, panels });
     let mut team = ctx.team(rows.saturating_mul(n).saturating_mul(k), usize::MAX);
     let size = team.size();
     if size == 1 {
         part(0..rows, panels);
         return;
     }
-    if rows >= LEAST_ROWS * size {
+    if rows >= MIN_THREAD_ROWS * size {
         team.share(size, |i| part(share(rows, 1, size, i), panels.clone()));
     } else {
         let group = step.weights.panels.group::<T>();
@@ -133,54 +138,58 @@ pub fn step<T: Scalar>(ctx: &Context, step: &Step<'_, T>, mut y: ArrayViewMut2<'
     }
 }
 
+compile_kernels! {
+    /// The kernel of [`step`].
+    StepKernels: GemmKernels {
+        fn step(StepPart<'_, '_, Self>);
+    }
+}
+
 /// A step whose shapes have been checked.
-struct Shared<'a, 's, T: Scalar> {
+struct CheckedStep<'a, 's, T: Element> {
     step: &'a Step<'s, T>,
     a: Matrix<T>,
     c: Matrix<T>,
 }
 // SAFETY: threads write disjoint rows or columns of C and only read the rest.
-unsafe impl<T: Scalar> Sync for Shared<'_, '_, T> {}
+unsafe impl<T: Element> Sync for CheckedStep<'_, '_, T> {}
 
 /// One thread's part of a step.
-pub struct Part<'a, 's, T: Scalar> {
-    shared: &'a Shared<'a, 's, T>,
+pub struct StepPart<'a, 's, T: Element> {
+    checked: &'a CheckedStep<'a, 's, T>,
     rows: Range<usize>,
     panels: Range<usize>,
 }
 
-impl<T: Scalar> Task<T> for Part<'_, '_, T> {
+impl<T: Transcendental> Kernel<T> for StepPart<'_, '_, T> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd<T>>(self, s: S) {
-        let Shared { step, a, c } = self.shared;
-        // Lists of their rows on the stack, since a step allocates nothing.
-        let (mut list_a, mut list_c) = ([std::ptr::null(); ROWS_TOGETHER], [std::ptr::null(); ROWS_TOGETHER]);
-        for first in self.rows.clone().step_by(ROWS_TOGETHER) {
-            let rows = ROWS_TOGETHER.min(self.rows.end - first);
-            let a = a.below(first).list(&mut list_a[..rows]);
-            let c = c.below(first).list(&mut list_c[..rows]);
-            for range in groups(self.panels.clone(), step.weights.panels.group::<T>(), step.descending) {
-                let block = Block::<T, false> {
+        let CheckedStep { step, a, c } = self.checked;
+        // On the stack, since a step allocates nothing.
+        let (mut slot_a, mut slot_c) = ([std::ptr::null(); MC], [std::ptr::null(); MC]);
+        for first in self.rows.clone().step_by(MC) {
+            let rows = MC.min(self.rows.end - first);
+            let a = a.below(first).pointers(&mut slot_a[..rows]);
+            let c = c.below(first).pointers(&mut slot_c[..rows]);
+            let group = step.weights.panels.group::<T>();
+            for range in panel_groups(self.panels.clone(), group, step.descending) {
+                let arguments = Arguments::<T, false> {
                     a,
                     w: step.weights.data.as_ptr(),
                     panels: step.weights.panels,
                     range,
-                    base: step.bias.map_or(Base::Zero, |bias| Base::Row(bias.as_ptr())),
+                    initial: step.bias.map_or(InitialC::Zero, InitialC::Row),
                     c,
-                    finish: match step.activation {
-                        Unary::Tanh => Finish::Tanh,
-                        Unary::Relu => Finish::Relu,
-                        Unary::Sigmoid => Finish::Sigmoid,
-                    },
-                    ahead: None,
-                    before: None,
+                    epilogue: Epilogue::Activation(step.activation),
+                    prefetch: None,
+                    projection: None,
                 };
-                // SAFETY: `step` has checked the shapes: A is (R, K), W its panels for the lanes of `s`, the base a
-                // row of N elements for all rows, C (R, N). C is borrowed exclusively, so none of the others overlaps
-                // it, and these rows and panels are this thread's.
-                unsafe { block.compute(s) };
+                // SAFETY: `step` has checked the shapes: A is (R, K), W its panels for the lanes of `s`, the bias has N
+                // elements, C is (R, N). C is borrowed exclusively, so none of the others overlaps it, and these rows
+                // and panels are this thread's.
+                unsafe { arguments.run(s) };
             }
         }
     }
@@ -193,9 +202,9 @@ mod tests {
 
     use super::*;
     use crate::testing::{assert_close, contexts, naive_product, random};
-    use crate::{Chain, ChainBase, Epilogue, Init, Order, Start, Steps, affine, chain};
+    use crate::{Order, Recurrence, Scalar, Start, StepProduct, Steps, gemm, recurrence};
 
-    /// `steps` steps of h = f(x W_x + h W_h + b), and the same by [`affine`] and [`chain`], which must have the
+    /// `steps` steps of h = f(x W_x + h W_h + b), and the same by [`gemm`] and [`recurrence`], which must have the
     /// same bits.
     fn check<T: Scalar>(steps: usize, rows: usize, features: usize, hidden: usize, seed: u64) {
         let k = features + hidden;
@@ -210,22 +219,24 @@ mod tests {
             let mut memory = vec![T::nan(); Stacked::<T>::len(&ctx, k, hidden).unwrap()];
             Stacked::pack(&ctx, &[w_x.t(), w_h.t()], &mut memory).unwrap();
             let weights = Stacked::new(&ctx, k, hidden, &memory);
-            for (activation, epilogue) in [(Unary::Tanh, Epilogue::Tanh), (Unary::Relu, Epilogue::Relu)] {
+            for activation in [Activation::Identity, Activation::Tanh, Activation::Relu, Activation::Sigmoid]
+            {
                 for bias in [Some(bias.as_slice().unwrap()), None] {
                     let mut expected = Array2::from_elem((steps * rows, hidden), T::nan());
                     let packed = Packed::new(&ctx, w_x.t()).unwrap();
-                    let init = bias.map_or(Init::Zero, Init::Bias);
-                    affine(&ctx, x.view(), &packed, init, expected.view_mut());
+                    let initial = bias.map_or(InitialC::Zero, InitialC::Row);
+                    gemm(&ctx, x.view(), &packed, initial, expected.view_mut());
                     let packed = Packed::new(&ctx, w_h.t()).unwrap();
-                    let whole = Chain {
-                        steps: &uniform,
-                        order: Order::Ascending,
+                    let start = Start::State(h_0.view());
+                    let whole = Recurrence { steps: &uniform, order: Order::Ascending, start };
+                    let product = StepProduct {
                         weights: &packed,
-                        start: Start::State(h_0.view()),
-                        base: ChainBase::InPlace,
-                        epilogue,
+                        initial: InitialC::InPlace,
+                        projection: None,
+                        epilogue: Epilogue::Activation(activation),
+                        target: expected.view_mut().into(),
                     };
-                    chain(&ctx, &whole, expected.view_mut());
+                    recurrence(&ctx, &whole, [product]);
 
                     let mut a = Array2::from_elem((rows, k), T::nan());
                     let mut y = Array2::from_elem((rows, hidden + 2), T::nan());
@@ -248,7 +259,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(24))]
         #[test]
-        fn has_the_bits_of_affine_and_chain(
+        fn has_the_bits_of_gemm_and_recurrence(
             rows in 0usize..15, features in 1usize..40, hidden in 1usize..80, seed: u32,
         ) {
             check::<f32>(3, rows, features, hidden, u64::from(seed));
@@ -274,7 +285,8 @@ mod tests {
             Stacked::pack(&ctx, &parts, &mut memory).unwrap();
             let weights = Stacked::new(&ctx, 40, 33, &memory);
             let mut y = Array2::from_elem((3, 33), f32::NAN);
-            let one = Step { a: a.view(), weights, bias: None, activation: Unary::Relu, descending: false };
+            let one =
+                Step { a: a.view(), weights, bias: None, activation: Activation::Relu, descending: false };
             step(&ctx, &one, y.view_mut());
             assert_close(y.view(), expected.view(), 40, &format!("{ctx:?}"));
         }

@@ -1,34 +1,36 @@
-//! The loop over time that [`chain()`](crate::chain()) and [`relay()`](crate::relay()) run.
+//! The loop over time of a [recurrence](crate::recurrence).
 //!
 //! ```text
 //! for t in the order of the steps
-//!   for each link:  C[t] = f(base[t] + A W)      A is what the link before made at t, for the first link what the last
-//!                                                one made a step before, or a state where a sequence begins
+//!   for each product:  C[t] = f(initial[t] + A W)     A is what the product before carries at t; for the first product, what
+//!                                                     the last one carries from the step before, or a state where a
+//!                                                     sequence begins
 //! ```
 //!
 //! # Threads
 //!
 //! Sequences are independent, so a team shares out the batch and never waits. Where the batch is too small
-//! for that, it shares out the columns and meets at a barrier after each step.
-//!
-//! # Rows in other places
-//!
-//! What is read beside the product, and y itself, may have [`Places`](crate::Places): a tile reads and writes rows
-//! wherever they are. Where they are far from each other, each step fetches and delivers its own, on the thread that
-//! computes them; of y then only two steps are in such a room, the one that is computed and the one that it continues:
-//! they never leave the first caches.
+//! for that, it shares out the columns and waits at a barrier after each product.
 
 use std::ops::Range;
 use std::time::Duration;
 
-use crate::gemm::arguments::Block;
-use crate::gemm::pack::{Panels, groups};
-use crate::recurrence::planned::{Beside, LISTS, Left, Link, Span, by_rows};
-use crate::recurrence::terms::Order;
-use crate::rows::matrix::{Lists, Matrix, copy_rows};
+use crate::gemm::arguments::Arguments;
+use crate::gemm::gemm_nn::{GemmKernels, MC};
+use crate::gemm::pack::{Panels, panel_groups};
+use crate::pointwise::exp::Transcendental;
+use crate::recurrence::step_product::{
+    CheckedProduct, RowsOfStep, SLOTS, StepOperands, StepPart, splits_batch,
+};
+use crate::recurrence::terms::{Order, Recurrence, Start, StepProduct};
+use crate::rows::indirection::{IndirectionBuffer, copy_rows};
+use crate::rows::matrix::{Matrix, matrix};
+use crate::rows::steps::Steps;
+use crate::runtime::context::Context;
 use crate::runtime::pool::Member;
-use crate::simd::{Simd, Task};
-use crate::{Context, Scalar, Steps};
+use crate::simd::dispatch::compile_kernels;
+use crate::simd::element::Element;
+use crate::simd::vector::{Kernel, Simd};
 
 /// Multiply-adds that a thread must have before each barrier to make it worth it: 1 µs of work.
 const WORTH_A_BARRIER: usize = 1 << 15;
@@ -37,57 +39,109 @@ const WORTH_A_BARRIER: usize = 1 << 15;
 /// and not from the second.
 const WORTH_A_BARRIER_FOR_CACHES: usize = 1 << 12;
 
-/// A meeting at a barrier that takes no longer than this, in nanoseconds, is in both numbers above.
-const USUAL_MEETING: usize = 100;
+/// The latency of a barrier that both numbers above allow for, in nanoseconds.
+const USUAL_LATENCY: usize = 100;
 
-/// Multiply-adds that a thread must have more than those for each nanosecond that a meeting takes longer.
+/// Multiply-adds that a thread must have more than those for each nanosecond that a barrier takes longer.
 const WORTH_A_NANOSECOND: usize = 112;
 
 /// Bytes of a first cache: 32 KB on Zen 3 and 4, 48 KB on Zen 5.
 const FIRST_CACHE: usize = 48 << 10;
 
-impl<T: Scalar> Plan<'_, T> {
-    /// Runs the recurrence, with at most `together` sequences at a time where threads share out the batch.
-    pub(crate) fn run(&self, ctx: &Context, together: usize) {
+/// Runs a recurrence: computes, in each step, its products one after the other into their targets.
+///
+/// # Panics
+///
+/// If there is no product, shapes do not fit together, or rows are not contiguous.
+pub fn recurrence<T: RecurrenceKernels, const N: usize>(
+    ctx: &Context,
+    recurrence: &Recurrence<'_, T>,
+    products: [StepProduct<'_, '_, '_, T>; N],
+) {
+    let Recurrence { steps, order, start } = *recurrence;
+    let products = products.map(|product| CheckedProduct::new(ctx, steps, product));
+    let mut carried = products.last().expect("recurrence: there must be a product").carried_columns();
+    let state = match start {
+        Start::State(state) => {
+            let shape = (steps.batch(), carried);
+            assert_eq!(state.dim(), shape, "recurrence: the state must have a row for each sequence");
+            Some(matrix(state))
+        }
+        Start::Prepared => None,
+    };
+    for product in &products {
+        assert_eq!(product.weights.k(), carried, "recurrence: weights must have a row for each column of A");
+        carried = product.carried_columns();
+    }
+    if steps.rows() == 0 || products.iter().all(|product| product.weights.n() == 0) {
+        return;
+    }
+    // Where sequences have one step each, several products are large ones over all rows.
+    let together = if N == 1 { usize::MAX } else { MC };
+    CheckedRecurrence { steps, order, state, products: &products }.run(ctx, together);
+}
+
+compile_kernels! {
+    /// The kernel of [`recurrence`].
+    RecurrenceKernels: GemmKernels {
+        fn recurrence(RecurrencePart<'_, Self>);
+    }
+}
+
+/// A recurrence whose shapes have been checked.
+struct CheckedRecurrence<'a, T: Element> {
+    steps: &'a Steps,
+    order: Order,
+    /// The first product's A where sequences begin; without it there is no product.
+    state: Option<Matrix<T>>,
+    products: &'a [CheckedProduct<'a, T>],
+}
+// SAFETY: the members of a team write disjoint sequences or columns of each C, and read what other members wrote
+// only after a barrier.
+unsafe impl<T: Element> Sync for CheckedRecurrence<'_, T> {}
+
+impl<T: RecurrenceKernels> CheckedRecurrence<'_, T> {
+    /// Runs it, with at most `together` sequences at a time where threads share out the batch.
+    fn run(&self, ctx: &Context, together: usize) {
         let steps = self.steps;
-        let macs = self.links.iter().fold(0usize, |sum, Link { weights, .. }| {
+        let macs = self.products.iter().fold(0usize, |sum, CheckedProduct { weights, .. }| {
             sum.saturating_add(weights.k().saturating_mul(weights.n()))
         });
         let batch = steps.batch();
         let threads = ctx.threads();
-        let by_rows = by_rows(ctx, batch);
+        let splits_batch = splits_batch(ctx, batch);
         let work = macs.saturating_mul(steps.rows());
         let fits = macs.saturating_mul(size_of::<T>()) <= FIRST_CACHE; // a multiply-add of a row is a weight
-        let part = macs.saturating_mul(batch) / (threads * self.links.len());
-        let worth = by_rows || worth_a_barrier(part, fits, Duration::ZERO);
+        let part = macs.saturating_mul(batch) / (threads * self.products.len());
+        let worth = splits_batch || worth_a_barrier(part, fits, Duration::ZERO);
         let mut team = ctx.team(work, if worth { usize::MAX } else { 1 });
         // Tests share out the columns on any machine, however small or busy.
-        let meeting = if by_rows || cfg!(test) { None } else { team.meeting() };
-        if meeting.is_some_and(|meeting| !worth_a_barrier(part, fits, meeting)) {
+        let latency = if splits_batch || cfg!(test) { None } else { team.barrier_latency() };
+        if latency.is_some_and(|latency| !worth_a_barrier(part, fits, latency)) {
             drop(team); // it has the threads
             team = ctx.team(work, 1);
         }
-        if by_rows {
+        if splits_batch {
             let parts = team.size().max(batch.div_ceil(together));
             let bounds = even_bounds(steps, parts);
             team.share(parts, |part| {
                 let batch = bounds[part]..bounds[part + 1];
-                T::chain(ctx.isa(), Run { ctx, plan: self, batch, barrier: None });
+                T::recurrence(ctx.isa(), RecurrencePart { ctx, recurrence: self, batch, barrier: None });
             });
         } else {
             team.run(work, |member| {
                 let barrier = (member.size > 1).then_some(member);
-                T::chain(ctx.isa(), Run { ctx, plan: self, batch: 0..batch, barrier });
+                T::recurrence(ctx.isa(), RecurrencePart { ctx, recurrence: self, batch: 0..batch, barrier });
             });
         }
     }
 }
 
-/// Whether a barrier is worth it after each `part` multiply-adds of a thread, of weights that may fit into one core's first
-/// cache, if the threads take this long to meet.
-fn worth_a_barrier(part: usize, fits: bool, meeting: Duration) -> bool {
+/// Whether a barrier of this latency is worth it after each `part` multiply-adds of a thread, of weights that may fit into
+/// one core's first cache.
+fn worth_a_barrier(part: usize, fits: bool, latency: Duration) -> bool {
     let least = if fits { WORTH_A_BARRIER } else { WORTH_A_BARRIER_FOR_CACHES };
-    let longer = (meeting.as_nanos() as usize).saturating_sub(USUAL_MEETING);
+    let longer = (latency.as_nanos() as usize).saturating_sub(USUAL_LATENCY);
     part >= longer.saturating_mul(WORTH_A_NANOSECOND).saturating_add(least)
 }
 
@@ -112,38 +166,26 @@ fn even_bounds(steps: &Steps, parts: usize) -> Vec<usize> {
     bounds
 }
 
-/// A recurrence whose shapes have been checked: in each step the links follow each other, and the first one's A is
-/// what the last one made in the step before.
-pub(crate) struct Plan<'a, T: Scalar> {
-    pub(crate) steps: &'a Steps,
-    pub(crate) order: Order,
-    /// The first link's A where sequences begin; without it there is no product.
-    pub(crate) state: Option<Matrix<T>>,
-    pub(crate) links: &'a [Link<'a, T>],
-}
-// SAFETY: the members of a team write disjoint sequences or columns of each C, and read what other members wrote
-// only after a barrier.
-unsafe impl<T: Scalar> Sync for Plan<'_, T> {}
-
-/// One thread's part of a chain.
-pub struct Run<'a, T: Scalar> {
+/// One thread's part of a recurrence.
+pub struct RecurrencePart<'a, T: Element> {
     ctx: &'a Context,
-    plan: &'a Plan<'a, T>,
+    recurrence: &'a CheckedRecurrence<'a, T>,
     batch: Range<usize>,
-    /// Whom to wait for after each link: the members share out its panels. Without it all are this thread's.
+    /// Where to wait after each product: the members share out its panels. Without it all are this thread's.
     barrier: Option<Member<'a>>,
 }
 
-impl<T: Scalar> Task<T> for Run<'_, T> {
+impl<T: Transcendental> Kernel<T> for RecurrencePart<'_, T> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd<T>>(self, s: S) {
-        let Plan { steps, order, state, links } = *self.plan;
+        let CheckedRecurrence { steps, order, state, products } = *self.recurrence;
         let last = steps.len() - 1;
-        let mut lists = Lists::new(LISTS, self.batch.len());
-        let shares: Vec<_> = links.iter().map(|link| self.share(link)).collect(); // divisions are too slow for each step
-        for i in 0..steps.len() {
+        let mut indirection = IndirectionBuffer::new(SLOTS, self.batch.len());
+        // Ahead of the loop, since divisions are too slow for each step.
+        let shares: Vec<_> = products.iter().map(|product| self.share(product)).collect();
+        for turn in 0..steps.len() {
             if self.ctx.cancelled() || self.barrier.is_some_and(|member| member.stopped()) {
                 if let Some(member) = &self.barrier {
                     member.stop();
@@ -151,26 +193,27 @@ impl<T: Scalar> Task<T> for Run<'_, T> {
                 return;
             }
             let (t, before) = match order {
-                Order::Ascending => (i, i.checked_sub(1)),
-                Order::Descending => (last - i, (i > 0).then(|| last - i + 1)),
+                Order::Ascending => (turn, turn.checked_sub(1)),
+                Order::Descending => (last - turn, (turn > 0).then(|| last - turn + 1)),
             };
             let next = match order {
                 Order::Ascending => Some(t + 1).filter(|&next| next <= last),
                 Order::Descending => t.checked_sub(1),
             };
             let size = steps.size(t);
-            for (n, (link, share)) in links.iter().zip(&shares).enumerate() {
-                let at = |a, next| LinkStep { link, share, turn: i, t, a, next };
-                match n.checked_sub(1).map(|n| links[n].made(steps, i, t)) {
-                    Some(made) => self.rows(s, &mut lists, 0..size, &at(Some(made), next)),
+            for (n, (product, share)) in products.iter().zip(&shares).enumerate() {
+                let at = |a, next| ProductOfStep { product, share, turn, t, a, next };
+                match n.checked_sub(1).map(|n| products[n].carried(steps, turn, t)) {
+                    Some(carried) => self.rows(s, &mut indirection, 0..size, &at(Some(carried), next)),
                     None => {
                         let continuing = before.map_or(0, |before| steps.size(before).min(size));
                         if let Some(before) = before {
-                            let previous = links[links.len() - 1].made(steps, i - 1, before);
-                            self.rows(s, &mut lists, 0..continuing, &at(Some(previous), next));
+                            let carried = products[products.len() - 1].carried(steps, turn - 1, before);
+                            self.rows(s, &mut indirection, 0..continuing, &at(Some(carried), next));
                         }
                         if continuing < size {
-                            self.rows(s, &mut lists, continuing..size, &at(state.map(Left::Matrix), None));
+                            let state = state.map(RowsOfStep::Matrix);
+                            self.rows(s, &mut indirection, continuing..size, &at(state, None));
                         }
                     }
                 }
@@ -182,83 +225,90 @@ impl<T: Scalar> Task<T> for Run<'_, T> {
     }
 }
 
-/// What a thread computes of a link.
+/// What a thread computes of a product.
 struct Share {
     panels: Range<usize>,
     columns: Range<usize>,
-    /// Panels of one row that are multiplied before the next ones, and begun with in the step after, if any come so: one
-    /// row reads each weight once and does little with it, and what it read last is there yet.
-    there_and_back: Option<usize>,
+    /// Panels of a group, if one row is to go through them in serpentine order ([`panel_groups`]).
+    serpentine: Option<usize>,
 }
 
-/// One link of one step.
-struct LinkStep<'l, T: Scalar> {
-    link: &'l Link<'l, T>,
+/// One product of one step.
+struct ProductOfStep<'l, T: Element> {
+    product: &'l CheckedProduct<'l, T>,
     share: &'l Share,
     /// Its number in the order of the steps.
     turn: usize,
     /// Its time.
     t: usize,
-    /// What is multiplied: row b belongs to sequence b. Without it there is no product.
-    a: Option<Left<'l, T>>,
+    /// A: row b belongs to sequence b. Without it there is no product.
+    a: Option<RowsOfStep<'l, T>>,
     /// The step that will follow.
     next: Option<usize>,
 }
 
-impl<T: Scalar> Run<'_, T> {
-    fn share(&self, link: &Link<'_, T>) -> Share {
-        let w = link.weights;
+impl<T: Transcendental> RecurrencePart<'_, T> {
+    fn share(&self, product: &CheckedProduct<'_, T>) -> Share {
+        let w = product.weights;
         let all = w.panels.count();
         let panels = self.barrier.as_ref().map_or(0..all, |member| member.share(all, 1));
         let columns = w.panels.span(&panels);
         let large = w.k().saturating_mul(columns.len() * size_of::<T>()) > FIRST_CACHE;
-        Share { panels, columns, there_and_back: large.then(|| w.panels.group::<T>()) }
+        Share { panels, columns, serpentine: large.then(|| w.panels.group::<T>()) }
     }
 
-    /// The sequences `batch` of a link, as far as they are this thread's.
+    /// The sequences `batch` of a product, as far as they are this thread's.
     #[inline(always)]
-    fn rows<S: Simd<T>>(&self, s: S, lists: &mut Lists<T>, batch: Range<usize>, step: &LinkStep<'_, T>) {
+    fn rows<S: Simd<T>>(
+        &self,
+        s: S,
+        indirection: &mut IndirectionBuffer<T>,
+        batch: Range<usize>,
+        step: &ProductOfStep<'_, T>,
+    ) {
         let batch = batch.start.max(self.batch.start)..batch.end.min(self.batch.end);
         if batch.is_empty() {
             return;
         }
-        let LinkStep { link, share, turn, t, a, next } = *step;
-        let (steps, w, first) = (self.plan.steps, link.weights, batch.start);
-        let Share { panels, columns, there_and_back } = share;
-        let mut lists = lists.of(batch.len());
+        let ProductOfStep { product, share, turn, t, a, next } = *step;
+        let (steps, w, first) = (self.recurrence.steps, product.weights, batch.start);
+        let Share { panels, columns, serpentine } = share;
+        let mut slots = indirection.slots(batch.len());
         let member = self.barrier.as_ref().map_or(0, |member| member.index);
-        let at = Span { steps, t, first, columns, member };
-        let made = link.made(steps, turn, t).list(steps, first, lists.next());
-        // SAFETY: `Link::new` has checked the matrices and their places, and each room is for all sequences, of which
-        // this thread has these rows and columns.
-        let Beside { base, finish, before } = unsafe { link.beside(s, &at, a.is_some(), &mut lists) };
-        let ahead = next.filter(|_| link.far).map(|t| {
+        let part = StepPart { steps, t, first, columns, member };
+        let c = product.computed(steps, turn, t).pointers(steps, first, slots.next());
+        // SAFETY: `CheckedProduct::new` has checked the matrices and their row maps, and each staging buffer is for all
+        // sequences, of which this thread has these rows and columns.
+        let operands = unsafe { product.operands(s, &part, a.is_some(), &mut slots) };
+        let StepOperands { initial, epilogue, projection } = operands;
+        let prefetch = next.filter(|_| product.prefetches).map(|t| {
             let rows = first..batch.end.min(steps.size(t)).max(first);
-            link.ahead(steps, t, &rows, &mut lists)
+            product.prefetch(steps, t, &rows, &mut slots)
         });
-        let mut ahead = ahead.as_ref();
-        let left = a.map_or(made, |a| a.list(steps, first, lists.next()));
-        let there_and_back = there_and_back.filter(|_| batch.len() == 1);
-        let group = there_and_back.unwrap_or(panels.len());
-        for range in groups(panels.clone(), group, there_and_back.is_some() && turn % 2 == 1) {
-            let block = Block::<T, false> {
+        let mut prefetch = prefetch.as_ref();
+        let left = a.map_or(c, |a| a.pointers(steps, first, slots.next()));
+        let serpentine = serpentine.filter(|_| batch.len() == 1);
+        let group = serpentine.unwrap_or(panels.len());
+        for range in panel_groups(panels.clone(), group, serpentine.is_some() && turn % 2 == 1) {
+            let arguments = Arguments::<T, false> {
                 a: left,
                 w: w.data.as_ptr(),
                 panels: Panels { k: if a.is_some() { w.k() } else { 0 }, ..w.panels },
                 range,
-                base,
-                c: made,
-                finish,
-                ahead: ahead.take(),
-                before: before.as_ref(),
+                initial,
+                c,
+                epilogue,
+                prefetch: prefetch.take(),
+                projection: projection.as_ref(),
             };
-            // SAFETY: shapes that `Link::new` and those who make a plan have checked; the rows of `a` are finished:
-            // this thread wrote them, or the barrier was passed since.
-            unsafe { block.compute(s) };
+            // SAFETY: the shapes have been checked; the rows of `a` are finished: this thread wrote them, or the barrier
+            // was passed since.
+            unsafe { arguments.run(s) };
         }
-        if link.halves.is_some() {
-            // SAFETY: these rows and columns were made above; what is read in this step is the other half.
-            unsafe { copy_rows(s, made, link.c.list(steps, t, first, lists.next()), columns) };
+        if product.is_buffered() {
+            let target = product.target.pointers(steps, t, first, slots.next());
+            // SAFETY: these rows and columns were computed above; what is read in this step is the other half.
+            unsafe { copy_rows(s, c, target, columns) };
         }
     }
 }
@@ -268,7 +318,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_barrier_is_worth_less_where_threads_meet_slowly() {
+    fn a_barrier_is_worth_less_where_its_latency_is_high() {
         let [near, far] = [60, 170].map(Duration::from_nanos);
         // One sequence of 128 units on two threads: weights of 64 KB.
         assert!(worth_a_barrier(128 * 128 / 2, false, near));

@@ -22,14 +22,14 @@ pub(crate) fn spin_until(mut done: impl FnMut() -> bool) {
 /// Where the threads of a run meet before it begins. Those who come later than it is closed are left out.
 #[derive(Default)]
 #[repr(align(128))] // see `Barrier`
-pub(crate) struct Gate {
-    /// How many have come besides the caller, and [`Gate::CLOSED`].
+pub(crate) struct StartGate {
+    /// How many have come besides the caller, and [`StartGate::CLOSED`].
     came: AtomicUsize,
     /// The members of the run; 0 until the gate is closed.
     size: AtomicUsize,
 }
 
-impl Gate {
+impl StartGate {
     const CLOSED: usize = 1 << (usize::BITS - 1);
 
     /// Waits until `others` have come or `patience` is over; gives the number of members, the caller included.
@@ -114,16 +114,16 @@ impl Barrier {
     }
 }
 
-/// How many times of meetings are kept of a team, and how often they are measured for that.
+/// How many measured latencies are kept of a team, and how often they are measured for that.
 const TIMES: usize = 15;
 const TRIES: usize = 60;
 
-/// A meeting that takes as long was held up: the processors are busy with something else, or the team has but one.
+/// A barrier that takes as long was held up: the processors are busy with something else, or the team has only one.
 const HELD_UP: Duration = Duration::from_micros(1);
 
-/// How long the members of a team take to meet.
+/// The latency of a barrier for the members of a team.
 #[derive(Default)]
-pub(crate) struct Meetings {
+pub(crate) struct BarrierLatency {
     /// Members of the team.
     size: usize,
     tries: usize,
@@ -131,9 +131,9 @@ pub(crate) struct Meetings {
     times: Vec<Duration>,
 }
 
-impl Meetings {
-    /// The median for teams of `size`, which the first calls find out by `measure`; nothing until that gives a time.
-    pub(crate) fn time(
+impl BarrierLatency {
+    /// The median for teams of `size`, which the first calls find out by `measure`; `None` until that gives a time.
+    pub(crate) fn median(
         &mut self,
         size: usize,
         measure: impl FnOnce() -> Option<Duration>,
@@ -156,27 +156,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn meetings_take_their_median_time() {
+    fn the_latency_is_a_median() {
         let nanos = |n| Some(Duration::from_nanos(n));
-        let mut meetings = Meetings::default();
-        assert_eq!(meetings.time(2, || None), None);
-        assert_eq!(meetings.time(2, || nanos(6000)), None, "held up");
-        assert_eq!(meetings.time(2, || nanos(90)), nanos(90));
-        assert_eq!(meetings.time(2, || nanos(30)), nanos(90));
-        assert_eq!(meetings.time(2, || nanos(40)), nanos(40));
+        let mut latency = BarrierLatency::default();
+        assert_eq!(latency.median(2, || None), None);
+        assert_eq!(latency.median(2, || nanos(6000)), None, "held up");
+        assert_eq!(latency.median(2, || nanos(90)), nanos(90));
+        assert_eq!(latency.median(2, || nanos(30)), nanos(90));
+        assert_eq!(latency.median(2, || nanos(40)), nanos(40));
         for _ in 3..TIMES {
-            meetings.time(2, || nanos(50));
+            latency.median(2, || nanos(50));
         }
-        assert_eq!(meetings.time(2, || panic!("enough is known")), nanos(50));
+        assert_eq!(latency.median(2, || panic!("enough is known")), nanos(50));
         for _ in 0..TRIES {
-            assert_eq!(meetings.time(3, || None), None, "another team");
+            assert_eq!(latency.median(3, || None), None, "another team");
         }
-        assert_eq!(meetings.time(3, || panic!("nobody ever came in time")), None);
+        assert_eq!(latency.median(3, || panic!("nobody ever came in time")), None);
     }
 
     #[test]
-    fn who_comes_late_is_left_out() {
-        let gate = Gate::default();
+    fn late_threads_are_left_out() {
+        let gate = StartGate::default();
         let in_time = thread::scope(|scope| {
             let in_time = scope.spawn(|| gate.enter());
             assert_eq!(gate.close(1, Duration::MAX), 2);
@@ -185,7 +185,7 @@ mod tests {
         assert_eq!(in_time, Some((1, 2)));
         assert_eq!(gate.enter(), None);
 
-        let gate = Gate::default();
+        let gate = StartGate::default();
         assert_eq!(gate.close(2, Duration::ZERO), 1);
         assert_eq!([gate.enter(), gate.enter()], [None, None]);
     }

@@ -4,12 +4,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::runtime::pool::{Pool, Team};
-use crate::runtime::scratch::Arena;
+use crate::runtime::scratch::{AllocError, Arena, Scratch};
 use crate::runtime::workers::MAX_THREADS;
-use crate::{AllocError, Isa, Scalar, Scratch};
+use crate::simd::element::Element;
+use crate::simd::isa::Isa;
 
 /// How many multiply-adds take as long as going through one element: moving it, adding it up or hashing it.
-pub(crate) const MULTIPLY_ADDS_OF_AN_ELEMENT: usize = 16;
+pub(crate) const MACS_PER_ELEMENT: usize = 16;
 
 /// Multiply-adds below which a call stays on its thread: about 10 µs of work.
 const WORTH_A_TEAM: usize = 1 << 19;
@@ -91,7 +92,7 @@ impl Context {
     /// # Errors
     ///
     /// [`AllocError`] if there is not enough memory.
-    pub fn scratch<T: Scalar>(&self, len: usize) -> Result<Scratch<'_, T>, AllocError> {
+    pub fn scratch<T: Element>(&self, len: usize) -> Result<Scratch<'_, T>, AllocError> {
         self.shared.arena.take(len)
     }
 

@@ -18,27 +18,31 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
-use crate::runtime::barrier::{Barrier, Gate, Meetings};
+use crate::runtime::barrier::{Barrier, BarrierLatency, StartGate};
 use crate::runtime::workers::{MAX_THREADS, SPIN_TIME, Workers};
 
 /// How many multiply-adds a processor does in a nanosecond, at most: f32, two products of 512 bits a cycle.
 const WORK_OF_A_NANOSECOND: usize = 128;
 
-/// Meetings of a burst that is timed.
-const MEETINGS: u32 = 16;
+/// BarrierLatency of a burst that is timed.
+const BURST: u32 = 16;
 
 /// The worker threads, made when first needed.
 pub(crate) struct Pool {
     workers: Mutex<Workers>,
     /// The most threads that stay, the caller of a team counted as one.
     limit: AtomicUsize,
-    /// How long its teams take to meet.
-    meetings: Mutex<Meetings>,
+    /// That of its teams.
+    barrier_latency: Mutex<BarrierLatency>,
 }
 
 impl Default for Pool {
     fn default() -> Self {
-        Self { workers: Mutex::default(), limit: AtomicUsize::new(MAX_THREADS), meetings: Mutex::default() }
+        Self {
+            workers: Mutex::default(),
+            limit: AtomicUsize::new(MAX_THREADS),
+            barrier_latency: Mutex::default(),
+        }
     }
 }
 
@@ -166,7 +170,7 @@ impl Team<'_> {
     /// With the panic of a member, after all have ended.
     pub(crate) fn run(&mut self, work: usize, body: impl Fn(Member<'_>) + Sync) {
         let barrier = Barrier::default();
-        let gate = Gate::default();
+        let gate = StartGate::default();
         let others = self.size - 1;
         let patience = SPIN_TIME + Duration::from_nanos((work / WORK_OF_A_NANOSECOND) as u64);
         self.start(|index| {
@@ -180,19 +184,19 @@ impl Team<'_> {
         });
     }
 
-    /// How long the members take to meet at a barrier: tens of nanoseconds where their processors share a cache, hundreds
+    /// The latency of a barrier of the team: tens of nanoseconds where the processors share a cache, hundreds
     /// where a line goes through a network. The first calls for teams of a size measure it, each in some microseconds.
-    /// Nothing if there are no others, or they have not been in time.
-    pub(crate) fn meeting(&mut self) -> Option<Duration> {
+    /// `None` for a team of one, or as long as the others have not been in time.
+    pub(crate) fn barrier_latency(&mut self) -> Option<Duration> {
         if self.size == 1 {
             return None;
         }
-        let mut meetings = self.pool.meetings.lock().unwrap_or_else(PoisonError::into_inner);
-        meetings.time(self.size, || self.measure_meeting())
+        let mut latency = self.pool.barrier_latency.lock().unwrap_or_else(PoisonError::into_inner);
+        latency.median(self.size, || self.measure_barrier())
     }
 
-    /// How long a meeting takes in the mean of a burst, if all come in time.
-    fn measure_meeting(&mut self) -> Option<Duration> {
+    /// The latency of a barrier in the mean of a burst, if all members come in time.
+    fn measure_barrier(&mut self) -> Option<Duration> {
         let size = self.size;
         let measured = OnceLock::new();
         self.run(0, |member| {
@@ -201,11 +205,11 @@ impl Team<'_> {
             }
             member.wait();
             let begin = Instant::now();
-            for _ in 0..MEETINGS {
+            for _ in 0..BURST {
                 member.wait();
             }
             if member.index == 0 {
-                measured.get_or_init(|| begin.elapsed() / MEETINGS);
+                measured.get_or_init(|| begin.elapsed() / BURST);
             }
         });
         measured.into_inner()
@@ -255,17 +259,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_team_knows_how_long_it_takes_to_meet() {
+    fn a_team_knows_its_barrier_latency() {
         let pool = Pool::default();
         for _ in 0..100 {
-            assert_eq!(pool.team(1, true).meeting(), None, "alone");
+            assert_eq!(pool.team(1, true).barrier_latency(), None, "alone");
             for size in [2, 3] {
                 let mut team = pool.team(size, true);
-                assert!(team.measure_meeting().is_none_or(|time| time > Duration::ZERO));
-                assert!(team.meeting().is_none_or(|time| time > Duration::ZERO));
+                assert!(team.measure_barrier().is_none_or(|time| time > Duration::ZERO));
+                assert!(team.barrier_latency().is_none_or(|time| time > Duration::ZERO));
             }
         }
-        let measured = (0..1000).find_map(|_| pool.team(2, true).measure_meeting());
+        let measured = (0..1000).find_map(|_| pool.team(2, true).measure_barrier());
         assert!(measured.is_some(), "the other comes in time at least once");
     }
 

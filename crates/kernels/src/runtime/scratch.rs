@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use aligned_vec::{AVec, ConstAlign};
 
-use crate::Scalar;
+use crate::simd::element::Element;
 
 /// Blocks are aligned to a cache line, which is also the widest vector.
 type Block = AVec<u64, ConstAlign<64>>;
@@ -35,7 +35,7 @@ pub(crate) struct Arena {
 impl Arena {
     /// Takes a block of at least `len` elements of type `T`. Its contents are unspecified (but initialised);
     /// in tests they are NaN, so that a test sees who reads before writing.
-    pub(crate) fn take<T: Scalar>(&self, len: usize) -> Result<Scratch<'_, T>, AllocError> {
+    pub(crate) fn take<T: Element>(&self, len: usize) -> Result<Scratch<'_, T>, AllocError> {
         let too_much = AllocError { bytes: len.saturating_mul(size_of::<T>()) };
         let words = len.checked_mul(size_of::<T>()).ok_or(too_much)?.div_ceil(WORD);
         let mut block = self.take_block(words).unwrap_or_else(|| AVec::new(64));
@@ -83,20 +83,20 @@ impl fmt::Debug for Arena {
 }
 
 /// A slice of scratch memory; it goes back to its arena when dropped.
-pub struct Scratch<'a, T: Scalar> {
+pub struct Scratch<'a, T: Element> {
     arena: &'a Arena,
     block: Block,
     len: usize,
     element: std::marker::PhantomData<T>,
 }
 
-impl<T: Scalar> fmt::Debug for Scratch<'_, T> {
+impl<T: Element> fmt::Debug for Scratch<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Scratch").field("len", &self.len).finish_non_exhaustive()
     }
 }
 
-impl<T: Scalar> Deref for Scratch<'_, T> {
+impl<T: Element> Deref for Scratch<'_, T> {
     type Target = [T];
     fn deref(&self) -> &[T] {
         // SAFETY: the block holds `len` elements (checked in `take`), is aligned to 64 bytes, and every bit
@@ -105,14 +105,14 @@ impl<T: Scalar> Deref for Scratch<'_, T> {
     }
 }
 
-impl<T: Scalar> DerefMut for Scratch<'_, T> {
+impl<T: Element> DerefMut for Scratch<'_, T> {
     fn deref_mut(&mut self) -> &mut [T] {
         // SAFETY: as above, and `self` is borrowed exclusively.
         unsafe { std::slice::from_raw_parts_mut(self.block.as_mut_ptr().cast(), self.len) }
     }
 }
 
-impl<T: Scalar> Drop for Scratch<'_, T> {
+impl<T: Element> Drop for Scratch<'_, T> {
     fn drop(&mut self) {
         self.arena.give_back(std::mem::replace(&mut self.block, AVec::new(64)));
     }

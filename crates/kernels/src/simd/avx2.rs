@@ -2,25 +2,17 @@
 
 use std::arch::x86_64::*;
 
-use super::x86::{interleaved, mingle, op, simd, transpose};
-use super::{Avx512, Simd, Task};
+use crate::simd::vector::{Kernel, Simd};
+use crate::simd::x86::{hash_accumulate, interleaved, op, simd, transpose};
 
 /// Proof that the processor has AVX2 and FMA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Avx2(());
+pub(crate) struct Avx2(pub(super) ());
 
 impl Avx2 {
     /// The token, if processor and operating system have what it stands for.
     pub(crate) fn detect() -> Option<Self> {
         (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(Self(()))
-    }
-}
-
-impl From<Avx512> for Avx2 {
-    /// AVX-512 F implies AVX2, and the token stands for FMA too.
-    #[inline(always)]
-    fn from(_: Avx512) -> Self {
-        Self(())
     }
 }
 
@@ -113,7 +105,7 @@ macro_rules! masked {
 
 simd! {
     Avx2 for f32, features "avx2,fma",
-    V __m256, Mask __m256, lanes 8, half Avx2, max_rows 6,
+    V __m256, Mask __m256, lanes 8, half Avx2, mr 6,
     set1 _mm256_set1_ps, loadu _mm256_loadu_ps, storeu _mm256_storeu_ps,
     add _mm256_add_ps, sub _mm256_sub_ps, mul _mm256_mul_ps, div _mm256_div_ps,
     fmadd _mm256_fmadd_ps, fnmadd _mm256_fnmadd_ps, min _mm256_min_ps, max _mm256_max_ps,
@@ -124,14 +116,14 @@ simd! {
             _mm256_blendv_ps, _mm256_set1_ps, _mm256_add_ps, _mm256_castps_si256, _mm256_castsi256_ps,
             _mm256_slli_epi32, 23, _mm256_add_epi32, 12_582_912.0);
         transpose!(f32, 8, turn_f32);
-        mingle!(__m256, _mm256_castps_si256, _mm256_castsi256_ps, _mm256_xor_si256, _mm256_srli_epi64,
+        hash_accumulate!(__m256, _mm256_castps_si256, _mm256_castsi256_ps, _mm256_xor_si256, _mm256_srli_epi64,
             _mm256_mul_epu32, _mm256_add_epi64);
     }
 }
 
 simd! {
     Avx2 for f64, features "avx2,fma",
-    V __m256d, Mask __m256d, lanes 4, half Avx2, max_rows 6,
+    V __m256d, Mask __m256d, lanes 4, half Avx2, mr 6,
     set1 _mm256_set1_pd, loadu _mm256_loadu_pd, storeu _mm256_storeu_pd,
     add _mm256_add_pd, sub _mm256_sub_pd, mul _mm256_mul_pd, div _mm256_div_pd,
     fmadd _mm256_fmadd_pd, fnmadd _mm256_fnmadd_pd, min _mm256_min_pd, max _mm256_max_pd,
@@ -142,7 +134,7 @@ simd! {
             _mm256_blendv_pd, _mm256_set1_pd, _mm256_add_pd, _mm256_castpd_si256, _mm256_castsi256_pd,
             _mm256_slli_epi64, 52, _mm256_add_epi64, 6_755_399_441_055_744.0);
         transpose!(f64, 4, turn_f64);
-        mingle!(__m256d, _mm256_castpd_si256, _mm256_castsi256_pd, _mm256_xor_si256, _mm256_srli_epi64,
+        hash_accumulate!(__m256d, _mm256_castpd_si256, _mm256_castsi256_pd, _mm256_xor_si256, _mm256_srli_epi64,
             _mm256_mul_epu32, _mm256_add_epi64);
     }
 }

@@ -2,8 +2,9 @@
 
 use std::arch::x86_64::*;
 
-use super::x86::{interleaved, mingle, op, simd, transpose};
-use super::{Avx2, Simd, Task};
+use crate::simd::avx2::Avx2;
+use crate::simd::vector::{Kernel, Simd};
+use crate::simd::x86::{hash_accumulate, interleaved, op, simd, transpose};
 
 /// Proof that the processor has AVX-512 F, VL, DQ and BW, and FMA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +19,14 @@ impl Avx512 {
             && is_x86_feature_detected!("avx512bw")
             && is_x86_feature_detected!("fma"))
         .then_some(Self(()))
+    }
+}
+
+impl From<Avx512> for Avx2 {
+    /// AVX-512 F implies AVX2, and the token stands for FMA too.
+    #[inline(always)]
+    fn from(_: Avx512) -> Self {
+        Self(())
     }
 }
 
@@ -110,7 +119,7 @@ macro_rules! masked {
 
 simd! {
     Avx512 for f32, features "avx512f,avx512vl,avx512dq,avx512bw,fma",
-    V __m512, Mask __mmask16, lanes 16, half Avx2, max_rows 12,
+    V __m512, Mask __mmask16, lanes 16, half Avx2, mr 12,
     set1 _mm512_set1_ps, loadu _mm512_loadu_ps, storeu _mm512_storeu_ps,
     add _mm512_add_ps, sub _mm512_sub_ps, mul _mm512_mul_ps, div _mm512_div_ps,
     fmadd _mm512_fmadd_ps, fnmadd _mm512_fnmadd_ps, min _mm512_min_ps, max _mm512_max_ps,
@@ -119,14 +128,14 @@ simd! {
         masked!(f32, __m512, __mmask16, _mm512_maskz_loadu_ps, _mm512_mask_storeu_ps,
             _mm512_cmp_ps_mask, _mm512_mask_blend_ps, _mm512_set1_ps, _mm512_scalef_ps);
         transpose!(f32, 16, turn_f32);
-        mingle!(__m512, _mm512_castps_si512, _mm512_castsi512_ps, _mm512_xor_si512, _mm512_srli_epi64,
+        hash_accumulate!(__m512, _mm512_castps_si512, _mm512_castsi512_ps, _mm512_xor_si512, _mm512_srli_epi64,
             _mm512_mul_epu32, _mm512_add_epi64);
     }
 }
 
 simd! {
     Avx512 for f64, features "avx512f,avx512vl,avx512dq,avx512bw,fma",
-    V __m512d, Mask __mmask8, lanes 8, half Avx2, max_rows 12,
+    V __m512d, Mask __mmask8, lanes 8, half Avx2, mr 12,
     set1 _mm512_set1_pd, loadu _mm512_loadu_pd, storeu _mm512_storeu_pd,
     add _mm512_add_pd, sub _mm512_sub_pd, mul _mm512_mul_pd, div _mm512_div_pd,
     fmadd _mm512_fmadd_pd, fnmadd _mm512_fnmadd_pd, min _mm512_min_pd, max _mm512_max_pd,
@@ -135,7 +144,7 @@ simd! {
         masked!(f64, __m512d, __mmask8, _mm512_maskz_loadu_pd, _mm512_mask_storeu_pd,
             _mm512_cmp_pd_mask, _mm512_mask_blend_pd, _mm512_set1_pd, _mm512_scalef_pd);
         transpose!(f64, 8, turn_f64);
-        mingle!(__m512d, _mm512_castpd_si512, _mm512_castsi512_pd, _mm512_xor_si512, _mm512_srli_epi64,
+        hash_accumulate!(__m512d, _mm512_castpd_si512, _mm512_castsi512_pd, _mm512_xor_si512, _mm512_srli_epi64,
             _mm512_mul_epu32, _mm512_add_epi64);
     }
 }

@@ -1,7 +1,7 @@
 //! Plain loops at the full width of the machine's vectors.
 //!
 //! The addon is built for the oldest processor that it runs on, so a loop in plain Rust gets that one's vectors:
-//! SSE2 on x86-64. [`wide!`](crate::wide!) compiles a function once for each instruction set, with its target
+//! SSE2 on x86-64. [`multiversion!`](crate::multiversion!) compiles a function once for each instruction set, with its target
 //! features switched on, and calls the one that an [`Isa`] names. LLVM turns its loops into vectors of that width.
 //!
 //! The results are the same bits on every instruction set: Rust neither reorders additions nor fuses a product with
@@ -10,11 +10,13 @@
 //! Everything that a loop calls must be inlined into it, else it runs without the target features, and many times
 //! slower. Functions are `#[inline(always)]`; a closure cannot be, so what varies is a trait with such a method.
 
-use crate::simd::element::Scalar;
-use crate::simd::{Isa, Simd, Task, dispatch_to};
+use crate::simd::dispatch::dispatch;
+use crate::simd::element::Element;
+use crate::simd::isa::Isa;
+use crate::simd::vector::{Kernel, Simd};
 
-/// What [`wide!`](crate::wide!) makes of a function's arguments.
-pub trait Body {
+/// What [`multiversion!`](crate::multiversion!) makes of a function's arguments.
+pub trait Multiversion {
     /// What the function returns.
     type Output;
 
@@ -22,10 +24,10 @@ pub trait Body {
     fn run(self) -> Self::Output;
 }
 
-/// A body as a task: one that leaves the vectors to the compiler.
+/// A body as a kernel: one that leaves the vectors to the compiler.
 struct Plain<B>(B);
 
-impl<T: Scalar, B: Body> Task<T> for Plain<B> {
+impl<T: Element, B: Multiversion> Kernel<T> for Plain<B> {
     type Output = B::Output;
     #[inline(always)]
     fn run<S: Simd<T>>(self, _: S) -> B::Output {
@@ -36,8 +38,8 @@ impl<T: Scalar, B: Body> Task<T> for Plain<B> {
 impl Isa {
     /// Runs `body` compiled for this instruction set. The element type of the vectors does not matter here: both
     /// have the same target features.
-    pub fn run<B: Body>(self, body: B) -> B::Output {
-        dispatch_to!(self, Plain(body), f32)
+    pub fn run<B: Multiversion>(self, body: B) -> B::Output {
+        dispatch!(self, Plain(body), f32)
     }
 }
 
@@ -47,9 +49,9 @@ impl Isa {
 /// out; bounds of type parameters are paths.
 ///
 /// ```
-/// use elman_kernels::{Isa, Scalar, wide};
+/// use elman_kernels::{Isa, Scalar, multiversion};
 ///
-/// wide! {
+/// multiversion! {
 ///     /// y ← y + a x.
 ///     fn axpy<T: Scalar>(a: T, x: &[T], y: &mut [T]) {
 ///         for (y, &x) in y.iter_mut().zip(x) {
@@ -63,7 +65,7 @@ impl Isa {
 /// assert_eq!(y, [21.0, 42.0]);
 /// ```
 #[macro_export]
-macro_rules! wide {
+macro_rules! multiversion {
     ($(
         $(#[$meta:meta])*
         $visibility:vis fn $name:ident<$($generic:ident: $bound:path),+>(
@@ -77,8 +79,8 @@ macro_rules! wide {
         ) $(-> $output)? {
             struct Arguments<A, G>(A, ::std::marker::PhantomData<G>);
 
-            impl<$($generic: $bound),+> $crate::Body for Arguments<($($type,)*), ($($generic,)+)> {
-                type Output = $crate::wide!(@output $($output)?);
+            impl<$($generic: $bound),+> $crate::Multiversion for Arguments<($($type,)*), ($($generic,)+)> {
+                type Output = $crate::multiversion!(@output $($output)?);
                 #[inline(always)]
                 fn run(self) -> Self::Output {
                     let ($($argument,)*) = self.0;
@@ -96,8 +98,9 @@ macro_rules! wide {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Scalar;
 
-    wide! {
+    multiversion! {
         /// Σ |x_i|^½ in four lanes, and out = x / (1 + x²), which would differ if it were fused.
         fn mixed<T: Scalar>(x: &[T], out: &mut [T]) -> T {
             let mut lanes = [T::zero(); 4];

@@ -3,8 +3,8 @@
 
 use std::array;
 
-use super::{Simd, Task};
-use crate::Scalar;
+use crate::simd::element::Element;
+use crate::simd::vector::{Kernel, Simd};
 
 /// N portable lanes, H for the end of a row; needs nothing of the processor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,22 +20,22 @@ fn lanes<T: Copy, const N: usize>(f: impl FnMut(usize) -> T) -> [T; N] {
 }
 
 // SAFETY: plain Rust, no instruction beyond those of the build target.
-unsafe impl<T: Scalar, const N: usize, const H: usize> Simd<T> for Portable<N, H> {
+unsafe impl<T: Element, const N: usize, const H: usize> Simd<T> for Portable<N, H> {
     type V = [T; N];
     type Mask = [bool; N];
     const LANES: usize = N;
     type Half = Portable<H, H>;
     // 12 accumulators of the 16 registers of SSE2 and AVX2; 24 of the 32 of AVX-512 and, at 4 lanes, of NEON.
-    const MAX_ROWS: usize = if N >= 16 || (N == 4 && FUSED) { 12 } else { 6 };
+    const MR: usize = if N >= 16 || (N == 4 && FUSED) { 12 } else { 6 };
 
     #[inline(always)]
     fn half(self) -> Self::Half {
         Portable
     }
-    /// Never inlined: among the loops around it a task would have too few registers.
+    /// Never inlined: among the loops around it a kernel would have too few registers.
     #[inline(never)]
-    fn vectorize<K: Task<T>>(self, task: K) -> K::Output {
-        task.run(self)
+    fn vectorize<K: Kernel<T>>(self, kernel: K) -> K::Output {
+        kernel.run(self)
     }
 
     #[inline(always)]
@@ -127,7 +127,7 @@ unsafe impl<T: Scalar, const N: usize, const H: usize> Simd<T> for Portable<N, H
         lanes(|i| if mask[i] { yes[i] } else { no[i] })
     }
     #[inline(always)]
-    fn mingle(self, mut sum: [T; N], v: [T; N], key: [T; N]) -> [T; N] {
+    fn hash_accumulate(self, mut sum: [T; N], v: [T; N], key: [T; N]) -> [T; N] {
         let word = |of: &[T; N], i: usize| {
             // SAFETY: within the array, as far as it has whole words; every bit pattern is a number.
             unsafe { of.as_ptr().cast::<u64>().wrapping_add(i).read_unaligned() }
@@ -135,9 +135,9 @@ unsafe impl<T: Scalar, const N: usize, const H: usize> Simd<T> for Portable<N, H
         for i in 0..size_of::<[T; N]>() / size_of::<u64>() {
             let v = word(&v, i);
             let x = v ^ word(&key, i);
-            let mingled = word(&sum, i).wrapping_add(v).wrapping_add((x & 0xffff_ffff) * (x >> 32));
+            let hash_accumulated = word(&sum, i).wrapping_add(v).wrapping_add((x & 0xffff_ffff) * (x >> 32));
             // SAFETY: as above; every bit pattern is a value of T.
-            unsafe { sum.as_mut_ptr().cast::<u64>().wrapping_add(i).write_unaligned(mingled) };
+            unsafe { sum.as_mut_ptr().cast::<u64>().wrapping_add(i).write_unaligned(hash_accumulated) };
         }
         sum
     }

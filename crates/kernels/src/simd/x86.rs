@@ -4,7 +4,7 @@
 use std::arch::x86_64::__cpuid;
 
 /// Whether Intel made this processor. Asking takes microseconds where the machine is a virtual one.
-pub(super) fn made_by_intel() -> bool {
+pub(crate) fn made_by_intel() -> bool {
     #[allow(unused_unsafe)] // newer versions of Rust have it safe
     // SAFETY: every x86-64 processor has this instruction.
     let leaf = unsafe { __cpuid(0) };
@@ -64,7 +64,7 @@ pub(super) use transpose;
 macro_rules! simd {
     (
         $token:ident for $type:ty, features $features:literal,
-        V $v:ty, Mask $mask:ty, lanes $lanes:literal, half $half:ident, max_rows $max_rows:literal,
+        V $v:ty, Mask $mask:ty, lanes $lanes:literal, half $half:ident, mr $mr:literal,
         set1 $set1:ident, loadu $loadu:ident, storeu $storeu:ident,
         add $add:ident, sub $sub:ident, mul $mul:ident, div $div:ident,
         fmadd $fmadd:ident, fnmadd $fnmadd:ident, min $min:ident, max $max:ident,
@@ -77,20 +77,20 @@ macro_rules! simd {
             type Mask = $mask;
             const LANES: usize = $lanes;
             type Half = $half;
-            const MAX_ROWS: usize = $max_rows;
+            const MR: usize = $mr;
 
             #[inline(always)]
             fn half(self) -> $half {
                 self.into()
             }
             #[inline(always)]
-            fn vectorize<K: Task<$type>>(self, task: K) -> K::Output {
+            fn vectorize<K: Kernel<$type>>(self, kernel: K) -> K::Output {
                 #[target_feature(enable = $features)]
-                fn inner<K: Task<$type>>(token: $token, task: K) -> K::Output {
-                    task.run(token)
+                fn inner<K: Kernel<$type>>(token: $token, kernel: K) -> K::Output {
+                    kernel.run(token)
                 }
                 // SAFETY: the token proves the target features.
-                unsafe { inner(self, task) }
+                unsafe { inner(self, kernel) }
             }
             #[inline(always)]
             unsafe fn load(self, from: *const $type) -> $v {
@@ -120,12 +120,12 @@ macro_rules! simd {
 }
 pub(super) use simd;
 
-/// `mingle` in the integer intrinsics of one width.
-macro_rules! mingle {
+/// `hash_accumulate` in the integer intrinsics of one width.
+macro_rules! hash_accumulate {
     ($v:ty, $to_bits:ident, $from_bits:ident, $xor:ident, $srli:ident, $mul:ident, $add:ident) => {
         #[inline(always)]
         #[allow(clippy::multiple_unsafe_ops_per_block)] // one operation of the trait, on registers alone
-        fn mingle(self, sum: $v, v: $v, key: $v) -> $v {
+        fn hash_accumulate(self, sum: $v, v: $v, key: $v) -> $v {
             // SAFETY: the token proves the target features; these intrinsics touch registers only.
             unsafe {
                 let (sum, v) = ($to_bits(sum), $to_bits(v));
@@ -135,4 +135,4 @@ macro_rules! mingle {
         }
     };
 }
-pub(super) use mingle;
+pub(super) use hash_accumulate;
