@@ -44,27 +44,17 @@ pub enum Activation {
 /// Runs `$body` with `$f` the [`Function`] of an [`Activation`]. The body is compiled once for each of them, so the choice
 /// stays outside its loops.
 macro_rules! with_function {
-    ($activation:expr, $f:ident => $body:expr) => {{
-        use $crate::pointwise::activation as list;
+    ($activation:expr, $f:ident => $body:expr) => {
+        $crate::pointwise::activation::with_function!($activation, $f => $body, Identity Tanh Relu Sigmoid)
+    };
+    ($activation:expr, $f:ident => $body:expr, $($name:ident)+) => {
         match $activation {
-            list::Activation::Identity => {
-                let $f = list::Identity;
+            $($crate::pointwise::activation::Activation::$name => {
+                let $f = $crate::pointwise::activation::$name;
                 $body
-            }
-            list::Activation::Tanh => {
-                let $f = list::Tanh;
-                $body
-            }
-            list::Activation::Relu => {
-                let $f = list::Relu;
-                $body
-            }
-            list::Activation::Sigmoid => {
-                let $f = list::Sigmoid;
-                $body
-            }
+            })+
         }
-    }};
+    };
 }
 pub(crate) use with_function;
 

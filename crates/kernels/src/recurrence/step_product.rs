@@ -232,11 +232,11 @@ impl<'a, T: Element> CheckedProduct<'a, T> {
         slots: &mut IndirectionSlots<'l, T>,
     ) -> StepOperands<'l, T> {
         let initial = match &self.initial {
-            // SAFETY: the caller vouches for it.
             InitialC::Matrix(staged) if product => {
+                // SAFETY: the caller vouches for it.
                 InitialC::Matrix(unsafe { staged.pointers(s, part, slots) })
             }
-            InitialC::Row(row) if product => InitialC::Row(*row),
+            InitialC::Row(row) if product => InitialC::Row(row),
             InitialC::Zero if product => InitialC::Zero,
             // C may be computed in another place.
             _ => InitialC::Matrix(self.target.pointers(part.steps, part.t, part.first, slots.next())),
