@@ -16,7 +16,7 @@ pub(crate) const MACS_PER_ELEMENT: usize = 16;
 const WORTH_A_TEAM: usize = 1 << 19;
 
 /// Multiply-adds for which a thread that sleeps is woken. That costs up to 50 µs; and where calls are so short and so
-/// far apart that threads fall asleep, the time between them is a JavaScript engine's, whose own threads want the
+/// far apart that threads fall asleep, the time between them is a JavaScript engine's, whose own threads use the
 /// other processors.
 const WORTH_WAKING: usize = 1 << 21;
 

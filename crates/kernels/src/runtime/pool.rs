@@ -24,7 +24,7 @@ use crate::runtime::workers::{MAX_THREADS, SPIN_TIME, Workers};
 /// How many multiply-adds a processor does in a nanosecond, at most: f32, two products of 512 bits a cycle.
 const WORK_OF_A_NANOSECOND: usize = 128;
 
-/// BarrierLatency of a burst that is timed.
+/// Barriers of a burst that is timed.
 const BURST: u32 = 16;
 
 /// The worker threads, made when first needed.
@@ -32,7 +32,7 @@ pub(crate) struct Pool {
     workers: Mutex<Workers>,
     /// The most threads that stay, the caller of a team counted as one.
     limit: AtomicUsize,
-    /// That of its teams.
+    /// The latency of a barrier for its teams.
     barrier_latency: Mutex<BarrierLatency>,
 }
 
