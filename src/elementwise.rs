@@ -1,6 +1,6 @@
 //! Arithmetic of the tensor type, and its strided views.
 
-use elman_kernels::{Context, Scalar};
+use elman_kernels::{Activation, Context, Element};
 use elman_train::{elementwise, strided::View};
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
@@ -91,7 +91,7 @@ pub fn clip(env: Env, values: FloatsMut<'_>, limit: f64) -> Result<()> {
 pub fn tanh(env: Env, x: Floats<'_>, out: FloatsMut<'_>) -> Result<()> {
     export(env, || {
         disjoint(&[&out], &[&x])?;
-        for_dtype!(x.dtype(), T => Ok(elementwise::tanh::<T>(&context()?, x.get()?, out.get()?)?))
+        for_dtype!(x.dtype(), T => Ok(elementwise::activate::<T>(&context()?, Activation::Tanh, x.get()?, out.get()?)?))
     })
 }
 
@@ -100,7 +100,7 @@ pub fn tanh(env: Env, x: Floats<'_>, out: FloatsMut<'_>) -> Result<()> {
 pub fn relu(env: Env, x: Floats<'_>, out: FloatsMut<'_>) -> Result<()> {
     export(env, || {
         disjoint(&[&out], &[&x])?;
-        for_dtype!(x.dtype(), T => Ok(elementwise::relu::<T>(&context()?, x.get()?, out.get()?)?))
+        for_dtype!(x.dtype(), T => Ok(elementwise::activate::<T>(&context()?, Activation::Relu, x.get()?, out.get()?)?))
     })
 }
 
@@ -109,7 +109,7 @@ pub fn relu(env: Env, x: Floats<'_>, out: FloatsMut<'_>) -> Result<()> {
 pub fn sigmoid(env: Env, x: Floats<'_>, out: FloatsMut<'_>) -> Result<()> {
     export(env, || {
         disjoint(&[&out], &[&x])?;
-        for_dtype!(x.dtype(), T => Ok(elementwise::sigmoid::<T>(&context()?, x.get()?, out.get()?)?))
+        for_dtype!(x.dtype(), T => Ok(elementwise::activate::<T>(&context()?, Activation::Sigmoid, x.get()?, out.get()?)?))
     })
 }
 
@@ -122,7 +122,7 @@ pub fn tanh_backward(env: Env, y: Floats<'_>, dy: Floats<'_>, dx: FloatsMut<'_>)
         let (y, dy, mut dx) = (y.take()?, dy.take()?, dx.take()?);
         Ok(move |ctx: &Context| {
             done(
-                for_dtype!(dtype, T => Ok(elementwise::tanh_backward::<T>(ctx, y.get()?, dy.get()?, dx.get()?)?)),
+                for_dtype!(dtype, T => Ok(elementwise::activate_backward::<T>(ctx, Activation::Tanh, y.get()?, dy.get()?, dx.get()?)?)),
             )
         })
     })
@@ -137,7 +137,7 @@ pub fn relu_backward(env: Env, y: Floats<'_>, dy: Floats<'_>, dx: FloatsMut<'_>)
         let (y, dy, mut dx) = (y.take()?, dy.take()?, dx.take()?);
         Ok(move |ctx: &Context| {
             done(
-                for_dtype!(dtype, T => Ok(elementwise::relu_backward::<T>(ctx, y.get()?, dy.get()?, dx.get()?)?)),
+                for_dtype!(dtype, T => Ok(elementwise::activate_backward::<T>(ctx, Activation::Relu, y.get()?, dy.get()?, dx.get()?)?)),
             )
         })
     })
@@ -152,7 +152,7 @@ pub fn sigmoid_backward(env: Env, y: Floats<'_>, dy: Floats<'_>, dx: FloatsMut<'
         let (y, dy, mut dx) = (y.take()?, dy.take()?, dx.take()?);
         Ok(move |ctx: &Context| {
             done(
-                for_dtype!(dtype, T => Ok(elementwise::sigmoid_backward::<T>(ctx, y.get()?, dy.get()?, dx.get()?)?)),
+                for_dtype!(dtype, T => Ok(elementwise::activate_backward::<T>(ctx, Activation::Sigmoid, y.get()?, dy.get()?, dx.get()?)?)),
             )
         })
     })

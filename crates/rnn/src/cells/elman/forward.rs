@@ -9,7 +9,9 @@
 //! Where a step has enough rows for a product of its own, `recur` computes Z_t itself: Z is as large as y, and would be
 //! written to memory and read again.
 
-use elman_kernels::{Chain, ChainBase, Context, Order, Packed, Scalar, Start, chain};
+use elman_kernels::{
+    Context, Epilogue, InitialC, Order, Packed, Recurrence, Scalar, Start, StepProduct, recurrence,
+};
 
 use super::super::projection::Projection;
 use super::Elman;
@@ -61,20 +63,23 @@ impl<T: Scalar> CellForward<T> for Elman {
         let packed = Packed::new(ctx, self.weights(inputs.parameters).w_hh.t())?;
         let pass = inputs.pass;
         let projection = projects_in_steps(inputs).then(|| self.projection(ctx, inputs)).transpose()?;
-        let recurrence = Chain {
+        let terms = Recurrence {
             steps: pass.steps,
             order: if pass.reverse { Order::Descending } else { Order::Ascending },
-            weights: &packed,
             start: Start::State(inputs.states[0]),
-            base: match &projection {
-                Some(Projection { weights, bias }) => {
-                    ChainBase::Product { x: inputs.x.reborrow(), weights, bias: bias.as_deref() }
-                }
-                None => ChainBase::InPlace,
-            },
-            epilogue: self.activation.epilogue(),
         };
-        chain(ctx, &recurrence, outputs.y.reborrow());
+        let (initial, projection) = match &projection {
+            Some(projection) => (projection.bias_row(), Some(projection.of(inputs.x.reborrow()))),
+            None => (InitialC::InPlace, None),
+        };
+        let product = StepProduct {
+            weights: &packed,
+            initial,
+            projection,
+            epilogue: Epilogue::Activation(self.activation),
+            target: outputs.y.reborrow(),
+        };
+        recurrence(ctx, &terms, [product]);
         pass.final_rows(&outputs.y.view(), outputs.states_n[0].view_mut());
         Ok(())
     }
