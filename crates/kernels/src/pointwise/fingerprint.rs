@@ -219,7 +219,7 @@ mod tests {
     /// As elements of two bytes would have them.
     #[test]
     fn odd_tails_and_any_alignment() {
-        let data: Vec<u8> = (0..3000u32).map(|i| (i * i >> 3) as u8).collect();
+        let data: Vec<u8> = (0..3000u32).map(|i| ((i * i) >> 3) as u8).collect();
         for isa in Isa::testable() {
             let hash = |data: &[u8]| hash_pieces(isa, Pieces { data, first: 0 });
             for len in [1, 2, 3, 6, 30, 63, 65, 1022, 1027, 2999] {
