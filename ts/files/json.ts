@@ -1,4 +1,4 @@
-/** Values that JSON keeps as they are. */
+/** Values that JSON stores unchanged. */
 
 import { describe } from '../check'
 
@@ -11,7 +11,7 @@ export type Json =
   | readonly Json[]
   | { readonly [key: string]: Json }
 
-/** Deeper than this a value holds itself, or might as well. */
+/** A value nested deeper than this is taken as circular. */
 const maxDepth = 1000
 
 /** Refuses what JSON would drop or change: undefined, NaN, infinities, dates, maps, … */
