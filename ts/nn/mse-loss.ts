@@ -1,4 +1,4 @@
-/** The loss of regression. */
+/** The squared error. */
 
 import { checkSameShape } from '../check'
 import { PointwiseLoss, type PointwiseLossOptions, type PointwiseLossRule } from './pointwise-loss'
@@ -11,7 +11,7 @@ const rule: PointwiseLossRule = {
 }
 
 /**
- * The squared distance of each element from its target, as `torch.nn.MSELoss`: (input - target)², averaged or summed.
+ * The squared error (input - target)², averaged or summed, as `torch.nn.MSELoss`.
  *
  * | shape | where |
  * |---|---|

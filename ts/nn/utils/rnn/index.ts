@@ -1,4 +1,4 @@
-/** Sequences of different lengths. */
+/** Sequences of different lengths: packing and padding. */
 
 export {
   type PackPaddedSequenceOptions,
