@@ -1,4 +1,4 @@
-/** Optimizers: they change parameters from their gradients. */
+/** Optimizers, which update parameters from their gradients, and learning rate schedules. */
 
 export { Adam, type AdamOptions } from './adam'
 export { AdamW } from './adamw'
