@@ -68,7 +68,7 @@ interface OptimizerRecord {
  * @param sources `model`; `optimizer` and `scheduler`, if they are to be continued; `extra`: any JSON value. Default:
  *   null.
  * @param path the file; one that exists is replaced.
- * @throws TypeError if something is of the wrong kind, or `extra` is not a JSON value; an `Error` of Node if the file
+ * @throws TypeError if an argument has the wrong type, or `extra` is not a JSON value; an `Error` of Node if the file
  *   cannot be written.
  *
  * @example
@@ -123,7 +123,7 @@ export function saveCheckpoint(sources: CheckpointSources, path: string): void {
  *   parameters.
  * @returns the caller's value, `extra`.
  * @throws RangeError if the file is malformed, is not a checkpoint, or does not fit the model, the optimizer or the
- *   schedule; TypeError if something is of the wrong kind; an `Error` of Node if the file cannot be read. Nothing
+ *   schedule; TypeError if an argument has the wrong type; an `Error` of Node if the file cannot be read. Nothing
  *   changes on an error.
  *
  * @example

@@ -44,7 +44,7 @@ const rule: PointwiseLossRule = {
 export class BCEWithLogitsLoss extends PointwiseLoss {
   /**
    * @param options `reduction`: `'mean'`, `'sum'` or `'none'`. Default: `'mean'`.
-   * @throws RangeError for another reduction; TypeError for an option of the wrong kind or that does not exist.
+   * @throws RangeError for another reduction; TypeError for an option of the wrong type, or an unknown option.
    */
   constructor(options?: PointwiseLossOptions) {
     super(rule, options)

@@ -51,7 +51,7 @@ export class CrossEntropyLoss extends Module {
   /**
    * @param options `ignoreIndex`: a target that is ignored, default -100; `reduction`: `'mean'`, `'sum'` or `'none'`,
    *   default `'mean'`.
-   * @throws RangeError for another reduction; TypeError for an option of the wrong kind or that does not exist.
+   * @throws RangeError for another reduction; TypeError for an option of the wrong type, or an unknown option.
    */
   constructor(options?: CrossEntropyLossOptions) {
     super()

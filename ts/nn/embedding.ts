@@ -57,7 +57,7 @@ export class Embedding extends Module {
    * @param options `paddingIdx`: a row that starts as zero and gets no gradient, default none; `dtype`: default
    *   `'float32'`.
    * @throws RangeError for a size that is not greater than zero or a `paddingIdx` that is out of range; TypeError for
-   *   one that is not an integer, or an option of the wrong kind or that does not exist.
+   *   one that is not an integer, or an option of the wrong type, or an unknown option.
    */
   constructor(numEmbeddings: number, embeddingDim: number, options?: EmbeddingOptions) {
     super()

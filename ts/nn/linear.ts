@@ -52,7 +52,7 @@ export class Linear extends Module {
    * @param outFeatures the size of the output's last dimension.
    * @param options `bias`: whether b is added, default true; `dtype`: default `'float32'`.
    * @throws RangeError for a size that is not greater than zero; TypeError for one that is not an integer, or an option
-   *   of the wrong kind or that does not exist.
+   *   of the wrong type, or an unknown option.
    */
   constructor(inFeatures: number, outFeatures: number, options?: LinearOptions) {
     super()

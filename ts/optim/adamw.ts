@@ -42,7 +42,7 @@ export class AdamW extends Optimizer<AdamOptions> {
    * - `amsgrad`: whether the largest v so far is used. Default: false.
    * - `maximize`: whether the objective is maximized instead of minimized. Default: false.
    * @throws RangeError for a value out of range, no parameters, or one that occurs twice or is not a leaf; TypeError
-   *   for an argument of the wrong type, or an option that does not exist.
+   *   for an argument of the wrong type, or an unknown option.
    */
   constructor(parameters: OptimizerParameters<AdamOptions>, options?: PartialOptions<AdamOptions>) {
     super(rule, parameters, options)

@@ -78,7 +78,7 @@ export class SGD extends Optimizer<SGDOptions> {
    * - `nesterov`: whether Nesterov momentum is used. Default: false.
    * - `maximize`: whether the objective is maximized instead of minimized. Default: false.
    * @throws RangeError for a value out of range, no parameters, or one that occurs twice or is not a leaf; TypeError
-   *   for an argument of the wrong type, or an option that does not exist.
+   *   for an argument of the wrong type, or an unknown option.
    */
   constructor(parameters: OptimizerParameters<SGDOptions>, options?: PartialOptions<SGDOptions>) {
     super(rule, parameters, options)

@@ -227,7 +227,7 @@ function checkInputSize(config: RNNBaseConfig, input: Variable): void {
   }
 }
 
-/** The states in an argument, as tensors; null for zeros. */
+/** The states of which an argument consists, as tensors; null for zeros. */
 function checkStateKinds(
   owner: string,
   { form, noStates }: Signature,
@@ -237,7 +237,7 @@ function checkStateKinds(
   return form.split(given).map((state) => checkTensor(owner, form.argument, state))
 }
 
-/** Checks that a state has a batch dimension if and only if the input, of rank 2 or 3, has one. */
+/** A state has a batch dimension if the input, of rank 2 or 3, has one. */
 function checkStateRank({ form }: Signature, state: Variable | null, rank: number): void {
   const expected = form.layered ? rank : rank - 1
   if (state === null || state.shape.length === expected) return

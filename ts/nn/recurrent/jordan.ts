@@ -123,8 +123,7 @@ export class JordanRNN extends RNNBase<Tensor, JordanRNNForwardOptions> {
    * - `batchFirst`: whether input and output are (B, T, …). Default: false.
    * - `dtype`: `'float32'` or `'float64'`. Default: `'float32'`.
    * @throws RangeError for a size that is not greater than zero or for which there is no memory, or an unknown
-   *   activation; TypeError for a size that is not an integer, a flag that is not a boolean, or an option that does not
-   *   exist.
+   *   activation; TypeError for a size that is not an integer, a flag that is not a boolean, or an unknown option.
    */
   constructor(
     inputSize: number,

@@ -43,7 +43,7 @@ export interface RNNBaseConfig extends RecurrentConfig {
   readonly bidirectional: boolean
 }
 
-/** The largest number of layers: each has up to eight parameters, whose objects need memory too. */
+/** The most layers: each has up to eight parameters, which take memory in addition to their values. */
 const maxLayers = 2 ** 16
 
 /** Checks the options that all stacks have, in torch's order. */
@@ -108,14 +108,14 @@ export interface RNNForwardOptions {
    */
   lengths?: Lengths | null | undefined
   /**
-   * Gradient checkpointing: n, to keep only every n-th hidden state of the layers below the last; the backward pass
-   * recomputes the others. Gradients are the same, to the last bit.
+   * n: keeps only every n-th hidden state of the layers below the last for the backward pass, which computes the others
+   * again. Gradients are the same, to the last bit.
    *
-   * It saves memory with long sequences: between forward and backward, about 1/n of (L-1)·T·B·H numbers is held. A
-   * training step costs up to one more forward pass. Choose n near √T: a small n holds more and is slower, since each
+   * For long sequences: between forward and backward about 1/n of (L-1)·T·B·H numbers is held, and a training step
+   * costs up to one forward pass more. n about √T is a good choice; a small n holds more and takes longer, since each
    * segment of n steps is a pass of its own (a step with n = 1 may take more than twice as long). The backward pass
-   * itself needs as much memory as without checkpointing, and returns it to the system. With one layer, or if the tape
-   * does not record, there is nothing to save. Not for bidirectional modules. Default: all are kept.
+   * itself needs as much memory as without, and gives it back to the system. With one layer, or where the tape does
+   * not record, there is nothing to keep. Not for bidirectional modules. Default: all are kept.
    */
   checkpointEvery?: number | null | undefined
 }

@@ -55,8 +55,8 @@ export class RNNCell extends RNNCellBase {
    * @param options `bias`: whether there are b_ih and b_hh, default true; `nonlinearity`: `'tanh'` (the default) or
    *   `'relu'`; `dtype`: default `'float32'`.
    * @throws RangeError for a size that is not greater than zero or for which there is no memory, or an unknown
-   *   `nonlinearity`; TypeError for a size that is not an integer, a `bias` that is not a boolean, or an option that
-   *   does not exist.
+   *   `nonlinearity`; TypeError for a size that is not an integer, a `bias` that is not a boolean, or an unknown
+   *   option.
    */
   constructor(inputSize: number, hiddenSize: number, options?: RNNCellOptions) {
     const given = checkOptions('RNNCell', options, ['nonlinearity', ...cellOptions])

@@ -91,7 +91,7 @@ export class RNN extends RNNBase {
    * - `dtype`: `'float32'` or `'float64'`. Default: `'float32'`.
    * @throws RangeError for a size that is not greater than zero or for which there is no memory, a `dropout` outside
    *   [0, 1] or an unknown `nonlinearity`; TypeError for a size that is not an integer, a flag that is not a boolean,
-   *   or an option that does not exist.
+   *   or an unknown option.
    */
   constructor(inputSize: number, hiddenSize: number, options?: RNNOptions) {
     checkNoProjection(options)

@@ -24,7 +24,7 @@ export interface RNNVjp<State = Tensor, Gradients = RNNGradients<State>> {
   /** As from `forward`. */
   hN: State
   /**
-   * Computes the gradients of a loss from those of `output` and `hN`. One of the two may be null. It can be called any
+   * The gradients of a loss from those of `output` and `hN`; either, but not both, may be null. Can be called any
    * number of times.
    *
    * @throws RangeError or TypeError if a gradient does not fit; Error if a parameter, the input or a state was changed

@@ -69,8 +69,7 @@ export class CosineAnnealingLR extends EpochScheduler<CosineAnnealingLRSettings>
    * @param tMax the number of epochs after which they are `etaMin`.
    * @param options `etaMin`: the smallest learning rate, default 0; `lastEpoch`: the epoch after which the schedule
    *   continues, which needs `initialLr` in the optimizer's groups, default -1: a new schedule.
-   * @throws RangeError for a value out of range; TypeError for an argument of the wrong type, or an option that does
-   *   not exist.
+   * @throws RangeError for a value out of range; TypeError for an argument of the wrong type, or an unknown option.
    */
   constructor(optimizer: AnyOptimizer, tMax: number, options?: CosineAnnealingLROptions) {
     super(rule, optimizer, { tMax, etaMin: 0 }, options, ['etaMin'])

@@ -133,8 +133,7 @@ export class ReduceLROnPlateau extends LRScheduler<PlateauState> {
    * - `cooldown`: the number of epochs after a reduction that are ignored. Default: 0.
    * - `minLr`: the smallest learning rate, of all groups or of each. Default: 0.
    * - `eps`: a reduction by at most this is skipped. Default: 1e-8.
-   * @throws RangeError for a value out of range; TypeError for an argument of the wrong type, or an option that does
-   *   not exist.
+   * @throws RangeError for a value out of range; TypeError for an argument of the wrong type, or an unknown option.
    */
   constructor(optimizer: AnyOptimizer, options?: ReduceLROnPlateauOptions) {
     const given = checkOptions('ReduceLROnPlateau', options, optionNames)

@@ -57,8 +57,7 @@ export class StepLR extends EpochScheduler<StepLRSettings> {
    * @param stepSize the number of epochs between reductions.
    * @param options `gamma`: the factor, default 0.1; `lastEpoch`: the epoch after which the schedule continues, which
    *   needs `initialLr` in the optimizer's groups, default -1: a new schedule.
-   * @throws RangeError for a value out of range; TypeError for an argument of the wrong type, or an option that does
-   *   not exist.
+   * @throws RangeError for a value out of range; TypeError for an argument of the wrong type, or an unknown option.
    */
   constructor(optimizer: AnyOptimizer, stepSize: number, options?: StepLROptions) {
     super(rule, optimizer, { stepSize, gamma: 0.1 }, options, ['gamma'])
