@@ -1,9 +1,8 @@
 /**
  * Training that can be interrupted: `resumable.ts FOLDER FROM TO`.
  *
- * For every optimizer and every schedule it trains from step FROM (which it reads from the checkpoint of that step, if
- * it is not 0) to step TO, where it writes a checkpoint: `FOLDER/<optimizer>-<schedule>-<step>`. Losses go to the
- * checkpoint too, as its extra value.
+ * For every optimizer and every schedule, it trains from step FROM (loaded from the checkpoint of that step unless FROM
+ * is 0) to step TO, and writes the checkpoint `FOLDER/<optimizer>-<schedule>-<step>`, with the losses as extra value.
  */
 
 import { join } from 'node:path'

@@ -1,4 +1,4 @@
-/** Kinds of objects: a wrong receiver, a class without new and a Proxy are TypeErrors. */
+/** Objects: a wrong receiver, a class without `new` and a Proxy are TypeErrors. */
 
 import { nn, optim, Tensor, tensor, zeros } from '@elman/rnn'
 import { describe, expect, it } from 'vitest'

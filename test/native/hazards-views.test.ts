@@ -1,4 +1,4 @@
-/** Views of memory: where an array lies is honoured, and what is no such array is refused. */
+/** Views of memory: offsets of arrays are respected, and other views are refused. */
 
 import {
   deserializeSafetensors,

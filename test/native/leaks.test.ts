@@ -1,6 +1,6 @@
 /**
- * Memory stays where it is, whatever is done over and over: a smaller run of `npm run test:leaks`.
- * bench/lib/flat.ts says what is measured, and how a leak is told from a warm-up and from noise.
+ * Repeated work does not leak memory: a shorter run of `npm run test:leaks`. bench/lib/flat.ts describes what is
+ * measured, and how a leak differs from a warm-up and from noise.
  */
 
 import { describe, expect, it } from 'vitest'

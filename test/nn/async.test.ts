@@ -1,4 +1,4 @@
-/** Off the event loop: the same numbers, snapshots, order, cancellation, and a tape that stays whole. */
+/** Calls off the event loop: same numbers, snapshots of arguments, order, cancellation, and a consistent tape. */
 
 import { getEventListeners } from 'node:events'
 import {

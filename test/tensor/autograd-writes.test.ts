@@ -1,4 +1,4 @@
-/** What a program writes into `data` between forward and backward: found, whoever keeps the value. */
+/** Writes to `data` between forward and backward are detected, for every operation that saves the value. */
 
 import { nn, noGrad, optim, type Tensor, tensor } from '@elman/rnn'
 import { describe, expect, it } from 'vitest'

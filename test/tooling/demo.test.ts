@@ -1,4 +1,4 @@
-/** The character model of examples/, run small and as a user runs it: as a program of its own. */
+/** The character model of examples/: short runs, as a child process like a user's. */
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'

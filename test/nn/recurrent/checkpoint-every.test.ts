@@ -1,4 +1,4 @@
-/** nn.RNN with `checkpointEvery`: the same bits, less memory between forward and backward, clear refusals. */
+/** nn.RNN with `checkpointEvery`: the same bits, less memory between forward and backward, and errors. */
 
 import { getRngState, manualSeed, nn, type Tensor, zeros } from '@elman/rnn'
 import { describe, expect, it } from 'vitest'

@@ -188,7 +188,7 @@ export function checkArgumentDType(
   )
 }
 
-/** L·D: the first dimension of layered states. */
+/** L·D: the first dimension of states that have one for layers and directions. */
 export function layersTimesDirections(config: RNNBaseConfig): number {
   return config.numLayers * (config.bidirectional ? 2 : 1)
 }
