@@ -58,8 +58,8 @@ function explain(messages: readonly string[]): string {
   }
   if (packages === undefined) {
     return (
-      `@elman/rnn: this folder holds the sources, without a compiled addon for ${platform} that loads; ` +
-      `\`npm run build\` in it makes one (${reason})`
+      `@elman/rnn: this folder holds the sources, but no compiled addon that loads on ${platform}; ` +
+      `run \`npm run build\` in it (${reason})`
     )
   }
 
@@ -69,15 +69,15 @@ function explain(messages: readonly string[]): string {
   if (wanted === undefined) {
     return (
       `@elman/rnn has no compiled part for ${platform}; there are packages for ` +
-      `${packages.map((name) => name.replace('@elman/rnn-', '')).join(', ')}. Elsewhere it has to be built ` +
-      'from its sources, with Rust.'
+      `${packages.map((name) => name.replace('@elman/rnn-', '')).join(', ')}. On other platforms, ` +
+      'build it from source with Rust.'
     )
   }
   if (messages.some((message) => absent(message) && message.includes(`'${wanted}'`))) {
     return (
       `@elman/rnn needs the package ${wanted}, which holds its compiled part for this platform and is not ` +
-      'installed. It is an optional dependency: install without --omit=optional (--no-optional), and on this ' +
-      'platform itself; if node_modules or the lock file comes from another one, remove both and install again. ' +
+      'installed. It is an optional dependency: install without --omit=optional (--no-optional). If ' +
+      'node_modules or the lock file comes from another platform, remove both and install again on this one. ' +
       `Or install it by name: npm install ${wanted}@${PACKAGE_VERSION}`
     )
   }
@@ -87,6 +87,6 @@ function explain(messages: readonly string[]): string {
 function checkVersion(ofAddon: string): void {
   if (ofAddon === PACKAGE_VERSION) return
   throw new Error(
-    `@elman/rnn is of version ${PACKAGE_VERSION}, but its compiled part of ${ofAddon}: install again, so that both fit`,
+    `@elman/rnn is of version ${PACKAGE_VERSION}, but its compiled part of ${ofAddon}: reinstall it`,
   )
 }

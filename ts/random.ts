@@ -75,7 +75,7 @@ function checkSeed(seed: unknown): bigint {
     throw new TypeError(`seed should be of type int, got: ${describe(seed)}`)
   }
   if (typeof seed === 'number' && !Number.isSafeInteger(seed)) {
-    throw new RangeError(`a seed beyond 2^53 has to be a bigint, got: ${seed}`)
+    throw new RangeError(`a seed beyond 2^53 must be a bigint, got: ${seed}`)
   }
   const value = BigInt(seed)
   if (value < -(2n ** 63n) || value >= 2n ** 64n) {

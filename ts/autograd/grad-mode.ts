@@ -47,4 +47,4 @@ export function noGrad<T>(fn: () => T extends PromiseLike<unknown> ? never : T):
 }
 
 const asynchronous =
-  'noGrad expects a synchronous function: what an async one does after its first await would be recorded'
+  'noGrad expects a synchronous function: an async one would be recorded after its first await'

@@ -16,7 +16,7 @@ const maxDepth = 1000
 
 /** Refuses what JSON would drop or change: undefined, NaN, infinities, dates, maps, … */
 export function checkJson(name: string, value: unknown, depth = 0): Json {
-  if (depth > maxDepth) throw new TypeError(`${name} is nested too deeply, or holds itself`)
+  if (depth > maxDepth) throw new TypeError(`${name} is circular or nested too deeply`)
   if (value === null || typeof value === 'boolean' || typeof value === 'string') return value
   if (typeof value === 'number' && Number.isFinite(value)) return value
   if (Array.isArray(value)) {

@@ -34,7 +34,7 @@ export class IntTensor {
 
   private constructor(secret: unknown, data: Int32Array, shape: readonly number[]) {
     if (secret !== key)
-      throw new TypeError("an IntTensor is made by tensor(values, { dtype: 'int32' })")
+      throw new TypeError("an IntTensor is created by tensor(values, { dtype: 'int32' })")
     this.#data = data
     this.#shape = Object.freeze([...shape])
   }

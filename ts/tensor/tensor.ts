@@ -57,7 +57,7 @@ export class Tensor {
 
   private constructor(secret: unknown, variable: Variable) {
     if (secret !== key)
-      throw new TypeError('a Tensor is made by tensor, zeros, ones, rand or randn')
+      throw new TypeError('a Tensor is created by tensor, zeros, ones, rand or randn')
     this.#variable = variable
   }
 

@@ -276,7 +276,7 @@ function checkTeacher(owner: string, given: unknown, form: PackedForm): Variable
   const { batchSizes, sortedIndices, unsortedIndices } = form
   if (own !== form && !own.holds(batchSizes, sortedIndices, unsortedIndices)) {
     throw new RangeError(
-      `${owner}(): expected teacher to be packed as the input is, got other batch_sizes or indices`,
+      `${owner}(): expected teacher to be packed like the input, got other batch_sizes or indices`,
     )
   }
   return data
