@@ -55,7 +55,7 @@ const [from = 0, to = 0] = steps.map(Number)
 for (const [optimizerName, makeOptimizer] of Object.entries(optimizers)) {
   for (const [schedulerName, makeScheduler] of Object.entries(schedulers)) {
     const file = (step: number): string => join(folder, `${optimizerName}-${schedulerName}-${step}`)
-    // A process that goes on starts from other numbers than the one before.
+    // A process that continues starts from other random numbers than the one before.
     manualSeed(from === 0 ? 11 : 99)
     const model = new Model()
     const optimizer = makeOptimizer(model)
