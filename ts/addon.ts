@@ -1,9 +1,9 @@
 /**
- * Loads the compiled addon through napi's loader, and says what to do where that finds none.
+ * Loads the compiled addon through napi's loader. If there is none, the error says what to do.
  *
- * The addon comes in a package of its own for each platform, named in `optionalDependencies`, of which a package manager
- * installs the one that fits. It is missing where the manager was told to leave optional packages out, or where
- * node_modules or the lock file was made on another platform.
+ * Each platform has a package with its addon, listed in `optionalDependencies`; a package manager installs the one that
+ * fits. It is missing if optional packages were left out, or if node_modules or the lock file was made on another
+ * platform.
  */
 
 import { readFileSync } from 'node:fs'
@@ -22,26 +22,26 @@ export function loadAddon(): Addon {
   } catch (error) {
     throw new Error(explain(messages(error)), { cause: error })
   }
-  // Also: a wrong ELMAN_ISA or ELMAN_NUM_THREADS makes the import fail, not some later call.
+  // This call reads ELMAN_ISA and ELMAN_NUM_THREADS too: a wrong value makes the import fail, not a later call.
   checkVersion(addon.backendInfo().version)
   return addon
 }
 
 /** The platform packages of the published package.json; undefined in the working tree (docs/release.md). */
 function platformPackages(): string[] | undefined {
-  // Read, not required: loaders in front of Node's do not all manage a JSON file.
+  // Read, not required: not every loader put in front of Node's can load JSON.
   const manifest = JSON.parse(readFileSync(join(__dirname, '../package.json'), 'utf8'))
   return manifest.optionalDependencies && Object.keys(manifest.optionalDependencies)
 }
 
-/** What went wrong at each place where napi's loader looked, the latest first. */
+/** The error at each place where napi's loader looked, the latest first. */
 function messages(error: unknown): string[] {
   const found: string[] = []
-  // The first one is the loader's own remark about npm.
+  // The outermost error is the loader's general advice about npm.
   let cause = error instanceof Error ? error.cause : undefined
   for (; cause instanceof Error; cause = cause.cause)
     found.push(cause.message.split('\n', 1)[0] ?? '')
-  // We have no package for WebAssembly, which it looks for everywhere.
+  // The loader looks for a WebAssembly package on every platform; there is none.
   const native = found.filter((message) => !message.includes('wasi'))
   return native.length > 0 ? native : [String(error)]
 }
@@ -58,26 +58,26 @@ function explain(messages: readonly string[]): string {
   }
   if (packages === undefined) {
     return (
-      `@elman/rnn: this folder holds the sources, without a compiled addon for ${platform} that loads; ` +
-      `\`npm run build\` in it makes one (${reason})`
+      `@elman/rnn: this folder holds the sources, but no compiled addon that loads on ${platform}; ` +
+      `run \`npm run build\` in it (${reason})`
     )
   }
 
-  // The loader knows more platforms than there are packages for, and tells libc from libc.
+  // The names that the loader tried show the platform and its C library (glibc or musl).
   const tried = [...messages.join('\n').matchAll(/elman\.([\w-]+)\.node/g)].map(([, name]) => name)
   const wanted = packages.find((name) => tried.some((suffix) => name === `@elman/rnn-${suffix}`))
   if (wanted === undefined) {
     return (
       `@elman/rnn has no compiled part for ${platform}; there are packages for ` +
-      `${packages.map((name) => name.replace('@elman/rnn-', '')).join(', ')}. Elsewhere it has to be built ` +
-      'from its sources, with Rust.'
+      `${packages.map((name) => name.replace('@elman/rnn-', '')).join(', ')}. On other platforms, ` +
+      'build it from source with Rust.'
     )
   }
   if (messages.some((message) => absent(message) && message.includes(`'${wanted}'`))) {
     return (
       `@elman/rnn needs the package ${wanted}, which holds its compiled part for this platform and is not ` +
-      'installed. It is an optional dependency: install without --omit=optional (--no-optional), and on this ' +
-      'platform itself; if node_modules or the lock file comes from another one, remove both and install again. ' +
+      'installed. It is an optional dependency: install without --omit=optional (--no-optional). If ' +
+      'node_modules or the lock file comes from another platform, remove both and install again on this one. ' +
       `Or install it by name: npm install ${wanted}@${PACKAGE_VERSION}`
     )
   }
@@ -87,6 +87,6 @@ function explain(messages: readonly string[]): string {
 function checkVersion(ofAddon: string): void {
   if (ofAddon === PACKAGE_VERSION) return
   throw new Error(
-    `@elman/rnn is of version ${PACKAGE_VERSION}, but its compiled part of ${ofAddon}: install again, so that both fit`,
+    `@elman/rnn is of version ${PACKAGE_VERSION}, but its compiled part of ${ofAddon}: reinstall it`,
   )
 }

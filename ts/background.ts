@@ -1,13 +1,13 @@
 /**
- * Work off the event loop.
+ * Calls of the addon on another thread, while the event loop goes on.
  *
- * A call of the addon can be recorded instead of being run, and be run later on another thread, on memory of its own:
+ * A call is recorded, and runs later on copies of its arrays:
  *
- *     what the call reads is copied     when it is recorded, or before that in parts
- *     at most two tasks of the process run at a time, the others wait in their order
- *     what it has written is copied back into its arrays, in parts
+ *     copy         what the calls read, in parts or when they are recorded
+ *     run          at most two tasks of the process at a time, the others in a queue
+ *     copy back    what the calls have written, in parts
  *
- * So the task sees nothing of what a program does with an array meanwhile. The event loop runs between the parts.
+ * So a write to an array meanwhile does not reach the task. The event loop runs between the parts.
  */
 
 import { setImmediate } from 'node:timers/promises'
@@ -20,7 +20,7 @@ const SLICE = 4
 /** Elements that are copied at a time: a millisecond at most. */
 const PART = 2 ** 19
 
-/** Shares this thread with the event loop. */
+/** Splits work on this thread into time slices, with the event loop in between. */
 export class TimeSlices {
   #since = performance.now()
 
@@ -32,10 +32,10 @@ export class TimeSlices {
   }
 }
 
-/** A call was made that the addon cannot run in the background. */
+/** Thrown for a call that the addon cannot run in the background. */
 export class NotInBackground extends Error {}
 
-/** Calls of the addon that are run on another thread. Call {@link Background.release} in the end. */
+/** Runs calls of the addon on another thread. Call {@link Background.release} at the end. */
 export class Background {
   readonly #task = new native.Task()
   readonly #slices: TimeSlices
@@ -44,15 +44,17 @@ export class Background {
     this.#slices = slices
   }
 
-  /** Copies an array that a call will read, in parts; any other is copied when the call is recorded. */
+  /**
+   * Copies an array that a call will read, in parts. An array not copied before is copied when the call is recorded.
+   */
   copy(array: Floats): Promise<void> {
     return this.#inParts(array, (from, count) => this.#task.copy(array, from, count))
   }
 
   /**
-   * Runs `fn`, whose calls of the addon are only recorded: what they write is there after {@link copyBack}.
+   * Runs `fn` and records its calls of the addon; their results are there after {@link copyBack}.
    *
-   * @throws NotInBackground if one of them has to be run at once.
+   * @throws NotInBackground if one of them has to run at once.
    */
   record<T>(fn: () => T): T {
     this.#task.begin()
@@ -68,9 +70,9 @@ export class Background {
   }
 
   /**
-   * Waits until the calls have been run.
+   * Runs the recorded calls.
    *
-   * @returns what the last one gave.
+   * @returns the result of the last one.
    * @throws what a call threw, or the reason of the signal.
    */
   async run(signal: AbortSignal | null): Promise<number> {
@@ -86,7 +88,7 @@ export class Background {
     return this.#task.finish()
   }
 
-  /** Copies what the calls have written into an array. Does nothing if they have not. */
+  /** Copies the results of the calls back into an array. Does nothing if they have not written to it. */
   copyBack(array: Floats): Promise<void> {
     return this.#inParts(array, (from, count) => {
       this.#task.copyBack(array, from, count)

@@ -1,14 +1,14 @@
 /**
- * The checks of arguments, in one place.
+ * Checks of arguments.
  *
- * A value or shape that does not fit is a `RangeError`, a wrong kind a `TypeError`; the message has torch's wording
- * with what was expected and what came. Every check runs before anything is changed.
+ * A value or shape that does not fit is a `RangeError`, a wrong type a `TypeError`. Messages have torch's wording, with
+ * the expected and the actual value. Every check runs before anything changes.
  */
 
 import { types } from 'node:util'
 import { type DType, dtypes } from './dtype'
 
-/** How a message shows a value that was not expected: numbers as they are, the rest by kind. */
+/** An unexpected value as messages show it: numbers and short strings as they are, objects by class. */
 export function describe(value: unknown): string {
   switch (typeof value) {
     case 'number':
@@ -34,7 +34,7 @@ export function formatShape(shape: readonly number[]): string {
   return `[${shape.join(', ')}]`
 }
 
-/** An integer; fractions, NaN and infinities are of the wrong kind, integers that a double cannot tell apart out of range. */
+/** An integer: a TypeError for fractions, NaN and infinities, a RangeError beyond ±`Number.MAX_SAFE_INTEGER`. */
 export function checkInteger(name: string, value: unknown): number {
   if (typeof value !== 'number' || !Number.isInteger(value)) {
     throw new TypeError(`${name} should be of type int, got: ${describe(value)}`)
@@ -52,7 +52,7 @@ export function checkPositiveInteger(name: string, value: unknown): number {
   return integer
 }
 
-/** A true or false, and nothing that is merely truthy. */
+/** A boolean; other truthy or falsy values are refused. */
 export function checkBoolean(name: string, value: unknown): boolean {
   if (typeof value !== 'boolean') {
     throw new TypeError(`${name} should be of type bool, got: ${describe(value)}`)
@@ -162,7 +162,7 @@ export function checkIntegers(owner: string, name: string, value: unknown): numb
   })
 }
 
-/** How many elements a shape has; every size, and the number, has to be a safe integer. */
+/** The number of elements of a shape; each size and their product must be safe integers. */
 export function elementCount(shape: readonly number[]): number {
   let count = 1
   let safe = true
@@ -176,10 +176,10 @@ export function elementCount(shape: readonly number[]): number {
   return count
 }
 
-/** The most arrays and the most numbers that nested arrays are made of: what V8's heap holds by default. */
+/** The largest nested arrays, by number of arrays and of numbers: what V8's heap holds by default. */
 const maxNested = { arrays: 2 ** 24, numbers: 2 ** 26 }
 
-/** Refuses a shape whose nested arrays V8 could not hold: it ends the process when its heap is full. */
+/** Refuses a shape whose nested arrays do not fit into V8's heap: a full heap ends the process. */
 export function checkNestable(shape: readonly number[]): void {
   let count = 1
   const fits = shape.every((size) => {
@@ -201,7 +201,7 @@ function checkArgument(owner: string, name: string, value: unknown): number {
   return value
 }
 
-/** A dimension, counted from the end if negative; returned as counted from the start. */
+/** A dimension, counted from the end if negative. The result counts from the start. */
 export function checkDim(owner: string, name: string, value: unknown, rank: number): number {
   const dim = checkArgument(owner, name, value)
   const range = Math.max(rank, 1)
@@ -242,7 +242,7 @@ export function checkSlice(start: unknown, length: unknown, size: number): [numb
   return [begin, count]
 }
 
-/** A shape for `count` elements, in which one -1 stands for whatever is left. */
+/** A shape for `count` elements; one size may be -1 and is inferred. */
 export function checkReshape(shape: unknown, count: number): number[] {
   const sizes = checkIntegers('reshape', 'shape', shape)
   const shown = formatShape(sizes)
@@ -271,7 +271,7 @@ export function checkReshape(shape: unknown, count: number): number[] {
   return sizes
 }
 
-/** Refuses two shapes that differ, as torch words it where it cannot broadcast. */
+/** Refuses two shapes that differ, with torch's message for shapes that cannot be broadcast. */
 export function checkSameShape(a: readonly number[], b: readonly number[]): void {
   if (sameShape(a, b)) return
   if (a.length !== b.length) {
@@ -301,14 +301,14 @@ export function checkSameDType(what: string, a: DType, b: DType): void {
   if (a !== b) throw new TypeError(`${what} to have the same dtype, but got: ${a} != ${b}`)
 }
 
-/** Refuses memory that another thread can write to. */
+/** Refuses shared memory, which another thread can write to. */
 export function checkUnshared(name: string, values: ArrayBufferView): void {
   if (types.isSharedArrayBuffer(values.buffer)) {
     throw new TypeError(`${name} is backed by a SharedArrayBuffer; copy it into memory of its own`)
   }
 }
 
-/** Refuses an array that is no longer as long as the shape it was given with: its buffer was detached or resized. */
+/** Refuses an array that no longer has the number of elements of its shape: its buffer was detached or resized. */
 export function checkIntact(values: ArrayLike<number>, count: number): void {
   if (values.length !== count) {
     throw new RangeError(

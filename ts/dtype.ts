@@ -1,9 +1,9 @@
-/** Kinds of numbers, and arrays of them. */
+/** Data types, and arrays of them. */
 
 import { Buffer, constants } from 'node:buffer'
 import type { Floats } from './native'
 
-/** The kinds of numbers that a {@link Tensor} can hold. */
+/** The data types of a {@link Tensor}. */
 export type DType = 'float32' | 'float64'
 
 /** Every dtype of a `Tensor`, in the order in which messages list them. */
@@ -32,13 +32,13 @@ export function allocate(dtype: DType, length: number): Floats {
   }
 }
 
-/** Bytes from which on it takes longer to zero an array than to write it where it is not in the cache. */
+/** Bytes from which zeroing an array costs more than writing it with cache misses. */
 const LARGE = 2 ** 20
 
 /**
- * A new array for the addon to write whole before anybody reads it: a large one holds whatever was in memory.
+ * A new array, not zeroed if it is large: the addon writes all of it before anything reads it.
  *
- * @param cleared whether the addon clears it before: then one of any size does.
+ * @param cleared whether the addon clears the array first; then a small one is not zeroed here either.
  * @throws RangeError as {@link allocate}.
  */
 export function allocateUnset(dtype: DType, length: number, cleared = false): Floats {
@@ -47,14 +47,14 @@ export function allocateUnset(dtype: DType, length: number, cleared = false): Fl
     return allocate(dtype, length)
   }
   try {
-    const { buffer } = Buffer.allocUnsafeSlow(bytes) // never a part of a larger one
+    const { buffer } = Buffer.allocUnsafeSlow(bytes) // never a slice of Node's pool
     return dtype === 'float64' ? new Float64Array(buffer) : new Float32Array(buffer)
   } catch {
-    return allocate(dtype, length) // which says what is wrong
+    return allocate(dtype, length) // or throws the error above
   }
 }
 
-/** Whether there is more in the array's buffer than the array. */
+/** Whether the array's buffer is larger than the array. */
 export function sharesBuffer(values: Floats): boolean {
   return values.byteLength < values.buffer.byteLength
 }

@@ -1,10 +1,10 @@
 /**
- * The one door to the compiled addon: every other file takes its native functions, and their types, from here. napi
- * writes the types (index.d.ts) from the signatures and doc comments of src/.
+ * The compiled addon: every other file imports native functions and their types from here. napi writes the types
+ * (index.d.ts) from the signatures and doc comments of src/.
  *
- * All arrays of one call have the same dtype, are row-major and exactly as long as their shapes say; results are
- * allocated on this side and written in place. The addon keeps none of the arrays, except for those of a stream; a task
- * works on copies.
+ * The arrays of one call share a dtype, are row-major and exactly as long as their shapes. Results are allocated in
+ * TypeScript and written in place. The addon keeps no array after a call, except those of a stream; a task works on
+ * copies.
  */
 
 import type { RecurrentPass } from '../index.js'
@@ -18,7 +18,7 @@ export type {
   Sequences as NativeSequences,
 } from '../index.js'
 
-/** The two functions of a `RecurrentCore`, each made once. */
+/** The two passes of a `RecurrentCore`, bound once. */
 export interface NativePasses {
   readonly forward: RecurrentPass
   readonly backward: RecurrentPass

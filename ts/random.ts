@@ -1,4 +1,4 @@
-/** The package's one source of random numbers: torch's Mersenne Twister. */
+/** The random number generator of the package: torch's Mersenne Twister. */
 
 import { types } from 'node:util'
 import { checkUnshared, describe } from './check'
@@ -8,11 +8,11 @@ import { native } from './native'
 export const generator = new native.Generator()
 
 /**
- * Starts the random numbers anew: from here on they are those that torch draws after `torch.manual_seed(seed)`.
+ * Seeds the random number generator: the numbers are then those of torch after `torch.manual_seed(seed)`.
  *
  * Initial weights, dropout masks, `rand` and `randn` all draw from this one generator.
  *
- * @param seed an integer from -2^63 to 2^64 - 1; negative ones count as 2^64 more. A `bigint` beyond 2^53.
+ * @param seed an integer from -2^63 to 2^64 - 1, a `bigint` beyond 2^53. A negative seed s is the same as s + 2^64.
  * @throws TypeError if it is not an integer; RangeError if it is out of range.
  *
  * @example
@@ -30,7 +30,7 @@ export function manualSeed(seed: number | bigint): void {
 }
 
 /**
- * The state of the random numbers, for {@link setRngState}: 5056 bytes, the same as torch's.
+ * The state of the random number generator, for {@link setRngState}: 5056 bytes, the same as torch's.
  *
  * @example
  * ```ts
@@ -46,9 +46,9 @@ export function getRngState(): Uint8Array {
 }
 
 /**
- * Goes back to a state of the random numbers that {@link getRngState} gave.
+ * Restores a state of the random number generator that {@link getRngState} returned.
  *
- * @throws TypeError if it is not a `Uint8Array`; RangeError if it is not such a state. Nothing has changed then.
+ * @throws TypeError if it is not a `Uint8Array`; RangeError if it is not such a state. Nothing changes on an error.
  *
  * @example
  * ```ts
@@ -75,7 +75,7 @@ function checkSeed(seed: unknown): bigint {
     throw new TypeError(`seed should be of type int, got: ${describe(seed)}`)
   }
   if (typeof seed === 'number' && !Number.isSafeInteger(seed)) {
-    throw new RangeError(`a seed beyond 2^53 has to be a bigint, got: ${seed}`)
+    throw new RangeError(`a seed beyond 2^53 must be a bigint, got: ${seed}`)
   }
   const value = BigInt(seed)
   if (value < -(2n ** 63n) || value >= 2n ** 64n) {

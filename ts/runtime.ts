@@ -1,17 +1,17 @@
-/** Threads, and what the addon runs on. */
+/** Version, instruction set and threads of the addon. */
 
 import { checkInteger } from './check'
 import { native } from './native'
 
-/** What the arithmetic runs on. */
+/** Version, instruction set and threads of the addon. */
 export interface BackendInfo {
   /** The version of the addon. */
   version: string
   /** The instruction set in use; `ELMAN_ISA` forces one. */
   isa: string
-  /** Those that this processor has. */
+  /** The instruction sets that this processor supports. */
   isaAvailable: string[]
-  /** How many threads a large call is shared among. */
+  /** The number of threads that a large call uses. */
   threads: number
 }
 
@@ -31,8 +31,9 @@ export function backendInfo(): BackendInfo {
 }
 
 /**
- * Sets among how many threads a large call is shared. No result depends on it. `ELMAN_NUM_THREADS` sets it from
- * outside.
+ * Sets the number of threads that a large call uses.
+ *
+ * No result depends on it. The environment variable `ELMAN_NUM_THREADS` gives the number at the start.
  *
  * @param threads an integer greater than zero.
  * @throws TypeError if it is not an integer; RangeError if it is less than one.
@@ -55,7 +56,7 @@ export function setNumThreads(threads: number): void {
 }
 
 /**
- * Among how many threads a large call is shared.
+ * The number of threads that a large call uses.
  *
  * @example
  * ```ts

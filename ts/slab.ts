@@ -1,17 +1,17 @@
-/** Small results side by side in large buffers (slabs): to make a buffer takes longer than to fill a small one. */
+/** A slab allocator for small results: creating a buffer takes longer than filling a small one. */
 
 import { allocate, allocateUnset, bytesOf, type DType } from './dtype'
 import type { Floats } from './native'
 
 /**
- * Bytes of a slab. A live array keeps its whole slab in memory; more bytes save nothing that can be measured.
+ * Bytes of a slab. A live array pins its whole slab; a larger slab is not measurably faster.
  */
 const SLAB = 2 ** 17
 
-/** The most bytes of an array in a slab: what is left at the end of a slab is lost. */
+/** The largest array in a slab, in bytes; it bounds the bytes that are lost at the end of a slab. */
 const SMALL = 2 ** 15
 
-/** Each array begins at one, as an array in memory of its own does. */
+/** Alignment of the arrays, in bytes. */
 const CACHE_LINE = 64
 
 /** An array to allocate. */
@@ -24,12 +24,12 @@ export interface Allocation {
 /**
  * Allocates results of one kind.
  *
- * The addon writes an array whole before anything reads it, as with {@link allocateUnset}. A program is never given one
- * as it is, since others are in its buffer: see `Variable.exposed`.
+ * The addon writes all of an array before anything reads it, as with {@link allocateUnset}. A program gets a copy with
+ * a buffer of its own: see `Variable.exposed`.
  */
 export class SlabAllocator {
   #slab: ArrayBufferLike = new ArrayBuffer(0)
-  /** Bytes of it that are in use. */
+  /** Bytes of the slab that are in use. */
   #used = 0
 
   /**
@@ -52,8 +52,8 @@ export class SlabAllocator {
   }
 }
 
-/** Results of passes that will run backward. */
+/** Results of forward passes on the tape. */
 export const resultSlabs = new SlabAllocator()
 
-/** Gradients: not among the results, since programs keep some of those for long. */
+/** Gradients, in slabs apart from the results: a result that a program keeps for long would pin them. */
 export const gradientSlabs = new SlabAllocator()

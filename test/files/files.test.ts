@@ -1,4 +1,4 @@
-/** safetensors and checkpoints. */
+/** The safetensors format and checkpoints. */
 
 import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -33,7 +33,7 @@ afterAll(() => {
 
 type AnyTensor = ReturnType<typeof loadSafetensors> extends Map<string, infer T> ? T : never
 
-/** A safetensors file from its header and data. */
+/** A safetensors file made of a header and data. */
 function file(header: unknown, data: ArrayLike<number> = []): Uint8Array {
   const text = Buffer.from(typeof header === 'string' ? header : JSON.stringify(header))
   const length = Buffer.alloc(8)
@@ -135,7 +135,7 @@ describe('safetensors', () => {
       name: string
       dtype?: string
       shape: number[]
-      /** What JSON lacks is a text. */
+      /** Numbers that JSON lacks are strings. */
       values: (number | string)[]
     }
 

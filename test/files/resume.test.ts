@@ -1,4 +1,6 @@
-/** Training that is interrupted and goes on in another process gives the very bytes of training that was not. */
+/**
+ * Training that is interrupted and continues in another process gives the same bytes as training without interruption.
+ */
 
 import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -1,6 +1,6 @@
 /**
- * Writes written.safetensors, whose content generate.py then tells (written.json): `npx tsx test/golden/write.ts`.
- * test/files/files.test.ts writes the same tensors again and compares the bytes.
+ * Writes written.safetensors: `npx tsx test/golden/write.ts`. generate.py reads it and writes its content to
+ * written.json. test/files/files.test.ts writes the same tensors again and compares the bytes.
  */
 
 import { writeFileSync } from 'node:fs'

@@ -1,4 +1,4 @@
-/** The addon without the TypeScript around it, and what a call of it is. */
+/** The addon without its TypeScript layer, and the type of a call of it. */
 
 import { createRequire } from 'node:module'
 
@@ -6,10 +6,10 @@ export const addon: typeof import('../../index.js') = createRequire(import.meta.
   '../../index.js',
 )
 
-/** A valid call. A place is the number of an argument, or that of a list and one in it. */
+/** A valid call. A place is the index of an argument, or the index of a list and one in it. */
 export interface Call {
   readonly name: string
-  /** Makes the arguments anew: calls write into them. */
+  /** Creates new arguments, since calls write to them. */
   readonly args: () => unknown[]
   readonly run: (args: readonly unknown[]) => unknown
   /** The arguments that are sizes: integers from 0. */
@@ -23,7 +23,7 @@ export interface Call {
 export type Place = readonly [number] | readonly [number, number]
 export type AnyArray = Float32Array | Float64Array | Int32Array | Uint8Array
 
-/** Some numbers that are not all alike. */
+/** Numbers that differ. */
 export function floats(count: number, from = 0): Float32Array {
   return Float32Array.from({ length: count }, (_, place) => Math.sin(from + place + 1))
 }

@@ -1,8 +1,8 @@
 /**
- * Calls every export of the addon with arguments of which some are wrong: `addon-fuzz.ts SEED COUNT`.
+ * Calls every export of the addon with some wrong arguments: `addon-fuzz.ts SEED COUNT`.
  *
- * Prints how many calls failed and how many did not. Ends with an error if one throws something that is no `Error`,
- * was a caught panic, or failed and yet wrote into an array.
+ * Prints how many calls failed and how many succeeded. Ends with an error if a call throws anything but an `Error`,
+ * throws a caught panic, or fails after a write to an array.
  */
 
 import { addon, arrayPlaces, bytesOf, calls, replaced } from './addon'
@@ -34,7 +34,7 @@ function anyArray(): unknown {
   return view
 }
 
-/** A value of any kind, or something that is the right kind somewhere else. */
+/** A value of any type, or one that is valid elsewhere. */
 function anyValue(args: readonly unknown[]): unknown {
   const list = pick([values, others, args])
   return pick([() => pick(list), anyArray, () => Array.from({ length: below(4) }, anyArray)])()

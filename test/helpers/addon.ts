@@ -1,4 +1,4 @@
-/** The addon without the TypeScript around it, and one valid call of each of its exports. */
+/** The addon without its TypeScript layer, and one valid call of each export. */
 
 import { type AnyArray, addon, type Call, call, floats, ints, type Place } from './addon-call'
 import { recurrentCalls } from './recurrent-calls'

@@ -1,4 +1,4 @@
-/** Programs in processes of their own, for what would end the one that runs the tests. */
+/** Child processes, for programs that could end the process of the tests. */
 
 import { spawnSync } from 'node:child_process'
 

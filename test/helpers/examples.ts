@@ -1,4 +1,7 @@
-/** The examples in texts: taken out, checked by TypeScript, and run together in one process, as a user would. */
+/**
+ * Examples in documents and doc comments: extracts them, checks their types, and runs them in one process, as a user
+ * would.
+ */
 
 import { execFileSync } from 'node:child_process'
 import * as fs from 'node:fs'
@@ -11,7 +14,7 @@ export interface Example {
   /** File and line. */
   where: string
   code: string
-  /** What each `console.log` prints, from the comment behind it; null if the comment is only about it. */
+  /** What each `console.log` prints, from the comment after it; null if the comment only describes it. */
   printed: (string | null)[]
 }
 
@@ -72,7 +75,7 @@ export function runExamples(folder: string, examples: readonly Example[]): Outco
   return JSON.parse(text) as Outcome[]
 }
 
-/** What TypeScript, in its strict mode, has to say about the examples. */
+/** The messages of TypeScript, in strict mode, about the examples. */
 export function typeErrors(folder: string, examples: readonly Example[]): string[] {
   const paths = examples.map(({ code }, place) => {
     const path = join(folder, `${place}.mts`)

@@ -1,4 +1,4 @@
-/** Gradients without differentiation: how much a value changes when one of its inputs does. */
+/** Gradients by finite differences. */
 
 import { type Tensor, tensor, zeros } from '@elman/rnn'
 import { expect } from 'vitest'
@@ -40,7 +40,7 @@ export function expectGradients(
   })
 }
 
-/** A float64 leaf that wants a gradient. */
+/** A float64 leaf that collects a gradient. */
 export function leaf(shape: readonly number[], seed: number): Tensor {
   return filled(shape, seed, { dtype: 'float64', requiresGrad: true })
 }

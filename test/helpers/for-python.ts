@@ -1,4 +1,4 @@
-/** The file whose content Python has told. */
+/** The file whose content Python has read and stored. */
 
 import { type loadSafetensors, serializeSafetensors, tensor, zeros } from '@elman/rnn'
 

@@ -1,9 +1,9 @@
 /**
- * What PyTorch computed, and how this package is compared with it; test/golden/README.md says what is stored.
+ * Values that PyTorch computed, and comparisons with them; test/golden/README.md describes the files.
  *
- * Tolerances are relative to 1 + |value|: float64 agrees to 1e-11 in values and 1e-9 in gradients, float32 to
- * 1e-5 and 2e-4, and what a seed gives is equal bit for bit (normal numbers, which go through log, sin and cos,
- * to rounding). Each test walks a group of cases and lists every tensor that differs.
+ * Tolerances are relative to 1 + |value|: float64 agrees to 1e-11 in values and 1e-9 in gradients, float32 to 1e-5 and
+ * 2e-4, and seeded random numbers are equal bit for bit (normal ones up to rounding, since log, sin and cos differ).
+ * Each test runs a group of cases and lists every tensor that differs.
  */
 
 import { readFileSync } from 'node:fs'
@@ -87,7 +87,7 @@ function sameNumber(got: number, want: number, tolerance: number): boolean {
   return got === want || Math.abs(got - want) <= tolerance * (1 + Math.abs(want))
 }
 
-/** A sentence if the two differ, none if they agree; a tolerance of 0 asks for equal bits. */
+/** A message if the two differ, none if they agree; a tolerance of 0 requires equal bits. */
 export function compare(
   what: string,
   got: Tensor | null | undefined,
@@ -122,7 +122,7 @@ export function compareNumber(
     : [`${what}: ${got}, PyTorch has ${want} (tolerance ${tolerance})`]
 }
 
-/** Runs every case, so that one failure does not hide the others, and fails with a list of what differs. */
+/** Runs every case, so that one failure does not hide the others, and fails with a list of all differences. */
 export function checkAll<Case>(
   cases: Case[],
   name: (one: Case) => string,

@@ -1,6 +1,6 @@
 /**
- * Prints what the instruction set in use computes: the numbers of a training step, to be compared with those of other
- * sets, and what it gets wrong for numbers at the limits.
+ * Prints results of the instruction set in use: the numbers of a training step, for comparison with other sets, and its
+ * errors for limit values.
  */
 
 import { backendInfo, manualSeed, nn, optim, randn } from '@elman/rnn'

@@ -1,8 +1,8 @@
 /**
- * NaN, infinities, zeros and denormals at every place of what an RNN works on. Kernels take several numbers at a time
- * and the rest one by one, so that a place can be treated in many ways; all have to give what the equation says.
+ * Limit values (NaN, infinities, zeros and denormals) at every place of an RNN's arrays. Kernels process vectors and a
+ * scalar remainder, so the code path depends on the place; all paths must agree with the equation.
  *
- * Each check gives the places where it does not. Without vitest, for programs in processes of their own.
+ * Each check returns the places where they do not. Without vitest, so that child processes can use it.
  */
 
 import { nn, zeros } from '@elman/rnn'
@@ -14,7 +14,7 @@ interface Options {
   readonly dtype: DType
 }
 
-/** Beside the others, the smallest number and one that has lost some of its digits. */
+/** The limit values of a dtype; the denormals are the smallest one and a larger one with fewer digits. */
 function specials(dtype: DType): number[] {
   const denormals =
     dtype === 'float32' ? [2 ** -149, -(2 ** -127)] : [Number.MIN_VALUE, -(2 ** -1023)]
@@ -26,7 +26,7 @@ function activation(name: Nonlinearity, value: number): number {
   return Number.isNaN(value) ? value : Math.max(value, 0)
 }
 
-/** The places where an array differs from what it should be; zeros of either sign are equal. */
+/** The places where an array differs from the expected values; zeros of either sign are equal. */
 function wrongPlaces(actual: ArrayLike<number>, expected: (place: number) => number): string[] {
   return Array.from(actual).flatMap((value, place) => {
     const wanted = expected(place)
@@ -49,7 +49,7 @@ function* placesOfSizes(): Generator<[size: number, place: number]> {
   }
 }
 
-/** In the bias, they reach their own unit only, forward and backward. */
+/** In the bias, they affect their own unit only, forward and backward. */
 function inBias(options: Options): string[] {
   const { nonlinearity, dtype } = options
   const wrong: string[] = []
@@ -71,7 +71,7 @@ function inBias(options: Options): string[] {
   return wrong
 }
 
-/** In the input, they go through products with 0 and 1, and keep to their row. */
+/** In the input, they go through products with 0 and 1, and affect their own row only. */
 function inInput(options: Options): string[] {
   const { nonlinearity, dtype } = options
   const [units, features, rows] = [33, 5, 9]
@@ -96,7 +96,7 @@ function inInput(options: Options): string[] {
   return wrong
 }
 
-/** In the state, which every unit hands to itself, they stay; the other units see 0 · h. */
+/** In the state, which every unit passes to itself, they stay; the other units get 0 · h. */
 function inState(options: Options): string[] {
   const { nonlinearity, dtype } = options
   const wrong: string[] = []
@@ -117,7 +117,7 @@ function inState(options: Options): string[] {
 
 const checks = { bias: inBias, input: inInput, state: inState }
 
-/** What is wrong, by the place of the numbers, the activation and the dtype. */
+/** All errors, by the place of the values, the activation and the dtype. */
 export function wrongAtLimits(): Record<string, string[]> {
   const wrong: Record<string, string[]> = {}
   for (const [name, check] of Object.entries(checks)) {

@@ -1,4 +1,4 @@
-/** The recurrent stack written down from its equation: slow, short, in float64. Dropout is left out. */
+/** The recurrent stack as its equation: a naive reference in float64, without dropout. */
 
 import type { nn } from '@elman/rnn'
 

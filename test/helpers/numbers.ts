@@ -1,4 +1,4 @@
-/** Numbers for tests, and ways to compare them. */
+/** Numbers for tests, and comparisons of them. */
 
 import { type Tensor, tensor } from '@elman/rnn'
 import { expect } from 'vitest'
@@ -20,7 +20,7 @@ export function filled(
   return tensor(Array.from({ length: count }, next), { shape, dtype, requiresGrad })
 }
 
-/** The bits of a tensor: NaNs and zeros of either sign are told apart. */
+/** The bits of a tensor: NaNs, and zeros of either sign, are distinct. */
 export function bits({ data }: { readonly data: Tensor['data'] | Int32Array }): string {
   return Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('hex')
 }

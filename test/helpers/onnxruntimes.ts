@@ -1,6 +1,6 @@
 /**
- * ONNX Runtime, to check exported models: the WebAssembly build of the very kernels, which runs wherever Node does and
- * is half the size of onnxruntime-node. That one is asked too where `npm run bench` has installed it.
+ * ONNX Runtime, to check exported models: the WebAssembly build, which runs wherever Node does and is half the size of
+ * onnxruntime-node, with the same kernels. onnxruntime-node is used too if `npm run bench` has installed it.
  */
 
 import { existsSync } from 'node:fs'

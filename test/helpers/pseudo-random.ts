@@ -1,6 +1,6 @@
-/** Numbers that look random; without vitest, for programs in processes of their own. */
+/** Pseudo-random numbers; without vitest, so that child processes can use them. */
 
-/** A sequence of numbers in [-1, 1) that is the same on every machine, whatever the package's generator gives. */
+/** A sequence of numbers in [-1, 1), the same on every machine and independent of the package's generator. */
 export function numbers(seed: number): () => number {
   let state = (seed * 2654435761 + 1) >>> 0
   return () => {

@@ -1,9 +1,8 @@
 /**
  * Training that can be interrupted: `resumable.ts FOLDER FROM TO`.
  *
- * For every optimizer and every schedule it trains from step FROM (which it reads from the checkpoint of that step, if
- * it is not 0) to step TO, where it writes a checkpoint: `FOLDER/<optimizer>-<schedule>-<step>`. Losses go to the
- * checkpoint too, as its extra value.
+ * For every optimizer and every schedule, it trains from step FROM (loaded from the checkpoint of that step unless FROM
+ * is 0) to step TO, and writes the checkpoint `FOLDER/<optimizer>-<schedule>-<step>`, with the losses as extra value.
  */
 
 import { join } from 'node:path'
@@ -56,7 +55,7 @@ const [from = 0, to = 0] = steps.map(Number)
 for (const [optimizerName, makeOptimizer] of Object.entries(optimizers)) {
   for (const [schedulerName, makeScheduler] of Object.entries(schedulers)) {
     const file = (step: number): string => join(folder, `${optimizerName}-${schedulerName}-${step}`)
-    // A process that goes on starts from other numbers than the one before.
+    // A process that continues starts from other random numbers than the one before.
     manualSeed(from === 0 ? 11 : 99)
     const model = new Model()
     const optimizer = makeOptimizer(model)

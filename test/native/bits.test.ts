@@ -1,8 +1,8 @@
 /**
- * The bits of outputs and gradients over all that computes: equal for every number of threads, equal between instruction
- * sets with fused multiply-add, and equal to those that test/golden/bits.json holds. A difference here is a change of
- * results: `npx tsx test/native/bits/program.ts 'NAME OF A CASE'` prints the hash of each part, and ELMAN_PACKAGE names
- * the folder of an older build to compare with.
+ * The bits of all outputs and gradients: equal for every number of threads, equal between instruction sets with fused
+ * multiply-add, and equal to those in test/golden/bits.json. A failure is a change of results: `npx tsx
+ * test/native/bits/program.ts 'NAME OF A CASE'` prints the hash of each part, and ELMAN_PACKAGE names the folder of an
+ * older build to compare with.
  */
 
 import { readFileSync } from 'node:fs'

@@ -1,4 +1,4 @@
-/** Panics and integers: whatever an argument is, the answer is an error of JavaScript, and nothing has changed. */
+/** Panics and integers: any invalid argument leads to a JavaScript error, and nothing changes. */
 
 import {
   cat,

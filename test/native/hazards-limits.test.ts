@@ -1,6 +1,6 @@
 /**
- * Numbers on the instruction set in use: the limits have their place, and the results do not depend on threads or
- * neighbours.
+ * Numbers on the instruction set in use: limit values stay where they belong, and results do not depend on the number
+ * of threads or on other rows.
  */
 
 import {

@@ -1,4 +1,4 @@
-/** Sizes of memory: what cannot be had is a RangeError that names it, and the process goes on. */
+/** Memory: an allocation that fails is a RangeError that names the size, and the process goes on. */
 
 import { existsSync, readFileSync } from 'node:fs'
 import { cat, manualSeed, nn, ones, rand, randn, tensor, zeros } from '@elman/rnn'
@@ -184,7 +184,7 @@ describe.runIf(process.platform === 'linux')('a process that is out of memory', 
     ])
   })
 
-  // Enough is left for the bytes in Rust, but not for those of JavaScript beside them.
+  // Enough is left for the bytes in Rust, but not for those in JavaScript as well.
   it.each(['serializeSafetensors(tensors)', 'deserializeSafetensors(file)'])(
     'gets a RangeError from %s',
     (call) => {

@@ -1,4 +1,4 @@
-/** Numbers: each instruction set that can be forced gives what the equation says, and the same as the others. */
+/** Numbers: each available instruction set agrees with the equation and with the other sets. */
 
 import { backendInfo } from '@elman/rnn'
 import { describe, expect, it } from 'vitest'
@@ -8,7 +8,7 @@ interface Run {
   readonly isa: string
   /** The numbers of a training step. */
   readonly values: number[]
-  /** What is wrong with numbers at the limits. */
+  /** The errors for limit values. */
   readonly wrong: Record<string, string[]>
 }
 const names = ['scalar', 'neon', 'avx2', 'avx512']

@@ -1,4 +1,4 @@
-/** Kinds of objects: a wrong receiver, a class without new and a Proxy are TypeErrors. */
+/** Objects: a wrong receiver, a class without `new` and a Proxy are TypeErrors. */
 
 import { nn, optim, Tensor, tensor, zeros } from '@elman/rnn'
 import { describe, expect, it } from 'vitest'
@@ -36,7 +36,7 @@ describe('objects', () => {
       for (const receiver of wrong) await expectTypeError(method, receiver)
     }
     for (const method of own) {
-      if (method[0] === 'zeroGrad') continue // goes by a public field
+      if (method[0] === 'zeroGrad') continue // uses a public field
       await expectTypeError(method, new Proxy(right, {}))
     }
   })
@@ -133,7 +133,7 @@ describe('objects', () => {
     expect(() => task.copyBack(out, 0, 3)).toThrow('has not run')
     expect(() => task.copy(array, 0, 4)).toThrow(RangeError)
     await task.start()
-    await task.start() // has nothing more to do
+    await task.start() // there is no more work
     expect(task.finish()).toBe(0)
     expect([...out]).toEqual([0, 0, 0])
     expect(() => task.copyBack(out, 1, 3)).toThrow(RangeError)
@@ -143,7 +143,7 @@ describe('objects', () => {
     task.release()
     expect(() => task.copyBack(out, 2, 1)).toThrow(Error)
 
-    // Calls that cannot work say so when they are noted, or when they have run.
+    // Invalid calls throw when they are recorded, or after they have run.
     const wrong = new addon.Task()
     wrong.begin()
     expect(() => addon.mul(array, array, array)).toThrow('overlaps')

@@ -1,4 +1,4 @@
-/** Processes and threads: the environment, workers that come and go, ends in the middle of work, and memory over time. */
+/** Processes and threads: the environment, worker threads, exits during work, and memory over time. */
 
 import { backendInfo } from '@elman/rnn'
 import { describe, expect, it } from 'vitest'

@@ -1,4 +1,4 @@
-/** Views of memory: where an array lies is honoured, and what is no such array is refused. */
+/** Views of memory: offsets of arrays are respected, and other views are refused. */
 
 import {
   deserializeSafetensors,
@@ -71,7 +71,7 @@ describe('the addon, for each array of each call,', () => {
   })
 
   const alone = ['sum', 'clip', 'fill', 'fingerprint', 'Generator#uniform', 'Generator#normal']
-  // What a fingerprint was not taken of is another kind of error, and a task takes any array.
+  // Arrays other than those of the fingerprint are another error, and a task takes any array.
   const others = ['verify', 'Task#copy', 'Task#copyBack']
   it.each(withArrays)('%s: refuses what is no such array', (name, { args, run }) => {
     for (const place of arrayPlaces(args())) {
@@ -105,7 +105,7 @@ describe('the addon, for each array of each call,', () => {
         expect(bytesOf(given), `${what} at ${place} of ${name}`).toEqual(before)
       }
       for (const [what, value] of wrong) refuses(value, TypeError, what)
-      // Memory that is gone is a value that does not fit, not another kind.
+      // A detached array is a RangeError, not a TypeError.
       refuses(gone, RangeError, 'detached memory')
     }
   })
@@ -148,7 +148,7 @@ describe('the addon, for each array of each call,', () => {
         if (array.length === 0 || output.length === 0) continue
         // The numbers of a call are read before anything is written.
         if (array instanceof Float64Array) continue
-        // One element in common, which ends the one and begins the other.
+        // One element in common: the last of one and the first of the other.
         const bytes = new ArrayBuffer(output.byteLength + array.byteLength - 4)
         const both = replaced(
           replaced(given, place, copy(output, bytes)),
@@ -175,7 +175,7 @@ describe('the addon, for each array of each call,', () => {
     expect(addon.serializeSafetensors([], null).length).toBeGreaterThan(8)
   })
 
-  // Reading a list or an object can run code of the caller, which takes away memory that was looked at before.
+  // Reading a list or an object can run the caller's code, which may detach memory that was checked before.
   const snatching = {
     'a list': 'addon.gradNorm(list(memory, 2 ** 22), 2)',
     options: `addon.sgdStep(memory, new Float32Array(2 ** 22), null, false, {
@@ -213,8 +213,8 @@ describe('the addon, for each array of each call,', () => {
 
 describe('tensors', () => {
   it('whose memory is gone are refused with the same kind of error by compiled code', () => {
-    // Once it has seen resizable buffers, what the compilers of Node 20 and 22 make of `data.length` gives the length
-    // that a detached array had: the check in TypeScript lets it pass, and that in the addon does not.
+    // After the use of resizable buffers, compiled code of Node 20 and 22 returns the old `data.length` of a detached
+    // array: the check in TypeScript passes, the check in the addon does not.
     const { status, stdout } = runModule(`
       import { nn, tensor, zeros } from '@elman/rnn'
       const rnn = new nn.RNN(3, 4)

@@ -1,6 +1,6 @@
 /**
- * Memory stays where it is, whatever is done over and over: a smaller run of `npm run test:leaks`.
- * bench/lib/flat.ts says what is measured, and how a leak is told from a warm-up and from noise.
+ * Repeated work does not leak memory: a shorter run of `npm run test:leaks`. bench/lib/flat.ts describes what is
+ * measured, and how a leak differs from a warm-up and from noise.
  */
 
 import { describe, expect, it } from 'vitest'
@@ -34,8 +34,8 @@ describe('memory is flat over', () => {
   })
 
   it.each(Object.entries(times))('%s, %i times', (name, count) => {
-    // A piece of two megabytes that the allocator takes half-way is a slope, too, in one process of fifteen. What is kept
-    // of each step is kept in every process.
+    // If the allocator takes two more megabytes half-way, one process of fifteen shows a slope too. A leak in each step
+    // shows in every process.
     const first = measure(name, count)
     const result = first.flat ? first : measure(name, count)
     expect(result.flat, JSON.stringify([first, result])).toBe(true)

@@ -1,14 +1,14 @@
 /**
- * What the compiler made of the innermost loops: a product's sums stay in registers from its first multiply-add to its
- * last (crates/kernels/src/gemm/microkernel.rs). Where it runs short of registers it stores some of them at every turn instead, with
- * right results and up to 1.6 times the time, and no other test would notice.
+ * The machine code of the innermost loops: the accumulators of a microkernel stay in registers
+ * (crates/kernels/src/gemm/microkernel.rs). Register spilling would give correct results in up to 1.6 times the time,
+ * and no other test would notice.
  */
 
 import { execFileSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { beforeAll, describe, expect, it } from 'vitest'
 
-/** Multiply-adds in a turn of a loop from which it is taken for a product's: the smallest tiles have 3. */
+/** A loop with at least this many multiply-adds is taken for a microkernel's: the smallest tiles have 3. */
 const LEAST_MULTIPLY_ADDS = 3
 
 interface Instruction {
@@ -27,7 +27,7 @@ function disassemble(path: string): Instruction[] {
 }
 
 /**
- * The loops without branches that have so many multiply-adds, from where a jump leads back to, up to the jump; but for
+ * The loops without branches that have so many multiply-adds, from the target of a backward jump to the jump, except
  * those of activations, which divide.
  */
 function products(code: readonly Instruction[]): Instruction[][] {

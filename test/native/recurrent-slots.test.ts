@@ -1,4 +1,4 @@
-/** The call of the native recurrent core: each array and number that TypeScript hands over stands in its slot. */
+/** The call of the native recurrent core: TypeScript passes each array and number in its slot. */
 
 import { nn, type Tensor } from '@elman/rnn'
 import { afterEach, describe, expect, it, vi } from 'vitest'

@@ -1,4 +1,4 @@
-/** Off the event loop: the same numbers, snapshots, order, cancellation, and a tape that stays whole. */
+/** Calls off the event loop: same numbers, snapshots of arguments, order, cancellation, and a consistent tape. */
 
 import { getEventListeners } from 'node:events'
 import {
@@ -77,7 +77,7 @@ describe('forwardAsync and backwardAsync give the bits of forward and backward:'
     expect(gradients()).toEqual(ofState)
   })
 
-  const large = [96, 64, 64] // more elements than are worth a thread
+  const large = [96, 64, 64] // enough elements for the background thread
   const indices = tensor(
     Int32Array.from({ length: 96 * 64 }, (_, place) => place % 64),
     { shape: [96, 64] },
@@ -125,7 +125,7 @@ describe('forwardAsync and backwardAsync give the bits of forward and backward:'
     expect(await run((y, seed) => y.backwardAsync(seed))).toEqual(expected)
   })
 
-  // Memory of the background from 1 MB on is used again, with what it held.
+  // Background memory of 1 MB or more is reused without zeroing.
   it('padding is 0 in large results, whatever ran before', async () => {
     const rnn = new nn.RNN(64, 64)
     const [steps, batch, longest] = [280, 16, 35]
@@ -365,7 +365,7 @@ describe('a signal', () => {
     const begin = performance.now()
     running[0].abort(reason)
     expect(await calls[0]).toBe(reason)
-    // What waited behind has its turn, while the other one still runs.
+    // The task that waited starts while the other one still runs.
     expectSameBits((await behind)[0], small.forward(input)[0])
     expect(ended).toEqual(['waiting', 'running 0'])
     running[1].abort(reason)
@@ -440,7 +440,7 @@ describe('while work runs in the background,', () => {
     for (let i = 0; i < 3; i += 1) expect(bits(rnn.forward(x)[0])).toBe(expected)
     setNumThreads(threads)
     await new Promise((resolve) => setTimeout(resolve))
-    expect(ended).toBe(false) // it would be, had they waited
+    expect(ended).toBe(false) // it would be true if they had waited
     controller.abort('enough')
     expect(await call).toBe('enough')
     expect(bits(rnn.forward(x)[0])).toBe(expected)

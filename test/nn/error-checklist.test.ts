@@ -1,7 +1,7 @@
 /**
- * Every error that the semantics list, by the number of the point: its class, its words, and that nothing has changed
- * afterwards. The world that the calls work on has parameters with gradients, leaves with gradients, a graph that can
- * still run and a state of the random numbers; all of it is compared bit by bit.
+ * Every error in the list of semantics, by its number: its class, its message, and that nothing changes. The fixture
+ * has parameters with gradients, leaves with gradients, a graph that can still run and a state of the random numbers,
+ * all of which are compared bit by bit.
  */
 
 import { createHash } from 'node:crypto'

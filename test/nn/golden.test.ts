@@ -1,4 +1,4 @@
-/** What a seed gives, against PyTorch. */
+/** Seeded random numbers and initial weights, against PyTorch. */
 
 import { manualSeed, nn, rand, randn, type Tensor } from '@elman/rnn'
 import { describe, expect, it } from 'vitest'

@@ -1,4 +1,4 @@
-/** nn.Module: what it finds on fields, and what it does with it. */
+/** nn.Module: what it finds in fields, and its methods. */
 
 import {
   deserializeSafetensors,

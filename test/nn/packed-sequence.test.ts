@@ -1,4 +1,4 @@
-/** Packed sequences: what packing and padding give, there and back, with gradients. */
+/** Packed sequences: packing and padding, round trips, and gradients. */
 
 import { nn, type Tensor, tensor, zeros } from '@elman/rnn'
 import fc from 'fast-check'

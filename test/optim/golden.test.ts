@@ -1,4 +1,4 @@
-/** Training steps and schedules against what PyTorch computed. */
+/** Training steps and schedules, against PyTorch. */
 
 import { manualSeed, nn, optim, Tensor, tensor } from '@elman/rnn'
 import { describe, expect, it } from 'vitest'

@@ -1,4 +1,4 @@
-/** What the import says where there is no addon that fits: a copy of the package, as npm would have installed it. */
+/** The error of the import without a suitable addon, in a copy of the package as npm would install it. */
 
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -31,7 +31,7 @@ function writeManifest(where: string, content: object): void {
   writeFileSync(join(where, 'package.json'), JSON.stringify(content))
 }
 
-/** A package beside ours, with this as its program. */
+/** Another package in the same node_modules, with this program. */
 function install(name: string, program: string): string {
   const where = join(folder, 'node_modules/@elman', name)
   mkdirSync(where, { recursive: true })

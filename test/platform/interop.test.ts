@@ -1,4 +1,4 @@
-/** `import` and `require` give the same classes, and the names are those of the documentation. */
+/** `import` and `require` give the same classes, and the exported names are those in the documentation. */
 
 import { execFileSync } from 'node:child_process'
 import { createRequire } from 'node:module'

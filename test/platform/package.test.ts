@@ -1,4 +1,4 @@
-/** The package as npm and Node see it. */
+/** The contents and metadata of the package. */
 
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'

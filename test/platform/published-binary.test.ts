@@ -1,4 +1,4 @@
-/** The checks that a binary must pass before it is published (scripts/lib/elf.mjs, release.mjs), on binaries at hand. */
+/** The checks of a binary before it is published (scripts/lib/elf.mjs, release.mjs), on local binaries. */
 
 import { readdirSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'

@@ -1,4 +1,4 @@
-/** The release workflow, as far as it can be read: least privilege, pinned actions, all platforms. */
+/** The text of the release workflow: least privilege, pinned actions, all platforms. */
 
 import { existsSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'

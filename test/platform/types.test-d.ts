@@ -1,4 +1,4 @@
-/** What the compiler says of the public API. */
+/** The types of the public API. */
 
 import {
   type IntTensor,

@@ -1,4 +1,4 @@
-/** What a program writes into `data` between forward and backward: found, whoever keeps the value. */
+/** Writes to `data` between forward and backward are detected, for every operation that saves the value. */
 
 import { nn, noGrad, optim, type Tensor, tensor } from '@elman/rnn'
 import { describe, expect, it } from 'vitest'
@@ -13,7 +13,7 @@ const ways: Ways = [
   ['backwardAsync', (loss) => loss.backwardAsync()],
 ]
 
-/** A loss, the values that its graph keeps, and the leaves. */
+/** A loss, the values that its graph saves, and the leaves. */
 interface Graph {
   loss: Tensor
   kept: Record<string, Tensor>
@@ -103,7 +103,7 @@ describe.each(ways)('%s', (_, backward) => {
         await expect((async () => backward(loss))(), which).rejects.toThrow(written)
         data.set(all)
       }
-      // The same values again: no harm is done.
+      // The same values again: no error.
       await backward(loss)
       const fresh = make()
       expect(leaves.some(({ grad }) => grad !== null)).toBe(true)

@@ -1,4 +1,4 @@
-/** The tape: it adds up, it lets go, and it never gives a wrong gradient silently. */
+/** The tape: accumulation, release of graphs, and errors instead of wrong gradients. */
 
 import { cat, nn, noGrad, ones, optim, randn, type Tensor, tensor, zeros } from '@elman/rnn'
 import { describe, expect, it } from 'vitest'

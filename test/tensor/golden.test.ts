@@ -1,4 +1,4 @@
-/** Operations, layers and losses against what PyTorch computed. */
+/** Operations, layers and losses, against PyTorch. */
 
 import { cat, nn, stack, type Tensor } from '@elman/rnn'
 import { describe, it } from 'vitest'

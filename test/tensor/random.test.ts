@@ -1,4 +1,4 @@
-/** Random numbers and the runtime. */
+/** Random numbers and runtime settings. */
 
 import {
   backendInfo,

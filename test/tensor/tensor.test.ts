@@ -1,4 +1,4 @@
-/** Making, reading and printing tensors. */
+/** Tensors: creation, access and text. */
 
 import { ones, rand, randn, Tensor, tensor, zeros } from '@elman/rnn'
 import { describe, expect, it } from 'vitest'

@@ -1,4 +1,4 @@
-/** The command `npm run bench`, run small, without peers, and as a user runs it: as a program of its own. */
+/** A short run of `npm run bench` without peers, as a child process like a user's. */
 
 import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'

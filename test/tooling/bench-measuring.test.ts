@@ -1,4 +1,4 @@
-/** What the benchmark measures with: shapes, numbers that all contenders share, statistics and turns. */
+/** The parts of the benchmark that measure: shapes, common inputs of all libraries, statistics and order of runs. */
 
 import { describe, expect, test } from 'vitest'
 import type { Prepared } from '../../bench/contenders/contender'

@@ -1,4 +1,4 @@
-/** What the benchmark makes of its measurements: comparisons, tables, aims and pictures. */
+/** The reports of the benchmark: comparisons, tables, aims and charts. */
 
 import { describe, expect, test } from 'vitest'
 import type { ContenderName } from '../../bench/contenders/contender'

@@ -1,4 +1,4 @@
-/** The character model of examples/, run small and as a user runs it: as a program of its own. */
+/** The character model of examples/: short runs, as a child process like a user's. */
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 const folder = mkdtempSync(join(tmpdir(), 'elman-demo-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-/** A text with something to learn: sentences of few words, ordered by a small random generator. */
+/** A text with structure to learn: sentences of few words in a pseudo-random order. */
 function writtenText(sentences: number): string {
   const words = [
     'the whale',
@@ -88,7 +88,7 @@ describe('a whole run', () => {
     const scores = [...whole.stdout.matchAll(/([\d.]+) held out/g)].map(([, bits]) => Number(bits))
     expect(scores).toHaveLength(3)
     expect(scores).toEqual(scores.toSorted((a, b) => b - a))
-    // The next word is a matter of chance: 9 bits for three words of 8 of them, about 22 characters.
+    // The next word is random: 9 bits for three words, each one of 8, about 22 characters.
     expect(scores.at(-1)).toBeLessThan(1.2)
   })
 

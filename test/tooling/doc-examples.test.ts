@@ -1,4 +1,4 @@
-/** The examples in the doc comments: each fits the types, runs, and prints what its comments say. */
+/** The examples in the doc comments: each compiles, runs, and prints what its comments say. */
 
 import * as fs from 'node:fs'
 import { join } from 'node:path'

@@ -1,4 +1,4 @@
-/** README.md and docs/: their examples are run as a user runs them, from a folder with the package in node_modules; their links. */
+/** README.md and docs/: their links, and their examples, run from a folder with the package in node_modules. */
 
 import { execFileSync } from 'node:child_process'
 import { copyFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'

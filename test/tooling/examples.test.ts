@@ -1,4 +1,4 @@
-/** The programs of examples/, run small: they end well, say what they should, and draw. */
+/** Short runs of the programs in examples/: exit code, output and pictures. */
 
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'

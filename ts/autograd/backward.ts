@@ -7,13 +7,13 @@
  *     add what arrived at the leaves to their `grad`
  *     release the nodes
  *
- * Nodes are numbered in the order of the forward pass, so "newest first" is an order in which every node comes after
- * all that depend on it. Nothing recurses: a graph may be as long as memory allows. Leaves are written to at the end
- * only, so after an error in between no gradient has changed.
+ * Nodes are numbered in the order of the forward pass, so "newest first" is a topological order: every node comes after
+ * all that depend on it. There is no recursion, so only memory limits the length of a graph. Leaves are written at the
+ * end, so after an error no gradient has changed.
  *
- * {@link runBackwardAsync} does the same in several time slices. What takes long is done on another thread,
- * from copies; the fingerprint of what a node has saved is compared with that of its copy. So a change meanwhile is an
- * error, or comes too late to matter, and the nodes are closed to other backward passes until the end.
+ * {@link runBackwardAsync} does the same in several time slices. A node with much work runs on another thread, on
+ * copies, and compares its fingerprint with that of the copies. So a change of a saved value in the meantime is an
+ * error or has no effect. Until the end, other backward passes through the same nodes are refused.
  */
 
 import { Background, NotInBackground, TimeSlices } from '../background'
@@ -22,7 +22,7 @@ import { type Floats, native } from '../native'
 import type { Destination, GraphNode } from './node'
 import { Variable } from './variable'
 
-/** A gradient on its way. `owned`: the array is read nowhere else, so it may be added to and kept. */
+/** A gradient that is not delivered yet. `owned`: nothing else reads the array, so it may be written to and kept. */
 interface Pending {
   array: Floats
   owned: boolean
@@ -30,20 +30,20 @@ interface Pending {
 
 type Gradients = readonly (Floats | null)[]
 
-/** Work up to which a node runs on this thread, in a fraction of a millisecond: see `Operation.work`. */
+/** The work (see `Operation.work`) below which a node runs on this thread: a fraction of a millisecond. */
 const SHORT = 2 ** 18
 
-/** Elements that are added up before the event loop may run. */
+/** Elements of a sum in one part; the event loop may run between parts. */
 const PART = 2 ** 20
 
-/** Something that is done element by element: for those from one place to another. */
+/** An elementwise operation; `run` covers the elements from `from` to `to`. */
 interface Elementwise {
   readonly length: number
   readonly run: (from: number, to: number) => void
 }
 
 /**
- * Adds the gradients of `root` with respect to all leaves before it to theirs.
+ * Adds the gradients of `root` with respect to its leaves to their `grad`.
  *
  * @param seed the gradient of `root` itself; only read, and not kept.
  */
@@ -59,7 +59,7 @@ export function runBackward(root: Variable, seed: Floats): void {
   pass.finish()
 }
 
-/** The same off the event loop. What `root` depends on is checked, and closed to other passes, when this is called. */
+/** The same off the event loop. The call itself checks the nodes and claims them, before it returns its promise. */
 export async function runBackwardAsync(
   root: Variable,
   seed: Floats,
@@ -126,7 +126,7 @@ async function run(
   return node.run(gradients)
 }
 
-/** One way back over the tape. */
+/** One backward pass over the tape. */
 class Pass {
   /** Every node that the root depends on, the newest first. */
   readonly nodes: readonly GraphNode[]
@@ -134,7 +134,7 @@ class Pass {
   readonly #leaves = new Map<Variable, Pending>()
   readonly #outputs = new Map<GraphNode, (Pending | null)[]>()
 
-  /** How sums of gradients are taken: before the next node runs. */
+  /** Computes a sum of gradients, before the next node runs. */
   readonly #carryOut: (sum: Elementwise) => void
 
   /** @throws Error unless every node can run. */
@@ -149,14 +149,14 @@ class Pass {
     this.#deliver(this.#root.origin ?? this.#root, seed, false)
   }
 
-  /** The gradients of a node's outputs; null if there are none. No more can come. */
+  /** Removes and returns the gradients of a node's outputs, which are complete by then; null if there are none. */
   arrived(node: GraphNode): Gradients | null {
     const incoming = this.#outputs.get(node)
     this.#outputs.delete(node)
     return incoming?.map((pending) => pending?.array ?? null) ?? null
   }
 
-  /** Takes the gradients of a node's inputs to where they go. */
+  /** Hands the gradients of a node's inputs to its parents. */
   deliver(node: GraphNode, gradients: Gradients, results: Gradients): void {
     results.forEach((array, place) => {
       const parent = node.parents[place]
@@ -171,7 +171,7 @@ class Pass {
       if (grad !== null) before.push(grad.values()) // checked before the first is changed
     }
     for (const [leaf, { array, owned }] of this.#leaves) {
-      // An array that is read elsewhere may be the very gradient that is added to.
+      // An array that is not owned may overlap a leaf's gradient, which is about to be written.
       if (!owned && before.some((grad) => overlap(grad, array))) {
         this.#leaves.set(leaf, { array: array.slice(), owned: true })
       }

@@ -11,11 +11,10 @@ export function isRecording(): boolean {
 }
 
 /**
- * Runs `fn` without recording: the results need no gradient and keep nothing alive.
+ * Runs `fn` without recording: the results need no gradient and keep no graph in memory.
  *
- * The function runs to its end before anything else can, so what other code does in between is recorded as always.
- * That is why it has to be synchronous: an `async` function would go on after its first `await` with recording
- * switched on again, so one is refused. The former mode comes back when `fn` returns or throws; calls may be nested.
+ * The function must be synchronous: an `async` one would continue after its first `await` with recording switched on
+ * again, so it is refused. The former mode is restored when `fn` returns or throws. Calls may be nested.
  *
  * @param fn a synchronous function.
  * @returns what `fn` returns.
@@ -48,4 +47,4 @@ export function noGrad<T>(fn: () => T extends PromiseLike<unknown> ? never : T):
 }
 
 const asynchronous =
-  'noGrad expects a synchronous function: what an async one does after its first await would be recorded'
+  'noGrad expects a synchronous function: an async one would be recorded after its first await'

@@ -18,7 +18,7 @@ export type Backward = (
   wanted: readonly boolean[],
 ) => (Floats | null)[]
 
-/** An operation that has been carried out. */
+/** An operation and its results, as the tape records them. */
 export interface Operation {
   /** Its name in messages, as in torch: `TanhBackward0`. */
   readonly name: string
@@ -27,13 +27,13 @@ export interface Operation {
   /** The inputs and outputs whose values `backward` reads. */
   readonly saves: readonly Variable[]
   readonly backward: Backward
-  /** Whether `backward` makes sure itself that nothing has been written into them. Default: false. */
+  /** Whether `backward` itself checks that the saved values have not changed. Default: false. */
   readonly fingerprinted?: boolean
   /** Large arrays that only `backward` reads. Default: none. */
   readonly holds?: readonly Floats[]
   /**
-   * How long `backward` takes, in elements that an addition would have to go through; 0 if the addon has no part in
-   * it. Default: the elements of all inputs and outputs.
+   * The cost of `backward`: the elements of an addition that takes as long; 0 if it does not call the addon. Default:
+   * the elements of all inputs and outputs.
    */
   readonly work?: number
 }
@@ -41,30 +41,30 @@ export interface Operation {
 /** Where a gradient goes: an output of an earlier operation (whose values the graph need not keep), or a leaf. */
 export type Destination = Origin | Variable
 
-/** What a node needs to run backward; dropped once that has happened. */
+/** What a node needs to run backward; dropped after that. */
 interface Work {
   readonly saved: Saved
   readonly holds: readonly Floats[]
   readonly backward: Backward
 }
 
-/** The multiply-adds of large products that take as long as an addition goes through one element of its arrays. */
+/** Multiply-adds of a large GEMM that take as long as one element of an addition. */
 export const multiplyAddsOfAnElement = 32
 
 /** A recorded operation. */
 export class GraphNode {
   static #count = 0
 
-  /** Operations are numbered as they happen, so a node's number is greater than those of all nodes before it. */
+  /** The number of the operation in the order of execution: greater than those of all nodes that it depends on. */
   readonly order: number
   readonly name: string
   readonly outputs: number
   /** Where the gradients of the inputs go; null where none is needed. Emptied by `release`. */
   parents: readonly (Destination | null)[]
-  /** How long it takes; see {@link Operation.work}. */
+  /** The cost of the backward function; see {@link Operation.work}. */
   readonly work: number
   #work: Work | null
-  /** Whether a backward pass that takes several turns of the event loop is going through it. */
+  /** Whether an asynchronous backward pass is using this node. */
   #claimed = false
 
   constructor(operation: Operation) {
@@ -83,8 +83,8 @@ export class GraphNode {
   }
 
   /**
-   * Throws unless a backward pass can begin: everything that it reads is there, not changed by this package, and no
-   * other pass is going through here.
+   * Throws unless a backward pass can begin: all that it reads is there, unchanged by this package, and no asynchronous
+   * pass is using this node.
    */
   check(): void {
     this.recheck()
@@ -95,12 +95,12 @@ export class GraphNode {
     }
   }
 
-  /** Throws unless everything that the backward pass reads is there, and not changed by this package. */
+  /** Throws unless all that the backward pass reads is there, unchanged by this package. */
   recheck(): void {
     this.#alive().saved.check()
   }
 
-  /** Throws if anything has been written into what the backward pass reads. */
+  /** Throws if any value that the backward pass reads has changed. */
   verify(): void {
     this.#alive().saved.verify()
   }
@@ -111,7 +111,7 @@ export class GraphNode {
     return [...saved.values(), ...holds]
   }
 
-  /** Keeps other backward passes away until {@link leave}. */
+  /** Makes {@link check} refuse other backward passes until {@link leave}. */
   claim(): void {
     this.#claimed = true
   }
@@ -129,7 +129,7 @@ export class GraphNode {
     )
   }
 
-  /** Releases everything that was kept for the backward pass, and of the graph before it. */
+  /** Releases the saved values, and the references to the graph before this node. */
   release(): void {
     this.#work = null
     this.parents = []
@@ -146,7 +146,7 @@ export class GraphNode {
   }
 }
 
-/** The elements that the backward function of an operation has to do with. */
+/** The elements of all inputs and outputs. */
 function elementsOf({ inputs, outputs }: Operation): number {
   return [...inputs, ...outputs].reduce((total, { numel }) => total + numel, 0)
 }
@@ -156,7 +156,7 @@ export function willRecord(inputs: readonly Variable[]): boolean {
   return isRecording() && inputs.some((input) => input.requiresGrad)
 }
 
-/** Puts an operation on the tape, if it has to be; its outputs then have it as their origin. */
+/** Puts an operation on the tape, as the origin of its outputs; does nothing unless {@link willRecord}. */
 export function record(operation: Operation): void {
   if (!willRecord(operation.inputs)) return
   const node = new GraphNode(operation)
@@ -165,7 +165,7 @@ export function record(operation: Operation): void {
   })
 }
 
-/** A new variable made by an operation that has one output and reads `saves` in its backward. */
+/** The output of an operation with a single one, whose backward function reads `saves`. */
 export function apply(
   name: string,
   data: Floats,

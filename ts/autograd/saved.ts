@@ -1,11 +1,11 @@
-/** Values that a graph keeps for its backward pass, and the proof that they are still the same. */
+/** Values that the tape saves for a backward pass, and the check that they have not changed. */
 
 import { checkIntact, formatShape } from '../check'
 import { dtypeOf } from '../dtype'
 import { type Floats, native } from '../native'
 import type { Sized, Storage, Variable } from './variable'
 
-/** A variable's values as they were at the time of the forward pass. */
+/** A variable's values, with their version at the time of the forward pass. */
 class SavedValue {
   readonly #storage: Storage
   readonly #version: number
@@ -14,7 +14,7 @@ class SavedValue {
   constructor(variable: Variable) {
     this.#storage = variable.storage
     this.#version = variable.storage.version
-    this.#sized = { shape: variable.shape, numel: variable.numel } // not the variable, which holds on to its past
+    this.#sized = { shape: variable.shape, numel: variable.numel } // not the variable, which keeps its graph alive
   }
 
   /** Throws if this package has changed the values since: optimizers, `loadStateDict`, `resetParameters`, … */
@@ -28,7 +28,7 @@ class SavedValue {
     )
   }
 
-  /** The values, checked to be still there. */
+  /** The values; an error if their buffer was detached or resized. */
   values(): Floats {
     const { data } = this.#storage
     checkIntact(data, this.#sized.numel)
@@ -37,11 +37,11 @@ class SavedValue {
 }
 
 /**
- * All that one operation keeps.
+ * The saved values of one operation.
  *
- * This is the one place that decides whether saved values are still valid. Changes by this package raise the version of
- * the storage. What a program writes into `data` itself raises none; it is found by a fingerprint, a hash of all
- * values, which is taken in the forward pass and compared in the backward pass.
+ * Two checks find changes. Changes by this package raise the version of the storage. Writes of a program into `data` do
+ * not, but they change the fingerprint: a hash of all values, taken in the forward pass and compared in the backward
+ * pass.
  */
 export class Saved {
   readonly #owner: string
@@ -50,8 +50,8 @@ export class Saved {
 
   /**
    * @param owner the operation that keeps the values, as messages name it.
-   * @param fingerprinted whether the operation takes and compares the fingerprint itself, in the calls of the addon
-   *   that it makes anyway.
+   * @param fingerprinted whether the operation takes and compares the fingerprint itself, as part of its calls of the
+   *   addon.
    */
   constructor(owner: string, variables: readonly Variable[], fingerprinted: boolean) {
     this.#owner = owner
@@ -60,18 +60,18 @@ export class Saved {
       fingerprinted || variables.length === 0 ? null : native.fingerprint(this.values())
   }
 
-  /** Throws if this package has changed the values since. Cheap: looks at versions only. */
+  /** Throws if this package has changed the values since. Cheap: it compares versions only. */
   check(): void {
     for (const value of this.#values) value.check(this.#owner)
   }
 
-  /** Throws if anything has been written into the values since; reads them all. */
+  /** Throws if any of the values has changed since. Reads all of them. */
   verify(): void {
     if (this.#fingerprint === null) return
     native.verify(this.values(), this.#fingerprint, this.#owner)
   }
 
-  /** The values, checked to be still there. */
+  /** The values; an error if their buffer was detached or resized. */
   values(): Floats[] {
     return this.#values.map((value) => value.values())
   }

@@ -1,7 +1,7 @@
 /**
- * What a tensor is underneath: values with a shape, and a place on the tape.
+ * Variables: values with a shape, and a position on the tape.
  *
- * Operations and the tape work on variables alone; `Tensor` is the public face of one.
+ * Operations and the tape work on variables alone; `Tensor` is the public wrapper of one.
  */
 
 import { checkIntact, elementCount } from '../check'
@@ -9,12 +9,12 @@ import { type DType, dtypeOf, sharesBuffer } from '../dtype'
 import type { Floats } from '../native'
 import type { GraphNode } from './node'
 
-/** Values and how often this package has changed them in place; one storage is shared by all variables that show it. */
+/** Values, and how often this package has changed them in place. Variables over the same values share one storage. */
 export interface Storage {
   /** Replaced by a copy once, at most: see {@link Variable.exposed}. */
   data: Floats
   version: number
-  /** Whether the array was made by this package for values that a program has not seen. */
+  /** Whether this package allocated the array and no program has received it yet. */
   unseen: boolean
 }
 
@@ -24,7 +24,7 @@ export interface Origin {
   readonly output: number
 }
 
-/** An immutable shape, and how many elements it has. Each variable is one itself. */
+/** An immutable shape and its number of elements. A variable is one itself. */
 export interface Sized {
   readonly shape: readonly number[]
   readonly numel: number
@@ -35,7 +35,7 @@ export function sized(shape: readonly number[]): Sized {
   return { shape: Object.freeze([...shape]), numel: elementCount(shape) }
 }
 
-/** Values with a shape, and a place on the tape. */
+/** Values with a shape, and a position on the tape. */
 export class Variable implements Sized {
   /** Replaced as a whole when a module changes its dtype. */
   storage: Storage
@@ -45,7 +45,7 @@ export class Variable implements Sized {
   origin: Origin | null = null
   /** The gradient summed up so far; leaves only. */
   grad: Variable | null = null
-  /** Whether this was ever a leaf that wants a gradient: a module counts it as a parameter even while it is frozen. */
+  /** Whether `requiresGrad` was ever set: a module counts such a leaf as a parameter, even while it is frozen. */
   isParameter = false
   #requiresGrad = false
 
@@ -60,12 +60,12 @@ export class Variable implements Sized {
     return Variable.like(sized(shape), data)
   }
 
-  /** The same with the shape of another one. */
+  /** The same with a shape that is counted already. */
   static like(other: Sized, data: Floats): Variable {
     return new Variable({ data, version: 0, unseen: false }, other)
   }
 
-  /** The same over an array that has no other owner, and which may share its buffer with others. */
+  /** The same over an array of this package without another owner. Its buffer may hold other arrays too. */
   static made(other: Sized, data: Floats): Variable {
     return new Variable({ data, version: 0, unseen: true }, other)
   }
@@ -74,7 +74,7 @@ export class Variable implements Sized {
     return dtypeOf(this.storage.data)
   }
 
-  /** Whether gradients flow to here. */
+  /** Whether gradients flow to this variable. */
   get requiresGrad(): boolean {
     return this.#requiresGrad || this.origin !== null
   }
@@ -84,7 +84,7 @@ export class Variable implements Sized {
     if (wanted) this.isParameter = true
   }
 
-  /** The values, checked to be still there. */
+  /** The values; an error if their buffer was detached or resized. */
   values(): Floats {
     const { data } = this.storage
     checkIntact(data, this.numel)
@@ -92,8 +92,8 @@ export class Variable implements Sized {
   }
 
   /**
-   * The values for a program to have, always the same array: alone in its buffer, so that it may be transferred, or read
-   * as bytes, without a thought of others.
+   * The values as a program gets them: always the same array, alone in its buffer, so that a program may transfer the
+   * buffer or read its bytes.
    */
   exposed(): Floats {
     const { storage } = this
@@ -104,20 +104,20 @@ export class Variable implements Sized {
     return storage.data
   }
 
-  /** Changes the values in place: graphs that kept the old ones will refuse to run backward. */
+  /** Changes the values in place: graphs that saved the old ones refuse to run backward. */
   mutate<T>(change: (values: Floats) => T): T {
     const values = this.values()
     this.storage.version += 1
     return change(values)
   }
 
-  /** Gives this variable other values, of another dtype even: graphs that kept the old ones will refuse to run backward. */
+  /** Replaces the values, also by those of another dtype: graphs that saved the old ones refuse to run backward. */
   replace(data: Floats): void {
     this.storage.version += 1
     this.storage = { data, version: 0, unseen: false }
   }
 
-  /** The same values without a past. */
+  /** The same values as a leaf. */
   detach(): Variable {
     return new Variable(this.storage, this)
   }

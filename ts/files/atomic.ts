@@ -1,4 +1,4 @@
-/** Files that are there as a whole or not at all. */
+/** Atomic writes of files. */
 
 import { randomBytes } from 'node:crypto'
 import * as fs from 'node:fs'
@@ -8,8 +8,8 @@ import * as path from 'node:path'
 const chunk = 2 ** 30
 
 /**
- * Writes a file under a temporary name in the same folder, makes sure that it is on the disk, and only then gives it
- * its name. Whoever opens `target`, at any time and after any crash, sees the old content or the new one.
+ * Writes a file under a temporary name in the same folder, syncs it to disk and then renames it. So `target` has either
+ * the old content or the new one, at any time and after any crash.
  */
 export function writeFileAtomic(target: string, bytes: Uint8Array): void {
   const destination = resolveLink(target)
@@ -53,7 +53,7 @@ export function readFile(source: string): Uint8Array {
   }
 }
 
-/** What a symbolic link points to, so that the link stays one; the path itself if it is none. */
+/** The target of a symbolic link, so that the link itself is kept; any other path as it is. */
 function resolveLink(target: string): string {
   try {
     return fs.realpathSync(target)
@@ -62,14 +62,14 @@ function resolveLink(target: string): string {
   }
 }
 
-/** Puts the new name on the disk too, where the system can do that. */
+/** Syncs the new name to disk, if the system can. */
 function syncFolder(folder: string): void {
   if (process.platform === 'win32') return
   const directory = fs.openSync(folder, 'r')
   try {
     fs.fsyncSync(directory)
   } catch {
-    // Some file systems cannot sync a folder; the content is on the disk all the same.
+    // Some file systems cannot sync a folder; the content is on the disk already.
   } finally {
     fs.closeSync(directory)
   }

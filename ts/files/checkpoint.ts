@@ -2,12 +2,12 @@
  * Checkpoints: everything that training continues from, in one safetensors file.
  *
  *     tensors    model.<name>                          the model's state dict
- *                optimizer.<place>.<name>              what the optimizer remembers of each parameter
+ *                optimizer.<place>.<name>              the optimizer's state of each parameter
  *     metadata   elman.checkpoint   "1"                the version of this layout
  *                elman.rng                             the state of the random numbers, in base64
  *                elman.optimizer                       kind, options and counts, in JSON
  *                elman.scheduler                       kind and state, in JSON
- *                elman.extra                           what the caller gave, in JSON
+ *                elman.extra                           the caller's value, in JSON
  */
 
 import { checkOptions, checkString, describe } from '../check'
@@ -23,13 +23,13 @@ import { decode, encode } from './safetensors'
 
 export type { Json } from './json'
 
-/** What a checkpoint is made of. */
+/** The contents of a checkpoint. */
 export interface CheckpointSources {
-  /** Whose parameters are kept. */
+  /** The module whose parameters are saved. */
   model: Module
-  /** Whose state and options are kept. Default: none. */
+  /** The optimizer whose state and options are saved. Default: none. */
   optimizer?: Optimizer<object> | undefined
-  /** The schedule whose state is kept. Default: none. */
+  /** The schedule whose state is saved. Default: none. */
   scheduler?: LRScheduler<object> | undefined
   /** Any JSON value: the epoch, the best loss. Default: null. */
   extra?: Json | undefined
@@ -39,9 +39,9 @@ export interface CheckpointSources {
 export interface CheckpointTargets {
   /** A module with the same parameters. */
   model: Module
-  /** An optimizer of the same class over the same parameters. Default: none, and what the file holds is left out. */
+  /** An optimizer of the same class over the same parameters. Default: none; the state in the file is ignored. */
   optimizer?: Optimizer<object> | undefined
-  /** A schedule of the same class. Default: none, and what the file holds is left out. */
+  /** A schedule of the same class. Default: none; the state in the file is ignored. */
   scheduler?: LRScheduler<object> | undefined
 }
 
@@ -49,7 +49,7 @@ const version = '1'
 const modelPrefix = 'model.'
 const optimizerPrefix = 'optimizer.'
 
-/** What the metadata says of the optimizer; its tensors are kept apart. */
+/** The optimizer in the metadata; its tensors are tensors of the file. */
 interface OptimizerRecord {
   kind: string
   paramGroups: unknown[]
@@ -58,16 +58,17 @@ interface OptimizerRecord {
 }
 
 /**
- * Writes everything that training continues from: parameters, what optimizer and schedule remember, the state of the
- * random numbers, and a value of the caller's.
+ * Writes a checkpoint: parameters, the state of optimizer, schedule and random number generator, and a value of the
+ * caller's.
  *
- * Training that goes on after {@link loadCheckpoint} gives the very bits of training that was never interrupted. The
- * file is there as a whole or not at all. It is a safetensors file; the parameters' names in it begin with `model.`.
+ * Training that continues after {@link loadCheckpoint} gives the same bits as training without interruption. The file
+ * is a safetensors file, in which the names of parameters begin with `model.`. It is written atomically: under a
+ * temporary name in the same folder, then renamed.
  *
  * @param sources `model`; `optimizer` and `scheduler`, if they are to be continued; `extra`: any JSON value. Default:
  *   null.
  * @param path the file; one that exists is replaced.
- * @throws TypeError if something is of the wrong kind, or `extra` is not a JSON value; an `Error` of Node if the file
+ * @throws TypeError if an argument has the wrong type, or `extra` is not a JSON value; an `Error` of Node if the file
  *   cannot be written.
  *
  * @example
@@ -115,15 +116,15 @@ export function saveCheckpoint(sources: CheckpointSources, path: string): void {
 }
 
 /**
- * Goes back to what {@link saveCheckpoint} wrote, the random numbers included.
+ * Loads what {@link saveCheckpoint} wrote, the state of the random number generator included.
  *
  * @param path the file.
  * @param targets `model`; `optimizer` and `scheduler`, if they are to be continued: of the same classes, over the same
  *   parameters.
  * @returns the caller's value, `extra`.
- * @throws RangeError if the file is malformed, is no checkpoint, or does not fit the model, the optimizer or the
- *   schedule; TypeError if something is of the wrong kind; an `Error` of Node if the file cannot be read. Nothing has
- *   changed then.
+ * @throws RangeError if the file is malformed, is not a checkpoint, or does not fit the model, the optimizer or the
+ *   schedule; TypeError if an argument has the wrong type; an `Error` of Node if the file cannot be read. Nothing
+ *   changes on an error.
  *
  * @example
  * ```ts
@@ -177,7 +178,7 @@ export function loadCheckpoint(path: string, targets: CheckpointTargets): Json {
   return extra
 }
 
-/** What the metadata is to say of an optimizer; adds its tensors to `tensors`. */
+/** The record of an optimizer for the metadata; adds its tensors to `tensors`. */
 function recordOptimizer(
   optimizer: Optimizer<object>,
   tensors: Map<string, Tensor>,
@@ -228,7 +229,7 @@ function restoreScheduler(
   return recordOf(path, 'scheduler', schedulerName(scheduler), metadata).state
 }
 
-/** What the metadata says of an optimizer or a schedule, which must be of the kind `expected`. */
+/** The record of an optimizer or a schedule in the metadata, which must be of the class `expected`. */
 function recordOf(
   path: string,
   name: string,
@@ -248,7 +249,7 @@ function recordOf(
 
 const infinities = ['Infinity', '-Infinity', 'NaN']
 
-/** Numbers that JSON lacks, as texts: no text in a schedule's state is one of these. */
+/** Writes numbers that JSON lacks as strings. No string in a schedule's state is one of these. */
 function hideInfinity(_: string, value: unknown): unknown {
   return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value
 }

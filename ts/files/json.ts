@@ -1,4 +1,4 @@
-/** Values that JSON keeps as they are. */
+/** Values that JSON stores unchanged. */
 
 import { describe } from '../check'
 
@@ -11,12 +11,12 @@ export type Json =
   | readonly Json[]
   | { readonly [key: string]: Json }
 
-/** Deeper than this a value holds itself, or might as well. */
+/** A value nested deeper than this is taken as circular. */
 const maxDepth = 1000
 
 /** Refuses what JSON would drop or change: undefined, NaN, infinities, dates, maps, … */
 export function checkJson(name: string, value: unknown, depth = 0): Json {
-  if (depth > maxDepth) throw new TypeError(`${name} is nested too deeply, or holds itself`)
+  if (depth > maxDepth) throw new TypeError(`${name} is circular or nested too deeply`)
   if (value === null || typeof value === 'boolean' || typeof value === 'string') return value
   if (typeof value === 'number' && Number.isFinite(value)) return value
   if (Array.isArray(value)) {

@@ -1,4 +1,4 @@
-/** A module as an ONNX model. */
+/** Modules as ONNX models. */
 
 import { checkOptions, checkString, describe } from '../check'
 import { isRNNBase } from '../nn/recurrent/base'

@@ -1,4 +1,4 @@
-/** Tensors by name, as safetensors. */
+/** Named tensors in the safetensors format. */
 
 import { types } from 'node:util'
 import { Variable } from '../autograd/variable'
@@ -10,18 +10,18 @@ import { readFile, writeFileAtomic } from './atomic'
 
 /** Options of {@link saveSafetensors} and {@link serializeSafetensors}. */
 export interface SafetensorsOptions {
-  /** Texts by name that the file carries along. Default: none. */
+  /** Strings by name, stored in the file. Default: none. */
   metadata?: Readonly<Record<string, string>> | undefined
 }
 
 /**
  * Writes tensors to a safetensors file, which Python reads with `safetensors.torch.load_file`.
  *
- * The file is there as a whole or not at all: it is written under another name in the same folder and then renamed.
+ * The file is written atomically: under a temporary name in the same folder, then renamed.
  *
- * @param tensors by name: a module's `stateDict()`, for one.
+ * @param tensors by name, such as a module's `stateDict()`.
  * @param path the file; one that exists is replaced.
- * @param options `metadata`: texts by name that the file carries along. Default: none.
+ * @param options `metadata`: strings by name, stored in the file. Default: none.
  * @throws TypeError if something is not a `Map`, a tensor or a string; an `Error` of Node if the file cannot be
  *   written.
  *
@@ -49,13 +49,13 @@ export function saveSafetensors(
 }
 
 /**
- * Reads the tensors of a safetensors file, in the order in which they lie in it.
+ * Reads the tensors of a safetensors file, in the order of the file.
  *
- * F32 and F64 stay what they are, F16 and BF16 become float32, I32 and I64 an {@link IntTensor}.
+ * F32 and F64 keep their dtype, F16 and BF16 become float32, I32 and I64 an {@link IntTensor}.
  *
  * @param path the file.
  * @throws RangeError if the file is malformed, or an integer does not fit into 32 bits; an error that names tensor and
- *   kind for any other kind; an `Error` of Node if the file cannot be read.
+ *   dtype for any other dtype; an `Error` of Node if the file cannot be read.
  *
  * @example
  * ```ts
@@ -77,10 +77,10 @@ export function loadSafetensors(path: string): Map<string, Tensor | IntTensor> {
 }
 
 /**
- * What {@link saveSafetensors} writes, as bytes.
+ * Tensors as the bytes of a safetensors file, as {@link saveSafetensors} writes it.
  *
  * @param tensors by name.
- * @param options `metadata`: texts by name that are carried along. Default: none.
+ * @param options `metadata`: strings by name, stored with the tensors. Default: none.
  * @returns a whole file.
  * @throws TypeError if something is not a `Map`, a tensor or a string.
  *
@@ -103,10 +103,10 @@ export function serializeSafetensors(
 }
 
 /**
- * What {@link loadSafetensors} reads, from bytes.
+ * Tensors from the bytes of a safetensors file, as {@link loadSafetensors} reads it.
  *
  * @param bytes a whole file; they are copied.
- * @returns the tensors by name, in the order in which they lie in the file.
+ * @returns the tensors by name, in the order of the file.
  * @throws TypeError if it is not a `Uint8Array`; else as {@link loadSafetensors}.
  *
  * @example

@@ -16,17 +16,17 @@ const rule: PointwiseLossRule = {
 }
 
 /**
- * How surprised a classifier with two classes is by the right ones, in nats, as `torch.nn.BCEWithLogitsLoss`:
+ * The binary cross entropy of logits, in nats, as `torch.nn.BCEWithLogitsLoss`.
  *
  *     loss = -target · log σ(input) - (1 - target) · log(1 - σ(input)),   σ(x) = 1 / (1 + exp(-x))
  *
- * averaged or summed over all elements. Each is a question of its own; the input is a logit, without a sigmoid. It is
- * computed in a form that holds for logits of any size.
+ * averaged or summed over all elements, each of which is a binary classification. The input is a logit, before the
+ * sigmoid. The computation is stable for logits of any size.
  *
  * | shape | where |
  * |---|---|
  * | input (…) | logits, any shape |
- * | target (…) | of the same shape and dtype: the probability of a yes, from 0 to 1 |
+ * | target (…) | of the same shape and dtype: the probability of the positive class, from 0 to 1 |
  * | output () | a single value; (…) with `reduction: 'none'` |
  *
  * @example
@@ -44,7 +44,7 @@ const rule: PointwiseLossRule = {
 export class BCEWithLogitsLoss extends PointwiseLoss {
   /**
    * @param options `reduction`: `'mean'`, `'sum'` or `'none'`. Default: `'mean'`.
-   * @throws RangeError for another reduction; TypeError for an option of the wrong kind or that does not exist.
+   * @throws RangeError for another reduction; TypeError for an option of the wrong type, or an unknown option.
    */
   constructor(options?: PointwiseLossOptions) {
     super(rule, options)

@@ -1,4 +1,4 @@
-/** The loss of classification. */
+/** The loss of multi-class classification. */
 
 import { checkInteger, checkOptions, formatShape, sameShape } from '../check'
 import { crossEntropy, type Reduction } from '../ops/loss'
@@ -9,14 +9,14 @@ import { Module } from './module'
 
 /** Options of {@link CrossEntropyLoss}. */
 export interface CrossEntropyLossOptions {
-  /** A target that counts for nothing: padding. Default: -100. */
+  /** A target that is ignored, for padding. Default: -100. */
   ignoreIndex?: number | undefined
-  /** Whether the losses of all rows are averaged, summed or kept apart. Default: `'mean'`. */
+  /** Whether the losses of all rows are averaged, summed or returned one by one. Default: `'mean'`. */
   reduction?: Reduction | undefined
 }
 
 /**
- * How surprised a classifier is by the right classes, in nats, as `torch.nn.CrossEntropyLoss`:
+ * The cross entropy of logits and target classes, in nats, as `torch.nn.CrossEntropyLoss`.
  *
  *     loss = -log( exp(logits[target]) / Σ_c exp(logits[c]) )
  *
@@ -28,8 +28,8 @@ export interface CrossEntropyLossOptions {
  * | target (…) | an `IntTensor` of the leading shape, with classes from 0 to C - 1 |
  * | output () | a single value; (…) with `reduction: 'none'` |
  *
- * Unlike in torch, where the classes are the second dimension, they are always the last: the outputs of a recurrent
- * module go in as they are. Where all targets are ignored the mean is NaN.
+ * The classes are always the last dimension, so the outputs of a recurrent module fit as they are; in torch they are
+ * the second. If all targets are ignored, the mean is NaN.
  *
  * @example
  * ```ts
@@ -43,15 +43,15 @@ export interface CrossEntropyLossOptions {
  * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html
  */
 export class CrossEntropyLoss extends Module {
-  /** The target that counts for nothing. */
+  /** The target that is ignored. */
   readonly ignoreIndex: number
-  /** What is done with the losses of the rows. */
+  /** The reduction of the losses of all rows. */
   readonly reduction: Reduction
 
   /**
-   * @param options `ignoreIndex`: a target that counts for nothing, default -100; `reduction`: `'mean'`, `'sum'` or
-   *   `'none'`, default `'mean'`.
-   * @throws RangeError for another reduction; TypeError for an option of the wrong kind or that does not exist.
+   * @param options `ignoreIndex`: a target that is ignored, default -100; `reduction`: `'mean'`, `'sum'` or `'none'`,
+   *   default `'mean'`.
+   * @throws RangeError for another reduction; TypeError for an option of the wrong type, or an unknown option.
    */
   constructor(options?: CrossEntropyLossOptions) {
     super()
@@ -64,9 +64,9 @@ export class CrossEntropyLoss extends Module {
    * The loss.
    *
    * @param input logits, (…, C).
-   * @param target classes, (…); copied, so that `target.data` may be rewritten after the call.
-   * @throws RangeError if the shapes do not fit or a target is no class; TypeError if the input is not a tensor or the
-   *   target not an `IntTensor`.
+   * @param target classes, (…); copied, so `target.data` may change after the call.
+   * @throws RangeError if the shapes do not fit or a target is not a class; TypeError if the input is not a tensor or
+   *   the target not an `IntTensor`.
    */
   forward(input: Tensor, target: IntTensor): Tensor {
     const ignoreIndex = checkInteger('ignore_index', this.ignoreIndex)

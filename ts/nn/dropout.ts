@@ -7,14 +7,16 @@ import { checkTensor, type Tensor, wrap } from '../tensor/tensor'
 import { Module } from './module'
 
 /**
- * In training, sets each element to 0 with probability p and scales the others by 1/(1-p), as `torch.nn.Dropout`; in
- * evaluation it gives its input back.
+ * Sets each element to 0 with probability p in training, as `torch.nn.Dropout`.
+ *
+ * The other elements are scaled by 1/(1-p). In evaluation, the output is the input.
  *
  * | shape | where |
  * |---|---|
  * | input, output (…) | any shape |
  *
- * The mask is drawn from the package's generator, so `manualSeed` covers it; it is not torch's own mask.
+ * The mask comes from the package's random number generator, so `manualSeed` determines it. It differs from torch's
+ * mask.
  *
  * @example
  * ```ts
@@ -41,7 +43,7 @@ export class Dropout extends Module {
   }
 
   /**
-   * The input with a fresh mask, in training; else the input itself.
+   * Applies a new mask in training; in evaluation, returns the input itself.
    *
    * @param input any shape.
    * @throws TypeError if it is not a tensor.

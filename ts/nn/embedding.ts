@@ -1,4 +1,4 @@
-/** The lookup table. */
+/** The embedding table. */
 
 import { checkDType, checkInteger, checkOptions, checkPositiveInteger } from '../check'
 import type { DType } from '../dtype'
@@ -11,14 +11,16 @@ import { checkParameter } from './parameter'
 
 /** Options of {@link Embedding}. */
 export interface EmbeddingOptions {
-  /** A row that is zero at first and gets no gradient; counted from the end if negative. Default: none. */
+  /** A row that starts as zero and gets no gradient, counted from the end if negative. Default: none. */
   paddingIdx?: number | null | undefined
   /** Default: `'float32'`. */
   dtype?: DType | undefined
 }
 
 /**
- * A table of vectors, looked up by class index, as `torch.nn.Embedding`: y[…] = W[index[…]].
+ * A table of vectors, looked up by class index, as `torch.nn.Embedding`.
+ *
+ * The output is y[…] = W[index[…]].
  *
  * | shape | where |
  * |---|---|
@@ -40,7 +42,7 @@ export interface EmbeddingOptions {
  * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.Embedding.html
  */
 export class Embedding extends Module {
-  /** How many vectors there are. */
+  /** The number of vectors. */
   readonly numEmbeddings: number
   /** The size of a vector. */
   readonly embeddingDim: number
@@ -50,12 +52,12 @@ export class Embedding extends Module {
   weight: Tensor
 
   /**
-   * @param numEmbeddings how many vectors there are.
+   * @param numEmbeddings the number of vectors.
    * @param embeddingDim the size of a vector.
-   * @param options `paddingIdx`: a row that is zero at first and gets no gradient, default none; `dtype`: default
+   * @param options `paddingIdx`: a row that starts as zero and gets no gradient, default none; `dtype`: default
    *   `'float32'`.
-   * @throws RangeError for a size that is not greater than zero or a `paddingIdx` that is no row; TypeError for one
-   *   that is not an integer, or an option of the wrong kind or that does not exist.
+   * @throws RangeError for a size that is not greater than zero or a `paddingIdx` that is out of range; TypeError for
+   *   one that is not an integer, or an option of the wrong type, or an unknown option.
    */
   constructor(numEmbeddings: number, embeddingDim: number, options?: EmbeddingOptions) {
     super()
@@ -68,7 +70,7 @@ export class Embedding extends Module {
     this.resetParameters()
   }
 
-  /** Draws the table anew. */
+  /** Draws new values for the table. */
   resetParameters(): void {
     normal(this.weight)
     if (this.paddingIdx === null) return
@@ -77,10 +79,10 @@ export class Embedding extends Module {
   }
 
   /**
-   * The vectors of the given classes.
+   * Looks up the vectors of the given classes.
    *
-   * @param input indices, of any shape; copied, so that `input.data` may be rewritten after the call.
-   * @returns the vectors: the shape of the input, and `embeddingDim`.
+   * @param input indices, of any shape; copied, so `input.data` may change after the call.
+   * @returns the vectors, in the shape of the input followed by `embeddingDim`.
    * @throws RangeError if an index is out of range; TypeError if the input is not an `IntTensor`.
    */
   forward(input: IntTensor): Tensor {

@@ -1,4 +1,8 @@
-/** Modules, losses and helpers for training. */
+/**
+ * Modules, losses and helpers for training.
+ *
+ * @module
+ */
 
 export type { Reduction } from '../ops/loss'
 export { BCEWithLogitsLoss } from './bce-with-logits-loss'

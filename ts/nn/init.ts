@@ -1,11 +1,11 @@
-/** Initial values of parameters: torch's numbers, from the package's generator. */
+/** Initial values of parameters: those of torch, from the package's random number generator. */
 
 import type { DType } from '../dtype'
 import { generator } from '../random'
 import { zeros } from '../tensor/create'
 import { checkTensor, type Tensor } from '../tensor/tensor'
 
-/** A parameter that has no values yet. */
+/** A parameter, with zeros until it is initialized. */
 export function parameter(shape: readonly number[], dtype: DType): Tensor {
   return zeros(shape, { dtype, requiresGrad: true })
 }

@@ -1,4 +1,4 @@
-/** The loss of regression that outliers disturb least. */
+/** The absolute error. */
 
 import { checkSameShape } from '../check'
 import { PointwiseLoss, type PointwiseLossOptions, type PointwiseLossRule } from './pointwise-loss'
@@ -11,10 +11,9 @@ const rule: PointwiseLossRule = {
 }
 
 /**
- * The distance of each element from its target, as `torch.nn.L1Loss`: |input - target|, averaged or summed.
+ * The absolute error |input - target|, averaged or summed, as `torch.nn.L1Loss`.
  *
- * Its gradient is the sign of the difference, 0 where there is none, so outliers weigh less than with
- * {@link MSELoss}.
+ * Its gradient is the sign of the difference, 0 if they are equal, so outliers weigh less than with {@link MSELoss}.
  *
  * | shape | where |
  * |---|---|
@@ -34,7 +33,7 @@ const rule: PointwiseLossRule = {
 export class L1Loss extends PointwiseLoss {
   /**
    * @param options `reduction`: `'mean'`, `'sum'` or `'none'`. Default: `'mean'`.
-   * @throws RangeError for another reduction; TypeError for an option of the wrong kind or that does not exist.
+   * @throws RangeError for another reduction; TypeError for an option of the wrong type, or an unknown option.
    */
   constructor(options?: PointwiseLossOptions) {
     super(rule, options)

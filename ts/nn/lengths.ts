@@ -1,10 +1,10 @@
-/** The lengths of the sequences of a batch, and other short lists of integers that come in several forms. */
+/** The lengths of the sequences of a batch, and other lists of integers that an argument may give in several forms. */
 
 import { types } from 'node:util'
 import { checkIntegers, checkUnshared, describe } from '../check'
 import { IntTensor, intValues } from '../tensor/int-tensor'
 
-/** The lengths of the sequences of a batch: one for each, in any order. */
+/** The length of each sequence of a batch, in any order. */
 export type Lengths = readonly number[] | Int32Array | IntTensor
 
 /**
@@ -49,7 +49,7 @@ export function checkLengths(
   return new Int32Array(values)
 }
 
-/** Lengths, batch sizes or indices in any of the forms that they may come in, as integers; not copied. */
+/** Lengths, batch sizes or indices, given in any of the forms; not copied. */
 export function integerList(
   owner: string,
   name: string,

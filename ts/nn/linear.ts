@@ -17,7 +17,7 @@ export interface LinearOptions {
 }
 
 /**
- * An affine map of the last dimension, as `torch.nn.Linear`: y = x Wᵀ + b.
+ * The affine map y = x Wᵀ + b of the last dimension, as `torch.nn.Linear`.
  *
  * | shape | where |
  * |---|---|
@@ -25,7 +25,7 @@ export interface LinearOptions {
  * | output (…, out) | out = `outFeatures` |
  * | `weight` (out, in), `bias` (out) | |
  *
- * Weight and bias are drawn from uniform(-1/√in, 1/√in), with torch's numbers.
+ * Weight and bias are drawn from uniform(-1/√in, 1/√in): the same values as in torch for the same seed.
  *
  * @example
  * ```ts
@@ -52,7 +52,7 @@ export class Linear extends Module {
    * @param outFeatures the size of the output's last dimension.
    * @param options `bias`: whether b is added, default true; `dtype`: default `'float32'`.
    * @throws RangeError for a size that is not greater than zero; TypeError for one that is not an integer, or an option
-   *   of the wrong kind or that does not exist.
+   *   of the wrong type, or an unknown option.
    */
   constructor(inFeatures: number, outFeatures: number, options?: LinearOptions) {
     super()
@@ -66,10 +66,10 @@ export class Linear extends Module {
     this.resetParameters()
   }
 
-  /** Draws weight and bias anew. */
+  /** Draws new values for weight and bias. */
   resetParameters(): void {
     const fanIn = this.inFeatures
-    // Torch's way to 1/√in for the weight: Kaiming's bound for a leaky relu of slope √5, with the same roundings.
+    // As torch, which takes the weight's bound 1/√in from Kaiming initialization with slope √5: the same rounding.
     const slope = Math.sqrt(5)
     const gain = Math.sqrt(2 / (1 + slope * slope))
     const deviation = gain / Math.sqrt(fanIn)
@@ -78,7 +78,7 @@ export class Linear extends Module {
   }
 
   /**
-   * x Wᵀ + b.
+   * Computes x Wᵀ + b.
    *
    * @param input (…, in).
    * @returns (…, out).

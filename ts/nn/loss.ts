@@ -1,11 +1,11 @@
-/** What all losses share: the reduction. */
+/** The reduction of a loss. */
 
 import { describe } from '../check'
 import type { Reduction } from '../ops/loss'
 
 const reductions: readonly Reduction[] = ['none', 'mean', 'sum']
 
-/** `'none'`, `'mean'` or `'sum'`. */
+/** Checks a reduction: `'none'`, `'mean'` or `'sum'`. */
 export function checkReduction(value: unknown): Reduction {
   const found = reductions.find((reduction) => reduction === value)
   if (found !== undefined) return found

@@ -1,4 +1,4 @@
-/** The base class of every module: finds parameters and children on an instance's own fields. */
+/** The base class of every module, which finds parameters and children among an instance's own fields. */
 
 import type { Variable } from '../autograd/variable'
 import { checkBoolean, checkDType, checkOptions, describe } from '../check'
@@ -9,22 +9,22 @@ import { Tensor, variableOf } from '../tensor/tensor'
 import { formatModule, formatModuleList } from './repr'
 import { type IncompatibleKeys, type LoadPlan, planLoad } from './state-dict'
 
-/** The modules whose `toString` is under way. */
+/** The modules whose `toString` is running. */
 const beingShown = new Set<Module>()
 
-/** What a field can hold that is of interest here. */
+/** A field's value that is a module or parameter, or a list of them. */
 type Member = Module | Tensor | readonly Member[]
 
 /**
  * The base class of every module; a model is a class with fields.
  *
- * Parameters and children are found on the instance's own fields, in the order in which they were first assigned:
+ * Parameters and children are found among the instance's own fields, in the order in which they were first assigned:
  *
- * - a `Module` is a child, an array of nothing but modules a list of children named `0`, `1`, …;
+ * - a `Module` is a child, an array of modules a list of children named `0`, `1`, …;
  * - a `Tensor` that was made with `requiresGrad: true` (or whose `requiresGrad` was once set to true) is a parameter,
  *   and stays one while it is frozen by `requiresGrad = false`; an array of such tensors is a list of parameters;
- * - everything else is left alone: results of operations, data, numbers. Fields whose name begins with `#` cannot be
- *   seen from here.
+ * - other fields are ignored: results of operations, data, numbers. Private fields, whose name begins with `#`, are not
+ *   visible to this class.
  *
  * @example
  * ```ts
@@ -48,7 +48,7 @@ type Member = Module | Tensor | readonly Member[]
  * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html
  */
 export class Module {
-  /** Whether the module is in training: dropout acts only then. Set by {@link train} and {@link eval}. */
+  /** Whether the module is in training mode, in which dropout acts. Set by {@link train} and {@link eval}. */
   training = true
 
   static {
@@ -56,7 +56,7 @@ export class Module {
   }
 
   /**
-   * Sets this module and all modules in it to training, or to evaluation.
+   * Sets this module and all modules in it to training or evaluation mode.
    *
    * @param mode true for training. Default: true.
    * @returns this module.
@@ -71,7 +71,7 @@ export class Module {
   }
 
   /**
-   * Sets this module and all modules in it to evaluation: the same as `train(false)`.
+   * Sets this module and all modules in it to evaluation mode: the same as `train(false)`.
    *
    * @returns this module.
    */
@@ -84,7 +84,7 @@ export class Module {
     return this.namedParameters().map(([, parameter]) => parameter)
   }
 
-  /** The parameters with their names, each once: under its first name if it is in several places. */
+  /** The parameters with their names, each once; a shared parameter has its first name. */
   namedParameters(): [name: string, parameter: Tensor][] {
     const seen = new Set<Tensor>()
     return parametersOf(this).filter(([, parameter]) => {
@@ -97,7 +97,7 @@ export class Module {
   /**
    * The parameters by name, in torch's order. The tensors are detached and share their `data` with the parameters.
    *
-   * A parameter that is in several places is there under each of its names.
+   * A shared parameter is listed under each of its names.
    *
    * @example
    * ```ts
@@ -111,13 +111,13 @@ export class Module {
   }
 
   /**
-   * Copies the values of `map` into the parameters; values of another dtype are cast.
+   * Copies the values of `map` into the parameters; values of another dtype are converted.
    *
-   * @param map tensors by name, as {@link stateDict} and `loadSafetensors` give them.
+   * @param map tensors by name, as {@link stateDict} and `loadSafetensors` return them.
    * @param options `strict`: whether a name that only one side has is an error. Default: true.
    * @returns the names that only one side has.
    * @throws RangeError that lists all names which are missing (strict), unexpected (strict) or of another shape;
-   *   TypeError if `map` is not a `Map`. Nothing has changed then.
+   *   TypeError if `map` is not a `Map`. Nothing changes on an error.
    *
    * @example
    * ```ts
@@ -147,7 +147,7 @@ export class Module {
   /**
    * Converts all parameters, and their gradients, to another dtype, in place.
    *
-   * Do this before an optimizer is made: what an optimizer remembers of a parameter has the parameter's dtype.
+   * Call it before an optimizer is created: the optimizer's state has the dtype of the parameters.
    *
    * @param dtype `'float32'` or `'float64'`.
    * @returns this module.
@@ -176,9 +176,9 @@ export class Module {
     return this
   }
 
-  /** As torch prints it: the class's name, what {@link extraRepr} says, and the children, indented. */
+  /** The module as torch prints it: the class's name, {@link extraRepr}, and the children, indented. */
   toString(): string {
-    if (beingShown.has(this)) return '...' // a child that points back at what holds it
+    if (beingShown.has(this)) return '...' // a child that refers back to its parent
     beingShown.add(this)
     try {
       const children = membersOf(this).flatMap(([name, member]) => {
@@ -191,13 +191,13 @@ export class Module {
     }
   }
 
-  /** What stands between the parentheses of {@link toString}; a subclass says here what it was made with. */
+  /** The text between the parentheses of {@link toString}: a subclass returns its arguments. */
   protected extraRepr(): string {
     return ''
   }
 }
 
-/** Checks a load into a module, for callers that have more to load before anything may change. */
+/** Checks a load into a module, for callers that check more before anything changes. */
 export function planLoadStateDict(module: Module, map: unknown, strict: boolean): LoadPlan {
   const targets = new Map<string, Variable>()
   for (const [name, parameter] of parametersOf(module)) {
@@ -207,7 +207,7 @@ export function planLoadStateDict(module: Module, map: unknown, strict: boolean)
   return planLoad(module.constructor.name, targets, map, strict)
 }
 
-/** All parameters with their names; one that is in several places comes several times. */
+/** All parameters with their names; a shared one under each of its names. */
 function parametersOf(root: Module): [name: string, parameter: Tensor][] {
   const found: [string, Tensor][] = []
   // A module's own parameters come before those of its children, as in torch.
@@ -231,7 +231,7 @@ function collectTensors(name: string, member: Member, found: [string, Tensor][])
 function modulesOf(root: Module): [prefix: string, module: Module][] {
   const found: [string, Module][] = []
   const visit = (prefix: string, module: Module, above: readonly Module[]): void => {
-    if (above.includes(module)) return // a child that points back at what holds it
+    if (above.includes(module)) return // a child that refers back to its parent
     found.push([prefix, module])
     const descend = (name: string, member: Member): void => {
       if (member instanceof Module) visit(`${name}.`, member, [...above, module])

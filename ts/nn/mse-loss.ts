@@ -1,4 +1,4 @@
-/** The loss of regression. */
+/** The squared error. */
 
 import { checkSameShape } from '../check'
 import { PointwiseLoss, type PointwiseLossOptions, type PointwiseLossRule } from './pointwise-loss'
@@ -11,7 +11,7 @@ const rule: PointwiseLossRule = {
 }
 
 /**
- * The squared distance of each element from its target, as `torch.nn.MSELoss`: (input - target)², averaged or summed.
+ * The squared error (input - target)², averaged or summed, as `torch.nn.MSELoss`.
  *
  * | shape | where |
  * |---|---|
@@ -31,7 +31,7 @@ const rule: PointwiseLossRule = {
 export class MSELoss extends PointwiseLoss {
   /**
    * @param options `reduction`: `'mean'`, `'sum'` or `'none'`. Default: `'mean'`.
-   * @throws RangeError for another reduction; TypeError for an option of the wrong kind or that does not exist.
+   * @throws RangeError for another reduction; TypeError for an option of the wrong type, or an unknown option.
    */
   constructor(options?: PointwiseLossOptions) {
     super(rule, options)

@@ -1,4 +1,4 @@
-/** The check of a parameter as a module's field holds it now, since a caller may have put another there. */
+/** The check of a module's parameter at each use, since a program may have assigned another one. */
 
 import type { Variable } from '../autograd/variable'
 import { formatShape, sameShape } from '../check'

@@ -1,4 +1,4 @@
-/** What the losses share that compare each element of the input with its target. */
+/** The base of the elementwise losses. */
 
 import type { Variable } from '../autograd/variable'
 import { checkOptions, checkSameDType } from '../check'
@@ -9,11 +9,11 @@ import { Module } from './module'
 
 /** Options of {@link MSELoss}, {@link L1Loss} and {@link BCEWithLogitsLoss}. */
 export interface PointwiseLossOptions {
-  /** Whether the losses of all elements are averaged, summed or kept apart. Default: `'mean'`. */
+  /** Whether the losses of all elements are averaged, summed or returned one by one. Default: `'mean'`. */
   reduction?: Reduction | undefined
 }
 
-/** What one of these losses differs from another in. */
+/** What differs between these losses. */
 export interface PointwiseLossRule {
   /** The class's name. */
   readonly name: string
@@ -26,7 +26,7 @@ export interface PointwiseLossRule {
 
 /** A loss of each element against its target, averaged or summed. */
 export class PointwiseLoss extends Module {
-  /** What is done with the losses of the elements. */
+  /** The reduction of the losses of all elements. */
   readonly reduction: Reduction
   readonly #rule: PointwiseLossRule
 
@@ -42,7 +42,7 @@ export class PointwiseLoss extends Module {
    * The loss.
    *
    * @param input any shape.
-   * @param target of the same shape and dtype; gradients flow to it too, if it needs one.
+   * @param target of the same shape and dtype; gradients flow to it too, if it requires them.
    * @throws RangeError if the shapes differ; TypeError if the dtypes do, or one is not a tensor.
    */
   forward(input: Tensor, target: Tensor): Tensor {

@@ -14,7 +14,7 @@ export function formatModule(
   return `${name}(\n${lines.map((line) => `  ${line}`).join('\n')}\n)`
 }
 
-/** An array of modules: equal neighbours are shown once, as `(0-2): 3 x Linear(…)`. */
+/** An array of modules; consecutive equal ones are shown once, as `(0-2): 3 x Linear(…)`. */
 export function formatModuleList(items: readonly string[]): string {
   const runs: { first: number; last: number; text: string }[] = []
   items.forEach((text, place) => {

@@ -1,10 +1,10 @@
-/** Taking over parameters: first everything is checked, then everything is copied. */
+/** Loads of a state dict: everything is checked before anything is copied. */
 
 import type { Variable } from '../autograd/variable'
 import { describe, formatShape, sameShape } from '../check'
 import { variableOf } from '../tensor/tensor'
 
-/** Which names of the two sides had no partner. */
+/** The names that only the module or only the map has. */
 export interface IncompatibleKeys {
   /** Parameters of the module that the map did not hold. */
   missingKeys: string[]
@@ -22,8 +22,8 @@ export interface LoadPlan {
  * Checks a load of `source` into `targets`.
  *
  * @param owner the module's class name, for messages.
- * @param strict whether names without a partner are an error.
- * @throws TypeError if `source` is not a map; RangeError that names everything which does not fit.
+ * @param strict whether a name that only one side has is an error.
+ * @throws TypeError if `source` is not a map; RangeError that lists everything that does not fit.
  */
 export function planLoad(
   owner: string,

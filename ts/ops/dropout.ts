@@ -1,4 +1,4 @@
-/** Elements zeroed at random, the others scaled. */
+/** Dropout. */
 
 import { apply } from '../autograd/node'
 import type { Variable } from '../autograd/variable'
@@ -8,7 +8,7 @@ import { type Floats, native } from '../native'
 /**
  * Each element becomes 0 with probability `p`, and `1 / (1 - p)` times itself otherwise.
  *
- * @param seed names the mask; the gradient goes through the same one.
+ * @param seed determines the mask, which is the same in the backward pass.
  */
 export function dropout(x: Variable, p: number, seed: number): Variable {
   const { dtype, numel } = x

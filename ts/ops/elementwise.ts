@@ -1,4 +1,4 @@
-/** Operations that treat every element alone. */
+/** Elementwise operations. */
 
 import { apply } from '../autograd/node'
 import type { Variable } from '../autograd/variable'
@@ -6,7 +6,7 @@ import { checkSameDType, checkSameShape } from '../check'
 import { allocate, dtypeOf } from '../dtype'
 import { type Floats, native } from '../native'
 
-/** An array like the one given, for a result. */
+/** A new array of the same dtype and length, for a result. */
 function like(values: Floats): Floats {
   return allocate(dtypeOf(values), values.length)
 }
@@ -64,7 +64,7 @@ export const relu = activation('ReluBackward0', native.relu, native.reluBackward
 /** `1 / (1 + exp(-x))`; gradient y (1 - y). */
 export const sigmoid = activation('SigmoidBackward0', native.sigmoid, native.sigmoidBackward)
 
-/** An operation whose gradient follows from its result `y` alone. */
+/** An operation whose gradient depends on its result `y` alone. */
 function activation(
   name: string,
   forward: (x: Floats, out: Floats) => void,

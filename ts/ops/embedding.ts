@@ -1,4 +1,4 @@
-/** Rows of a table. */
+/** Lookup of the rows of a table. */
 
 import { apply } from '../autograd/node'
 import type { Variable } from '../autograd/variable'
@@ -6,10 +6,10 @@ import { allocate } from '../dtype'
 import { native } from '../native'
 
 /**
- * The rows of `weight` that `indices` name.
+ * The rows of `weight` at `indices`.
  *
  * @param weight (num, dim)
- * @param indices class numbers, which are copied: they may change after the call.
+ * @param indices class indices; copied, so they may change after the call.
  * @param shape the shape of `indices`.
  * @param paddingIdx the row that gets no gradient, or -1.
  * @returns (…shape, dim)

@@ -1,4 +1,4 @@
-/** Operations that put tensors together. */
+/** Operations that join tensors. */
 
 import { apply } from '../autograd/node'
 import type { Variable } from '../autograd/variable'
@@ -6,7 +6,7 @@ import { checkDim, checkSameDType, formatShape, sameShape } from '../check'
 import { allocate } from '../dtype'
 import type { Floats } from '../native'
 
-/** The inputs one after the other along dimension `dim`. */
+/** The inputs, concatenated along dimension `dim`. */
 export function cat(list: readonly Variable[], dim: unknown): Variable {
   const [first] = list
   if (first === undefined) throw new RangeError('cat(): expected a non-empty list of Tensors')
@@ -40,7 +40,7 @@ export function cat(list: readonly Variable[], dim: unknown): Variable {
   )
 }
 
-/** The inputs, all of one shape, along a new dimension `dim`. */
+/** The inputs, all of one shape, stacked along a new dimension `dim`. */
 export function stack(list: readonly Variable[], dim: unknown): Variable {
   const [first] = list
   if (first === undefined) throw new RangeError('stack expects a non-empty TensorList')
@@ -61,7 +61,7 @@ export function stack(list: readonly Variable[], dim: unknown): Variable {
   )
 }
 
-/** `outer` times a run of each input in turn. */
+/** Joins the inputs: `outer` times, a run of each input in order. */
 function joined(
   name: string,
   list: readonly Variable[],
@@ -89,14 +89,14 @@ function joined(
   return apply(name, out, shape, list, [], backward, { work: 0 })
 }
 
-/** Walks over `whole` and, run by run, over the parts that it is made of. */
+/** Visits the runs of `whole` in order, each with its part. */
 function interleave(
   whole: Floats,
   parts: readonly Floats[],
   outer: number,
   move: (whole: Floats, part: Floats) => void,
 ): void {
-  if (whole.length === 0) return // however many rows of nothing there are
+  if (whole.length === 0) return // `outer` may be large even so
   let offset = 0
   for (let row = 0; row < outer; row += 1) {
     for (const part of parts) {

@@ -1,4 +1,4 @@
-/** y = x Wᵀ + b */
+/** The affine map y = x Wᵀ + b. */
 
 import { apply, multiplyAddsOfAnElement } from '../autograd/node'
 import type { Variable } from '../autograd/variable'
@@ -7,7 +7,7 @@ import { type Floats, native } from '../native'
 import { gradientSlabs } from '../slab'
 
 /**
- * The affine map of the last dimension of `x`.
+ * x Wᵀ + b, over the last dimension of `x`.
  *
  * @param x (…, in)
  * @param weight (out, in)

@@ -1,11 +1,11 @@
-/** How far a model's outputs are from where they should be. */
+/** Losses. */
 
 import { apply } from '../autograd/node'
 import type { Variable } from '../autograd/variable'
 import { allocate } from '../dtype'
 import { native } from '../native'
 
-/** What a loss does with its values: keep them, or return their mean or sum. */
+/** What a loss returns: all its values, or their mean or sum. */
 export type Reduction = 'none' | 'mean' | 'sum'
 
 /**
@@ -13,7 +13,7 @@ export type Reduction = 'none' | 'mean' | 'sum'
  *
  * @param logits (…, C)
  * @param targets one class for each row; copied, so they may change after the call.
- * @returns the leading shape of `logits` for `'none'`, else a single value.
+ * @returns the leading shape of `logits` for `'none'`, otherwise a single value.
  */
 export function crossEntropy(
   logits: Variable,
@@ -48,7 +48,7 @@ export function crossEntropy(
 /** (x - t)², |x - t|, or the binary cross entropy of the logit x. */
 export type PointwiseLossKind = 'squared' | 'absolute' | 'logistic'
 
-/** What torch calls the step back from each loss. */
+/** Torch's names of the backward functions. */
 const pointwiseNames: Record<PointwiseLossKind, Record<Reduction, string>> = {
   squared: named('MseLossBackward0'),
   absolute: { none: 'AbsBackward0', mean: 'MeanBackward0', sum: 'SumBackward0' },

@@ -8,50 +8,50 @@ import { allocateUnset } from '../dtype'
 import type { Floats, NativePasses, NativeRecurrentCore, NativeSequences } from '../native'
 import { type Allocation, gradientSlabs, resultSlabs } from '../slab'
 
-/** What calls on inputs of the same sizes have in common. */
+/** What calls with inputs of the same sizes share. */
 export interface Geometry {
-  /** How the time steps of the sequences lie in the input, the teacher and the output. */
+  /** The layout of the time steps in the input, the teacher and the output. */
   readonly sequences: NativeSequences
   readonly output: Sized
-  /** Of each state at the end, and at the beginning. */
+  /** The shapes of the states, initial and final. */
   readonly states: readonly Sized[]
-  /** What the addon says that it keeps without lengths and checkpoints: without a teacher, and with one. */
+  /** Cached: the length of the saved array without lengths and checkpoints; without a teacher, and with one. */
   readonly savedLengths: [own?: number, taught?: number]
 }
 
-/** Everything that one call works on. */
+/** The arguments of one call. */
 export interface RecurrentCall {
   /** The operation's name on the tape. */
   readonly name: string
   readonly core: NativeRecurrentCore
   readonly passes: NativePasses
   readonly geometry: Geometry
-  /** Those of padded sequences, if they differ. */
+  /** The lengths of padded sequences; null if all are T. */
   readonly lengths: Int32Array | null
   /** In the order of the state dict. */
   readonly parameters: readonly Variable[]
   readonly input: Variable
-  /** Outputs that are fed back in the place of the network's own, if there are any. */
+  /** Values that are fed back instead of the network's own outputs (teacher forcing); null for none. */
   readonly teacher: Variable | null
   /** The initial states; null for zeros. */
   readonly states: readonly (Variable | null)[]
   /** The probability of dropout between layers in this call; 0 outside training. */
   readonly dropout: number
-  /** Draws the seed of dropout, after validation: an error leaves the random numbers where they were. */
+  /** Draws the dropout seed. Called after validation, so that an error does not advance the random number generator. */
   readonly drawSeed: () => number
-  /** Steps of a segment, if only the states before each segment are kept for the backward pass; else null. */
+  /** Steps of a segment, if only the states before each segment are kept for the backward pass; otherwise null. */
   readonly checkpointEvery: number | null
 }
 
-/** What a call makes. */
+/** The results of a call. */
 interface Results {
   readonly output: Variable
   readonly states: readonly Variable[]
-  /** What the native forward keeps for the native backward, without the output; null if there will be none. */
+  /** What the forward pass saves for the backward pass, without the output; null if there is no backward pass. */
   readonly saved: Floats | null
-  /** Of the mask of dropout; 0 if there is none. */
+  /** The dropout seed; 0 without dropout. */
   seed: number
-  /** That of all inputs and the output as the forward pass has seen and left them. */
+  /** The fingerprint of all inputs and the output at the forward pass. */
   fingerprint: number
 }
 
@@ -64,7 +64,7 @@ export function recurrent(call: RecurrentCall): [output: Variable, states: reado
   return [results.output, results.states]
 }
 
-/** The same off the event loop, from arguments and parameters as they are now. */
+/** The same off the event loop, with arguments and parameters at the time of the call. */
 export async function recurrentAsync(
   call: RecurrentCall,
   signal: AbortSignal | null,
@@ -76,7 +76,7 @@ export async function recurrentAsync(
   const background = new Background(new TimeSlices())
   try {
     background.record(() => forward(call, results))
-    recordCall(call, inputs, results) // now, since what needs a gradient may be something else later
+    recordCall(call, inputs, results) // now, since `requiresGrad` may change later
     results.fingerprint = await background.run(signal)
     for (const result of [output, ...states]) await background.copyBack(result.values())
     if (saved !== null) await background.copyBack(saved)
@@ -87,7 +87,7 @@ export async function recurrentAsync(
   return [output, states]
 }
 
-/** The gradients of a call; null where there is nothing to have one. */
+/** The gradients of a call; null for absent inputs. */
 export interface Cotangents {
   readonly input: Variable
   readonly teacher: Variable | null
@@ -96,7 +96,9 @@ export interface Cotangents {
   readonly parameters: readonly Variable[]
 }
 
-/** The output and the final states without a tape, and the function that carries gradients back through them. */
+/**
+ * The output and the final states without a tape, and the function that maps their gradients to those of the inputs.
+ */
 export function recurrentVjp(call: RecurrentCall): {
   output: Variable
   states: readonly Variable[]
@@ -124,7 +126,7 @@ export function recurrentVjp(call: RecurrentCall): {
   return { output, states, pullback }
 }
 
-/** Puts a call on the tape, if it has to be. */
+/** Puts a call on the tape, if one of its inputs needs a gradient. */
 function recordCall(call: RecurrentCall, inputs: readonly Variable[], results: Results): void {
   const { output, states, saved } = results
   if (saved === null) return
@@ -144,14 +146,14 @@ function recordCall(call: RecurrentCall, inputs: readonly Variable[], results: R
   })
 }
 
-/** How long the backward pass takes: each row meets each weight twice, and once more if it is computed again. */
+/** The cost of the backward pass: two multiply-adds for each row and weight, three with recomputation. */
 function workOf({ input, parameters, checkpointEvery }: RecurrentCall): number {
   const rows = input.numel / (input.shape.at(-1) ?? 1)
   const weights = parameters.reduce((total, { numel }) => total + numel, 0)
   return ((checkpointEvery === null ? 2 : 3) * rows * weights) / multiplyAddsOfAnElement
 }
 
-/** What the tape sees of a call: the inputs that there are, in the order in which the addon takes them. */
+/** The inputs on the tape: those that are present, in the order of the addon's arguments. */
 function inputsOf({ input, teacher, states, parameters }: RecurrentCall): Variable[] {
   const inputs = [input]
   if (teacher !== null) inputs.push(teacher)
@@ -175,14 +177,14 @@ function allocateGradients(call: RecurrentCall, wanted: readonly boolean[]): (Fl
       : null
   const written = [gradientOf(input, true), gradientOf(teacher, true)]
   for (const state of states) written.push(gradientOf(state, false))
-  const all = wanted.includes(true, next) // the addon writes those of all parameters or of none
+  const all = wanted.includes(true, next) // the addon writes the gradients of all parameters or of none
   for (const parameter of parameters) {
     written.push(all ? gradientSlabs.allocate(dtype, parameter) : null)
   }
   return written
 }
 
-/** Those of them that belong to {@link inputsOf}. */
+/** The gradients in the order of {@link inputsOf}. */
 function presentGradients(
   { teacher, states }: RecurrentCall,
   written: readonly (Floats | null)[],
@@ -193,10 +195,10 @@ function presentGradients(
   })
 }
 
-/** What one layer keeps whose cell keeps nothing. */
+/** Shared by calls that save nothing. */
 const nothing = { float32: new Float32Array(0), float64: new Float64Array(0) }
 
-/** Allocates what the native forward keeps for the native backward, without the output. */
+/** Allocates what the forward pass saves for the backward pass, without the output. */
 function allocateSaved(call: RecurrentCall): Floats {
   const { dtype } = call.input
   const length = savedLength(call)
@@ -217,7 +219,7 @@ function savedLength({ core, geometry, lengths, teacher, checkpointEvery }: Recu
 function allocateResults(call: RecurrentCall, saved: Floats | null): Results {
   const { dtype } = call.input
   const { output, states } = call.geometry
-  // A live result keeps its slab, so inference results get buffers of their own.
+  // A live result pins its slab, so inference results get buffers of their own.
   const data = (of: Allocation): Floats =>
     saved === null ? allocateUnset(dtype, of.numel, of.cleared) : resultSlabs.allocate(dtype, of)
   return {
@@ -264,7 +266,7 @@ function backward(
 /** Arguments of the addon that are arrays, or lists of them; null where there is none. */
 type Arrays = (Floats | Int32Array | (Floats | null)[] | null)[]
 
-/** What both passes read first. */
+/** The first arguments of both passes. */
 function inputArrays({ lengths, input, teacher, states, parameters }: RecurrentCall): Arrays {
   const arrays: Arrays = [lengths, input.values(), valuesOf(teacher)]
   for (const state of states) arrays.push(valuesOf(state))
@@ -273,10 +275,10 @@ function inputArrays({ lengths, input, teacher, states, parameters }: RecurrentC
   return arrays
 }
 
-/** More parameters, or their gradients, are handed over as a list: JavaScript limits the number of arguments. */
+/** More parameters or gradients than this go as a list: JavaScript limits the number of arguments. */
 const most = 1000
 
-/** Adds gradients, of which the last are those of the parameters. */
+/** Appends gradients to arguments; those of the parameters are the last. */
 function pushGradients(
   arrays: Arrays,
   gradients: readonly (Floats | null)[],
@@ -291,7 +293,7 @@ function valuesOf(variable: Variable | null): Floats | null {
   return variable?.values() ?? null
 }
 
-/** Rows that lie as the input's. Where some are padding, the addon clears all first. */
+/** An array in the layout of the input. If it has padding, the addon clears it first. */
 function inRows({ lengths }: RecurrentCall, { shape, numel }: Sized): Allocation & Sized {
   return { shape, numel, cleared: lengths !== null }
 }

@@ -1,4 +1,4 @@
-/** Operations that make one number of all elements. */
+/** Reductions of all elements to one number. */
 
 import { apply } from '../autograd/node'
 import type { Variable } from '../autograd/variable'

@@ -1,8 +1,8 @@
 /**
- * Sequences of different lengths: one after the other in time (packed), or side by side with padding.
+ * Sequences of different lengths: packed, step by step without padding, or padded to one batch.
  *
- * Packing and padding are each other's adjoint: the gradient of what is packed goes back to its place in the padded
- * array, and padding has none.
+ * Packing and padding are adjoint: the gradient of a packed row goes to its row of the padded array, and padding has no
+ * gradient.
  */
 
 import { apply } from '../autograd/node'
@@ -11,7 +11,7 @@ import { elementCount } from '../check'
 import { allocate } from '../dtype'
 import { type NativeSequences, native } from '../native'
 
-/** How packed sequences lie in a padded array. */
+/** The layout of packed sequences in a padded array. */
 export interface Padding {
   readonly sequences: NativeSequences
   /** T of the padded array. */
@@ -21,10 +21,10 @@ export interface Padding {
 }
 
 /**
- * The rows of a padded array that are no padding, packed.
+ * The rows of a padded array without the padding, packed.
  *
  * @param x (T, B, …), or (B, T, …).
- * @param rows N: how many there are.
+ * @param rows N: the number of packed rows.
  * @returns (N, …)
  */
 export function pack(x: Variable, padding: Padding, rows: number): Variable {
@@ -46,7 +46,7 @@ export function pack(x: Variable, padding: Padding, rows: number): Variable {
  *
  * @param x (N, …).
  * @param batch B.
- * @param value what stands in the padding.
+ * @param value the value of the padding.
  * @returns (T, B, …), or (B, T, …).
  */
 export function pad(x: Variable, padding: Padding, batch: number, value: number): Variable {
@@ -64,18 +64,18 @@ export function pad(x: Variable, padding: Padding, batch: number, value: number)
   })
 }
 
-/** What {@link padEach} has to know in addition to the sequences. */
+/** Options of {@link padEach}. */
 export interface PadEachOptions {
   readonly batchFirst: boolean
   readonly value: number
-  /** Whether the padding is before the sequences instead of behind them. */
+  /** Whether padding precedes the sequences instead of following them. */
   readonly left: boolean
 }
 
 /**
- * Sequences side by side.
+ * A list of sequences, padded to one batch.
  *
- * @param list B of them, (T_b, …) each, with the same sizes behind T_b; at least one.
+ * @param list B of them, (T_b, …) each, with equal sizes after T_b; at least one.
  * @returns (T, B, …), or (B, T, …), T the largest T_b.
  */
 export function padEach(list: readonly Variable[], options: PadEachOptions): Variable {
@@ -90,7 +90,7 @@ export function padEach(list: readonly Variable[], options: PadEachOptions): Var
   const count = elementCount(shape)
   const starts = lengths.map((length) => (left ? steps - length : 0))
 
-  // Filled sequence by sequence, which are whole runs of this array, and turned round afterwards.
+  // Filled as (B, T, …), where each sequence is contiguous, and transposed afterwards.
   const byBatch = allocate(dtype, count)
   if (value !== 0) byBatch.fill(value)
   list.forEach((sequence, b) => {

@@ -1,7 +1,7 @@
 /**
- * Operations that look at the same elements in another way.
+ * Operations that rearrange or select elements.
  *
- * A tensor is dense, so all of them copy, except `reshape`: it shares the storage of what it was made from.
+ * Tensors are dense, so all of them copy, except `reshape`, which shares the storage of its input.
  */
 
 import { apply, record } from '../autograd/node'
@@ -82,7 +82,7 @@ function strided(
   })
 }
 
-/** How many elements lie between neighbours in each dimension of a dense array. */
+/** The strides of a dense, row-major array, in elements. */
 function stridesOf(shape: readonly number[]): number[] {
   const strides = new Array<number>(shape.length)
   let stride = 1

@@ -1,4 +1,4 @@
-/** Adaptive moment estimation: Adam, and the rule that AdamW shares with it. */
+/** Adam, and the update rule that AdamW shares with it. */
 
 import { checkBoolean, describe } from '../check'
 import { native } from '../native'
@@ -10,19 +10,19 @@ import { finite, nonNegative, type Rule } from './rule'
 export interface AdamOptions {
   /** The learning rate. Default: 0.001. */
   lr: number
-  /** How much of the running means of gradient and squared gradient is kept. Default: [0.9, 0.999]. */
+  /** The decay rates of the running means of gradient and squared gradient. Default: [0.9, 0.999]. */
   betas: readonly [number, number]
   /** Added to the denominator. Default: 1e-8. */
   eps: number
   /** The factor of the L2 penalty, or of the decay of AdamW. Default: 0, for AdamW 0.01. */
   weightDecay: number
-  /** Whether the denominator may never shrink. Default: false. */
+  /** Whether the largest v so far is used (AMSGrad). Default: false. */
   amsgrad: boolean
-  /** Whether to climb instead of to descend. Default: false. */
+  /** Whether the objective is maximized instead of minimized. Default: false. */
   maximize: boolean
 }
 
-/** Adam (`decoupled` false) or AdamW, whose decay does not go through the running means. */
+/** The rule of Adam (`decoupled` false), or of AdamW, whose weight decay bypasses the running means. */
 export function adamRule(
   name: string,
   weightDecayDefault: number,
@@ -64,7 +64,7 @@ export function adamRule(
 const rule = adamRule('Adam', 0, false)
 
 /**
- * Adaptive moment estimation, as `torch.optim.Adam`:
+ * Adaptive moment estimation, as `torch.optim.Adam`.
  *
  *     g = ±grad + weightDecay · p
  *     m = β₁ m + (1 - β₁) g
@@ -92,13 +92,13 @@ export class Adam extends Optimizer<AdamOptions> {
    * @param parameters tensors, or groups `{ params, …options }` with options of their own.
    * @param options
    * - `lr`: the learning rate. Default: 0.001.
-   * - `betas`: how much of the running means of gradient and squared gradient is kept. Default: [0.9, 0.999].
+   * - `betas`: the decay rates of the running means of gradient and squared gradient. Default: [0.9, 0.999].
    * - `eps`: added to the denominator. Default: 1e-8.
    * - `weightDecay`: the factor of the L2 penalty. Default: 0.
-   * - `amsgrad`: whether the denominator may never shrink. Default: false.
-   * - `maximize`: whether to climb instead of to descend. Default: false.
-   * @throws RangeError for a value out of range, no parameters, or one that comes twice or is no leaf; TypeError for
-   *   something of the wrong kind, or an option that does not exist.
+   * - `amsgrad`: whether the largest v so far is used. Default: false.
+   * - `maximize`: whether the objective is maximized instead of minimized. Default: false.
+   * @throws RangeError for a value out of range, no parameters, or one that occurs twice or is not a leaf; TypeError
+   *   for an argument of the wrong type, or an unknown option.
    */
   constructor(parameters: OptimizerParameters<AdamOptions>, options?: PartialOptions<AdamOptions>) {
     super(rule, parameters, options)

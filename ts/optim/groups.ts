@@ -1,10 +1,10 @@
-/** Groups of parameters, each with options of its own. */
+/** Parameter groups, each with its own options. */
 
 import { describe } from '../check'
 import { Tensor, variableOf } from '../tensor/tensor'
 import { nonNegative } from './rule'
 
-/** Parameters that are treated alike: the options, which may be changed between steps, and `params`. */
+/** A group of parameters with common options, which may change between steps. */
 export type ParamGroup<Options> = Options & {
   /** The parameters of the group. */
   params: Tensor[]
@@ -12,29 +12,29 @@ export type ParamGroup<Options> = Options & {
   initialLr?: number | undefined
 }
 
-/** Some of the options; the others have their defaults. */
+/** Options, all of which may be omitted. */
 export type PartialOptions<Options> = { [Name in keyof Options]?: Options[Name] | undefined }
 
-/** What an optimizer takes: parameters, or groups of them, each with options that differ from the optimizer's. */
+/** The first argument of an optimizer: parameters, or groups of them with options that override the optimizer's. */
 export type OptimizerParameters<Options> =
   | Iterable<Tensor>
   | Iterable<
       PartialOptions<Options> & {
         /** The parameters of the group. */
         params: Iterable<Tensor> | Tensor
-        /** The learning rate from which a schedule starts. Default: the group's, when the schedule is made. */
+        /** The learning rate from which a schedule starts. Default: the group's, when the schedule is created. */
         initialLr?: number | undefined
       }
     >
 
-/** A group as it was given: its parameters, checked, and its options, not yet checked. */
+/** A group as an argument: its parameters, checked, and its options, unchecked. */
 export interface GivenGroup {
   readonly params: Tensor[]
   readonly options: Record<string, unknown>
   readonly initialLr: number | undefined
 }
 
-/** Checks what an optimizer is to optimize. */
+/** Checks the first argument of an optimizer. */
 export function checkGroups(parameters: unknown): GivenGroup[] {
   if (parameters instanceof Tensor || !isIterable(parameters)) {
     throw new TypeError(
@@ -71,7 +71,7 @@ function givenGroup(group: unknown): GivenGroup {
   return { params: Array.from(params, checkParameter), options, initialLr }
 }
 
-/** The learning rate from which a schedule starts, if it is there. */
+/** Checks the learning rate from which a schedule starts, if there is one. */
 export function checkInitialLr(value: unknown): number | undefined {
   return value === undefined ? undefined : nonNegative('Invalid initial_lr', value)
 }

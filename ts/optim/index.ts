@@ -1,4 +1,8 @@
-/** Optimizers: they change parameters from their gradients. */
+/**
+ * Optimizers, which update parameters from their gradients, and learning rate schedules.
+ *
+ * @module
+ */
 
 export { Adam, type AdamOptions } from './adam'
 export { AdamW } from './adamw'

@@ -1,4 +1,4 @@
-/** What all optimizers share: groups of parameters, the state, and the step over all of them. */
+/** The base class of all optimizers: parameter groups, state and the step. */
 
 import { Variable } from '../autograd/variable'
 import { checkOptions, checkSameDType, formatShape, sameShape } from '../check'
@@ -9,7 +9,7 @@ import { checkGroups, type OptimizerParameters, type ParamGroup } from './groups
 import type { Rule } from './rule'
 import { fromStateDict, type OptimizerStateDict, type ParameterState, toStateDict } from './state'
 
-/** One parameter's part of a step, checked. */
+/** The update of one parameter in a step, checked. */
 interface Job<Options> {
   readonly parameter: Tensor
   readonly param: Variable
@@ -23,17 +23,17 @@ interface Job<Options> {
   readonly options: Options
 }
 
-// The class hands these out, so that the rest of the package reaches what is private to it.
+// Assigned by the class: access to its private fields for this package.
 let plan: (optimizer: Optimizer<object>, dict: unknown) => () => void
 let name: (optimizer: Optimizer<object>) => string
 let stepped: (optimizer: Optimizer<object>) => boolean
 
-/** Checks a load of an optimizer's state; the result carries it out and cannot fail. */
+/** Checks a load of an optimizer's state. The function that it returns loads it and cannot fail. */
 export function planLoadOptimizer(optimizer: Optimizer<object>, dict: unknown): () => void {
   return plan(optimizer, dict)
 }
 
-/** The class's name, as files keep it. */
+/** The class's name, as stored in files. */
 export function optimizerName(optimizer: Optimizer<object>): string {
   return name(optimizer)
 }
@@ -43,10 +43,10 @@ export function hasStepped(optimizer: Optimizer<object>): boolean {
   return stepped(optimizer)
 }
 
-/** Changes parameters in place, from their gradients. */
+/** The base class of all optimizers, which update parameters in place from their gradients. */
 export class Optimizer<Options extends object> {
   /**
-   * The groups: the options of each, which may be changed between steps (a schedule changes `lr`), and its `params`.
+   * The groups, each with its `params` and options. Options may change between steps; a schedule changes `lr`.
    */
   readonly paramGroups: ParamGroup<Options>[]
   readonly #rule: Rule<Options>
@@ -65,10 +65,9 @@ export class Optimizer<Options extends object> {
   }
 
   /**
-   * Changes every parameter that has a gradient; the others stay as they are.
+   * Updates every parameter that has a gradient.
    *
-   * @throws RangeError or TypeError if an option, a gradient or a remembered value does not fit. Nothing has changed
-   *   then.
+   * @throws RangeError or TypeError if an option, a gradient or the state does not fit. Nothing changes on an error.
    */
   step(): void {
     const jobs = this.paramGroups.flatMap((group) => {
@@ -85,18 +84,18 @@ export class Optimizer<Options extends object> {
   }
 
   /**
-   * Everything that the optimizer remembers, and the options of its groups. The tensors share their `data` with the
-   * optimizer's.
+   * The state of the optimizer and the options of its groups. The tensors share their `data` with the optimizer's.
    */
   stateDict(): OptimizerStateDict<Options> {
     return toStateDict(this.#rule, this.paramGroups, this.#state)
   }
 
   /**
-   * Takes over what {@link stateDict} of such an optimizer gave; values are copied and cast to the parameters' dtype.
+   * Loads a state from {@link stateDict} of an optimizer of the same class. Values are copied and converted to the
+   * parameters' dtype.
    *
-   * @throws RangeError if groups, parameters or shapes do not fit; TypeError for something of the wrong kind. Nothing
-   *   has changed then.
+   * @throws RangeError if groups, parameters or shapes do not fit; TypeError for a value of the wrong type. Nothing
+   *   changes on an error.
    */
   loadStateDict(dict: OptimizerStateDict<Options>): void {
     this.#planLoad(dict)()
@@ -119,7 +118,7 @@ export class Optimizer<Options extends object> {
     }
   }
 
-  /** A parameter's part of the step; null without a gradient. */
+  /** The update of a parameter; null without a gradient. */
   #job(parameter: Tensor, options: Options): Job<Options> | null {
     const param = variableOf(parameter)
     if (param === null || param.grad === null) return null
@@ -153,14 +152,14 @@ export class Optimizer<Options extends object> {
   }
 }
 
-/** The values of a gradient; in memory of their own if they lie in an array that the step changes. */
+/** The values of a gradient; a copy if they overlap an array that the step writes. */
 function apart(grad: Variable, written: readonly Variable[]): Floats {
   const values = grad.values()
   const shared = written.some((variable) => overlap(variable.values(), values))
   return shared ? converted(values, grad.dtype) : values
 }
 
-/** Refuses a gradient or remembered array that does not fit its parameter. */
+/** Refuses a gradient or buffer that does not fit its parameter. */
 function checkFits(what: string, param: Variable, other: Variable): void {
   checkSameDType(`expected a parameter and ${what}`, param.dtype, other.dtype)
   if (!sameShape(param.shape, other.shape)) {

@@ -10,17 +10,17 @@ import { nonNegative, type Rule } from './rule'
 export interface RMSpropOptions {
   /** The learning rate. Default: 0.01. */
   lr: number
-  /** How much of the running means is kept. Default: 0.99. */
+  /** The decay rate of the running means. Default: 0.99. */
   alpha: number
   /** Added to the denominator. Default: 1e-8. */
   eps: number
   /** The factor of the L2 penalty. Default: 0. */
   weightDecay: number
-  /** How much of the last step's direction is kept. Default: 0. */
+  /** The momentum factor. Default: 0. */
   momentum: number
-  /** Whether the gradient is divided by its deviation instead of its size. Default: false. */
+  /** Whether the gradient is divided by its standard deviation instead of its root mean square. Default: false. */
   centered: boolean
-  /** Whether to climb instead of to descend. Default: false. */
+  /** Whether the objective is maximized instead of minimized. Default: false. */
   maximize: boolean
 }
 
@@ -53,8 +53,9 @@ const rule: Rule<RMSpropOptions> = {
 }
 
 /**
- * Root mean square propagation, as `torch.optim.RMSprop`: each element's gradient is divided by how large it has been
- * lately.
+ * Root mean square propagation, as `torch.optim.RMSprop`.
+ *
+ * The gradient is divided by the root of its running mean square, element by element.
  *
  *     g = ±grad + weightDecay · p
  *     v = alpha · v + (1 - alpha) · g²
@@ -81,14 +82,15 @@ export class RMSprop extends Optimizer<RMSpropOptions> {
    * @param parameters tensors, or groups `{ params, …options }` with options of their own.
    * @param options
    * - `lr`: the learning rate. Default: 0.01.
-   * - `alpha`: how much of the running means is kept. Default: 0.99.
+   * - `alpha`: the decay rate of the running means. Default: 0.99.
    * - `eps`: added to the denominator. Default: 1e-8.
    * - `weightDecay`: the factor of the L2 penalty. Default: 0.
-   * - `momentum`: how much of the last step's direction is kept. Default: 0.
-   * - `centered`: whether the gradient is divided by its deviation instead of its size. Default: false.
-   * - `maximize`: whether to climb instead of to descend. Default: false.
-   * @throws RangeError for a value out of range, no parameters, or one that comes twice or is no leaf; TypeError for
-   *   something of the wrong kind, or an option that does not exist.
+   * - `momentum`: the momentum factor. Default: 0.
+   * - `centered`: whether the gradient is divided by its standard deviation instead of its root mean square. Default:
+   *   false.
+   * - `maximize`: whether the objective is maximized instead of minimized. Default: false.
+   * @throws RangeError for a value out of range, no parameters, or one that occurs twice or is not a leaf; TypeError
+   *   for an argument of the wrong type, or an unknown option.
    */
   constructor(
     parameters: OptimizerParameters<RMSpropOptions>,

@@ -1,35 +1,35 @@
-/** What one optimizer differs from another in. */
+/** The update rule: what differs between optimizers. */
 
 import { checkNumber } from '../check'
 import type { Floats } from '../native'
 
-/** The arrays and counts that a step of one parameter works on. */
+/** The arguments of a step of one parameter. */
 export interface StepArguments {
   readonly param: Floats
   readonly grad: Floats
-  /** One for each name that `buffers` gave, in that order. */
+  /** One array for each name that `buffers` returns, in that order. */
   readonly buffers: readonly Floats[]
-  /** For each buffer, whether it was made for this step (and is zero). */
+  /** For each buffer, whether it is new in this step, and zero. */
   readonly fresh: readonly boolean[]
-  /** How many steps this parameter has seen, this one included. */
+  /** The number of steps of this parameter, this one included. */
   readonly step: number
 }
 
-/** How an optimizer changes a parameter. */
+/** The update rule of an optimizer. */
 export interface Rule<Options> {
   /** The class's name. */
   readonly name: string
   /** The names of the options. */
   readonly options: readonly string[]
-  /** Whether the number of steps matters, and so belongs to the state. */
+  /** Whether the number of steps is part of the state. */
   readonly countsSteps: boolean
-  /** The names of all arrays that it can remember of a parameter. */
+  /** The names of all buffers that a parameter can have. */
   readonly allBuffers: readonly string[]
-  /** The names of those that it does remember with these options. */
+  /** The names of the buffers that a parameter has with these options. */
   buffers(options: Options): readonly string[]
   /** Fills in defaults and checks values. */
   check(given: Readonly<Record<string, unknown>>): Options
-  /** Changes `param` and the buffers in place. */
+  /** Updates `param` and the buffers in place. */
   step(args: StepArguments, options: Options): void
 }
 

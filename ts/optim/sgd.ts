@@ -10,15 +10,15 @@ import { finite, nonNegative, type Rule } from './rule'
 export interface SGDOptions {
   /** The learning rate. Default: 0.001. */
   lr: number
-  /** How much of the last step's direction is kept. Default: 0. */
+  /** The momentum factor. Default: 0. */
   momentum: number
-  /** How much less than whole the gradient enters the kept direction. Default: 0. */
+  /** The dampening of the gradient in the momentum buffer. Default: 0. */
   dampening: number
   /** The factor of the L2 penalty. Default: 0. */
   weightDecay: number
-  /** Whether to look ahead along the kept direction. Default: false. */
+  /** Whether Nesterov momentum is used. Default: false. */
   nesterov: boolean
-  /** Whether to climb instead of to descend. Default: false. */
+  /** Whether the objective is maximized instead of minimized. Default: false. */
   maximize: boolean
 }
 
@@ -48,7 +48,7 @@ const rule: Rule<SGDOptions> = {
 }
 
 /**
- * Stochastic gradient descent with momentum, as `torch.optim.SGD`:
+ * Stochastic gradient descent with momentum, as `torch.optim.SGD`.
  *
  *     g = ±grad + weightDecay · p
  *     v = momentum · v + (1 - dampening) · g      (v = g at the first step; only with momentum)
@@ -72,13 +72,13 @@ export class SGD extends Optimizer<SGDOptions> {
    * @param parameters tensors, or groups `{ params, …options }` with options of their own.
    * @param options
    * - `lr`: the learning rate. Default: 0.001.
-   * - `momentum`: how much of the last step's direction is kept. Default: 0.
-   * - `dampening`: how much less than whole the gradient enters it. Default: 0.
+   * - `momentum`: the momentum factor. Default: 0.
+   * - `dampening`: the dampening of the gradient in the momentum buffer. Default: 0.
    * - `weightDecay`: the factor of the L2 penalty. Default: 0.
-   * - `nesterov`: whether to look ahead along the kept direction. Default: false.
-   * - `maximize`: whether to climb instead of to descend. Default: false.
-   * @throws RangeError for a value out of range, no parameters, or one that comes twice or is no leaf; TypeError for
-   *   something of the wrong kind, or an option that does not exist.
+   * - `nesterov`: whether Nesterov momentum is used. Default: false.
+   * - `maximize`: whether the objective is maximized instead of minimized. Default: false.
+   * @throws RangeError for a value out of range, no parameters, or one that occurs twice or is not a leaf; TypeError
+   *   for an argument of the wrong type, or an unknown option.
    */
   constructor(parameters: OptimizerParameters<SGDOptions>, options?: PartialOptions<SGDOptions>) {
     super(rule, parameters, options)

@@ -1,4 +1,4 @@
-/** What an optimizer remembers, as plain data and back. */
+/** Conversions between an optimizer's state and its state dict. */
 
 import { Variable } from '../autograd/variable'
 import { checkInteger, describe, formatShape, sameShape } from '../check'
@@ -7,19 +7,19 @@ import { type Tensor, variableOf, wrap } from '../tensor/tensor'
 import { checkInitialLr, type ParamGroup } from './groups'
 import type { Rule } from './rule'
 
-/** What is remembered of one parameter. */
+/** The state of one parameter. */
 export interface ParameterState {
   step: number
   readonly buffers: Map<string, Variable>
 }
 
-/** The state of an optimizer: parameters are named by their place, counted through all groups. */
+/** The state of an optimizer; parameters are numbered through all groups. */
 export interface OptimizerStateDict<Options> {
-  /** What is remembered of each parameter that has been stepped: arrays of its shape, and counts. */
+  /** The state of each parameter that has been updated, by its number: buffers of its shape, and counts. */
   state: Map<number, Record<string, Tensor | number>>
-  /** The groups, with the places of their parameters. */
+  /** The groups, with the numbers of their parameters. */
   paramGroups: (Options & {
-    /** The places of the group's parameters. */
+    /** The numbers of the group's parameters. */
     params: number[]
     /** The learning rate from which a schedule started, if there is one. */
     initialLr?: number | undefined
@@ -28,12 +28,12 @@ export interface OptimizerStateDict<Options> {
 
 /** A load that has been checked. */
 export interface LoadedState<Options> {
-  /** What the groups take over: options, and the learning rate from which a schedule starts. */
+  /** The new options of the groups, and the learning rate from which a schedule starts. */
   readonly groups: readonly (Options & { initialLr?: number })[]
   readonly state: ReadonlyMap<Tensor, ParameterState>
 }
 
-/** The state as plain data; its tensors share their `data` with the optimizer's. */
+/** The state as a state dict, whose tensors share their `data` with the optimizer's. */
 export function toStateDict<Options extends object>(
   rule: Rule<Options>,
   groups: readonly ParamGroup<Options>[],
@@ -62,7 +62,7 @@ export function toStateDict<Options extends object>(
   }
 }
 
-/** Checks plain data against the groups that it is to be loaded into; copies what it takes over. */
+/** Checks a state dict against the groups that it is loaded into; copies the values. */
 export function fromStateDict<Options extends object>(
   rule: Rule<Options>,
   groups: readonly ParamGroup<Options>[],
@@ -98,7 +98,7 @@ export function fromStateDict<Options extends object>(
   return { groups: loadedGroups, state: loaded }
 }
 
-/** The learning rate from which a schedule starts, only if there is one. */
+/** The learning rate from which a schedule starts, as a property if there is one. */
 function initialLrOf(group: { readonly initialLr?: unknown }): { initialLr?: number } {
   const initialLr = checkInitialLr(group.initialLr)
   return initialLr === undefined ? {} : { initialLr }

@@ -1,4 +1,4 @@
-/** Functions that make tensors. */
+/** Functions that create tensors. */
 
 import { types } from 'node:util'
 import { Variable } from '../autograd/variable'
@@ -18,25 +18,25 @@ import { type IntTensor, intTensor } from './int-tensor'
 import { flatten, type Nested } from './nested'
 import { type Tensor, wrap } from './tensor'
 
-/** Options of the functions that fill a new tensor. */
+/** Options of {@link zeros}, {@link ones}, {@link rand} and {@link randn}. */
 export interface FillOptions {
   /** Default: `'float32'`. */
   dtype?: DType | undefined
-  /** Whether the tensor is a leaf that wants a gradient. Default: false. */
+  /** Whether the tensor is a leaf that collects a gradient. Default: false. */
   requiresGrad?: boolean | undefined
 }
 
 /** Options of {@link tensor}. */
 export interface TensorOptions extends FillOptions {
-  /** Default: that of the nested arrays; one dimension for a flat or typed array. */
+  /** The sizes. Default: those of the nested arrays; one dimension for a flat or typed array. */
   shape?: readonly number[] | undefined
 }
 
 /** Options of {@link tensor} for class indices. */
 export interface IntTensorOptions {
-  /** Asks for an {@link IntTensor}. */
+  /** Selects an {@link IntTensor}. */
   dtype: 'int32'
-  /** Default: that of the nested arrays; one dimension for a flat or typed array. */
+  /** The sizes. Default: those of the nested arrays; one dimension for a flat or typed array. */
   shape?: readonly number[] | undefined
 }
 
@@ -56,17 +56,17 @@ export type TensorValues =
 /**
  * A tensor of the given values.
  *
- * A `Float32Array`, `Float64Array` or `Int32Array` of the right dtype is used in place: the tensor and the caller see
- * each other's changes. Everything else is copied.
+ * A `Float32Array`, `Float64Array` or `Int32Array` of the right dtype is used in place: the tensor shares memory with
+ * it. Everything else is copied.
  *
  * @param values a number, nested arrays of numbers, or a typed array.
  * @param options
- * - `shape`: the sizes, if they are not those of the nested arrays. A typed array is one-dimensional without it.
- * - `dtype`: `'float32'`, `'float64'` or `'int32'`. Default: that of a `Float64Array` or `Int32Array`, else
- *   `'float32'`. With `'int32'` the result is an {@link IntTensor}, whose values have to be integers of 32 bits.
- * - `requiresGrad`: whether the tensor is a leaf that wants a gradient. Default: false.
- * @throws TypeError if `values` holds something else than numbers, lies in shared memory, or an option is of the wrong
- *   kind; RangeError if nested arrays differ in length, the shape does not fit, or a value does not fit an `int32`.
+ * - `shape`: the sizes. Default: those of the nested arrays; one dimension for a flat or typed array.
+ * - `dtype`: `'float32'`, `'float64'` or `'int32'`. Default: that of a `Float64Array` or `Int32Array`, otherwise
+ *   `'float32'`. With `'int32'` the result is an {@link IntTensor}, whose values must be 32-bit integers.
+ * - `requiresGrad`: whether the tensor is a leaf that collects a gradient. Default: false.
+ * @throws TypeError if `values` holds anything but numbers or is in shared memory, or an option has the wrong type;
+ *   RangeError if nested arrays differ in length, the shape does not fit, or a value does not fit an `int32`.
  *
  * @example
  * ```ts
@@ -97,7 +97,8 @@ export function tensor(values: TensorValues, options?: object): Tensor | IntTens
  *
  * @param shape the sizes.
  * @param options `dtype` (default `'float32'`) and `requiresGrad` (default false).
- * @throws TypeError if the shape is not an array of integers; RangeError if one is negative or all together too many.
+ * @throws TypeError if the shape is not an array of integers; RangeError if one is negative or their product is too
+ *   large.
  *
  * @example
  * ```ts
@@ -117,7 +118,8 @@ export function zeros(shape: readonly number[], options?: FillOptions): Tensor {
  *
  * @param shape the sizes.
  * @param options `dtype` (default `'float32'`) and `requiresGrad` (default false).
- * @throws TypeError if the shape is not an array of integers; RangeError if one is negative or all together too many.
+ * @throws TypeError if the shape is not an array of integers; RangeError if one is negative or their product is too
+ *   large.
  *
  * @example
  * ```ts
@@ -133,11 +135,12 @@ export function ones(shape: readonly number[], options?: FillOptions): Tensor {
 }
 
 /**
- * A tensor of random numbers, uniform in [0, 1): those of `torch.rand` after the same seed.
+ * A tensor of uniform random numbers in [0, 1): those of `torch.rand` for the same seed.
  *
  * @param shape the sizes.
  * @param options `dtype` (default `'float32'`) and `requiresGrad` (default false).
- * @throws TypeError if the shape is not an array of integers; RangeError if one is negative or all together too many.
+ * @throws TypeError if the shape is not an array of integers; RangeError if one is negative or their product is too
+ *   large.
  *
  * @example
  * ```ts
@@ -154,11 +157,12 @@ export function rand(shape: readonly number[], options?: FillOptions): Tensor {
 }
 
 /**
- * A tensor of random numbers, normal with mean 0 and variance 1, drawn as by `torch.randn`.
+ * A tensor of normal random numbers with mean 0 and variance 1, drawn as by `torch.randn`.
  *
  * @param shape the sizes.
  * @param options `dtype` (default `'float32'`) and `requiresGrad` (default false).
- * @throws TypeError if the shape is not an array of integers; RangeError if one is negative or all together too many.
+ * @throws TypeError if the shape is not an array of integers; RangeError if one is negative or their product is too
+ *   large.
  *
  * @example
  * ```ts
@@ -196,7 +200,7 @@ function leaf(data: Floats, shape: readonly number[], requiresGrad: unknown): Te
   return wrap(variable)
 }
 
-/** The values as floats, and the shape they come with. */
+/** The values as floats, and their own shape. */
 function floats(values: unknown, dtype: DType | null): { data: Floats; shape: number[] } {
   if (types.isFloat32Array(values) || types.isFloat64Array(values)) {
     checkUnshared('values', values)
@@ -227,7 +231,7 @@ function integers(values: unknown, given: Record<string, unknown>): IntTensor {
   return intTensor(new Int32Array(elements), sizes)
 }
 
-/** The numbers of a typed array or of nested arrays, and the shape they come with. */
+/** The numbers of a typed array or of nested arrays, and their own shape. */
 function numbers(values: unknown): { elements: ArrayLike<number>; shape: number[] } {
   if (!ArrayBuffer.isView(values)) return flatten(values)
   if (
@@ -241,7 +245,7 @@ function numbers(values: unknown): { elements: ArrayLike<number>; shape: number[
   return { elements: values as ArrayLike<number> & typeof values, shape: [values.length] }
 }
 
-/** The wanted shape, or the one that the values come with. */
+/** The shape in the options, or the values' own. */
 function shaped(own: number[], wanted: unknown, count: number): number[] {
   if (wanted === undefined) return own
   const sizes = checkShape('tensor', wanted)

@@ -1,17 +1,17 @@
 /**
- * Tensors as text, in torch's layout: 4 digits after the point, columns aligned, scientific where numbers differ much
- * in size, the middle left out of more than 1000 elements. Shape and dtype follow the values.
+ * Tensors as text, in torch's layout: 4 decimals, aligned columns, scientific notation if magnitudes differ much, and
+ * the middle left out of more than 1000 elements. Shape and dtype follow the values.
  */
 
-/** Beyond this many elements only the edges are shown. */
+/** With more elements than this, only the edges are shown. */
 const threshold = 1000
-/** How many entries are shown at each end of a dimension then. */
+/** The entries shown at each end of a dimension, if only the edges are shown. */
 const edgeItems = 3
 const lineWidth = 80
 const precision = 4
 const prefix = 'tensor('
 
-/** A tensor of floats. `suffix` says what the tape knows: `requires_grad=True`, or the operation it came from. */
+/** A tensor of floats. `suffix` is about the tape: `requires_grad=True`, or the name of the operation. */
 export function formatFloats(
   values: ArrayLike<number>,
   shape: readonly number[],
@@ -26,7 +26,7 @@ export function formatInts(values: ArrayLike<number>, shape: readonly number[]):
   return format(values, shape, 'int32', integerFormatter, null)
 }
 
-/** Turns the shown numbers into texts of one width. */
+/** Formats the shown numbers with one width. */
 type Formatter = (shown: readonly number[]) => string[]
 
 function format(
@@ -55,10 +55,10 @@ function formatValues(
   return layout(places.tree, cells, prefix.length)
 }
 
-/** A cell, a gap (`null`), or a list of them: the shape of what is shown. */
+/** A cell, a gap (`null`), or a list of them, one level for each dimension. */
 type Tree = number | null | Tree[]
 
-/** Which elements are shown: as a tree of numbers of cells, and the place of each cell in the flat array. */
+/** Which elements are shown: a tree of cell numbers, and the index of each cell in the flat array. */
 function shownPlaces(shape: readonly number[], summarize: boolean): { tree: Tree; flat: number[] } {
   const flat: number[] = []
   const visit = (dim: number, offset: number): Tree => {
@@ -110,7 +110,7 @@ const integerFormatter: Formatter = (shown) => {
   return padded(texts, texts)
 }
 
-/** Torch's rules for floats: integers as `1.`, else 4 digits, else scientific. */
+/** Torch's rules for floats: integers as `1.`, otherwise 4 decimals or scientific notation. */
 const floatFormatter: Formatter = (shown) => {
   const sizes = shown.filter((value) => Number.isFinite(value) && value !== 0).map(Math.abs)
   const largest = maximum(sizes)
@@ -124,7 +124,7 @@ const floatFormatter: Formatter = (shown) => {
     if (scientific) return exponential(value)
     return signed(value, whole ? `${Math.abs(value)}.` : Math.abs(value).toFixed(precision))
   })
-  // Zeros and what is not finite do not widen the columns.
+  // Zeros and non-finite values do not widen the columns.
   return padded(
     texts,
     texts.filter((_, place) => Number.isFinite(shown[place]) && shown[place] !== 0),
@@ -145,13 +145,15 @@ function signed(value: number, text: string): string {
   return value < 0 || Object.is(value, -0) ? `-${text}` : text
 }
 
-/** All texts at least as wide as the widest of `measured`. */
+/** Pads all texts to the width of the widest of `measured`. */
 function padded(texts: readonly string[], measured: readonly string[]): string[] {
   const width = maximum(measured.map((text) => text.length))
   return texts.map((text) => text.padStart(width))
 }
 
-/** The largest of numbers that are not negative; 0 if there are none. They may be more than a call takes arguments. */
+/**
+ * The largest of non-negative numbers, 0 if there are none. Unlike `Math.max(...values)`, it takes any number of them.
+ */
 function maximum(values: readonly number[]): number {
   return values.reduce((a, b) => Math.max(a, b), 0)
 }

@@ -5,18 +5,18 @@ import { showAsText } from '../inspect'
 import { formatInts } from './format'
 import { type Nested, nested } from './nested'
 
-/** Only this package makes tensors; the constructor asks for this. */
+/** The constructor requires this key, so that only this package creates tensors. */
 const key = Symbol('IntTensor')
 
-// The class hands these out, so that the rest of the package reaches what is private to it.
+// Assigned by the class: access to its constructor and private fields for this package.
 let make: (data: Int32Array, shape: readonly number[]) => IntTensor
 let intact: (value: unknown, name: string) => Int32Array
 
 /**
- * Whole numbers with a shape: class indices, lengths. It has no tape.
+ * A tensor of integers, for class indices and lengths; it takes no part in the tape.
  *
- * Made by `tensor(values, { dtype: 'int32' })`. The targets of `nn.CrossEntropyLoss` and the input of `nn.Embedding`
- * are of this type. Operations copy the numbers that they need later, so `data` may be rewritten between calls.
+ * `tensor(values, { dtype: 'int32' })` creates one. The targets of `nn.CrossEntropyLoss` and the input of
+ * `nn.Embedding` have this type. Operations copy the values that they need later, so `data` may change between calls.
  *
  * @example
  * ```ts
@@ -34,7 +34,7 @@ export class IntTensor {
 
   private constructor(secret: unknown, data: Int32Array, shape: readonly number[]) {
     if (secret !== key)
-      throw new TypeError("an IntTensor is made by tensor(values, { dtype: 'int32' })")
+      throw new TypeError("an IntTensor is created by tensor(values, { dtype: 'int32' })")
     this.#data = data
     this.#shape = Object.freeze([...shape])
   }
@@ -58,7 +58,7 @@ export class IntTensor {
     }
   }
 
-  /** The numbers, row-major; writing to them is allowed. */
+  /** The elements, row-major. Writing to them is allowed. */
   get data(): Int32Array {
     return this.#data
   }
@@ -73,13 +73,13 @@ export class IntTensor {
     return 'int32'
   }
 
-  /** How many elements there are. */
+  /** The number of elements. */
   get numel(): number {
     return elementCount(this.#shape)
   }
 
   /**
-   * The numbers as nested arrays; a plain number if there are no dimensions.
+   * The elements as nested arrays; a plain number if there are no dimensions.
    *
    * @throws RangeError if they are more than nested arrays can hold: 2^26 numbers in 2^24 arrays.
    */
@@ -87,7 +87,7 @@ export class IntTensor {
     return nested(intact(this, 'self'), this.#shape)
   }
 
-  /** As torch prints it, with shape and dtype. */
+  /** The tensor as torch prints it, with shape and dtype. */
   toString(): string {
     return formatInts(intact(this, 'self'), this.#shape)
   }
@@ -98,7 +98,7 @@ export function intTensor(data: Int32Array, shape: readonly number[]): IntTensor
   return make(data, shape)
 }
 
-/** The numbers of an argument that has to be an `IntTensor`. */
+/** The elements of an argument that must be an `IntTensor`. */
 export function intValues(value: unknown, name: string): Int32Array {
   return intact(value, name)
 }

@@ -1,4 +1,4 @@
-/** Functions that put tensors together. */
+/** Functions that join tensors. */
 
 import type { Variable } from '../autograd/variable'
 import { describe } from '../check'
@@ -6,9 +6,9 @@ import * as join from '../ops/join'
 import { type Tensor, variableOf, wrap } from './tensor'
 
 /**
- * The tensors one after the other along an existing dimension.
+ * Concatenates tensors along an existing dimension.
  *
- * @param tensors at least one; all of one dtype, and of one shape but for the size of dimension `dim`.
+ * @param tensors at least one; all of one dtype, and of the same sizes except in dimension `dim`.
  * @param dim the dimension, counted from the end if negative. Default: 0.
  * @throws RangeError if the list is empty, a shape does not fit or there is no such dimension; TypeError if an element
  *   is not a tensor or dtypes differ.
@@ -27,11 +27,11 @@ export function cat(tensors: readonly Tensor[], dim = 0): Tensor {
 }
 
 /**
- * The tensors along a new dimension.
+ * Stacks tensors along a new dimension.
  *
  * @param tensors at least one; all of one shape and dtype.
- * @param dim where the new dimension is, counted from the end if negative. Default: 0.
- * @throws RangeError if the list is empty, shapes differ or there is no such place; TypeError if an element is not a
+ * @param dim the index of the new dimension, counted from the end if negative. Default: 0.
+ * @throws RangeError if the list is empty, shapes differ or `dim` is out of range; TypeError if an element is not a
  *   tensor or dtypes differ.
  *
  * @example
@@ -47,7 +47,7 @@ export function stack(tensors: readonly Tensor[], dim = 0): Tensor {
   return wrap(join.stack(checkTensors('stack', 'tensors', tensors), dim))
 }
 
-/** What the tensors of an array argument are underneath. */
+/** The variables of the tensors in an array argument. */
 export function checkTensors(owner: string, name: string, list: unknown): Variable[] {
   if (!Array.isArray(list)) {
     throw new TypeError(

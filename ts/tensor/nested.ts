@@ -1,15 +1,15 @@
-/** Nested arrays of numbers, from and to flat ones. */
+/** Conversions between nested and flat arrays. */
 
 import { checkNestable, describe, elementCount } from '../check'
 import type { Floats } from '../native'
 
-/** A number, or arrays in arrays of them, all equally long in each dimension. */
+/** A number, or nested arrays of numbers, all of one length in each dimension. */
 export type Nested = number | readonly Nested[]
 
 /**
  * The elements of a flat, row-major array as nested arrays.
  *
- * @throws RangeError if they are too many for arrays of JavaScript.
+ * @throws RangeError if they are too many for JavaScript arrays.
  */
 export function nested(values: Floats | Int32Array, shape: readonly number[]): Nested {
   checkNestable(shape)
@@ -25,7 +25,7 @@ export function nested(values: Floats | Int32Array, shape: readonly number[]): N
 }
 
 /**
- * The shape and, row by row, the elements of nested arrays.
+ * The shape of nested arrays, and their elements in row-major order.
  *
  * @throws RangeError if the arrays of a dimension differ in length, or hold too many numbers; TypeError if an element
  *   is not a number.
@@ -36,7 +36,7 @@ export function flatten(values: unknown): { shape: number[]; elements: Float64Ar
     shape.push(level.length)
     if (shape.length > maxRank) throw new RangeError(`too many dimensions: more than ${maxRank}`)
   }
-  checkNestable(shape) // few arrays can be many numbers if they hold the same arrays again and again
+  checkNestable(shape) // a few arrays can stand for many numbers, if an array holds the same one several times
   const elements = new Float64Array(elementCount(shape))
   let filled = 0
   const visit = (value: unknown, dim: number): void => {
@@ -64,5 +64,5 @@ export function flatten(values: unknown): { shape: number[]; elements: Float64Ar
   return { shape, elements }
 }
 
-/** More dimensions than this are a mistake (an array that holds itself, for one). */
+/** The largest number of dimensions; more are taken as a mistake, such as an array that contains itself. */
 const maxRank = 64

@@ -1,4 +1,4 @@
-/** The public face of a variable: values with a shape, and a node of the tape. */
+/** The public wrapper of a variable: values with a shape, and a node of the tape. */
 
 import { runBackward, runBackwardAsync } from '../autograd/backward'
 import type { Variable } from '../autograd/variable'
@@ -20,24 +20,24 @@ import * as view from '../ops/view'
 import { formatFloats } from './format'
 import { type Nested, nested } from './nested'
 
-/** Only this package makes tensors; the constructor asks for this. */
+/** The constructor requires this key, so that only this package creates tensors. */
 const key = Symbol('Tensor')
 
-// The class hands these out, so that the rest of the package reaches what is private to it.
+// Assigned by the class: access to its constructor and private fields for this package.
 let make: (variable: Variable) => Tensor
 let unwrap: (value: unknown) => Variable | null
 
 /**
- * A dense, row-major array of floats that JavaScript owns, and a node of a reverse-mode tape.
+ * A dense, row-major array of floats in JavaScript memory, and a node of a reverse-mode tape.
  *
- * Tensors are made by `tensor`, `zeros`, `ones`, `rand` and `randn`, by operations and by modules. Their number of
- * operations is small on purpose: what a recurrent model needs. Shapes are never broadcast.
+ * `tensor`, `zeros`, `ones`, `rand` and `randn`, operations and modules create tensors. There are few operations on
+ * purpose: those that a recurrent model needs. Shapes are never broadcast.
  *
- * Every operation on a tensor that needs a gradient is recorded; {@link Tensor.backward} goes back over the record,
- * adds the gradients to the leaves' {@link Tensor.grad} and releases the record.
+ * Every operation on a tensor that requires a gradient is recorded. {@link Tensor.backward} traverses the recorded
+ * graph in reverse order, adds the gradients to the leaves' {@link Tensor.grad} and releases the graph.
  *
- * **Memory.** `detach()` and `reshape()` share their `data` with the tensor they come from; `transpose`, `select` and
- * `narrow` copy. Nothing has to be disposed of.
+ * **Memory.** `detach()` and `reshape()` share `data` with their input; `transpose`, `select` and `narrow` copy. Memory
+ * is garbage-collected; there is nothing to dispose of.
  *
  * @example
  * ```ts
@@ -52,12 +52,12 @@ let unwrap: (value: unknown) => Variable | null
  */
 export class Tensor {
   readonly #variable: Variable
-  /** The face of the variable's gradient, so that `grad` is one object as long as the gradient is. */
+  /** The wrapper of the gradient: `grad` is the same object as long as the gradient is the same. */
   #grad: Tensor | null = null
 
   private constructor(secret: unknown, variable: Variable) {
     if (secret !== key)
-      throw new TypeError('a Tensor is made by tensor, zeros, ones, rand or randn')
+      throw new TypeError('a Tensor is created by tensor, zeros, ones, rand or randn')
     this.#variable = variable
   }
 
@@ -69,7 +69,7 @@ export class Tensor {
   }
 
   /**
-   * The elements, row-major. Writing to them is allowed and seen by the next call of any operation.
+   * The elements, row-major. Writing to them is allowed; the next operation uses the new values.
    *
    * An optimizer and `loadStateDict` write to it too; `module.to(dtype)` replaces it.
    */
@@ -87,22 +87,22 @@ export class Tensor {
     return this.#variable.dtype
   }
 
-  /** How many elements there are. */
+  /** The number of elements. */
   get numel(): number {
     return this.#variable.numel
   }
 
   /**
-   * Whether gradients flow to here. May be set for a leaf, that is, a tensor that no recorded operation made; a
-   * module's parameter stays one while this is false (it is frozen).
+   * Whether gradients flow to this tensor. It can be set on a leaf, a tensor that is not the result of a recorded
+   * operation. A module's parameter with `requiresGrad` false is frozen, and still a parameter.
    *
-   * @throws RangeError when set to false on the result of a recorded operation (`detach()` cuts it off).
+   * @throws RangeError when set to false on the result of a recorded operation; use `detach()` instead.
    */
   get requiresGrad(): boolean {
     return this.#variable.requiresGrad
   }
 
-  /** Of a leaf; of the result of a recorded operation only to true, which it is already. */
+  /** Sets it on a leaf; the result of a recorded operation accepts true only. */
   set requiresGrad(wanted: boolean) {
     checkBoolean('requires_grad', wanted)
     if (this.#variable.origin === null) this.#variable.requiresGrad = wanted
@@ -114,10 +114,9 @@ export class Tensor {
   }
 
   /**
-   * The gradient that `backward` has summed up, or null. Leaves only; setting it to null starts a new sum.
+   * The accumulated gradient of a leaf, or null. Setting it to null starts a new sum.
    *
-   * @throws TypeError when set to something else than null or a tensor of the same dtype; RangeError if the shape
-   *   differs.
+   * @throws TypeError when set to anything but null or a tensor of the same dtype; RangeError if the shape differs.
    */
   get grad(): Tensor | null {
     const { grad } = this.#variable
@@ -126,7 +125,7 @@ export class Tensor {
     return this.#grad
   }
 
-  /** To null, or to a tensor of the same shape and dtype. */
+  /** Sets it to null, or to a tensor of the same shape and dtype. */
   set grad(value: Tensor | null) {
     if (value === null) {
       this.#variable.grad = null
@@ -149,9 +148,9 @@ export class Tensor {
   }
 
   /**
-   * The same values without a past: no gradient flows through the result. It shares `data` with this tensor.
+   * The same values as a leaf: no gradient flows through the result. It shares `data` with this tensor.
    *
-   * Truncated back-propagation through time carries `hN.detach()` to the next chunk.
+   * Truncated back-propagation through time passes `hN.detach()` to the next chunk.
    *
    * @see https://docs.pytorch.org/docs/stable/generated/torch.Tensor.detach.html
    */
@@ -160,16 +159,15 @@ export class Tensor {
   }
 
   /**
-   * Computes the gradients of this tensor with respect to all leaves before it that need one, and adds them to the
-   * leaves' `grad`.
+   * Computes the gradients of this tensor with respect to the leaves that require one, and adds them to their `grad`.
    *
-   * The record that it goes back over is released, so a second `backward` through any part of it is an error.
+   * The graph is released, so a second `backward` through any part of it is an error.
    *
-   * @param gradient the gradient of some later value with respect to this tensor, of the same shape and dtype. May be
-   *   left out for a tensor of one element: 1 then.
-   * @throws RangeError if `gradient` is missing for several elements or has another shape; TypeError if it is of
-   *   another kind; Error if nothing here needs a gradient, if the record is gone already, or if a value that it
-   *   needs was changed in place since. No gradient has changed then.
+   * @param gradient the gradient of a loss with respect to this tensor, of the same shape and dtype. Default: 1, for a
+   *   tensor of one element.
+   * @throws RangeError if `gradient` is missing for several elements or has another shape; TypeError if it is not a
+   *   tensor or has another dtype; Error if this tensor requires no gradient, if the graph was released already, or if
+   *   a saved value was changed in place. No gradient changes on an error.
    *
    * @example
    * ```ts
@@ -188,17 +186,17 @@ export class Tensor {
   }
 
   /**
-   * {@link backward} off the event loop: timers, requests and files have their turn meanwhile.
+   * {@link backward} off the event loop, which goes on with timers, requests and files.
    *
-   * The graph is checked when this is called, and closed to other backward passes until the promise is settled. The
-   * gradients are added to the leaves at the end, all in one turn. Until then a saved value must not be changed (by
-   * `optimizer.step()`, by writing into `data`): that is an error. At most two tasks of a process run at a time, the
-   * others wait in their order; a worker thread that ends cancels its own.
+   * The call checks the graph, and other backward passes through it are refused until the promise is settled. The
+   * gradients are added to the leaves at the end, all in one turn of the event loop. A change of a saved value before
+   * that (by `optimizer.step()`, by a write to `data`) is an error. At most two tasks of a process run at a time, the
+   * others wait in a queue; a worker thread that ends cancels its own.
    *
    * @param gradient as for `backward`; copied.
-   * @param options `signal`: gives the pass up, at the latest a few milliseconds later.
-   * @returns a promise that is fulfilled when the gradients are there. It is rejected with what `backward` throws, or
-   *   with `signal.reason`; no gradient has changed then, and the graph can be used again.
+   * @param options `signal`: cancels the pass within a few milliseconds.
+   * @returns a promise that is fulfilled when the gradients are complete. It is rejected with the errors of `backward`,
+   *   or with `signal.reason`; then no gradient has changed, and the graph can be used again.
    *
    * @example
    * ```ts
@@ -224,7 +222,7 @@ export class Tensor {
   /**
    * The same elements in another shape.
    *
-   * @param shape the new sizes; one of them may be -1 and stands for whatever is left.
+   * @param shape the new sizes; one of them may be -1 and is inferred.
    * @returns a tensor that shares `data` with this one.
    * @throws RangeError if the number of elements does not fit.
    *
@@ -262,11 +260,11 @@ export class Tensor {
   }
 
   /**
-   * A copy of one slice; the dimension that it was taken from disappears.
+   * A copy of one slice, without the dimension that it was taken from.
    *
    * @param dim the dimension, counted from the end if negative.
-   * @param index the place in it, counted from the end if negative.
-   * @throws RangeError if there is no such dimension or place.
+   * @param index the index in it, counted from the end if negative.
+   * @throws RangeError if there is no such dimension or index.
    *
    * @example
    * ```ts
@@ -285,9 +283,9 @@ export class Tensor {
    * A copy of a part of one dimension.
    *
    * @param dim the dimension, counted from the end if negative.
-   * @param start where the part begins, counted from the end if negative.
-   * @param length how long it is.
-   * @throws RangeError if the part reaches beyond the dimension.
+   * @param start the first index, counted from the end if negative.
+   * @param length the number of indices.
+   * @throws RangeError if the part exceeds the dimension.
    *
    * @example
    * ```ts
@@ -306,7 +304,8 @@ export class Tensor {
    * This plus `other`, element by element.
    *
    * @param other a number, or a tensor of the same shape and dtype.
-   * @throws RangeError if the shapes differ; TypeError if the dtypes do, or for another kind.
+   * @throws RangeError if the shapes differ; TypeError if the dtypes differ, or `other` is neither a number nor a
+   *   tensor.
    * @see https://docs.pytorch.org/docs/stable/generated/torch.add.html
    */
   add(other: Tensor | number): Tensor {
@@ -319,7 +318,8 @@ export class Tensor {
    * This times `other`, element by element.
    *
    * @param other a number, or a tensor of the same shape and dtype.
-   * @throws RangeError if the shapes differ; TypeError if the dtypes do, or for another kind.
+   * @throws RangeError if the shapes differ; TypeError if the dtypes differ, or `other` is neither a number nor a
+   *   tensor.
    * @see https://docs.pytorch.org/docs/stable/generated/torch.mul.html
    */
   mul(other: Tensor | number): Tensor {
@@ -397,7 +397,7 @@ export class Tensor {
   }
 
   /**
-   * As torch prints it, with shape and dtype: four digits, and only the edges of more than 1000 elements.
+   * The tensor as torch prints it, with shape and dtype: four decimals, and only the edges of more than 1000 elements.
    *
    * @example
    * ```ts
@@ -414,17 +414,17 @@ export class Tensor {
   }
 }
 
-/** The tensor that shows `variable`; one that is new, so that a variable has one face. */
+/** A tensor around a new variable. A variable has only one tensor. */
 export function wrap(variable: Variable): Tensor {
   return make(variable)
 }
 
-/** What a tensor is underneath, or null if `value` is not a tensor. */
+/** The variable of a tensor; null if `value` is not a tensor. */
 export function variableOf(value: unknown): Variable | null {
   return unwrap(value)
 }
 
-/** What a tensor argument is underneath. */
+/** The variable of a tensor argument. */
 export function checkTensor(owner: string, name: string, value: unknown): Variable {
   const variable = unwrap(value)
   if (variable === null) {
@@ -437,7 +437,7 @@ function operand(owner: string, value: unknown): Variable {
   return checkTensor(owner, 'other', value)
 }
 
-/** The gradient that a backward pass starts from: in memory of its own, since the caller's may be a leaf's gradient. */
+/** The gradient that a backward pass starts from; copied, since the caller's may be a leaf's gradient. */
 function seedOf(root: Variable, gradient: unknown): Floats {
   if (!root.requiresGrad) {
     throw new Error('element 0 of tensors does not require grad and does not have a grad_fn')

@@ -1,4 +1,4 @@
-/** Cases of everything that computes and is not recurrent. */
+/** Cases of all computations except the recurrent modules. */
 
 import { cat, type DType, manualSeed, nn, ones, optim, stack, type Tensor, tensor } from './package'
 import { backward, type Case, gradients, leaf, type Parts, parametersOf, uniform } from './parts'

@@ -1,6 +1,6 @@
 /**
- * The package that is looked at: this one, or the built checkout whose folder ELMAN_PACKAGE names, so that an older build
- * can be asked for its bits with the same cases.
+ * The package under test: this one, or the built checkout whose folder ELMAN_PACKAGE names, to get the bits of an older
+ * build with the same cases.
  */
 
 import { createRequire } from 'node:module'

@@ -1,9 +1,9 @@
-/** What a case is, and the numbers that cases are made of. */
+/** The type of a case, and the numbers in cases. */
 
 import { createHash } from 'node:crypto'
 import { cat, type DType, rand, Tensor } from './package'
 
-/** What a call gave: tensors, arrays and numbers under names. */
+/** The results of a call: tensors, arrays and numbers by name. */
 export type Parts = Readonly<
   Record<string, Tensor | Float32Array | Float64Array | Uint8Array | number | null>
 >
@@ -11,7 +11,7 @@ export type Parts = Readonly<
 export interface Case {
   readonly name: string
   readonly run: () => Parts | Promise<Parts>
-  /** Whether a function of the C library takes part (log, pow), whose last bit differs between systems. */
+  /** Whether it calls a function of the C library (log, pow), whose last bit differs between systems. */
   readonly libm?: boolean
 }
 
@@ -22,7 +22,7 @@ export function uniform(shape: readonly number[], dtype: DType = 'float32'): Ten
   return values
 }
 
-/** The same as a leaf that wants a gradient. */
+/** The same as a leaf that collects a gradient. */
 export function leaf(shape: readonly number[], dtype: DType = 'float32'): Tensor {
   const values = uniform(shape, dtype)
   values.requiresGrad = true

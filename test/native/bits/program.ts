@@ -3,8 +3,8 @@
  *
  *     ELMAN_ISA=avx2 npx tsx test/native/bits/program.ts
  *
- * With a word, the hash of each part of the cases whose names begin with it, to see what differs. ELMAN_PACKAGE names
- * another built checkout.
+ * With an argument, it prints the hash of each part of the cases whose names begin with it, to see what differs.
+ * ELMAN_PACKAGE names another built checkout.
  */
 
 import { otherCases } from './others'
@@ -14,7 +14,7 @@ import { recurrentCases } from './recurrent'
 
 const cases: readonly Case[] = [...recurrentCases, ...otherCases]
 
-/** What a case gives, and where it leaves the random numbers. */
+/** The results of a case, and the state of the random number generator after it. */
 async function partsOf({ run }: Case): Promise<Parts> {
   manualSeed(1)
   const parts = await run()

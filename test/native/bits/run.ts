@@ -1,4 +1,4 @@
-/** Runs the cases in processes of their own, one for each instruction set. */
+/** Runs the cases in child processes, one for each instruction set. */
 
 import { execFileSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'

@@ -1,6 +1,6 @@
 /**
  * Writes test/golden/bits.json, on x86 with FMA: `npx tsx test/native/bits/write.ts`. ELMAN_PACKAGE names another built
- * checkout to take the bits from. Only a change of results that is meant is a reason to write it anew.
+ * checkout to take the bits from. Write it again only for an intended change of results.
  */
 
 import { writeFileSync } from 'node:fs'

@@ -1,6 +1,6 @@
 /**
- * A process of its own for one workload, since memory that another one has used before would count too:
- * `child.ts NAME TIMES` prints the bytes that were resident after equal stretches, as JSON.
+ * One workload in a child process, so that memory of other workloads does not count: `child.ts NAME TIMES` prints the
+ * resident bytes at equal intervals, as JSON.
  */
 
 import { residentOver } from '../../../bench/lib/flat'

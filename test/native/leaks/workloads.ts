@@ -1,4 +1,4 @@
-/** What is done over and over to see whether memory stays where it is: one action a name, made anew by each call. */
+/** The workloads of the leak tests: an action for each name, created by each call. */
 
 import { createRequire } from 'node:module'
 import { Worker } from 'node:worker_threads'
@@ -29,7 +29,7 @@ function training(): Action {
   }
 }
 
-/** The same in the background, with a call each time that is given up. */
+/** The same in the background, with one cancelled call each time. */
 function trainingAsync(): Action {
   const rnn = new nn.RNN(I, H, { numLayers: 2 })
   const optimizer = new optim.SGD(rnn.parameters())
@@ -46,7 +46,7 @@ function trainingAsync(): Action {
   }
 }
 
-/** Inference on sequences, padded, of lengths that are others each time. */
+/** Inference on padded sequences, with other lengths each time. */
 function inference(): Action {
   const rnn = new nn.RNN(I, H, { numLayers: 2, bidirectional: true }).eval()
   const input = randn([T, B, I])
@@ -58,7 +58,7 @@ function inference(): Action {
   }
 }
 
-/** A stream that is made for each call, and some steps of it. */
+/** A new stream in each call, and some steps of it. */
 function streaming(): Action {
   const rnn = new nn.RNN(I, H, { numLayers: 2 })
   return () => {
@@ -90,7 +90,7 @@ function workers(): Action {
     })
 }
 
-/** Keeps the smallest array of a training step each time, to show that this is found. */
+/** Keeps the smallest array of each training step, to show that the test finds such a leak. */
 function leaking(): Action {
   const kept: unknown[] = []
   const train = training()
@@ -111,7 +111,7 @@ export const workloads: Readonly<
   workers: { times: 100, make: workers },
 }
 
-/** What must be found to leak. */
+/** The workloads that must be found to leak. */
 export const leaks: typeof workloads = {
   'an array kept by each training step': { times: 10_000, make: leaking },
 }

@@ -1,4 +1,4 @@
-/** nn.RNN with `checkpointEvery`: the same bits, less memory between forward and backward, clear refusals. */
+/** nn.RNN with `checkpointEvery`: the same bits, less memory between forward and backward, and errors. */
 
 import { getRngState, manualSeed, nn, type Tensor, zeros } from '@elman/rnn'
 import { describe, expect, it } from 'vitest'
@@ -7,7 +7,7 @@ import { bits, errorOf, expectSameBits, filled } from '../../helpers/numbers'
 
 const { packPaddedSequence } = nn.utils.rnn
 
-/** A loss that each element has another weight in. */
+/** A loss with another weight for each element. */
 function lossOf(results: readonly Tensor[]): Tensor {
   const [first, second] = results.map((one, place) =>
     one.mul(filled(one.shape, 7 + place, { dtype: one.dtype })).sum(),
@@ -120,7 +120,7 @@ describe('memory between forward and backward', () => {
     expect(checkpointed.buffers).toBeGreaterThanOrEqual(states)
     expect(checkpointed.buffers).toBeLessThan(1.5 * states)
     expect(plain.buffers / checkpointed.buffers).toBeGreaterThan(10)
-    // Nor does the addon keep what the backward passes before have worked in.
+    // The addon does not keep the work memory of earlier backward passes either.
     expect(plain.resident).toBeGreaterThanOrEqual(outputs)
     expect(checkpointed.resident).toBeLessThan(outputs / 4)
   })

@@ -1,7 +1,7 @@
 /**
- * What every recurrent module keeps to, whatever its cell: `describeContract` runs it all for one kind of module, which
- * a {@link Description} tells of. What a cell computes is compared elsewhere: with PyTorch's numbers in golden.test.ts,
- * with its equation in the module's own tests.
+ * The contract of every recurrent module, whatever its cell: `describeContract` runs all of it for one module, given by
+ * a {@link Description}. The values of a cell are tested elsewhere: against PyTorch in golden.test.ts, against its
+ * equation in the module's own tests.
  */
 
 import { describe } from 'vitest'

@@ -1,4 +1,4 @@
-/** The contract of recurrent modules, kept by nn.JordanRNN, alone and with a teacher. */
+/** The contract of recurrent modules for nn.JordanRNN, without and with a teacher. */
 
 import { describe } from 'vitest'
 import { describeContract } from './contract'

@@ -1,4 +1,4 @@
-/** nn.JordanRNN: what it computes, its gradients, and what it refuses. */
+/** nn.JordanRNN: values, gradients and errors. */
 
 import { cat, manualSeed, nn, noGrad, rand, type Tensor, tensor, zeros } from '@elman/rnn'
 import fc from 'fast-check'

@@ -1,4 +1,4 @@
-/** The contract of recurrent modules, kept by nn.RNN. */
+/** The contract of recurrent modules for nn.RNN. */
 
 import { describeContract } from './contract'
 import { rnn } from './contract/kinds'

@@ -1,4 +1,4 @@
-/** What nn.RNN refuses, with torch's wording; afterwards nothing has changed. */
+/** The errors of nn.RNN, with torch's messages; nothing changes on an error. */
 
 import { getRngState, nn, randn, zeros } from '@elman/rnn'
 import { afterEach, describe, expect, it, vi } from 'vitest'

@@ -32,7 +32,7 @@ function check(
     const [output, hN] = rnn.forward(input, h0, lengths === null ? {} : { lengths })
     return cat([output.reshape([-1]), hN.reshape([-1])])
   }
-  // The parameters are inputs too: they are written to in place, and forward sees that.
+  // The parameters are inputs too: they are written in place, and forward uses the new values.
   expectGradients(
     (input, second) => run(input, hx ? second : undefined),
     [...inputs, ...rnn.parameters()],

@@ -1,4 +1,4 @@
-/** nn.RNN on packed sequences: what it gives with lengths, in the order of the pack. */
+/** nn.RNN on packed sequences: the results with `lengths`, in the order of the pack. */
 
 import { cat, getRngState, manualSeed, nn, noGrad, zeros } from '@elman/rnn'
 import { describe, expect, it } from 'vitest'

@@ -1,4 +1,4 @@
-/** What nn.RNN is and computes, where its equation or another way of calling it says what must come out. */
+/** The properties of nn.RNN, and its values against the equation or an equivalent call. */
 
 import { nn, ones, stack, tensor } from '@elman/rnn'
 import fc from 'fast-check'

@@ -1,4 +1,4 @@
-/** nn.RNN's stream: one time step at a time, with the numbers of forward, safe whatever becomes of its arrays. */
+/** nn.RNN's stream: one time step at a time, with the values of forward, and safe if its arrays are detached. */
 
 import { nn, noGrad, type Tensor, tensor, zeros } from '@elman/rnn'
 import { describe, expect, it } from 'vitest'

@@ -1,7 +1,6 @@
 /**
- * What torch.nn.RNN does, point by point: each point has a short test here under its number. What a point promises for
- * all sizes and flags is tested at length in the other files; the values themselves come from PyTorch in
- * golden.test.ts.
+ * The semantics of torch.nn.RNN: each point of the list has a short test under its number. The other files test the
+ * points for all sizes and flags, and golden.test.ts compares values with PyTorch.
  */
 
 import {

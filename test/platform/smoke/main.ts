@@ -2,9 +2,9 @@
  * Runs the smoke part of the suite with nothing but Node and the package: `node main.mjs [FILE…]`.
  *
  * The smoke part is the test files of files.json, unchanged: those that need no child process and no other program.
- * `scripts/lib/smoke.mjs` makes JavaScript of them, so that they also run where Vitest cannot: in an emulator, on a
- * processor without AVX, beside an installed package. Prints a line for each file, every failure, and at the end
- * which package and instruction set was tested and how many tests passed.
+ * `scripts/lib/smoke.mjs` compiles them to JavaScript, so that they also run where Vitest cannot: in an emulator, on a
+ * processor without AVX, with an installed package. Prints a line for each file, every failure, and at the end the
+ * package, the instruction set and how many tests passed.
  */
 
 import { backendInfo } from '@elman/rnn'

@@ -1,6 +1,6 @@
 /**
- * What the tests of the smoke part import as 'vitest', where Vitest itself cannot run: the same runner, assertions and
- * spies, which are packages of their own in plain JavaScript, without the server, the workers and the bundler.
+ * The module 'vitest' of the smoke part, where Vitest itself cannot run: the same runner, assertions and spies, which
+ * are separate packages in plain JavaScript, without server, workers and bundler.
  */
 
 import {

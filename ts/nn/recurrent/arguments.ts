@@ -1,4 +1,4 @@
-/** The checks of what a recurrent module's calls take, in torch's order and wording. */
+/** Checks of the arguments of recurrent modules, in torch's order and wording. */
 
 import type { Variable } from '../../autograd/variable'
 import { checkOptions, checkPositiveInteger, formatShape, sameShape } from '../../check'
@@ -10,21 +10,21 @@ import { checkPackedSequence } from '../utils/rnn/packed-sequence'
 import type { RNNBaseConfig } from './options'
 import type { StateForm } from './states'
 
-/** How the rows of an input lie: padded or packed. */
+/** The layout of an input's rows: padded or packed. */
 export type Layout = PaddedLayout | PackedForm
 
-/** How a padded input lies. */
+/** The layout of a padded input. */
 export interface PaddedLayout {
   readonly steps: number
   readonly batch: number
   /** Whether the batch is the input's first dimension; never for unbatched input. */
   readonly batchFirst: boolean
-  /** Whether there is a batch dimension at all. */
+  /** Whether there is a batch dimension. */
   readonly batched: boolean
   readonly lengths: Int32Array | null
 }
 
-/** What the checks know of a module. */
+/** What the checks need of a module. */
 export interface Signature {
   /** Its name in messages. */
   readonly name: string
@@ -32,31 +32,31 @@ export interface Signature {
   readonly form: StateForm<unknown>
   /** Features of each state. */
   readonly stateSizes: readonly number[]
-  /** As many nulls. */
+  /** A null for each state. */
   readonly noStates: readonly null[]
   /** Features of the output. */
   readonly outputSize: number
 }
 
-/** Arguments of a call as they come. */
+/** Arguments of a call, unchecked. */
 export interface GivenArguments {
   /** The function's name in messages. */
   readonly owner: string
   readonly input: unknown
   readonly states: unknown
   readonly options: unknown
-  /** The options that the function has. */
+  /** The options that the function takes. */
   readonly allowed: readonly string[]
 }
 
-/** Signature arguments. */
+/** Arguments of a call, checked. */
 export interface ForwardArguments<L extends Layout = Layout> {
   readonly input: Variable
-  /** Of the initial states; null for zeros. */
+  /** The initial states; null for zeros. */
   readonly states: readonly (Variable | null)[]
   readonly teacher: Variable | null
   readonly layout: L
-  /** Steps between the states that are kept for the backward pass; null if all are. */
+  /** Steps between the states that are kept for the backward pass; null if all are kept. */
   readonly checkpointEvery: number | null
 }
 
@@ -107,8 +107,7 @@ export function checkPaddedArguments(
 }
 
 /**
- * Checks the arguments of a call with a packed input. Each sequence has its own length there, so that there are no
- * `lengths` to give.
+ * Checks the arguments of a call with a packed input, which holds the lengths itself: `lengths` are refused.
  *
  * @param dtype that of the weights.
  */
@@ -162,7 +161,7 @@ export function checkBatchStates(
   return states
 }
 
-/** Refuses a bidirectional module for what begins with the first step. */
+/** Refuses a bidirectional module for an operation that goes forward in time only. */
 export function checkOneDirection(what: string, { bidirectional }: RNNBaseConfig): void {
   if (!bidirectional) return
   throw new RangeError(
@@ -171,7 +170,7 @@ export function checkOneDirection(what: string, { bidirectional }: RNNBaseConfig
 }
 
 /**
- * The dtype of an input or state, if there is one, is that of the weights.
+ * Refuses an input or state, if there is one, whose dtype is not that of the weights.
  *
  * @param module its name in messages.
  * @param name that of the argument.
@@ -248,7 +247,7 @@ function checkStateRank({ form }: Signature, state: Variable | null, rank: numbe
   )
 }
 
-/** States have exactly their shapes, also with batchFirst; nothing is broadcast. */
+/** Checks that states have exactly their shapes, which `batchFirst` does not change; nothing is broadcast. */
 function checkStateShapes(
   module: Signature,
   states: readonly (Variable | null)[],
@@ -258,7 +257,7 @@ function checkStateShapes(
   const { form, stateSizes } = module
   states.forEach((state, place) => {
     if (state === null) return
-    // As torch shows them, layered states have a batch dimension even if there is no batch.
+    // Torch's messages show layered states with a batch dimension, even without a batch.
     const inserted = form.layered && !batched
     const [layers = 0, ...rest] = state.shape
     const got = inserted ? [layers, 1, ...rest] : state.shape
@@ -271,13 +270,13 @@ function checkStateShapes(
   })
 }
 
-/** The teacher of a packed input: packed as that is. */
+/** Checks the teacher of a packed input, which must be packed like the input. */
 function checkTeacher(owner: string, given: unknown, form: PackedForm): Variable {
   const { data, form: own } = checkPackedSequence(owner, given)
   const { batchSizes, sortedIndices, unsortedIndices } = form
   if (own !== form && !own.holds(batchSizes, sortedIndices, unsortedIndices)) {
     throw new RangeError(
-      `${owner}(): expected teacher to be packed as the input is, got other batch_sizes or indices`,
+      `${owner}(): expected teacher to be packed like the input, got other batch_sizes or indices`,
     )
   }
   return data
@@ -288,7 +287,7 @@ function checkTeacherShape({ shape }: Variable, expected: readonly number[]): vo
   throw new RangeError(`Expected teacher size (${expected.join(', ')}), got ${formatShape(shape)}`)
 }
 
-/** A number of steps, for layers that go forward in time. */
+/** Checks `checkpointEvery`, which only layers that go forward in time have. */
 function checkCheckpointEvery(config: RNNBaseConfig, value: unknown): number | null {
   if (value == null) return null
   const every = checkPositiveInteger('checkpoint_every', value)
@@ -296,7 +295,7 @@ function checkCheckpointEvery(config: RNNBaseConfig, value: unknown): number | n
   return every
 }
 
-/** Lengths, which unbatched input has none of. */
+/** Checks lengths, which unbatched input does not have. */
 function checkBatchLengths(
   module: string,
   lengths: unknown,

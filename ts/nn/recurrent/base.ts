@@ -1,4 +1,4 @@
-/** What the modules over whole sequences share. */
+/** The base class of the modules over whole sequences. */
 
 import { sized, type Variable } from '../../autograd/variable'
 import { checkSignal } from '../../background'
@@ -54,7 +54,7 @@ export type GradientsOf<State, Options> = RNNGradients<State> & {
 export let isRNNBase: (value: unknown) => value is RNNBase<unknown>
 
 /**
- * Layers of a recurrent cell over whole sequences: what `nn.RNN` and its like have in common, as torch's `RNNBase`.
+ * The base class of recurrent layers over whole sequences, as torch's `RNNBase`.
  *
  * The names of states and shapes are those of `nn.RNN`; each module says what differs.
  */
@@ -104,7 +104,7 @@ export class RNNBase<
     return this.#config.batchFirst
   }
 
-  /** Whether each layer has a second half that reads from the end. */
+  /** Whether each layer also runs in the reverse direction. */
   get bidirectional(): boolean {
     return this.#config.bidirectional
   }
@@ -119,18 +119,18 @@ export class RNNBase<
     )
   }
 
-  /** Does nothing, as in torch on a CPU: parameters are laid out anew for the kernels at each call. */
+  /** Does nothing, as in torch on a CPU: each call packs the parameters for the kernels. */
   flattenParameters(): void {}
 
   /**
    * Runs the layers over packed sequences.
    *
    * @param input packed sequences with `data` (N, I), N the sum of their lengths.
-   * @param hx the initial states: for `nn.RNN` h_0 of each layer and direction, (L·D, B, H), B in the order in which the
-   *   sequences were before they were packed. Default: zeros.
+   * @param hx the initial states: for `nn.RNN` h_0 of each layer and direction, (L·D, B, H), B in the order in which
+   *   the sequences were before they were packed. Default: zeros.
    * @param options those of padded input, without `lengths`.
    * @returns `[output, hN]`; the output is packed as the input is, with `data` (N, D·H), and hN is in the order of hx.
-   * @throws RangeError if a shape does not fit; TypeError if something is of another kind, or of another dtype than the
+   * @throws RangeError if a shape does not fit; TypeError if an argument has the wrong type, or another dtype than the
    *   weights.
    *
    * @example
@@ -153,12 +153,12 @@ export class RNNBase<
    * Runs the layers over the input.
    *
    * @param input (T, B, I), (B, T, I) with `batchFirst`, or (T, I); or packed sequences with `data` (N, I).
-   * @param hx the initial states: for `nn.RNN` h_0 of each layer and direction, (L·D, B, H), or (L·D, H). Default: zeros.
-   *   With packed sequences, B is in the order in which they were before they were packed.
-   * @param options `lengths`: how long each sequence of a padded input is, in any order. The output is 0 beyond a
-   *   sequence's end, hN is taken there, and the reverse half begins there. `checkpointEvery`: n, to keep only every
-   *   n-th hidden state of the lower layers for the backward pass, which computes the others again: less memory for
-   *   long sequences, the same bits; see {@link RNNForwardOptions}.
+   * @param hx the initial states: for `nn.RNN` h_0 of each layer and direction, (L·D, B, H), or (L·D, H). Default:
+   *   zeros. With packed sequences, B is in the order in which they were before they were packed.
+   * @param options `lengths`: the length of each sequence of a padded input, in any order. Beyond the end of a sequence
+   *   the output is 0; hN is the state at the end, and the reverse direction begins there. `checkpointEvery`: n, to
+   *   keep only every n-th hidden state of the lower layers for the backward pass, which computes the others again:
+   *   less memory for long sequences, the same bits; see {@link RNNForwardOptions}.
    * @returns `[output, hN]`; the output is packed if the input is. hN is in the order of hx.
    * @throws RangeError if a shape or length does not fit, or `checkpointEvery` is below 1 or the module bidirectional;
    *   TypeError if something is not a tensor, has another dtype than the weights, `checkpointEvery` is not an integer,
@@ -188,17 +188,17 @@ export class RNNBase<
   }
 
   /**
-   * {@link forward} off the event loop: timers, requests and files go on meanwhile.
+   * {@link forward} off the event loop, which goes on with timers, requests and files.
    *
-   * Everything is taken as it is when this is called: input, hx and parameters are copied, the seed of dropout is
-   * drawn, and whether the tape records is decided. So calls may overlap, and parameters and input may be changed as
-   * soon as this has returned. (A backward pass through the call is an error then, as after `forward`.) At most two
-   * tasks of a process run at a time, the others wait in their order; a worker thread that ends cancels its own.
+   * The call takes a snapshot: input, hx and parameters are copied, the dropout seed is drawn, and whether the tape
+   * records is decided. So calls may overlap, and parameters and input may change as soon as it has returned. (A
+   * backward pass through the call is then an error, as after `forward`.) At most two tasks of a process run at a time,
+   * the others wait in a queue; a worker thread that ends cancels its own.
    *
    * @param input as for `forward`.
    * @param hx as for `forward`.
-   * @param options those of `forward`; `signal`: gives the call up, at the latest a few milliseconds later.
-   * @returns a promise of `[output, hN]`. It is rejected with what `forward` throws, or with `signal.reason`.
+   * @param options those of `forward`; `signal`: cancels the call within a few milliseconds.
+   * @returns a promise of `[output, hN]`. It is rejected with the errors of `forward`, or with `signal.reason`.
    *
    * @example
    * ```ts
@@ -237,14 +237,13 @@ export class RNNBase<
   }
 
   /**
-   * Runs the layers without the tape and gives the function that carries gradients back: back-propagation through
-   * time, by hand.
+   * Runs the layers without the tape, and returns the function that computes gradients: the vector-Jacobian product.
    *
    * @param input as for `forward`.
    * @param hx as for `forward`.
    * @param options those of `forward`, without `checkpointEvery`.
-   * @returns `{ output, hN, pullback }`; `pullback(gradOutput, gradHN)` gives the gradients of input, hx and all
-   *   parameters, and adds to no `grad`.
+   * @returns `{ output, hN, pullback }`; `pullback(gradOutput, gradHN)` returns the gradients of input, hx and all
+   *   parameters, and changes no `grad`.
    * @throws as `forward`.
    *
    * @example
@@ -274,12 +273,12 @@ export class RNNBase<
   }
 
   /**
-   * The layers as something that goes on by one time step at each call, without allocating anything.
+   * Creates a stream, which runs the layers one time step at a time without allocation.
    *
-   * It takes the weights as they are now: later changes of the module do not reach it. There is no dropout and no tape.
+   * It copies the weights: later changes of the module have no effect on it. There is no dropout and no tape.
    *
    * @param options
-   * - `batchSize`: B, how many sequences go on side by side. Default: 1.
+   * - `batchSize`: B, the number of sequences. Default: 1.
    * - `hx`: the initial states with a batch dimension: for `nn.RNN` h_0 of each layer, (L, B, H). Default: zeros.
    * @returns a stream with `input`, a typed array (B, I) to write x_t into, `step()`, and `output`, a typed array (B, H)
    *   that each step rewrites; `reset(hx?)` begins a new sequence.
@@ -336,7 +335,7 @@ export class RNNBase<
     return this.#callOf(parts, checked, this.#geometry.of(layout), layout.lengths)
   }
 
-  /** Everything that one call works on. */
+  /** The arguments of one call, checked. */
   #callOf(
     { core, passes, parameters }: Parts,
     { input, states, teacher, checkpointEvery }: ForwardArguments,
@@ -369,7 +368,7 @@ export class RNNBase<
   }
 
   /**
-   * Rows that lie like this, and what comes out of them.
+   * The layout of a call's rows, and the shapes of its results.
    *
    * @param outer the dimensions of the output before the features.
    * @param batch B; null without a batch dimension.

@@ -1,4 +1,4 @@
-/** What the modules of a single step share. */
+/** The base class of the cells, the modules of a single time step. */
 
 import { sized, type Variable } from '../../autograd/variable'
 import { checkBoolean, checkDType, checkPositiveInteger } from '../../check'
@@ -32,7 +32,7 @@ export interface CellKind<State> extends RecurrentKind {
   readonly states: StateForm<State>
 }
 
-/** One step of a recurrent cell, as torch's `RNNCellBase`. */
+/** The base class of the cells, as torch's `RNNCellBase`. */
 export class RNNCellBase<State = Tensor> extends RecurrentModule {
   /** W_ih: (G·H, I) for a cell of G gates. */
   declare weight_ih: Tensor
@@ -98,7 +98,7 @@ export class RNNCellBase<State = Tensor> extends RecurrentModule {
     return `${inputSize}, ${hiddenSize}${bias ? '' : ', bias=False'}`
   }
 
-  /** Checks what forward takes, in torch's order and wording. */
+  /** Checks the arguments of `forward`, in torch's order and wording. */
   #check(
     dtype: DType,
     input: unknown,

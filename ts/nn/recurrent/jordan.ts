@@ -1,4 +1,4 @@
-/** The Jordan network: a recurrent layer whose output, not its hidden state, goes into the next step. */
+/** The Jordan network: a recurrent layer that feeds back its output instead of its hidden state. */
 
 import { checkChoice, checkOptions, checkPositiveInteger } from '../../check'
 import type { DType } from '../../dtype'
@@ -13,7 +13,7 @@ import {
 } from './options'
 import { oneState } from './states'
 
-/** The function of a {@link JordanRNN}'s output. */
+/** The activation of a {@link JordanRNN}'s output. */
 export type OutputNonlinearity = 'identity' | 'tanh' | 'sigmoid'
 
 /** Options of {@link JordanRNN}. */
@@ -33,9 +33,9 @@ export interface JordanRNNOptions {
 /** Options of a {@link JordanRNN}'s `forward`. */
 export interface JordanRNNForwardOptions extends RNNForwardOptions {
   /**
-   * Outputs that are fed back in the place of the network's own: at step t it reads row t - 1 of these, at the first
-   * step y0. In the shape of the output; with packed input, packed as that is. All steps are then computed at once. The
-   * last step of a teacher is not read, and gradients go back to it if it requires them. Default: the network's own.
+   * Teacher forcing: values that are fed back instead of the network's own outputs, in the shape of the output; with
+   * packed input, packed like it. Step t reads row t - 1 of them, the first step y0; the last row is not read. All
+   * steps are computed at once. Gradients flow to the teacher if it requires them. Default: the network's own outputs.
    */
   teacher?: Tensor | null | undefined
 }
@@ -52,19 +52,19 @@ const kind = {
 const optionNames = ['nonlinearity', 'outputNonlinearity', 'bias', 'batchFirst', 'dtype']
 
 /**
- * A Jordan network over whole sequences: the output y of a step goes into the next step,
+ * A Jordan network over whole sequences: the output of each step is fed back into the next.
  *
  *     h_t = act(W_ih x_t + b_ih + W_yh y_{t-1} + b_yh)
  *     y_t = g(W_hy h_t + b_hy)
  *
- * where act is tanh or relu, g is the identity, tanh or the logistic function, and y_0 is zero unless it is given.
+ * where act is tanh or relu, g is the identity, tanh or the logistic sigmoid, and y_0 is `hx` or zero.
  *
- * Elman's network ({@link RNN}) feeds back h instead, and is the one in use: what a Jordan network knows of the past is
- * only what its last output shows, O numbers that it is trained to make equal to a target. What the target does not
- * show is forgotten, and no training can change that. In return, the output is known while one trains: with a
- * `teacher` (the targets) no step waits for the one before, all of time is computed at once in a few large products,
- * and no gradient has to go back through time. The network then learns from a past without its own mistakes, which it
- * will not have when it runs by itself.
+ * An Elman network ({@link RNN}) feeds back h instead, and is the usual choice. The state of a Jordan network is only
+ * its last output: O numbers that training fits to a target, so information that is not in the target is lost.
+ *
+ * In return, a Jordan network can be trained with teacher forcing. With a `teacher` (the targets), no step depends on
+ * the one before: all time steps are computed at once in a few large GEMMs, and no gradient goes back through time. The
+ * cost is exposure bias: in training the network sees a past without its own errors, at inference one with them.
  *
  * | shape | where |
  * |---|---|
@@ -74,8 +74,8 @@ const optionNames = ['nonlinearity', 'outputNonlinearity', 'bias', 'batchFirst',
  * | `weight_ih` (H, I), `weight_yh` (H, O), `weight_hy` (O, H) | H = `hiddenSize` |
  * | `bias_ih`, `bias_yh` (H), `bias_hy` (O) | |
  *
- * Every parameter is drawn from uniform(-1/√H, 1/√H), in the order of the state dict, which is that of the table.
- * Torch has no such module; names and habits are those of its `nn.RNN`. What is `hx` and `hN` there is y0 and yN here.
+ * Every parameter is drawn from uniform(-1/√H, 1/√H), in the order of the state dict, which is that of the table. Torch
+ * has no such module; names and conventions are those of its `nn.RNN`. The states `hx` and `hN` are y0 and yN here.
  *
  * @example
  * ```ts
@@ -122,8 +122,8 @@ export class JordanRNN extends RNNBase<Tensor, JordanRNNForwardOptions> {
    * - `bias`: whether there are b_ih, b_yh and b_hy. Default: true.
    * - `batchFirst`: whether input and output are (B, T, …). Default: false.
    * - `dtype`: `'float32'` or `'float64'`. Default: `'float32'`.
-   * @throws RangeError for a size that is not greater than zero or for which there is no memory, or an unknown function;
-   *   TypeError for a size that is not an integer, a flag that is not a boolean, or an option that does not exist.
+   * @throws RangeError for a size that is not greater than zero or for which there is no memory, or an unknown
+   *   activation; TypeError for a size that is not an integer, a flag that is not a boolean, or an unknown option.
    */
   constructor(
     inputSize: number,
@@ -153,7 +153,7 @@ export class JordanRNN extends RNNBase<Tensor, JordanRNNForwardOptions> {
     return this.#nonlinearity
   }
 
-  /** g: the function of the output. */
+  /** g: the activation of the output. */
   get outputNonlinearity(): OutputNonlinearity {
     return this.#outputNonlinearity
   }

@@ -1,14 +1,14 @@
-/** What a module works out from the sizes of an input, kept from one call to the next. */
+/** A cache of what a module derives from the sizes of an input. */
 
 import { type NativeSequences, native } from '../../native'
 import type { PaddedLayout } from './arguments'
 
-/** Remembers what was made for the last sizes: training and inference ask for the same ones again and again. */
+/** A cache of one entry, for the last sizes: consecutive calls mostly have the same ones. */
 export class LayoutCache<Made> {
   readonly #make: (sequences: NativeSequences, layout: PaddedLayout) => Made
   #last: { readonly layout: PaddedLayout; readonly made: Made } | null = null
 
-  /** @param make from how the rows of an input lie; it must not read the `lengths` of the layout. */
+  /** @param make creates an entry; it must not read the `lengths` of the layout. */
   constructor(make: (sequences: NativeSequences, layout: PaddedLayout) => Made) {
     this.#make = make
   }

@@ -1,4 +1,4 @@
-/** What all recurrent modules share: a cell of the addon, and the parameters that it names. */
+/** The base class of all recurrent modules: a cell of the addon, and its parameters. */
 
 import type { Variable } from '../../autograd/variable'
 import { elementCount } from '../../check'
@@ -21,7 +21,7 @@ export interface RecurrentKind {
   readonly bare: boolean
 }
 
-/** What all recurrent modules are made with, checked. */
+/** The arguments that all recurrent modules take, checked. */
 export interface RecurrentConfig {
   readonly inputSize: number
   readonly hiddenSize: number
@@ -29,7 +29,7 @@ export interface RecurrentConfig {
   readonly dtype: DType
 }
 
-/** What else the addon needs of a cell: sizes, flags and names. */
+/** Further arguments of a cell for the addon: sizes, flags and names. */
 export type CellConfig = Readonly<Record<string, number | boolean | string>>
 
 /** A name and a shape, as the addon gives them. */
@@ -44,7 +44,7 @@ interface Native {
   readonly passes: NativePasses
 }
 
-/** A module at work: its parameters, and what computes with them. */
+/** The parameters of a module, and the native layers that compute with them. */
 export interface Parts extends Native {
   readonly dtype: DType
   readonly specs: readonly ParameterSpec[]
@@ -70,7 +70,7 @@ export class RecurrentModule extends Module {
   constructor(kind: RecurrentKind, config: RecurrentConfig, cell: CellConfig) {
     super()
     const { inputSize, hiddenSize, bias, dtype } = config
-    // Throws an error that names the shape, which that of the addon does not.
+    // The addon's error would not name the shape.
     for (const size of [inputSize, hiddenSize]) elementCount([hiddenSize, size])
     this.#kind = kind
     this.#config = config
@@ -101,13 +101,13 @@ export class RecurrentModule extends Module {
     return this.#config.bias
   }
 
-  /** Draws every parameter anew from uniform(-1/√H, 1/√H), in the order of the state dict. */
+  /** Draws new values for every parameter from uniform(-1/√H, 1/√H), in the order of the state dict. */
   resetParameters(): void {
     const bound = 1 / Math.sqrt(this.hiddenSize)
     for (const weight of weightsOf(this)) uniform(weight, bound)
   }
 
-  /** The parameters are checked at each use, since a caller may have put others into the fields. */
+  /** The parameters are checked at each use, since a program may have assigned other tensors. */
   get #parts(): Parts {
     const specs = this.#specs
     const fields = this.#fields
@@ -128,7 +128,7 @@ export class RecurrentModule extends Module {
     return this as unknown as Record<string, unknown>
   }
 
-  /** The native layers, made when they are first needed, since `to` may change the dtype. */
+  /** The native layers, created on first use, since `to` may change the dtype. */
   #native(dtype: DType): Native {
     const made = this.#natives.get(dtype)
     if (made !== undefined) return made

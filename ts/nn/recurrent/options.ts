@@ -1,4 +1,4 @@
-/** What recurrent modules are made with, and what their calls take in addition to input and states, checked. */
+/** The options of recurrent modules and of their calls, with their checks. */
 
 import { checkBoolean, checkDType, checkPositiveInteger } from '../../check'
 import type { DType } from '../../dtype'
@@ -11,15 +11,15 @@ export type Nonlinearity = 'tanh' | 'relu'
 
 /** Options of every stack of recurrent layers. */
 export interface RNNBaseOptions {
-  /** How many layers are stacked, at most 65536; each reads the outputs of the one before. Default: 1. */
+  /** How many layers are stacked, at most 65536; each reads the output of the one before. Default: 1. */
   numLayers?: number | undefined
   /** Whether there are biases. Default: true. */
   bias?: boolean | undefined
   /** Whether input and output are (B, T, …) instead of (T, B, …). Default: false. */
   batchFirst?: boolean | undefined
-  /** Probability with which, in training, an element of each layer's output but the last's becomes 0. Default: 0. */
+  /** Probability of dropout, in training, on the output of each layer except the last. Default: 0. */
   dropout?: number | undefined
-  /** Whether each layer has a second half that reads the sequence from its end. Default: false. */
+  /** Whether each layer also runs in the reverse direction. Default: false. */
   bidirectional?: boolean | undefined
   /** Default: `'float32'`. */
   dtype?: DType | undefined
@@ -35,7 +35,7 @@ export const baseOptions: readonly string[] = [
   'dtype',
 ]
 
-/** What a stack is made with, its defaults filled in. */
+/** The options of a stack, with defaults. */
 export interface RNNBaseConfig extends RecurrentConfig {
   readonly numLayers: number
   readonly batchFirst: boolean
@@ -71,7 +71,7 @@ export function checkBaseConfig(
   return config
 }
 
-/** Refuses an option that only an LSTM has. */
+/** Refuses `projSize`, which only an LSTM has. */
 export function checkNoProjection(options: unknown): void {
   if (typeof options === 'object' && options !== null && 'projSize' in options) {
     throw new TypeError('proj_size argument is only supported for LSTM, not RNN or GRU')
@@ -92,7 +92,7 @@ export function checkNonlinearity(value: unknown): Nonlinearity {
   throw new RangeError(`Unknown nonlinearity '${String(value)}'. Select from 'tanh' or 'relu'.`)
 }
 
-/** A probability; of all kinds that are none, torch says the same. */
+/** A probability; torch has one message for all other values. */
 export function checkDropout(value: unknown): number {
   if (typeof value === 'number' && value >= 0 && value <= 1) return value
   throw new RangeError(
@@ -103,8 +103,8 @@ export function checkDropout(value: unknown): number {
 /** Options of `forward`; `vjp` takes `lengths`. */
 export interface RNNForwardOptions {
   /**
-   * How long each sequence of the batch is, in any order; what lies beyond in the input is padding and does not
-   * matter. Default: all are as long as the input.
+   * The length of each sequence of the batch, in any order. Input beyond it is padding and has no effect. Default: T
+   * for all.
    */
   lengths?: Lengths | null | undefined
   /**
@@ -125,11 +125,11 @@ export const forwardOptions: readonly string[] = ['lengths', 'checkpointEvery']
 
 /** Options of `forwardAsync`. */
 export interface RNNForwardAsyncOptions extends RNNForwardOptions {
-  /** Gives the call up when it is aborted. */
+  /** Cancels the call when it is aborted. */
   signal?: AbortSignal | null | undefined
 }
 
-/** The options that a module with these has for packed input; a teacher is packed as the input is. */
+/** The options of a call with packed input, for a module with these; a teacher is packed like the input. */
 export type PackedOptions<Options> = Omit<Options, 'lengths' | 'teacher'> & {
   [Name in Extract<keyof Options, 'teacher'>]?: PackedSequence | null | undefined
 }

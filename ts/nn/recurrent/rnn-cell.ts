@@ -20,11 +20,11 @@ const kind = {
 }
 
 /**
- * One step of an Elman network, as `torch.nn.RNNCell`:
+ * One step of an Elman network, as `torch.nn.RNNCell`.
  *
  *     h' = act(W_ih x + b_ih + W_hh h + b_hh)
  *
- * For a loop over time that does something else between the steps; where it does not, `nn.RNN` is much faster.
+ * The cell is for a loop over time with other operations between the steps; without these, `nn.RNN` is much faster.
  *
  * | shape | where |
  * |---|---|
@@ -32,7 +32,7 @@ const kind = {
  * | hx, the result (B, H), or (H) | H = `hiddenSize` |
  * | `weight_ih` (H, I), `weight_hh` (H, H), `bias_ih`, `bias_hh` (H) | |
  *
- * Every parameter is drawn from uniform(-1/√H, 1/√H), with torch's numbers.
+ * Every parameter is drawn from uniform(-1/√H, 1/√H): the same values as in torch for the same seed.
  *
  * @example
  * ```ts
@@ -55,8 +55,8 @@ export class RNNCell extends RNNCellBase {
    * @param options `bias`: whether there are b_ih and b_hh, default true; `nonlinearity`: `'tanh'` (the default) or
    *   `'relu'`; `dtype`: default `'float32'`.
    * @throws RangeError for a size that is not greater than zero or for which there is no memory, or an unknown
-   *   `nonlinearity`; TypeError for a size that is not an integer, a `bias` that is not a boolean, or an option that
-   *   does not exist.
+   *   `nonlinearity`; TypeError for a size that is not an integer, a `bias` that is not a boolean, or an unknown
+   *   option.
    */
   constructor(inputSize: number, hiddenSize: number, options?: RNNCellOptions) {
     const given = checkOptions('RNNCell', options, ['nonlinearity', ...cellOptions])

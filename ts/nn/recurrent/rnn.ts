@@ -41,20 +41,22 @@ const kind = {
  *     h_t = act(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh)
  *
  * where act is tanh or relu, x_t is the input at t (in the first layer) or the output of the layer before, and h_0 is
- * `hx` or zero. With `bidirectional`, each layer has a second half that reads the sequence from its end; its outputs
- * stand behind those of the first half.
+ * `hx` or zero. With `bidirectional`, each layer also runs in the reverse direction, with its own parameters; the
+ * features of its output are those of the forward direction, then those of the reverse one.
  *
  * | shape | where |
  * |---|---|
  * | input (T, B, I), (B, T, I) with `batchFirst`, or (T, I) unbatched | T time steps, B sequences, I = `inputSize` |
  * | hx, hN (L·D, B, H), or (L·D, H) unbatched; never `batchFirst` | L = `numLayers`, D = 2 if bidirectional else 1, H = `hiddenSize`; layer 0 forward, layer 0 reverse, layer 1 forward, … |
- * | output (T, B, D·H), (B, T, D·H) or (T, D·H) | the last layer's h_t: forward half, reverse half |
- * | `weight_ih_l{k}` (H, I), or (H, D·H) for k > 0 | k-th layer; `…_reverse` for its second half |
+ * | output (T, B, D·H), (B, T, D·H) or (T, D·H) | the last layer's h_t: forward, then reverse direction |
+ * | `weight_ih_l{k}` (H, I), or (H, D·H) for k > 0 | k-th layer; `…_reverse` for the reverse direction |
  * | `weight_hh_l{k}` (H, H); `bias_ih_l{k}`, `bias_hh_l{k}` (H) | |
  *
- * Every parameter is drawn from uniform(-1/√H, 1/√H): after `manualSeed(s)` the numbers are those of torch after
- * `torch.manual_seed(s)`. A row of a batch does not depend on the other rows, to the last bit, nor does a result
- * depend on the number of threads; a sequence cut in two, with hN carried over, gives the bits of the whole.
+ * Every parameter is drawn from uniform(-1/√H, 1/√H): after `manualSeed(s)` the values are those of torch after
+ * `torch.manual_seed(s)`.
+ *
+ * Results are reproducible to the last bit. They do not depend on the other sequences of the batch or on the number of
+ * threads, and a sequence cut in two, with hN carried over, gives the same bits as the whole.
  *
  * @example
  * ```ts
@@ -83,13 +85,13 @@ export class RNN extends RNNBase {
    * - `nonlinearity`: `'tanh'` or `'relu'`. Default: `'tanh'`.
    * - `bias`: whether there are b_ih and b_hh. Default: true.
    * - `batchFirst`: whether input and output are (B, T, …). Default: false.
-   * - `dropout`: probability with which, in training, an element of each layer's output but the last's becomes 0; the
-   *   others are scaled by 1/(1-p). Default: 0.
-   * - `bidirectional`: whether each layer has a second half that reads from the end. Default: false.
+   * - `dropout`: probability p of dropout, in training, on the output of each layer except the last; elements that stay
+   *   are scaled by 1/(1-p). Default: 0.
+   * - `bidirectional`: whether each layer also runs in the reverse direction. Default: false.
    * - `dtype`: `'float32'` or `'float64'`. Default: `'float32'`.
    * @throws RangeError for a size that is not greater than zero or for which there is no memory, a `dropout` outside
-   *   [0, 1] or an unknown `nonlinearity`; TypeError for a size that is not an integer, a flag that is not a boolean, or
-   *   an option that does not exist.
+   *   [0, 1] or an unknown `nonlinearity`; TypeError for a size that is not an integer, a flag that is not a boolean,
+   *   or an unknown option.
    */
   constructor(inputSize: number, hiddenSize: number, options?: RNNOptions) {
     checkNoProjection(options)

@@ -10,7 +10,7 @@ import type { Parts } from './module'
 
 /** Options of `stream`. */
 export interface RNNStreamOptions<State = Tensor> {
-  /** B: how many sequences go on side by side. Default: 1. */
+  /** B: the number of sequences. Default: 1. */
   batchSize?: number | undefined
   /** The initial states of each layer, with a batch dimension: for `nn.RNN` h_0, (L, B, H). Default: zeros. */
   hx?: State | null | undefined
@@ -20,18 +20,17 @@ export interface RNNStreamOptions<State = Tensor> {
 let make: <State>(signature: Signature, parts: Parts, batchSize: number) => RNNStream<State>
 
 /**
- * Recurrent layers that go on by one time step at each call, as a module's `stream` makes it.
+ * Recurrent layers that run one time step at a time, created by a module's `stream`.
  *
  * | shape | where |
  * |---|---|
  * | input (B, I) | `input`, which the caller fills with x_t before each step; B = `batchSize`, I = `inputSize` |
  * | output (B, H) | `output`, the last layer's h_t, which each step writes anew; H = `hiddenSize`, or `outputSize` of an `nn.JordanRNN` |
  *
- * Both are plain typed arrays, row-major, and the same ones for the whole life of the stream: neither JavaScript nor
- * Rust allocates anything in a step. The numbers are those of `forward` over the whole sequence in `eval()`, to the
- * last bit; there is no dropout and no tape.
+ * Both are row-major typed arrays, and the same objects for the life of the stream; a step allocates nothing. The
+ * numbers are those of `forward` over the whole sequence in `eval()`, to the last bit; there is no dropout and no tape.
  *
- * The weights are those of the moment at which the stream was made: later changes of the module do not reach it.
+ * The stream has a copy of the weights: later changes of the module have no effect on it.
  *
  * @example
  * ```ts
@@ -53,7 +52,7 @@ export class RNNStream<State = Tensor> {
   readonly #batchSize: number
   readonly #input: Floats
   readonly #output: Floats
-  /** Weights and states as the kernels want them. Nothing else sees this array. */
+  /** Weights and states in the layout of the kernels. Nothing else uses this array. */
   readonly #memory: Floats
   readonly #step: () => void
 
@@ -94,7 +93,7 @@ export class RNNStream<State = Tensor> {
   /**
    * Goes on by one time step: reads `input`, writes `output`.
    *
-   * @throws RangeError if the buffer of `input` or `output` was transferred to somewhere else.
+   * @throws RangeError if the buffer of `input` or `output` was transferred.
    */
   step(): void {
     this.#step()

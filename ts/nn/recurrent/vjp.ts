@@ -1,4 +1,4 @@
-/** Back-propagation through time by hand: the gradients of a call as a function. */
+/** Vector-Jacobian products: the gradients of a call as a function. */
 
 import type { Variable } from '../../autograd/variable'
 import { describe, formatShape, sameShape } from '../../check'
@@ -9,15 +9,15 @@ import type { StateForm, StateGradients } from './states'
 
 /** The gradients that a pullback gives. */
 export interface RNNGradients<State = Tensor> {
-  /** Of the input, in its shape. */
+  /** The gradient of the input, in its shape. */
   input: Tensor
-  /** Of the initial states, in the shape of hN; also if they were left out. */
+  /** The gradient of the initial states, in the shape of hN, also if these were omitted. */
   hx: State
-  /** Of each parameter, by name in the order of the state dict. */
+  /** The gradient of each parameter, by name in the order of the state dict. */
   parameters: Map<string, Tensor>
 }
 
-/** What `vjp` gives. */
+/** The result of `vjp`. */
 export interface RNNVjp<State = Tensor, Gradients = RNNGradients<State>> {
   /** As from `forward`. */
   output: Tensor
@@ -27,13 +27,13 @@ export interface RNNVjp<State = Tensor, Gradients = RNNGradients<State>> {
    * The gradients of a loss from those of `output` and `hN`; either, but not both, may be null. Can be called any
    * number of times.
    *
-   * @throws RangeError or TypeError if a gradient does not fit; Error if a parameter, the input or a state was changed in
-   *   place since the call of `vjp`.
+   * @throws RangeError or TypeError if a gradient does not fit; Error if a parameter, the input or a state was changed
+   *   in place since the call of `vjp`.
    */
   pullback(gradOutput: Tensor | null, gradHN: StateGradients<State> | null): Gradients
 }
 
-/** Runs a call without the tape. */
+/** Runs a call without the tape, and returns its pullback. */
 export function vjp<State, Gradients>(
   call: RecurrentCall,
   specs: Parts['specs'],

@@ -1,4 +1,4 @@
-/** Keeping gradients from exploding. */
+/** Gradient clipping. */
 
 import type { Variable } from '../../autograd/variable'
 import { checkNumber, checkOptions, describe } from '../../check'
@@ -12,17 +12,19 @@ export interface ClipGradNormOptions {
 }
 
 /**
- * Scales the gradients of all parameters, in place, so that their norm, taken over all of them together, is at most
- * `maxNorm`: grad · min(1, maxNorm / (norm + 1e-6)).
+ * Scales all gradients in place so that their total norm is at most `maxNorm`, as `torch.nn.utils.clip_grad_norm_`.
  *
- * Parameters without a gradient do not count.
+ * Each gradient becomes grad · min(1, maxNorm / (norm + 1e-6)), where the norm is taken over the elements of all
+ * gradients together.
+ *
+ * Parameters without a gradient are skipped.
  *
  * @param parameters the parameters, or a single one.
- * @param maxNorm the largest norm that is left as it is.
+ * @param maxNorm the largest norm that is not reduced.
  * @param options `normType`: the p of the p-norm, or `Infinity`. Default: 2.
- * @returns the norm before, 0 if there are no gradients.
- * @throws TypeError if something is not a tensor or a number; RangeError if `maxNorm` is negative or NaN, or
- *   `normType` is not greater than zero.
+ * @returns the norm before clipping; 0 if there are no gradients.
+ * @throws TypeError if something is not a tensor or a number; RangeError if `maxNorm` is negative or NaN, or `normType`
+ *   is not greater than zero.
  *
  * @example
  * ```ts
@@ -56,12 +58,12 @@ export function clipGradNorm_(
 }
 
 /**
- * Limits every element of the gradients of all parameters, in place, to the range from `-clipValue` to `clipValue`.
+ * Clamps all gradients in place to [-`clipValue`, `clipValue`], as `torch.nn.utils.clip_grad_value_`.
  *
- * Parameters without a gradient do not count; NaN stays NaN.
+ * Parameters without a gradient are skipped; NaN stays NaN.
  *
  * @param parameters the parameters, or a single one.
- * @param clipValue the largest size of an element.
+ * @param clipValue the largest absolute value of an element.
  * @throws TypeError if something is not a tensor or a number; RangeError if `clipValue` is negative or NaN.
  *
  * @example
@@ -98,7 +100,7 @@ function totalNorm(grads: readonly Variable[], p: number): number {
   return norms.length < 2 ? (norms[0] ?? 0) : native.gradNorm([Float64Array.from(norms)], p)
 }
 
-/** The gradients that there are, each once. */
+/** The gradients of the parameters, each once. */
 function gradientsOf(parameters: unknown): Variable[] {
   const list = parameters instanceof Tensor ? [parameters] : parameters
   if (typeof list !== 'object' || list === null || !(Symbol.iterator in list)) {

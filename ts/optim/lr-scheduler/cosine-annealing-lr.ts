@@ -1,4 +1,4 @@
-/** Learning rates that fall along a cosine. */
+/** A cosine learning rate schedule. */
 
 import { checkPositiveInteger } from '../../check'
 import { nonNegative } from '../rule'
@@ -9,13 +9,13 @@ import type { AnyOptimizer } from './scheduler'
 export interface CosineAnnealingLROptions {
   /** The smallest learning rate. Default: 0. */
   etaMin?: number | undefined
-  /** The epoch after which a schedule goes on. Default: -1, a new one. */
+  /** The epoch after which the schedule continues. Default: -1, a new schedule. */
   lastEpoch?: number | undefined
 }
 
-/** What {@link CosineAnnealingLR} was made with. */
+/** The settings of a {@link CosineAnnealingLR}. */
 export interface CosineAnnealingLRSettings {
-  /** After how many epochs the learning rates are at `etaMin`. */
+  /** The number of epochs after which the learning rates are `etaMin`. */
   tMax: number
   /** The smallest learning rate. */
   etaMin: number
@@ -26,7 +26,7 @@ const rule: EpochRule<CosineAnnealingLRSettings> = {
   checks: { tMax: checkPositiveInteger, etaMin: nonNegative },
   next({ lr, baseLr, epoch, initial }, { tMax, etaMin }) {
     if (initial) return lr
-    // From the bottom of the cosine, where the quotient below would be 0 / 0.
+    // At the minimum of the cosine, where the quotient below would be 0 / 0.
     if ((epoch - 1 - tMax) % (2 * tMax) === 0) {
       return lr + ((baseLr - etaMin) * (1 - Math.cos(Math.PI / tMax))) / 2
     }
@@ -37,14 +37,14 @@ const rule: EpochRule<CosineAnnealingLRSettings> = {
 }
 
 /**
- * Lets the learning rates fall along a cosine, as `torch.optim.lr_scheduler.CosineAnnealingLR`:
+ * Anneals the learning rates along a cosine, as `torch.optim.lr_scheduler.CosineAnnealingLR`.
  *
  *     lr(t) = etaMin + (lr(0) - etaMin) · (1 + cos(π t / tMax)) / 2
  *
- * after t epochs, computed from the learning rate of the epoch before; beyond `tMax` it rises again.
+ * after t epochs, computed from the learning rate of the epoch before. Beyond `tMax` it rises again.
  *
- * A schedule sets the learning rates of its optimizer when it is made: make it before a state is loaded into the
- * optimizer. `optimizer.step()` comes before {@link step}, once an epoch.
+ * The constructor sets the learning rates of the optimizer, so create a schedule before you load a state into the
+ * optimizer. Call {@link step} once an epoch, after `optimizer.step()`.
  *
  * @example
  * ```ts
@@ -65,12 +65,11 @@ const rule: EpochRule<CosineAnnealingLRSettings> = {
  */
 export class CosineAnnealingLR extends EpochScheduler<CosineAnnealingLRSettings> {
   /**
-   * @param optimizer whose learning rates are changed.
-   * @param tMax after how many epochs they are at `etaMin`.
-   * @param options `etaMin`: the smallest learning rate, default 0; `lastEpoch`: the epoch after which a schedule goes
-   *   on, which needs `initialLr` in the optimizer's groups, default -1: a new one.
-   * @throws RangeError for a value out of range; TypeError for something of the wrong kind, or an option that does not
-   *   exist.
+   * @param optimizer the optimizer whose learning rates are changed.
+   * @param tMax the number of epochs after which they are `etaMin`.
+   * @param options `etaMin`: the smallest learning rate, default 0; `lastEpoch`: the epoch after which the schedule
+   *   continues, which needs `initialLr` in the optimizer's groups, default -1: a new schedule.
+   * @throws RangeError for a value out of range; TypeError for an argument of the wrong type, or an unknown option.
    */
   constructor(optimizer: AnyOptimizer, tMax: number, options?: CosineAnnealingLROptions) {
     super(rule, optimizer, { tMax, etaMin: 0 }, options, ['etaMin'])

@@ -1,4 +1,4 @@
-/** What the schedules share that go by the number of the epoch alone. */
+/** The base of the schedules that depend on the number of the epoch alone. */
 
 import { checkInteger, checkOptions } from '../../check'
 import { hasStepped } from '../optimizer'
@@ -12,28 +12,28 @@ import {
   type StateChecks,
 } from './scheduler'
 
-/** What a schedule that goes by the epoch remembers in addition to its options. */
+/** The state of a schedule by epochs, in addition to its settings. */
 export interface EpochState {
   /** The learning rates from which the schedule started. */
   baseLrs: number[]
-  /** How many epochs have ended. */
+  /** The number of epochs that have ended. */
   lastEpoch: number
-  /** How many learning rates the schedule has set, the first included. */
+  /** The number of times that the schedule has set the learning rates, the first included. */
   stepCount: number
-  /** The learning rates as the last step left them. */
+  /** The learning rates after the last step. */
   lastLr: number[]
 }
 
-/** Where a group's learning rate stands. */
+/** The arguments of a rule: a group's learning rates and the epoch. */
 export interface Standing {
   readonly lr: number
   readonly baseLr: number
   readonly epoch: number
-  /** Whether the schedule is just being made. */
+  /** Whether this is the call of the constructor. */
   readonly initial: boolean
 }
 
-/** What one of these schedules differs from another in. */
+/** What differs between these schedules. */
 export interface EpochRule<Options extends object> {
   /** The class's name. */
   readonly name: string
@@ -43,7 +43,7 @@ export interface EpochRule<Options extends object> {
   next(standing: Standing, options: Options): number
 }
 
-/** A schedule that goes by the number of the epoch. */
+/** A schedule that depends on the number of the epoch alone. */
 export class EpochScheduler<Options extends object> extends LRScheduler<Options & EpochState> {
   readonly #rule: EpochRule<Options>
 
@@ -86,7 +86,7 @@ export class EpochScheduler<Options extends object> extends LRScheduler<Options 
     })
   }
 
-  /** How many epochs have ended: 0 for a new schedule. */
+  /** The number of epochs that have ended: 0 for a new schedule. */
   get lastEpoch(): number {
     return this.state.lastEpoch
   }
@@ -97,9 +97,9 @@ export class EpochScheduler<Options extends object> extends LRScheduler<Options 
   }
 
   /**
-   * Sets the learning rates of the next epoch; to be called at the end of each epoch, after the optimizer's steps.
+   * Sets the learning rates of the next epoch. Call it at the end of each epoch, after the optimizer's steps.
    *
-   * @throws RangeError or TypeError if a group's learning rate is none. Nothing has changed then.
+   * @throws RangeError or TypeError if a group's learning rate is invalid. Nothing changes on an error.
    */
   step(): void {
     if (this.state.stepCount === 1 && !hasStepped(this.optimizer)) {

@@ -1,4 +1,8 @@
-/** Schedules: they change the learning rates of an optimizer over the epochs. */
+/**
+ * Learning rate schedules, which change the learning rates of an optimizer over the epochs.
+ *
+ * @module
+ */
 
 export {
   CosineAnnealingLR,

@@ -1,4 +1,4 @@
-/** Learning rates that fall when nothing gets better. */
+/** A schedule that reduces the learning rates when a metric stops improving. */
 
 import { checkChoice, checkOptions, describe } from '../../check'
 import { Tensor } from '../../tensor/tensor'
@@ -17,49 +17,49 @@ import {
 export interface ReduceLROnPlateauOptions {
   /** Whether a smaller or a larger metric is better. Default: `'min'`. */
   mode?: 'min' | 'max' | undefined
-  /** The factor by which the learning rates fall. Default: 0.1. */
+  /** The factor of a reduction. Default: 0.1. */
   factor?: number | undefined
-  /** How many epochs without progress are put up with. Default: 10. */
+  /** The number of epochs without improvement that are allowed. Default: 10. */
   patience?: number | undefined
-  /** How much better than the best a metric has to be to count as progress. Default: 0.0001. */
+  /** How much better than the best a metric must be to count as an improvement. Default: 0.0001. */
   threshold?: number | undefined
-  /** Whether the threshold is a share of the best metric, or a difference from it. Default: `'rel'`. */
+  /** Whether the threshold is relative to the best metric or absolute. Default: `'rel'`. */
   thresholdMode?: 'rel' | 'abs' | undefined
-  /** How many epochs after a fall do not count. Default: 0. */
+  /** The number of epochs after a reduction that are ignored. Default: 0. */
   cooldown?: number | undefined
   /** The smallest learning rate, of all groups or of each. Default: 0. */
   minLr?: number | readonly number[] | undefined
-  /** A fall that is not larger than this is left out. Default: 1e-8. */
+  /** A reduction by at most this is skipped. Default: 1e-8. */
   eps?: number | undefined
 }
 
-/** What {@link ReduceLROnPlateau} remembers. */
+/** The state of a {@link ReduceLROnPlateau}. */
 export interface PlateauState {
   /** Whether a smaller or a larger metric is better. */
   mode: 'min' | 'max'
-  /** The factor by which the learning rates fall. */
+  /** The factor of a reduction. */
   factor: number
-  /** How many epochs without progress are put up with. */
+  /** The number of epochs without improvement that are allowed. */
   patience: number
-  /** How much better than the best a metric has to be to count as progress. */
+  /** How much better than the best a metric must be to count as an improvement. */
   threshold: number
-  /** Whether the threshold is a share of the best metric, or a difference from it. */
+  /** Whether the threshold is relative to the best metric or absolute. */
   thresholdMode: 'rel' | 'abs'
-  /** How many epochs after a fall do not count. */
+  /** The number of epochs after a reduction that are ignored. */
   cooldown: number
   /** The smallest learning rate of each group. */
   minLrs: number[]
-  /** A fall that is not larger than this is left out. */
+  /** A reduction by at most this is skipped. */
   eps: number
-  /** How many epochs have ended. */
+  /** The number of epochs that have ended. */
   lastEpoch: number
   /** The best metric so far; infinite before the first. */
   best: number
-  /** How many epochs do not count yet. */
+  /** The number of epochs that are still ignored. */
   cooldownCounter: number
-  /** How many epochs there was no progress. */
+  /** The number of epochs without improvement so far. */
   numBadEpochs: number
-  /** The learning rates as the last step left them. */
+  /** The learning rates after the last step. */
   lastLr: number[]
 }
 
@@ -98,11 +98,12 @@ function stateChecks(optimizer: AnyOptimizer): StateChecks<PlateauState> {
 }
 
 /**
- * Multiplies the learning rates by `factor` when a metric has not got better for more than `patience` epochs, as
- * `torch.optim.lr_scheduler.ReduceLROnPlateau`.
+ * Reduces the learning rates when a metric stops improving, as `torch.optim.lr_scheduler.ReduceLROnPlateau`.
  *
- * A metric is better than the best so far if it is below best · (1 - threshold) or, in the absolute mode, below
- * best - threshold; where larger ones are better, above best · (1 + threshold) or best + threshold.
+ * They are multiplied by `factor` when the metric has not improved for more than `patience` epochs.
+ *
+ * A metric improves on the best so far if it is below best · (1 - threshold) or, with an absolute threshold, below best
+ * - threshold. With `mode: 'max'`, it must be above best · (1 + threshold) or best + threshold.
  *
  * @example
  * ```ts
@@ -121,18 +122,18 @@ function stateChecks(optimizer: AnyOptimizer): StateChecks<PlateauState> {
  */
 export class ReduceLROnPlateau extends LRScheduler<PlateauState> {
   /**
-   * @param optimizer whose learning rates are changed.
+   * @param optimizer the optimizer whose learning rates are changed.
    * @param options
    * - `mode`: whether a smaller (`'min'`) or a larger (`'max'`) metric is better. Default: `'min'`.
-   * - `factor`: the factor by which the learning rates fall. Default: 0.1.
-   * - `patience`: how many epochs without progress are put up with. Default: 10.
-   * - `threshold`: how much better than the best a metric has to be. Default: 0.0001.
-   * - `thresholdMode`: whether that is a share of the best (`'rel'`) or a difference (`'abs'`). Default: `'rel'`.
-   * - `cooldown`: how many epochs after a fall do not count. Default: 0.
+   * - `factor`: the factor of a reduction. Default: 0.1.
+   * - `patience`: the number of epochs without improvement that are allowed. Default: 10.
+   * - `threshold`: how much better than the best a metric must be to count as an improvement. Default: 0.0001.
+   * - `thresholdMode`: whether the threshold is relative to the best metric (`'rel'`) or absolute (`'abs'`). Default:
+   *   `'rel'`.
+   * - `cooldown`: the number of epochs after a reduction that are ignored. Default: 0.
    * - `minLr`: the smallest learning rate, of all groups or of each. Default: 0.
-   * - `eps`: a fall that is not larger is left out. Default: 1e-8.
-   * @throws RangeError for a value out of range; TypeError for something of the wrong kind, or an option that does not
-   *   exist.
+   * - `eps`: a reduction by at most this is skipped. Default: 1e-8.
+   * @throws RangeError for a value out of range; TypeError for an argument of the wrong type, or an unknown option.
    */
   constructor(optimizer: AnyOptimizer, options?: ReduceLROnPlateauOptions) {
     const given = checkOptions('ReduceLROnPlateau', options, optionNames)
@@ -163,15 +164,15 @@ export class ReduceLROnPlateau extends LRScheduler<PlateauState> {
     )
   }
 
-  /** How many epochs have ended: 0 for a new schedule. */
+  /** The number of epochs that have ended: 0 for a new schedule. */
   get lastEpoch(): number {
     return this.state.lastEpoch
   }
 
   /**
-   * Notes the metric of an epoch that has ended, and lets the learning rates fall if it is time.
+   * Takes the metric of an epoch at its end, and reduces the learning rates if it has stopped improving.
    *
-   * @param metrics a number, or a tensor of one element; NaN is no progress.
+   * @param metrics a number, or a tensor of one element; NaN is not an improvement.
    * @throws TypeError if it is neither; RangeError for a tensor of another size.
    */
   step(metrics: number | Tensor): void {

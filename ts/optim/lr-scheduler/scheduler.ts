@@ -1,35 +1,35 @@
-/** What all schedules share: the optimizer, and a state of plain values that can be saved and loaded. */
+/** The base class of all schedules: the optimizer, and a state that can be saved and loaded. */
 
 import { checkInteger, describe } from '../../check'
 import { Optimizer } from '../optimizer'
 import { nonNegative } from '../rule'
 
-/** Any optimizer: all of them have a learning rate. */
+/** Any optimizer with a learning rate. */
 export type AnyOptimizer = Optimizer<{
   /** The learning rate. */
   lr: number
 }>
 
-/** How each value of a state is checked when it is loaded. */
+/** The check of each value of a state that is loaded. */
 export type StateChecks<State> = {
   readonly [Name in keyof State]: (name: string, value: unknown) => State[Name]
 }
 
-// The class hands these out, so that the rest of the package reaches what is private to it.
+// Assigned by the class: access to its private fields for this package.
 let plan: (scheduler: LRScheduler<object>, dict: unknown) => () => void
 let name: (scheduler: LRScheduler<object>) => string
 
-/** Checks a load of a schedule's state; the result carries it out and cannot fail. */
+/** Checks a load of a schedule's state. The function that it returns loads it and cannot fail. */
 export function planLoadScheduler(scheduler: LRScheduler<object>, dict: unknown): () => void {
   return plan(scheduler, dict)
 }
 
-/** The class's name, as files keep it. */
+/** The class's name, as stored in files. */
 export function schedulerName(scheduler: LRScheduler<object>): string {
   return name(scheduler)
 }
 
-/** Changes the learning rates of an optimizer's groups. */
+/** The base class of all schedules, which change the learning rates of an optimizer's groups. */
 export abstract class LRScheduler<State extends object> {
   /** The optimizer whose learning rates are changed. */
   readonly optimizer: AnyOptimizer
@@ -51,22 +51,22 @@ export abstract class LRScheduler<State extends object> {
     this.state = state
   }
 
-  /** The learning rates of the groups as the last step left them. */
+  /** The learning rates of the groups after the last step. */
   getLastLr(): number[] {
     return [...this.state.lastLr]
   }
 
-  /** Everything that the schedule goes on from, as plain values. */
+  /** The state of the schedule, as plain values. */
   stateDict(): State {
     return structuredClone(this.state)
   }
 
   /**
-   * Takes over what {@link stateDict} of such a schedule gave. The learning rates themselves are the optimizer's, and
-   * are loaded with it.
+   * Loads a state from {@link stateDict} of a schedule of the same class. The learning rates themselves belong to the
+   * optimizer, and are loaded with it.
    *
-   * @throws RangeError if the number of groups differs, or a value is out of range; TypeError for something of the
-   *   wrong kind. Nothing has changed then.
+   * @throws RangeError if the number of groups differs, or a value is out of range; TypeError for a value of the wrong
+   *   type. Nothing changes on an error.
    */
   loadStateDict(dict: State): void {
     this.#planLoad(dict)()
@@ -98,7 +98,7 @@ export function checkOptimizer(value: unknown): AnyOptimizer {
   throw new TypeError(`${describe(value)} is not an Optimizer`)
 }
 
-/** A number of something. */
+/** Checks a count: a non-negative integer. */
 export function checkCount(name: string, value: unknown): number {
   const count = checkInteger(name, value)
   if (count < 0) throw new RangeError(`${name} must not be negative, got: ${count}`)

@@ -1,4 +1,4 @@
-/** Learning rates that fall in steps. */
+/** A stepwise learning rate schedule. */
 
 import { checkPositiveInteger } from '../../check'
 import { nonNegative } from '../rule'
@@ -7,17 +7,17 @@ import type { AnyOptimizer } from './scheduler'
 
 /** Options of {@link StepLR}. */
 export interface StepLROptions {
-  /** The factor by which the learning rates fall. Default: 0.1. */
+  /** The factor of a reduction. Default: 0.1. */
   gamma?: number | undefined
-  /** The epoch after which a schedule goes on. Default: -1, a new one. */
+  /** The epoch after which the schedule continues. Default: -1, a new schedule. */
   lastEpoch?: number | undefined
 }
 
-/** What {@link StepLR} was made with. */
+/** The settings of a {@link StepLR}. */
 export interface StepLRSettings {
-  /** After how many epochs the learning rates fall. */
+  /** The number of epochs between reductions. */
   stepSize: number
-  /** The factor by which they fall. */
+  /** The factor of a reduction. */
   gamma: number
 }
 
@@ -31,8 +31,8 @@ const rule: EpochRule<StepLRSettings> = {
 /**
  * Multiplies the learning rates by `gamma` every `stepSize` epochs, as `torch.optim.lr_scheduler.StepLR`.
  *
- * A schedule sets the learning rates of its optimizer when it is made: make it before a state is loaded into the
- * optimizer. `optimizer.step()` comes before {@link step}, once an epoch.
+ * The constructor sets the learning rates of the optimizer, so create a schedule before you load a state into the
+ * optimizer. Call {@link step} once an epoch, after `optimizer.step()`.
  *
  * @example
  * ```ts
@@ -53,12 +53,11 @@ const rule: EpochRule<StepLRSettings> = {
  */
 export class StepLR extends EpochScheduler<StepLRSettings> {
   /**
-   * @param optimizer whose learning rates are changed.
-   * @param stepSize after how many epochs they fall.
-   * @param options `gamma`: the factor, default 0.1; `lastEpoch`: the epoch after which a schedule goes on, which
-   *   needs `initialLr` in the optimizer's groups, default -1: a new one.
-   * @throws RangeError for a value out of range; TypeError for something of the wrong kind, or an option that does not
-   *   exist.
+   * @param optimizer the optimizer whose learning rates are changed.
+   * @param stepSize the number of epochs between reductions.
+   * @param options `gamma`: the factor, default 0.1; `lastEpoch`: the epoch after which the schedule continues, which
+   *   needs `initialLr` in the optimizer's groups, default -1: a new schedule.
+   * @throws RangeError for a value out of range; TypeError for an argument of the wrong type, or an unknown option.
    */
   constructor(optimizer: AnyOptimizer, stepSize: number, options?: StepLROptions) {
     super(rule, optimizer, { stepSize, gamma: 0.1 }, options, ['gamma'])

@@ -1,4 +1,4 @@
-/** What the contract has to know of a recurrent module, and how it calls one. */
+/** The description of a recurrent module for the contract, and the calls of it. */
 
 import { type nn, type Tensor, tensor, zeros } from '@elman/rnn'
 import fc from 'fast-check'

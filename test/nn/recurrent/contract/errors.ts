@@ -1,4 +1,4 @@
-/** What every recurrent module refuses, in torch's words; afterwards nothing has changed. */
+/** The errors of every recurrent module, with torch's messages; nothing changes on an error. */
 
 import { getRngState, setRngState, type Tensor, tensor, zeros } from '@elman/rnn'
 import { describe, expect, it } from 'vitest'

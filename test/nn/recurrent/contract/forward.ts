@@ -1,4 +1,4 @@
-/** What every recurrent module is, and what its forward call gives. */
+/** The properties of every recurrent module, and the results of `forward`. */
 
 import { cat, getNumThreads, manualSeed, nn, noGrad, setNumThreads } from '@elman/rnn'
 import fc from 'fast-check'

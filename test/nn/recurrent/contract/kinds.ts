@@ -1,4 +1,4 @@
-/** The recurrent modules, as the contract sees them. */
+/** The descriptions of the recurrent modules for the contract. */
 
 import { nn, type Tensor } from '@elman/rnn'
 import type { Description } from './description'

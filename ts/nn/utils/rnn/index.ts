@@ -1,4 +1,8 @@
-/** Sequences of different lengths. */
+/**
+ * Sequences of different lengths: packing and padding.
+ *
+ * @module
+ */
 
 export {
   type PackPaddedSequenceOptions,

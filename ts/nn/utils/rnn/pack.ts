@@ -1,4 +1,4 @@
-/** Into a {@link PackedSequence}. */
+/** Packing, into a {@link PackedSequence}. */
 
 import { checkBoolean, checkOptions } from '../../../check'
 import { pack } from '../../../ops/sequences'
@@ -12,27 +12,27 @@ import { padSequence } from './pad'
 export interface PackPaddedSequenceOptions {
   /** Whether the input is (B, T, …) instead of (T, B, …). Default: false. */
   batchFirst?: boolean | undefined
-  /** Whether the lengths must not increase; otherwise the sequences are sorted. Default: true. */
+  /** Whether the lengths must be in decreasing order; if not, the sequences are sorted. Default: true. */
   enforceSorted?: boolean | undefined
 }
 
 /** Options of {@link packSequence}. */
 export interface PackSequenceOptions {
-  /** Whether the lengths must not increase; otherwise the sequences are sorted. Default: true. */
+  /** Whether the lengths must be in decreasing order; if not, the sequences are sorted. Default: true. */
   enforceSorted?: boolean | undefined
 }
 
 /**
- * Packs a padded batch of sequences of different lengths: what lies in the padding is left out.
+ * Packs a padded batch of sequences of different lengths, without the padding.
  *
  * @param input (T, B, …), or (B, T, …) with `batchFirst`.
- * @param lengths how long each sequence is.
- * @param options `batchFirst`: default false; `enforceSorted`: whether the lengths must not increase, default true. If
- *   not, the sequences are sorted by falling length, equal ones in the given order, and `sortedIndices` and
- *   `unsortedIndices` say how.
- * @returns the packed sequences, with `data` (N, …), N the sum of the lengths.
- * @throws RangeError if there is not one length for each sequence, one is below 1 or above T, they increase although
- *   `enforceSorted`, or the input is empty or has fewer than 2 dimensions; TypeError if something is of another kind.
+ * @param lengths the length of each sequence.
+ * @param options `batchFirst`: default false; `enforceSorted`: whether the lengths must be in decreasing order (equal
+ *   ones are allowed), default true. If not, a stable sort by decreasing length is applied, and `sortedIndices` and
+ *   `unsortedIndices` hold the permutation and its inverse.
+ * @returns the packed sequences, with `data` (N, …); N is the sum of the lengths.
+ * @throws RangeError if the number of lengths is not B, one is below 1 or above T, they increase despite
+ *   `enforceSorted`, or the input is empty or has fewer than 2 dimensions; TypeError for an argument of the wrong type.
  *
  * @example
  * ```ts
@@ -76,9 +76,9 @@ export function packPaddedSequence(
 /**
  * Packs a list of sequences: {@link padSequence}, then {@link packPaddedSequence}.
  *
- * @param sequences (T_b, …) each, with the same sizes behind T_b.
- * @param options `enforceSorted`: whether the lengths must not increase. Default: true.
- * @throws as those two.
+ * @param sequences (T_b, …) each, with equal sizes after T_b.
+ * @param options `enforceSorted`: whether the lengths must be in decreasing order. Default: true.
+ * @throws as these two.
  *
  * @example
  * ```ts
@@ -104,13 +104,13 @@ export function packSequence(
   return packPaddedSequence(padded, lengths, { enforceSorted: sorted })
 }
 
-/** The sequences by falling length; equal ones keep their order. */
+/** The permutation that sorts by decreasing length; equal lengths keep their order. */
 function sortedByLength(lengths: Int32Array): Int32Array {
   const order = Array.from(lengths, (_, b) => b)
   return Int32Array.from(order.sort((a, b) => (lengths[b] ?? 0) - (lengths[a] ?? 0)))
 }
 
-/** How many of the sequences, whose lengths do not increase, are longer than each step. */
+/** For each step, how many sequences are longer. The lengths are in decreasing order. */
 function batchSizesOf(lengths: Int32Array): Int32Array {
   const sizes = new Int32Array(lengths[0] ?? 0)
   let running = lengths.length

@@ -1,22 +1,22 @@
-/** Which row of packed sequences belongs to which sequence at which step. */
+/** The layout of packed sequences: which row belongs to which sequence and step. */
 
 import { type NativeSequences, native } from '../../../native'
 
-/** Checked numbers, in copies that are not written. */
+/** Batch sizes and indices of packed sequences: checked, and in copies that nothing writes to. */
 export class PackedForm {
-  /** How many rows each step has. */
+  /** The number of rows of each step. */
   readonly batchSizes: Int32Array
-  /** The caller's number of each sequence; null if they are in the caller's order. */
+  /** The caller's index of each packed sequence; null if the orders are the same. */
   readonly sortedIndices: Int32Array | null
-  /** The place of each of the caller's sequences. */
+  /** The index in the pack of each of the caller's sequences; null if the orders are the same. */
   readonly unsortedIndices: Int32Array | null
-  /** N: all rows. */
+  /** N: the number of all rows. */
   readonly rows: number
   #sequences: NativeSequences | null = null
 
   /**
-   * @throws RangeError if the batch sizes increase or hold a number below 1, or the indices are no permutation and its
-   *   inverse.
+   * @throws RangeError if the batch sizes increase or hold a number below 1, or the indices are not a permutation and
+   *   its inverse.
    */
   constructor(
     batchSizes: Int32Array,
@@ -32,7 +32,7 @@ export class PackedForm {
     this.unsortedIndices = unsortedIndices?.slice() ?? null
   }
 
-  /** Whether these are its numbers. */
+  /** Whether it was made from these numbers. */
   holds(
     batchSizes: Int32Array,
     sortedIndices: Int32Array | null,
@@ -45,7 +45,7 @@ export class PackedForm {
     )
   }
 
-  /** The same for the addon, made when it is first asked for. */
+  /** The same for the addon, created on first use. */
   get sequences(): NativeSequences {
     this.#sequences ??= native.Sequences.packed(this.batchSizes, this.sortedIndices)
     return this.#sequences
@@ -61,7 +61,7 @@ function same(a: Int32Array | null, b: Int32Array | null): boolean {
   return true
 }
 
-/** @returns the sum */
+/** Checks the batch sizes and returns their sum. */
 function checkBatchSizes(sizes: Int32Array): number {
   if (sizes.length === 0) throw new RangeError('batch_sizes must hold at least one step')
   let total = 0
@@ -99,9 +99,9 @@ function checkInverse(sorted: Int32Array, unsorted: Int32Array, batch: number): 
 }
 
 /**
- * The permutation that undoes another one.
+ * The inverse of a permutation.
  *
- * @throws RangeError if it is no permutation.
+ * @throws RangeError if it is not a permutation.
  */
 export function inverse(name: string, permutation: Int32Array | null): Int32Array | null {
   if (permutation === null) return null
@@ -113,7 +113,7 @@ export function inverse(name: string, permutation: Int32Array | null): Int32Arra
   return inverted
 }
 
-/** Refuses what does not hold each of 0..B once. */
+/** Refuses indices that do not hold each of 0..B once. */
 function checkPermutation(name: string, indices: Int32Array): void {
   const seen = new Uint8Array(indices.length)
   for (const index of indices) {

@@ -8,35 +8,37 @@ import { checkTensor, type Tensor } from '../../../tensor/tensor'
 import { integerList, type Lengths } from '../../lengths'
 import { inverse, PackedForm } from './packed-form'
 
-/** What a packed sequence is underneath, checked. */
+/** The parts of a packed sequence, checked. */
 export interface Packed {
   readonly data: Variable
   readonly form: PackedForm
 }
 
 /**
- * The forms of batch sizes: sequences that are made from each other, by `nn.RNN` for one, share them. A form is good for
- * as long as the caller has not written other numbers into the tensors.
+ * A cache of forms by batch sizes: sequences derived from each other, such as input and output of `nn.RNN`, share one.
+ * A form is valid until a program writes other numbers into the tensors.
  */
 const forms = new WeakMap<IntTensor, PackedForm>()
 
-// The class hands this out, so that the rest of the package reaches what is private to it.
+// Assigned by the class: access to its private fields for this package.
 let unpack: (owner: string, value: unknown) => Packed
 let isPacked: (value: unknown) => value is PackedSequence
 
 /**
- * Sequences of different lengths, packed: the rows of all first steps, then those of all second steps, and so on. The
- * longest sequence comes first, so the ones that are still running at a step are the first rows of it.
+ * Sequences of different lengths without padding, as `torch.nn.utils.rnn.PackedSequence`.
  *
- * Made by {@link packPaddedSequence} and {@link packSequence}, taken and given by `nn.RNN`, and turned back by
- * {@link padPackedSequence}. The tape goes through `data`.
+ * The rows of all first steps come first, then those of all second steps, and so on. The sequences are sorted by
+ * decreasing length, so step t holds the first `batchSizes[t]` sequences.
+ *
+ * {@link packPaddedSequence} and {@link packSequence} create packed sequences, recurrent modules take and return them,
+ * and {@link padPackedSequence} is the inverse. Gradients flow through `data`.
  *
  * | shape | where |
  * |---|---|
  * | `data` (N, …) | N = the sum of all lengths |
- * | `batchSizes` (T) | how many sequences are longer than t; T = the largest length |
- * | `sortedIndices` (B) | the caller's number of each sequence of the pack, or null if they are the same |
- * | `unsortedIndices` (B) | the place in the pack of each of the caller's sequences |
+ * | `batchSizes` (T) | for each step t, how many sequences are longer than t; T = the largest length |
+ * | `sortedIndices` (B) | the caller's index of each packed sequence; null if the orders are the same |
+ * | `unsortedIndices` (B) | the index in the pack of each of the caller's sequences; null if the orders are the same |
  *
  * @example
  * ```ts
@@ -58,11 +60,11 @@ export class PackedSequence {
 
   /**
    * @param data (N, …).
-   * @param batchSizes (T) how many rows each step has.
-   * @param sortedIndices (B) the caller's number of each sequence. Default: null, they are in the caller's order.
-   * @param unsortedIndices (B) the inverse of `sortedIndices`. Default: made from it.
+   * @param batchSizes (T) the number of rows of each step.
+   * @param sortedIndices (B) the caller's index of each packed sequence. Default: null, the orders are the same.
+   * @param unsortedIndices (B) the inverse of `sortedIndices`. Default: computed from it.
    * @throws RangeError if the batch sizes increase, hold a number below 1 or do not add up to N, or if the indices are
-   *   no permutation and its inverse; TypeError if something is of another kind.
+   *   not a permutation and its inverse; TypeError for an argument of the wrong type.
    */
   constructor(
     data: Tensor,
@@ -115,22 +117,22 @@ export class PackedSequence {
     return this.#data
   }
 
-  /** How many rows each step has. */
+  /** The number of rows of each step. */
   get batchSizes(): IntTensor {
     return this.#batchSizes
   }
 
-  /** The caller's number of each sequence; null if they are in the caller's order. */
+  /** The caller's index of each packed sequence; null if the orders are the same. */
   get sortedIndices(): IntTensor | null {
     return this.#sortedIndices
   }
 
-  /** Where each of the caller's sequences is; null if they are in the caller's order. */
+  /** The index in the pack of each of the caller's sequences; null if the orders are the same. */
   get unsortedIndices(): IntTensor | null {
     return this.#unsortedIndices
   }
 
-  /** As torch prints it. */
+  /** The sequences as torch prints them. */
   toString(): string {
     const parts: [string, Tensor | IntTensor | null][] = [
       ['data', this.#data],
@@ -149,14 +151,14 @@ export function isPackedSequence(value: unknown): value is PackedSequence {
 }
 
 /**
- * What an argument that has to be a packed sequence is underneath. Its numbers are checked at each use, since a caller
- * may have written into them.
+ * The parts of an argument that must be a packed sequence. Its numbers are checked at each use, since a program may
+ * have written to them.
  */
 export function checkPackedSequence(owner: string, value: unknown): Packed {
   return unpack(owner, value)
 }
 
-/** New sequences of this form. */
+/** Packed sequences of this form. */
 export function withForm(form: PackedForm, data: Tensor): PackedSequence {
   const batchSizes = copied(form.batchSizes)
   forms.set(batchSizes, form)
@@ -174,7 +176,7 @@ export function withData(sequence: PackedSequence, data: Tensor): PackedSequence
   return new PackedSequence(data, batchSizes, sortedIndices, unsortedIndices)
 }
 
-/** Refuses rows of another number than the form says. */
+/** Refuses data whose number of rows is not that of the form. */
 function checkRows({ rows: expected }: PackedForm, { shape }: Variable): void {
   const [rows] = shape
   if (expected !== rows) {
@@ -182,7 +184,7 @@ function checkRows({ rows: expected }: PackedForm, { shape }: Variable): void {
   }
 }
 
-/** The tensor of the permutation that undoes another one. */
+/** The tensor of the inverse of a permutation. */
 function inverseTensor(name: string, permutation: IntTensor | null): IntTensor | null {
   return copied(inverse(name, permutation === null ? null : intValues(permutation, name)))
 }
@@ -194,7 +196,7 @@ function copied(values: Int32Array | null): IntTensor | null {
   return values === null ? null : intTensor(values.slice(), [values.length])
 }
 
-/** An argument as a tensor of one dimension: itself if it is one, else over a copy. */
+/** An argument as a one-dimensional tensor: itself if it is one, otherwise a copy. */
 function asIntTensor(name: string, value: unknown): IntTensor {
   const values = integerList('PackedSequence', name, value)
   if (value instanceof IntTensor) return value

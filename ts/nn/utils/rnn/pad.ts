@@ -1,4 +1,4 @@
-/** Out of a {@link PackedSequence}, or from a list of sequences, into one padded tensor. */
+/** Padding: a {@link PackedSequence}, or a list of sequences, as one padded tensor. */
 
 import {
   checkBoolean,
@@ -20,7 +20,7 @@ import { checkPackedSequence, type PackedSequence } from './packed-sequence'
 export interface PadPackedSequenceOptions {
   /** Whether the result is (B, T, …) instead of (T, B, …). Default: false. */
   batchFirst?: boolean | undefined
-  /** What stands in the padding. Default: 0. */
+  /** The value of the padding. Default: 0. */
   paddingValue?: number | undefined
   /** T of the result. Default: the largest length. */
   totalLength?: number | null | undefined
@@ -30,21 +30,21 @@ export interface PadPackedSequenceOptions {
 export interface PadSequenceOptions {
   /** Whether the result is (B, T, …) instead of (T, B, …). Default: false. */
   batchFirst?: boolean | undefined
-  /** What stands in the padding. Default: 0. */
+  /** The value of the padding. Default: 0. */
   paddingValue?: number | undefined
-  /** Whether padding comes behind the sequences or before them. Default: `'right'`. */
+  /** Whether padding follows the sequences (`'right'`) or precedes them (`'left'`). Default: `'right'`. */
   paddingSide?: 'left' | 'right' | undefined
 }
 
 /**
- * Turns packed sequences back into a padded batch: the inverse of {@link packPaddedSequence}.
+ * Converts packed sequences to a padded batch: the inverse of {@link packPaddedSequence}.
  *
  * @param sequence the packed sequences.
  * @param options `batchFirst`: default false; `paddingValue`: default 0; `totalLength`: T of the result, default the
  *   largest length.
  * @returns `[tensor, lengths]`: (T, B, …), or (B, T, …), and the length of each sequence, in the caller's order.
- * @throws RangeError if `totalLength` is smaller than the largest length, or the numbers of a pack made by hand do not
- *   fit together; TypeError if something is of another kind.
+ * @throws RangeError if `totalLength` is smaller than the largest length, or the numbers in `sequence` were changed and
+ *   do not fit together; TypeError for an argument of the wrong type.
  *
  * @example
  * ```ts
@@ -83,14 +83,14 @@ export function padPackedSequence(
 }
 
 /**
- * Puts sequences of different lengths side by side.
+ * Pads sequences of different lengths to one batch.
  *
- * @param sequences (T_b, …) each, with the same sizes behind T_b.
- * @param options `batchFirst`: default false; `paddingValue`: default 0; `paddingSide`: whether padding comes behind
- *   the sequences (`'right'`, the default) or before them (`'left'`).
+ * @param sequences (T_b, …) each, with equal sizes after T_b.
+ * @param options `batchFirst`: default false; `paddingValue`: default 0; `paddingSide`: whether padding follows the
+ *   sequences (`'right'`, the default) or precedes them (`'left'`).
  * @returns (T, B, …), or (B, T, …) with `batchFirst`; T is the largest T_b.
- * @throws RangeError if the list is empty, the sizes behind T_b differ or a sequence has no dimension; TypeError if
- *   something is of another kind or dtypes differ.
+ * @throws RangeError if the list is empty, the sizes after T_b differ or a sequence has no dimension; TypeError for an
+ *   argument of the wrong type, or if dtypes differ.
  *
  * @example
  * ```ts
@@ -129,7 +129,7 @@ export function padSequence(sequences: readonly Tensor[], options?: PadSequenceO
   return wrap(padEach(list, { batchFirst, value, left: side === 'left' }))
 }
 
-/** How long the sequences are, in the caller's order. */
+/** The lengths of the sequences, in the caller's order. */
 function lengthsOf({ batchSizes, sortedIndices }: PackedForm): Int32Array {
   const [batch = 0] = batchSizes
   const lengths = new Int32Array(batch)
