@@ -34,6 +34,7 @@
 mod activation;
 mod affine;
 mod block;
+mod by_element;
 mod chain;
 mod context;
 mod dropout;

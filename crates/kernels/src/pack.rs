@@ -9,7 +9,7 @@ use std::ops::Range;
 use ndarray::ArrayView2;
 
 use crate::context::MULTIPLY_ADDS_OF_AN_ELEMENT;
-use crate::isa::{CACHE_LINE, Simd, Task};
+use crate::isa::{Simd, Task};
 use crate::matrix::{Matrix, matrix};
 use crate::operand::Source;
 use crate::{AllocError, Context, Scalar, Scratch};
@@ -66,7 +66,7 @@ impl Panels {
     /// Panels that a few rows are multiplied by before the next ones, where they come back to the last ones first: as few
     /// as leave enough accumulators, 64 columns of f32.
     pub(crate) fn group<T>(&self) -> usize {
-        if self.lanes * size_of::<T>() == CACHE_LINE { 2 } else { 4 }
+        (128 / (self.lanes * size_of::<T>())).clamp(2, 8)
     }
 
     /// Elements of all panels; `None` if that is no number of elements.

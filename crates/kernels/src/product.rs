@@ -14,13 +14,14 @@ use std::hint::black_box;
 
 use crate::Scalar;
 use crate::activation::{Lanewise, Relu, ReluGrad, Sigmoid, SigmoidGrad, Tanh, TanhGrad};
+use crate::by_element;
 use crate::block::{Base, Block, Finish, Tile};
 use crate::isa::{CACHE_LINE, INTO_FIRST_CACHE, Simd, prefetch};
 use crate::matrix::{Rows, load, store};
 
 /// Rows of a panel by which its lines are asked for ahead. With 1024 units a training step takes 5 % less time on a Zen 5
 /// if that is 32 rows or more, and not 8; with up to 768 it is the same.
-const ROWS_AHEAD: usize = 32;
+pub(crate) const ROWS_AHEAD: usize = 32;
 
 impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
     /// R rows by P panels of V vectors each; the last vector has `last` columns.
@@ -66,6 +67,13 @@ impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
         let mut behind = before.map(|_| own);
         while let Some(Factors { a, w, k }) = next {
             let a: [_; R] = if COLUMNS { [a[row]; R] } else { part(a, row) };
+            if S::BY_ELEMENT {
+                debug_assert_eq!(stored, V * S::LANES);
+                // SAFETY: A is readable there, and W's panels are whole, by the conditions of the block.
+                unsafe { by_element::multiply::<T, S, R, P, V, COLUMNS>(s, &a, w, k, &mut acc) };
+                next = behind.take();
+                continue;
+            }
             for i in 0..k {
                 let w = w.wrapping_add(i * stored);
                 // The shorter side of a tile stays in registers, and the other comes one by one: so 12 accumulators find

@@ -43,8 +43,13 @@ const USUAL_MEETING: usize = 100;
 /// Multiply-adds that a thread must have more than those for each nanosecond that a meeting takes longer.
 const WORTH_A_NANOSECOND: usize = 112;
 
-/// Bytes of a first cache: 32 KB on Zen 3 and 4, 48 KB on Zen 5.
-const FIRST_CACHE: usize = 48 << 10;
+/// Bytes of a first cache: 32 KB on Zen 3 and 4, 48 KB on Zen 5; 64 KB on Arm's Neoverse cores; 128 KB on those of Apple
+/// silicon that compute fast (`hw.perflevel0.l1dcachesize`).
+const FIRST_CACHE: usize = match (cfg!(target_arch = "aarch64"), cfg!(target_vendor = "apple")) {
+    (true, true) => 128 << 10,
+    (true, false) => 64 << 10,
+    _ => 48 << 10,
+};
 
 impl<T: Scalar> Plan<'_, T> {
     /// Runs the recurrence, with at most `together` sequences at a time where threads share out the batch.

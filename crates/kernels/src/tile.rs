@@ -11,15 +11,14 @@
 //! What is left of W's columns behind the last whole panel goes by half vectors where one of them holds it all.
 //!
 //! A tile of few rows takes several panels at once, so that at least 8 accumulators hide the latency of the
-//! multiply-adds (4 cycles at two a cycle).
+//! multiply-adds (4 cycles at two a cycle); 16 where four begin in a cycle ([`Simd::LEAST_SUMS`]).
 
 use std::ops::Range;
 
 use crate::Scalar;
-use crate::activation::{Lanewise, Relu, Sigmoid, SigmoidGrad, Tanh};
+use crate::activation::{Lanewise, Relu, Sigmoid, SigmoidGrad, Tanh, lanewise};
 use crate::block::{Block, Finish, Tile};
 use crate::isa::{Simd, Task};
-use crate::matrix::{load, store};
 use crate::pack::PANEL_VECTORS;
 
 /// The fewest rows that a thread should have of a product: a tile of fewer is slower.
@@ -27,6 +26,25 @@ pub(crate) const LEAST_ROWS: usize = 4;
 
 /// Rows of a tile with the widest registers.
 pub(crate) const MOST_ROWS: usize = 12;
+
+/// Panels that a tile of so many rows takes at once, where there are so many: enough for [`Simd::LEAST_SUMS`] accumulators,
+/// but for no more than the largest tile has.
+const fn panels_together<T: Scalar, S: Simd<T>>(rows: usize) -> usize {
+    let mut panels = 1;
+    while rows * panels * PANEL_VECTORS < S::LEAST_SUMS && 2 * rows * panels <= S::MAX_ROWS {
+        panels *= 2;
+    }
+    panels
+}
+
+/// The most rows of a tile that takes so many panels at once; 0 if none does.
+const fn most_rows<T: Scalar, S: Simd<T>>(panels: usize) -> usize {
+    let mut rows = MOST_ROWS;
+    while rows > 0 && panels_together::<T, S>(rows) < panels {
+        rows -= 1;
+    }
+    rows
+}
 
 impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
     /// Computes the block with instruction set `s`.
@@ -88,7 +106,8 @@ impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
         let mut panel = self.range.start;
         while panel < self.range.end {
             let together = match full.saturating_sub(panel) {
-                4.. => 4,
+                8.. if const { panels_together::<T, S>(1) >= 8 } => 8,
+                4.. if const { panels_together::<T, S>(1) >= 4 } => 4,
                 2.. => 2,
                 _ => 1,
             };
@@ -97,7 +116,8 @@ impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
             }
             let tile = Tile::new(&self.panels, 0, panel);
             match together {
-                4 => self.product::<S, 1, 4, 2>(s, &tile, S::LANES),
+                8 if const { panels_together::<T, S>(1) >= 8 } => self.product::<S, 1, 8, 2>(s, &tile, S::LANES),
+                4 if const { panels_together::<T, S>(1) >= 4 } => self.product::<S, 1, 4, 2>(s, &tile, S::LANES),
                 2 => self.product::<S, 1, 2, 2>(s, &tile, S::LANES),
                 _ => self.panel::<S, 1>(s, &tile),
             }
@@ -116,7 +136,11 @@ impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
         let full = self.full::<S>();
         let mut panel = self.range.start;
         while panel < self.range.end {
-            let together = if most <= 3 && full.saturating_sub(panel) >= 2 { 2 } else { 1 };
+            let together = match full.saturating_sub(panel) {
+                4.. if const { most_rows::<T, S>(4) } > 1 && most <= const { most_rows::<T, S>(4) } => 4,
+                2.. if const { most_rows::<T, S>(2) } > 1 && most <= const { most_rows::<T, S>(2) } => 2,
+                _ => 1,
+            };
             let mut row = 0;
             for i in 0..tiles {
                 let rows = rows + usize::from(i < larger);
@@ -142,16 +166,17 @@ impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
     fn tile<S: Simd<T>>(&self, s: S, row: usize, rows: usize, panel: usize, together: usize) {
         let tile = Tile::new(&self.panels, row, panel);
         macro_rules! rows {
-            ($($n:literal)*) => {
+            ($([$r:literal by $p:literal])* $($n:literal)*) => {
                 match (rows, together) {
-                    (2, 2) => self.product::<S, 2, 2, 2>(s, &tile, S::LANES),
-                    (3, 2) => self.product::<S, 3, 2, 2>(s, &tile, S::LANES),
+                    $(($r, $p) if const { panels_together::<T, S>($r) >= $p } => {
+                        self.product::<S, $r, $p, 2>(s, &tile, S::LANES);
+                    })*
                     $(($n, _) if $n <= S::MAX_ROWS => self.panel::<S, $n>(s, &tile),)*
                     _ => unreachable!("a tile has at most MAX_ROWS rows"),
                 }
             };
         }
-        rows!(2 3 4 5 6 7 8 9 10 11 12);
+        rows!([2 by 2] [3 by 2] [4 by 2] [5 by 2] [6 by 2] [2 by 4] [3 by 4] 2 3 4 5 6 7 8 9 10 11 12);
         if !COLUMNS {
             self.finish(s, row..row + rows, panel..panel + together);
         }
@@ -195,16 +220,6 @@ impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
 /// c = f(c, h) for `width` elements, which the block's conditions cover.
 #[inline(always)]
 fn finish<T: Scalar, S: Simd<T>>(s: S, c: *mut T, h: *const T, width: usize, f: impl Lanewise<T>) {
-    let mut i = 0;
-    while i < width {
-        let count = (width - i).min(S::LANES);
-        let to = c.wrapping_add(i);
-        // SAFETY: C has `width` elements from `c` on, by the conditions of the block.
-        let x = unsafe { load(s, to.cast_const(), count) };
-        // SAFETY: so has the matrix of `finish`.
-        let h = unsafe { load(s, h.wrapping_add(i), count) };
-        // SAFETY: as for `x`; C is writable.
-        unsafe { store(s, to, f.apply(s, x, h), count) };
-        i += S::LANES;
-    }
+    // SAFETY: C and the matrix of `finish` have `width` elements from there on, by the conditions of the block.
+    unsafe { lanewise(s, c.cast_const(), h, c, width, f) };
 }

@@ -1,5 +1,5 @@
 //! Portable vectors: arrays of N lanes in plain Rust, which LLVM turns into the vectors of the build target
-//! (NEON on aarch64, SSE2 on the x86-64 floor).
+//! (SSE2 on the x86-64 floor, NEON on aarch64, which has its own file too).
 
 use std::array;
 
@@ -25,8 +25,15 @@ unsafe impl<T: Scalar, const N: usize, const H: usize> Simd<T> for Portable<N, H
     type Mask = [bool; N];
     const LANES: usize = N;
     type Half = Portable<H, H>;
-    // 12 accumulators of the 16 registers of SSE2 and AVX2; 24 of the 32 of AVX-512 and, at 4 lanes, of NEON.
-    const MAX_ROWS: usize = if N >= 16 || (N == 4 && FUSED) { 12 } else { 6 };
+    // 4 lanes: 12 accumulators of the 16 registers that a target has at the least, of 128 bits: one for 4 f32, two for 4
+    // f64. Tiles of more rows might fit 32 registers, but LLVM stops unrolling loops of so many lanes, and what is not
+    // unrolled has its accumulators in memory. 8 and 16 lanes: the tiles of AVX2 and AVX-512.
+    const MAX_ROWS: usize = match N {
+        16.. => 12,
+        8.. => 6,
+        _ => 24 / size_of::<T>(),
+    };
+    const LEAST_SUMS: usize = if N >= 8 { 8 } else { 32 / size_of::<T>() };
 
     #[inline(always)]
     fn half(self) -> Self::Half {
@@ -54,15 +61,18 @@ unsafe impl<T: Scalar, const N: usize, const H: usize> Simd<T> for Portable<N, H
     }
     #[inline(always)]
     unsafe fn load_first(self, from: *const T, count: usize) -> [T; N] {
-        let mut v = [T::zero(); N];
-        // SAFETY: the caller vouches for `count` readable elements, and count ≤ N = v.len().
-        unsafe { std::ptr::copy_nonoverlapping(from, v.as_mut_ptr(), count) };
-        v
+        // Lane by lane, since a copy of `count` elements would be a call.
+        // SAFETY: the caller vouches for `count` readable elements.
+        lanes(|i| if i < count { unsafe { *from.wrapping_add(i) } } else { T::zero() })
     }
     #[inline(always)]
     unsafe fn store_first(self, to: *mut T, v: [T; N], count: usize) {
-        // SAFETY: the caller vouches for `count` writable elements, and count ≤ N = v.len().
-        unsafe { std::ptr::copy_nonoverlapping(v.as_ptr(), to, count) }
+        for (i, v) in v.into_iter().enumerate() {
+            if i < count {
+                // SAFETY: the caller vouches for `count` writable elements.
+                unsafe { *to.wrapping_add(i) = v };
+            }
+        }
     }
     #[inline(always)]
     unsafe fn transpose(self, from: *const T, from_stride: usize, to: *mut T, to_stride: usize) {
