@@ -2,8 +2,8 @@
 //! ([`Simd::BY_ELEMENT`]): several elements of A come with one load, and none of them has to be broadcast.
 //!
 //! ```text
-//! few rows      for i in 0..K by LANES             A[r, i..] in a register for each row r, a vector of W at a time
-//!                 for l in 0..LANES, for each vector of W[i + l], for r
+//! few rows      for i in 0..K by 4                 A[r, i..] in a register for each row r, a vector of W at a time
+//!                 for l in 0..4, for each vector of W[i + l], for r
 //!                   acc[r] += W[i + l] · A[r, i..][l]
 //!
 //! many rows     for i in 0..K by 2                 W[i], W[i + 1] in registers, A of one row at a time
@@ -15,6 +15,8 @@
 //!                   acc[r + l] += W[i] · A[r.., i][l]
 //! ```
 //!
+//! (a gradient of one row has its elements in the order of k, and is made as few rows are).
+//!
 //! Of 32 registers the accumulators of 12 rows by 2 vectors leave 8, so that two steps of W, 4 vectors, are as many as go
 //! with them. Every accumulator is one chain of multiply-adds with k ascending, as everywhere.
 
@@ -25,6 +27,23 @@ use crate::product::ROWS_AHEAD;
 
 /// Registers of the instruction sets that multiply by an element.
 const REGISTERS: usize = 32;
+
+/// Steps of k in a turn of the loop for few rows: the elements of one vector of f32, or of two of f64.
+const TURN: usize = 4;
+
+/// The same number, but none that the compiler knows to be the last turn's and a constant more: else each row gets a pointer
+/// that is moved on at every load, which processors do in an operation of its own.
+#[inline(always)]
+fn unknown(i: usize) -> usize {
+    #[allow(unused_mut)]
+    let mut i = i;
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: no instruction at all.
+    unsafe {
+        std::arch::asm!("/* {} */", inlateout(reg) i, options(pure, nomem, nostack, preserves_flags));
+    }
+    i
+}
 
 /// The panels of W from one on, for a tile, K rows of V whole vectors each.
 #[derive(Clone, Copy)]
@@ -80,7 +99,7 @@ pub(crate) unsafe fn multiply<
     let w = Panels::<T, V> { w, k };
     // SAFETY: by the conditions above.
     unsafe {
-        if COLUMNS {
+        if COLUMNS && R > 1 {
             columns(s, a[0], w, acc);
         } else if R * (P * V + 1) + 2 <= REGISTERS {
             few_rows(s, a, w, acc);
@@ -144,31 +163,39 @@ unsafe fn few_rows<T: Scalar, S: Simd<T>, const R: usize, const P: usize, const 
     w: Panels<T, V>,
     acc: &mut [[[S::V; V]; P]; R],
 ) {
-    let whole = w.k - w.k % S::LANES;
-    // SAFETY: i + LANES ≤ K in the loop, i < K behind it.
+    let whole = w.k - w.k % TURN;
+    // SAFETY: i + TURN ≤ K in the loop, i < K behind it.
     unsafe {
         let mut i = 0;
         while i < whole {
-            let left = elements(s, a, i, S::LANES);
+            let at = unknown(i);
+            let mut left = elements(s, a, at, S::LANES);
             if P == 1 {
-                w.prefetch::<S>(i, S::LANES);
+                w.prefetch::<S>(i, TURN);
             }
             one_step::<T, S, 0, R, P, V>(s, &left, w, i, acc);
             one_step::<T, S, 1, R, P, V>(s, &left, w, i + 1, acc);
-            if S::LANES == 4 {
+            if S::LANES == TURN {
                 one_step::<T, S, 2, R, P, V>(s, &left, w, i + 2, acc);
                 one_step::<T, S, 3, R, P, V>(s, &left, w, i + 3, acc);
+            } else {
+                left = elements(s, a, at + S::LANES, S::LANES);
+                one_step::<T, S, 0, R, P, V>(s, &left, w, i + 2, acc);
+                one_step::<T, S, 1, R, P, V>(s, &left, w, i + 3, acc);
             }
-            i += S::LANES;
+            i += TURN;
         }
-        // Up to three more; a loop of its own would have to hold all accumulators at the same registers.
-        for _ in 1..S::LANES {
-            if i < w.k {
-                let left = elements(s, a, i, 1);
-                one_step::<T, S, 0, R, P, V>(s, &left, w, i, acc);
-                i += 1;
-            }
+        // Up to three more. Written out, since in a loop LLVM moves the accumulators from register to register.
+        macro_rules! one_more {
+            ($i:expr, $($rest:tt)*) => {
+                if $i < w.k {
+                    let left = elements(s, a, $i, 1);
+                    one_step::<T, S, 0, R, P, V>(s, &left, w, $i, acc);
+                    $($rest)*
+                }
+            };
         }
+        one_more!(i, one_more!(i + 1, one_more!(i + 2,)));
     }
 }
 
@@ -197,8 +224,9 @@ unsafe fn many_rows<T: Scalar, S: Simd<T>, const R: usize, const P: usize, const
             if P == 1 {
                 w.prefetch::<S>(i, 2);
             }
+            let at = unknown(i);
             for (acc, a) in acc.iter_mut().zip(a) {
-                let left = load(s, a.wrapping_add(i), 2);
+                let left = load(s, a.wrapping_add(at), 2);
                 for p in 0..P {
                     for v in 0..V {
                         acc[p][v] = s.mul_add_lane::<0>(right[0][p][v], left, acc[p][v]);

@@ -106,7 +106,7 @@ impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
         let mut panel = self.range.start;
         while panel < self.range.end {
             let together = match full.saturating_sub(panel) {
-                8.. if const { panels_together::<T, S>(1) >= 8 } => 8,
+                8.. if const { !COLUMNS && panels_together::<T, S>(1) >= 8 } => 8,
                 4.. if const { panels_together::<T, S>(1) >= 4 } => 4,
                 2.. => 2,
                 _ => 1,
@@ -116,7 +116,7 @@ impl<T: Scalar, const COLUMNS: bool> Block<'_, T, COLUMNS> {
             }
             let tile = Tile::new(&self.panels, 0, panel);
             match together {
-                8 if const { panels_together::<T, S>(1) >= 8 } => self.product::<S, 1, 8, 2>(s, &tile, S::LANES),
+                8 if const { !COLUMNS && panels_together::<T, S>(1) >= 8 } => self.product::<S, 1, 8, 2>(s, &tile, S::LANES),
                 4 if const { panels_together::<T, S>(1) >= 4 } => self.product::<S, 1, 4, 2>(s, &tile, S::LANES),
                 2 => self.product::<S, 1, 2, 2>(s, &tile, S::LANES),
                 _ => self.panel::<S, 1>(s, &tile),
