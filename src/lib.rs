@@ -22,6 +22,7 @@ mod loss;
 mod malloc;
 mod onnx;
 mod optim;
+mod processors;
 mod queue;
 mod random;
 mod returned;

@@ -4,13 +4,13 @@
 //! dropped, its threads joined, when the last one ends. Before an environment ends, its tasks are cancelled.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread;
 
 use elman_kernels::{Context, Isa};
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
 use crate::error::{Checked, Failure, export};
+use crate::processors::default_threads;
 use crate::slice::size;
 use crate::{block, queue};
 
@@ -54,12 +54,11 @@ fn isa_from_environment() -> Checked<Isa> {
     })
 }
 
-/// The number of threads that `ELMAN_NUM_THREADS` names, else that of the processors we may use.
+/// The number of threads that `ELMAN_NUM_THREADS` names, else [`default_threads`].
 fn threads_from_environment() -> Checked<usize> {
-    let available = || thread::available_parallelism().map_or(1, Into::into);
-    let Ok(text) = std::env::var("ELMAN_NUM_THREADS") else { return Ok(available()) };
+    let Ok(text) = std::env::var("ELMAN_NUM_THREADS") else { return Ok(default_threads()) };
     if text.is_empty() {
-        return Ok(available());
+        return Ok(default_threads());
     }
     text.parse().ok().filter(|n| (1..=MAX_THREADS).contains(n)).ok_or_else(|| {
         Failure::Range(format!("ELMAN_NUM_THREADS must be an integer from 1 to {MAX_THREADS}, got {text}"))
