@@ -13,7 +13,7 @@
 use std::hint::black_box;
 
 use crate::gemm::arguments::{Arguments, Tile};
-use crate::gemm::by_element;
+use crate::gemm::by_element::ByElement;
 use crate::gemm::terms::{Epilogue, InitialC};
 use crate::pointwise::activation::{Derivative, Lanewise, Value, with_function};
 use crate::pointwise::exp::Transcendental;
@@ -72,8 +72,9 @@ impl<T: Transcendental, const PACKED_A: bool> Arguments<'_, T, PACKED_A> {
             let a: [_; R] = if PACKED_A { [a[row]; R] } else { part(a, row) };
             if S::BY_ELEMENT {
                 debug_assert_eq!(stored, V * S::LANES);
-                // SAFETY: A is readable there, and W's panels are whole, by the conditions of the block.
-                unsafe { by_element::multiply::<T, S, R, P, V, PACKED_A>(s, &a, w, k, &mut acc) };
+                // SAFETY: the rows and the panels are readable there, by the conditions of the block.
+                let factors = unsafe { ByElement::<T, R, P, V>::new(&a, w, k) };
+                factors.add_to::<S, PACKED_A>(s, &mut acc);
                 next = behind.take();
                 continue;
             }
