@@ -4,7 +4,7 @@
  * 1. The tests of the Rust crates, compiled for arm64, under qemu's emulator: on NEON, and on the portable vectors.
  * 2. The addon as it is published, linked against the oldest glibc that is promised.
  * 3. What the compiler made of its loops of multiply-adds.
- * 4. The smoke part of the public suite (test/smoke) on that addon, in an arm64 Node under the emulator, on both.
+ * 4. The smoke part of the public suite (test/platform/smoke) on that addon, in an arm64 Node under the emulator, on both.
  *
  * `--setup` installs what is missing; without it the script says what is. `--smoke` leaves 1 out.
  *

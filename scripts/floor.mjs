@@ -3,7 +3,7 @@
  *
  * 1. The addon as it is published asks for no glibc beyond the one that is promised, and for no other library.
  * 2. Instructions beyond the x86-64 baseline stand only in functions that run after the processor was asked.
- * 3. The smoke part of the public suite (test/smoke) passes on an emulated Nehalem, which has no AVX, and on an
+ * 3. The smoke part of the public suite (test/platform/smoke) passes on an emulated Nehalem, which has no AVX, and on an
  *    emulated Haswell, which has AVX2; each time on the instruction set that this processor should get.
  *
  * `--setup` installs what is missing; without it the script says what is. `--addon FILE` tests that one instead, which
