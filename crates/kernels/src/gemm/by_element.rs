@@ -70,7 +70,7 @@ impl<'a, T: Element, const R: usize, const P: usize, const V: usize> ByElement<'
         let whole = self.k - self.k % TURN;
         let mut i = 0;
         while i < whole {
-            let left = self.elements(s, opaque(i), S::LANES);
+            let left = self.elements(s, Self::index(i), S::LANES);
             if P == 1 {
                 self.prefetch::<S>(i, TURN);
             }
@@ -81,7 +81,7 @@ impl<'a, T: Element, const R: usize, const P: usize, const V: usize> ByElement<'
                 self.one_step::<S, 3>(s, &left, i + 3, acc);
             } else {
                 // Another index, else both loads of a row become one, and those of 6 rows fill more registers than there are.
-                let left = self.elements(s, opaque(i + S::LANES), S::LANES);
+                let left = self.elements(s, Self::index(i + S::LANES), S::LANES);
                 self.one_step::<S, 0>(s, &left, i + 2, acc);
                 self.one_step::<S, 1>(s, &left, i + 3, acc);
             }
@@ -108,7 +108,7 @@ impl<'a, T: Element, const R: usize, const P: usize, const V: usize> ByElement<'
             if P == 1 {
                 self.prefetch::<S>(i, 2);
             }
-            let at = opaque(i);
+            let at = Self::index(i);
             for (acc, a) in acc.iter_mut().zip(self.a) {
                 debug_assert!(at + 2 <= self.k);
                 // SAFETY: the row has these two elements, as `new` says.
@@ -212,21 +212,21 @@ impl<'a, T: Element, const R: usize, const P: usize, const V: usize> ByElement<'
             prefetch::<INTO_FIRST_CACHE, _>(ahead.wrapping_add(line * CACHE_LINE / size_of::<T>()));
         }
     }
-}
 
-/// The same number, of which the compiler does not know that it is the last turn's and a constant more. So a row is addressed
-/// by its start and one index for all, and not by a pointer each that every load moves on, in an operation of its own.
-#[inline(always)]
-fn opaque(i: usize) -> usize {
-    #[cfg(target_arch = "aarch64")]
-    {
-        let mut i = i;
-        // SAFETY: no instruction at all.
-        unsafe {
-            std::arch::asm!("/* {} */", inlateout(reg) i, options(pure, nomem, nostack, preserves_flags));
+    /// i, by which the elements of several rows are addressed. The compiler does not know that it is the last turn's and a
+    /// constant more; so a row is addressed by its start and one index for all, and not by a pointer each that every load moves
+    /// on, in an operation of its own.
+    #[inline(always)]
+    fn index(i: usize) -> usize {
+        #[cfg(target_arch = "aarch64")]
+        if R > 1 {
+            let mut i = i;
+            // SAFETY: no instruction at all.
+            unsafe {
+                std::arch::asm!("/* {} */", inlateout(reg) i, options(pure, nomem, nostack, preserves_flags));
+            }
+            return i;
         }
-        return i;
+        i
     }
-    #[cfg(not(target_arch = "aarch64"))]
-    i
 }

@@ -41,12 +41,12 @@ pub(crate) fn prefetch<const CACHE: i32, T>(address: *const T) {
     // SAFETY: it does not fault either, and writes nothing.
     #[cfg(target_arch = "aarch64")]
     unsafe {
-        use std::arch::asm;
-        if CACHE == INTO_FIRST_CACHE {
-            asm!("prfm pldl1keep, [{}]", in(reg) address, options(nostack, preserves_flags, readonly));
-        } else {
-            asm!("prfm pldl2keep, [{}]", in(reg) address, options(nostack, preserves_flags, readonly));
-        }
+        std::arch::asm!(
+            "prfm #{operation}, [{address}]",
+            operation = const if CACHE == INTO_FIRST_CACHE { 0 } else { 2 }, // PLDL1KEEP, PLDL2KEEP
+            address = in(reg) address,
+            options(nostack, preserves_flags, readonly),
+        );
     }
     #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     let _ = address;

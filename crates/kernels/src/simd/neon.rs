@@ -27,6 +27,23 @@ macro_rules! op {
     };
 }
 
+/// `mul_add_lane` for vectors of these lanes.
+macro_rules! mul_add_lane {
+    ($v:ty, $fma:ident, $($lane:literal)+) => {
+        #[inline(always)]
+        #[allow(clippy::multiple_unsafe_ops_per_block)] // one operation of the trait, on registers alone
+        fn mul_add_lane<const LANE: usize>(self, a: $v, b: $v, c: $v) -> $v {
+            // SAFETY: the token proves NEON; these intrinsics touch registers only.
+            unsafe {
+                match LANE {
+                    $($lane => $fma::<$lane>(c, a, b),)+
+                    _ => unreachable!("the vector has fewer lanes"),
+                }
+            }
+        }
+    };
+}
+
 /// What both element types write alike. `$shift` is the number of explicit bits of the mantissa.
 macro_rules! simd {
     (
@@ -103,17 +120,7 @@ simd! {
     add_integer vaddq_s32, to_bits vreinterpretq_s32_f32, from_bits vreinterpretq_f32_s32,
     to_words vreinterpretq_u64_f32, from_words vreinterpretq_f32_u64,
     rest {
-        #[inline(always)]
-        fn mul_add_lane<const LANE: usize>(self, a: float32x4_t, b: float32x4_t, c: float32x4_t) -> float32x4_t {
-            const { assert!(LANE < 4) };
-            // SAFETY: the token proves NEON; these intrinsics touch registers only.
-            match LANE {
-                0 => unsafe { vfmaq_laneq_f32::<0>(c, a, b) },
-                1 => unsafe { vfmaq_laneq_f32::<1>(c, a, b) },
-                2 => unsafe { vfmaq_laneq_f32::<2>(c, a, b) },
-                _ => unsafe { vfmaq_laneq_f32::<3>(c, a, b) },
-            }
-        }
+        mul_add_lane!(float32x4_t, vfmaq_laneq_f32, 0 1 2 3);
         #[inline(always)]
         #[allow(clippy::multiple_unsafe_ops_per_block)] // one operation of the trait
         unsafe fn load_first(self, from: *const f32, count: usize) -> float32x4_t {
@@ -177,15 +184,7 @@ simd! {
     add_integer vaddq_s64, to_bits vreinterpretq_s64_f64, from_bits vreinterpretq_f64_s64,
     to_words vreinterpretq_u64_f64, from_words vreinterpretq_f64_u64,
     rest {
-        #[inline(always)]
-        fn mul_add_lane<const LANE: usize>(self, a: float64x2_t, b: float64x2_t, c: float64x2_t) -> float64x2_t {
-            // SAFETY: the token proves NEON; these intrinsics touch registers only.
-            match LANE {
-                0 => unsafe { vfmaq_laneq_f64::<0>(c, a, b) },
-                1 => unsafe { vfmaq_laneq_f64::<1>(c, a, b) },
-                _ => unreachable!("a vector has 2 lanes"),
-            }
-        }
+        mul_add_lane!(float64x2_t, vfmaq_laneq_f64, 0 1);
         #[inline(always)]
         #[allow(clippy::multiple_unsafe_ops_per_block)] // one operation of the trait
         unsafe fn load_first(self, from: *const f64, count: usize) -> float64x2_t {
@@ -199,12 +198,15 @@ simd! {
             }
         }
         #[inline(always)]
+        #[allow(clippy::multiple_unsafe_ops_per_block)] // one operation of the trait
         unsafe fn store_first(self, to: *mut f64, v: float64x2_t, count: usize) {
             // SAFETY: the caller vouches for `count` elements.
-            match count {
-                0 => {}
-                1 => unsafe { vst1q_lane_f64::<0>(to, v) },
-                _ => unsafe { vst1q_f64(to, v) },
+            unsafe {
+                match count {
+                    0 => {}
+                    1 => vst1q_lane_f64::<0>(to, v),
+                    _ => vst1q_f64(to, v),
+                }
             }
         }
         #[inline(always)]
