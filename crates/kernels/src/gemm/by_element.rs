@@ -18,8 +18,8 @@
 //! Beside the 24 accumulators of 12 rows, 32 registers have room for two steps of W and some elements of A. Every accumulator
 //! is one chain of multiply-adds with k ascending, as everywhere.
 //!
-//! What LLVM must not do, a test of the compiled loops sees (`scripts/lib/loops.mjs`); llvm-mca's models of cores chose between
-//! the forms.
+//! Loops over indices, and no iterators behind iterators: with `flatten` LLVM left the accumulators of 12 rows in memory. A test
+//! looks at the compiled loops (`scripts/lib/loops.mjs`); llvm-mca's models of cores chose between the forms.
 
 use crate::gemm::microkernel::ROWS_AHEAD;
 use crate::simd::cache::{CACHE_LINE, INTO_FIRST_CACHE, prefetch};
@@ -113,11 +113,15 @@ impl<'a, T: Element, const R: usize, const P: usize, const V: usize> ByElement<'
                 debug_assert!(at + 2 <= self.k);
                 // SAFETY: the row has these two elements, as `new` says.
                 let left = unsafe { load(s, a.wrapping_add(at), 2) };
-                for (acc, right) in acc.iter_mut().flatten().zip(right[0].iter().flatten()) {
-                    *acc = s.mul_add_lane::<0>(*right, left, *acc);
+                for p in 0..P {
+                    for v in 0..V {
+                        acc[p][v] = s.mul_add_lane::<0>(right[0][p][v], left, acc[p][v]);
+                    }
                 }
-                for (acc, right) in acc.iter_mut().flatten().zip(right[1].iter().flatten()) {
-                    *acc = s.mul_add_lane::<1>(*right, left, *acc);
+                for p in 0..P {
+                    for v in 0..V {
+                        acc[p][v] = s.mul_add_lane::<1>(right[1][p][v], left, acc[p][v]);
+                    }
                 }
             }
             i += 2;
@@ -138,16 +142,18 @@ impl<'a, T: Element, const R: usize, const P: usize, const V: usize> ByElement<'
             for (group, acc) in acc.chunks_mut(S::LANES).enumerate() {
                 // SAFETY: the packed tile has R elements for each k, as `new` says.
                 let left = unsafe { load(s, self.a[0].wrapping_add(i * R + group * S::LANES), acc.len()) };
-                macro_rules! lanes {
-                    ($($lane:literal)*) => {$(
-                        if $lane < S::LANES && $lane < acc.len() {
-                            for (acc, right) in acc[$lane].iter_mut().flatten().zip(right.iter().flatten()) {
-                                *acc = s.mul_add_lane::<$lane>(*right, left, *acc);
-                            }
+                for p in 0..P {
+                    for v in 0..V {
+                        macro_rules! lanes {
+                            ($($lane:literal)*) => {$(
+                                if $lane < S::LANES && $lane < acc.len() {
+                                    acc[$lane][p][v] = s.mul_add_lane::<$lane>(right[p][v], left, acc[$lane][p][v]);
+                                }
+                            )*};
                         }
-                    )*};
+                        lanes!(0 1 2 3);
+                    }
                 }
-                lanes!(0 1 2 3);
             }
         }
     }
