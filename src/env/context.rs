@@ -4,10 +4,10 @@
 //! dropped, and its threads are joined, when the last environment ends.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread;
 
 use elman_kernels::{Context, Isa};
 
+use crate::env::processors::default_threads;
 use crate::js::error::{BindingError, BindingResult};
 
 /// The context, and the number of environments that use it.
@@ -62,12 +62,11 @@ fn isa_from_environment() -> BindingResult<Isa> {
     })
 }
 
-/// The number of threads that `ELMAN_NUM_THREADS` names, else that of the processors we may use.
+/// The number of threads that `ELMAN_NUM_THREADS` names, else [`default_threads`].
 fn threads_from_environment() -> BindingResult<usize> {
-    let available = || thread::available_parallelism().map_or(1, Into::into);
-    let Ok(text) = std::env::var("ELMAN_NUM_THREADS") else { return Ok(available()) };
+    let Ok(text) = std::env::var("ELMAN_NUM_THREADS") else { return Ok(default_threads()) };
     if text.is_empty() {
-        return Ok(available());
+        return Ok(default_threads());
     }
     text.parse().ok().filter(|n| (1..=MAX_THREADS).contains(n)).ok_or_else(|| {
         BindingError::Range(format!(

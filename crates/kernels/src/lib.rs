@@ -25,7 +25,7 @@
 //!
 //! # Instruction sets
 //!
-//! One generic source over [`Simd`] (AVX-512, AVX2 + FMA, portable lanes), chosen at run time by [`Isa`].
+//! One generic source over [`Simd`] (AVX-512, AVX2 + FMA, NEON, portable lanes), chosen at run time by [`Isa`].
 //!
 //! # Determinism
 //!

@@ -11,23 +11,42 @@
 //! The columns of W behind the last whole panel go by half vectors where one of them holds them all.
 //!
 //! A tile of few rows takes several panels at once, so that at least 8 accumulators hide the latency of the
-//! multiply-adds (4 cycles at two a cycle).
+//! multiply-adds (4 cycles at two a cycle), or 16 where four begin in a cycle ([`Simd::MIN_SUMS`]).
 
 use std::ops::Range;
 
 use crate::gemm::arguments::{Arguments, Tile};
 use crate::gemm::pack::PANEL_VECTORS;
 use crate::gemm::terms::Epilogue;
-use crate::pointwise::activation::{Derivative, Lanewise, Value, with_function};
+use crate::pointwise::activation::{Derivative, Lanewise, Value, lanewise, with_function};
 use crate::pointwise::exp::Transcendental;
 use crate::simd::element::Element;
-use crate::simd::vector::{Kernel, Simd, load, store};
+use crate::simd::vector::{Kernel, Simd};
 
 /// The fewest rows that a thread should have of a product: a tile of fewer is slower.
 pub(crate) const MIN_THREAD_ROWS: usize = 4;
 
 /// Rows of a tile with the widest registers.
 pub(crate) const MAX_MR: usize = 12;
+
+/// Panels that a tile of so many rows takes at once, where W has so many: enough for [`Simd::MIN_SUMS`] accumulators, but for
+/// no more than the largest tile has.
+const fn panels_together<T: Element, S: Simd<T>>(rows: usize) -> usize {
+    let mut panels = 1;
+    while rows * panels * PANEL_VECTORS < S::MIN_SUMS && 2 * rows * panels <= S::MR {
+        panels *= 2;
+    }
+    panels
+}
+
+/// The most rows of a tile that takes so many panels at once; 0 if none does.
+const fn max_rows_of<T: Element, S: Simd<T>>(panels: usize) -> usize {
+    let mut rows = MAX_MR;
+    while rows > 0 && panels_together::<T, S>(rows) < panels {
+        rows -= 1;
+    }
+    rows
+}
 
 impl<T: Transcendental, const PACKED_A: bool> Arguments<'_, T, PACKED_A> {
     /// Runs the macrokernel with instruction set `s`.
@@ -89,7 +108,8 @@ impl<T: Transcendental, const PACKED_A: bool> Arguments<'_, T, PACKED_A> {
         let mut panel = self.range.start;
         while panel < self.range.end {
             let together = match full.saturating_sub(panel) {
-                4.. => 4,
+                8.. if const { !PACKED_A && panels_together::<T, S>(1) >= 8 } => 8,
+                4.. if const { panels_together::<T, S>(1) >= 4 } => 4,
                 2.. => 2,
                 _ => 1,
             };
@@ -98,7 +118,12 @@ impl<T: Transcendental, const PACKED_A: bool> Arguments<'_, T, PACKED_A> {
             }
             let tile = Tile::new(&self.panels, 0, panel);
             match together {
-                4 => self.microkernel::<S, 1, 4, 2>(s, &tile, S::LANES),
+                8 if const { !PACKED_A && panels_together::<T, S>(1) >= 8 } => {
+                    self.microkernel::<S, 1, 8, 2>(s, &tile, S::LANES);
+                }
+                4 if const { panels_together::<T, S>(1) >= 4 } => {
+                    self.microkernel::<S, 1, 4, 2>(s, &tile, S::LANES);
+                }
                 2 => self.microkernel::<S, 1, 2, 2>(s, &tile, S::LANES),
                 _ => self.panel::<S, 1>(s, &tile),
             }
@@ -117,7 +142,11 @@ impl<T: Transcendental, const PACKED_A: bool> Arguments<'_, T, PACKED_A> {
         let full = self.full::<S>();
         let mut panel = self.range.start;
         while panel < self.range.end {
-            let together = if most <= 3 && full.saturating_sub(panel) >= 2 { 2 } else { 1 };
+            let together = match full.saturating_sub(panel) {
+                4.. if const { max_rows_of::<T, S>(4) > 1 } && most <= const { max_rows_of::<T, S>(4) } => 4,
+                2.. if const { max_rows_of::<T, S>(2) > 1 } && most <= const { max_rows_of::<T, S>(2) } => 2,
+                _ => 1,
+            };
             let mut row = 0;
             for i in 0..tiles {
                 let rows = rows + usize::from(i < larger);
@@ -143,16 +172,17 @@ impl<T: Transcendental, const PACKED_A: bool> Arguments<'_, T, PACKED_A> {
     fn tile<S: Simd<T>>(&self, s: S, row: usize, rows: usize, panel: usize, together: usize) {
         let tile = Tile::new(&self.panels, row, panel);
         macro_rules! rows {
-            ($($n:literal)*) => {
+            ($([$r:literal by $p:literal])* $($n:literal)*) => {
                 match (rows, together) {
-                    (2, 2) => self.microkernel::<S, 2, 2, 2>(s, &tile, S::LANES),
-                    (3, 2) => self.microkernel::<S, 3, 2, 2>(s, &tile, S::LANES),
+                    $(($r, $p) if const { panels_together::<T, S>($r) >= $p } => {
+                        self.microkernel::<S, $r, $p, 2>(s, &tile, S::LANES);
+                    })*
                     $(($n, _) if $n <= S::MR => self.panel::<S, $n>(s, &tile),)*
                     _ => unreachable!("a tile has at most MR rows"),
                 }
             };
         }
-        rows!(2 3 4 5 6 7 8 9 10 11 12);
+        rows!([2 by 2] [3 by 2] [4 by 2] [5 by 2] [6 by 2] [2 by 4] [3 by 4] 2 3 4 5 6 7 8 9 10 11 12);
         if !PACKED_A {
             self.epilogue(s, row..row + rows, panel..panel + together);
         }
@@ -197,16 +227,6 @@ fn second_pass<T: Element, S: Simd<T>, F: Lanewise<T>>(s: S, c: *mut T, y: *cons
     if F::SHORT {
         return;
     }
-    let mut i = 0;
-    while i < width {
-        let count = (width - i).min(S::LANES);
-        let to = c.wrapping_add(i);
-        // SAFETY: C has `width` elements from `c` on, by the conditions of the block.
-        let x = unsafe { load(s, to.cast_const(), count) };
-        // SAFETY: so has the matrix of the epilogue.
-        let y = unsafe { load(s, y.wrapping_add(i), count) };
-        // SAFETY: as for `x`; C is writable.
-        unsafe { store(s, to, f.apply(s, x, y), count) };
-        i += S::LANES;
-    }
+    // SAFETY: C and the matrix of the epilogue have `width` elements from there on, by the conditions of the block.
+    unsafe { lanewise(s, c.cast_const(), y, c, width, f) };
 }

@@ -13,6 +13,7 @@
 use std::hint::black_box;
 
 use crate::gemm::arguments::{Arguments, Tile};
+use crate::gemm::by_element::ByElement;
 use crate::gemm::terms::{Epilogue, InitialC};
 use crate::pointwise::activation::{Derivative, Lanewise, Value, with_function};
 use crate::pointwise::exp::Transcendental;
@@ -22,7 +23,7 @@ use crate::simd::vector::{Simd, load, store};
 
 /// Rows of a panel by which its lines are prefetched ahead. With 1024 units a training step takes 5 % less time on a Zen 5
 /// if that is 32 rows or more, and not 8; with up to 768 it is the same.
-const ROWS_AHEAD: usize = 32;
+pub(crate) const ROWS_AHEAD: usize = 32;
 
 impl<T: Transcendental, const PACKED_A: bool> Arguments<'_, T, PACKED_A> {
     /// R rows by P panels of V vectors each; the last vector has `last` columns.
@@ -69,6 +70,14 @@ impl<T: Transcendental, const PACKED_A: bool> Arguments<'_, T, PACKED_A> {
         let mut behind = projection.map(|_| own);
         while let Some(Factors { a, w, k }) = next {
             let a: [_; R] = if PACKED_A { [a[row]; R] } else { part(a, row) };
+            if S::BY_ELEMENT {
+                debug_assert_eq!(stored, V * S::LANES);
+                // SAFETY: the rows and the panels are readable there, by the conditions of the block.
+                let factors = unsafe { ByElement::<T, R, P, V>::new(&a, w, k) };
+                factors.add_to::<S, PACKED_A>(s, &mut acc);
+                next = behind.take();
+                continue;
+            }
             for i in 0..k {
                 let w = w.wrapping_add(i * stored);
                 // The shorter side of a tile stays in registers, and the other comes one by one: so 12 accumulators fit

@@ -1,6 +1,7 @@
 //! General matrix multiplication (GEMM): packing, the microkernel, and the loops around it.
 
 pub(crate) mod arguments;
+mod by_element;
 pub(crate) mod gemm_nn;
 pub(crate) mod gemm_tn;
 pub(crate) mod macrokernel;

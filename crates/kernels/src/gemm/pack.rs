@@ -12,7 +12,6 @@ use crate::gemm::operand::OperandRows;
 use crate::rows::matrix::{Matrix, matrix};
 use crate::runtime::context::{Context, MACS_PER_ELEMENT};
 use crate::runtime::scratch::{AllocError, Scratch};
-use crate::simd::cache::CACHE_LINE;
 use crate::simd::dispatch::{Lanes, compile_kernels};
 use crate::simd::element::Element;
 use crate::simd::vector::{Kernel, Simd};
@@ -68,7 +67,7 @@ impl Panels {
 
     /// Panels of a group in serpentine order: as few as leave enough accumulators, 64 columns of f32.
     pub(crate) fn group<T>(&self) -> usize {
-        if self.lanes * size_of::<T>() == CACHE_LINE { 2 } else { 4 }
+        (128 / (self.lanes * size_of::<T>())).clamp(2, 8)
     }
 
     /// Elements of all panels; `None` if that is no number of elements.

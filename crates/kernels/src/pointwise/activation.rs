@@ -276,15 +276,45 @@ impl<T: Transcendental> Kernel<T> for ActivateBackward<'_, T> {
 /// out = f(a, b).
 #[inline(always)]
 fn zip_with<T: Element, S: Simd<T>>(s: S, a: &[T], b: &[T], out: &mut [T], f: impl Lanewise<T>) {
-    let parts = a.chunks(S::LANES).zip(b.chunks(S::LANES)).zip(out.chunks_mut(S::LANES));
-    for ((a, b), out) in parts {
-        let count = out.len();
-        // SAFETY: a chunk is readable for its own length, which is that of `out`.
-        let a = unsafe { s.load_first(a.as_ptr(), count) };
-        // SAFETY: as above.
-        let b = unsafe { s.load_first(b.as_ptr(), count) };
-        // SAFETY: a chunk is writable for its own length.
-        unsafe { s.store_first(out.as_mut_ptr(), f.apply(s, a, b), count) };
+    let len = out.len();
+    assert!(a.len() == len && b.len() == len, "the callers compare the lengths");
+    // SAFETY: all three have `len` elements.
+    unsafe { lanewise(s, a.as_ptr(), b.as_ptr(), out.as_mut_ptr(), len, f) };
+}
+
+/// out = f(a, b) for `len` elements: whole vectors in a loop of their own, then the rest.
+///
+/// # Safety
+///
+/// - `a` and `b` are readable and `out` is writable for `len` elements; `out` may be one of the others.
+#[inline(always)]
+pub(crate) unsafe fn lanewise<T: Element, S: Simd<T>>(
+    s: S,
+    a: *const T,
+    b: *const T,
+    out: *mut T,
+    len: usize,
+    f: impl Lanewise<T>,
+) {
+    let whole = len - len % S::LANES;
+    let mut i = 0;
+    while i < whole {
+        // SAFETY: the caller vouches for `len` elements, of which there are LANES from i on.
+        let x = unsafe { s.load(a.wrapping_add(i)) };
+        // SAFETY: likewise.
+        let y = unsafe { s.load(b.wrapping_add(i)) };
+        // SAFETY: likewise.
+        unsafe { s.store(out.wrapping_add(i), f.apply(s, x, y)) };
+        i += S::LANES;
+    }
+    if i < len {
+        let count = len - i;
+        // SAFETY: so many are left.
+        let x = unsafe { s.load_first(a.wrapping_add(i), count) };
+        // SAFETY: likewise.
+        let y = unsafe { s.load_first(b.wrapping_add(i), count) };
+        // SAFETY: likewise.
+        unsafe { s.store_first(out.wrapping_add(i), f.apply(s, x, y), count) };
     }
 }
 

@@ -28,6 +28,7 @@ use crate::rows::matrix::{Matrix, matrix};
 use crate::rows::steps::Steps;
 use crate::runtime::context::Context;
 use crate::runtime::pool::Member;
+use crate::simd::cache::FIRST_CACHE;
 use crate::simd::dispatch::compile_kernels;
 use crate::simd::element::Element;
 use crate::simd::vector::{Kernel, Simd};
@@ -44,9 +45,6 @@ const USUAL_LATENCY: usize = 100;
 
 /// Multiply-adds that a thread must have more than those for each nanosecond that a barrier takes longer.
 const WORTH_A_NANOSECOND: usize = 112;
-
-/// Bytes of a first cache: 32 KB on Zen 3 and 4, 48 KB on Zen 5.
-const FIRST_CACHE: usize = 48 << 10;
 
 /// Runs a recurrence: computes, in each step, its products one after the other into their targets.
 ///

@@ -15,6 +15,8 @@ macro_rules! dispatch {
         use $crate::simd::vector::Simd;
         match $isa.0 {
             Kind::Portable(token) => Simd::<$type>::vectorize(token, $kernel),
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon(token) => Simd::<$type>::vectorize(token, $kernel),
             #[cfg(target_arch = "x86_64")]
             Kind::Avx2(token) => Simd::<$type>::vectorize(token, $kernel),
             #[cfg(target_arch = "x86_64")]

@@ -4,6 +4,8 @@
 use crate::simd::avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::avx512::Avx512;
+#[cfg(target_arch = "aarch64")]
+use crate::simd::neon::Neon;
 use crate::simd::portable::Portable;
 
 /// An instruction set that this host has.
@@ -15,8 +17,10 @@ pub struct Isa(pub(crate) Kind);
 /// The tokens, one for each instruction set. Private, so that none is made without detection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Portable lanes that LLVM turns into whatever the build target has: SSE2 or NEON.
+    /// Portable lanes that LLVM turns into whatever the build target has.
     Portable(Portable<4, 4>),
+    #[cfg(target_arch = "aarch64")]
+    Neon(Neon),
     #[cfg(target_arch = "x86_64")]
     Avx2(Avx2),
     #[cfg(target_arch = "x86_64")]
@@ -43,8 +47,10 @@ impl Isa {
 
     /// Every instruction set of this processor, narrowest vectors first.
     pub fn available() -> Vec<Self> {
-        #[allow(unused_mut)] // only x86-64 has more than one
+        #[allow(unused_mut)] // some targets have no other
         let mut found = vec![Self::portable()];
+        #[cfg(target_arch = "aarch64")]
+        found.extend(Neon::detect().map(|token| Self(Kind::Neon(token))));
         #[cfg(target_arch = "x86_64")]
         {
             found.extend(Avx2::detect().map(|token| Self(Kind::Avx2(token))));
@@ -64,11 +70,12 @@ impl Isa {
         all
     }
 
-    /// Its name: `scalar` (`neon` on aarch64, where the portable lanes become NEON), `avx2` or `avx512`.
+    /// Its name: `scalar` (the portable vectors), `neon`, `avx2` or `avx512`.
     pub fn name(self) -> &'static str {
         match self.0 {
-            Kind::Portable(_) if cfg!(target_arch = "aarch64") => "neon",
             Kind::Portable(_) => "scalar",
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon(_) => "neon",
             #[cfg(target_arch = "x86_64")]
             Kind::Avx2(_) => "avx2",
             #[cfg(target_arch = "x86_64")]

@@ -10,6 +10,8 @@ pub(crate) mod dispatch;
 pub(crate) mod element;
 pub(crate) mod isa;
 pub(crate) mod multiversion;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod portable;
 pub(crate) mod vector;
 #[cfg(target_arch = "x86_64")]

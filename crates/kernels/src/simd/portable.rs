@@ -1,5 +1,5 @@
 //! Portable vectors: arrays of N lanes in plain Rust, which LLVM turns into the vectors of the build target
-//! (NEON on aarch64, SSE2 on the x86-64 floor).
+//! (SSE2 on the x86-64 floor; NEON on aarch64, whose intrinsics have a file too).
 
 use std::array;
 
@@ -25,8 +25,15 @@ unsafe impl<T: Element, const N: usize, const H: usize> Simd<T> for Portable<N, 
     type Mask = [bool; N];
     const LANES: usize = N;
     type Half = Portable<H, H>;
-    // 12 accumulators of the 16 registers of SSE2 and AVX2; 24 of the 32 of AVX-512 and, at 4 lanes, of NEON.
-    const MR: usize = if N >= 16 || (N == 4 && FUSED) { 12 } else { 6 };
+    // 4 lanes: 12 accumulators of the 16 registers of 128 bits that a target has at the least, one for 4 f32, two for 4 f64.
+    // 32 registers would have room for more rows, but LLVM does not unroll loops of so many lanes to the end, and then
+    // accumulators are in memory. 8 and 16 lanes: the tiles of AVX2 and AVX-512.
+    const MR: usize = match N {
+        16.. => 12,
+        8.. => 6,
+        _ => 24 / size_of::<T>(),
+    };
+    const MIN_SUMS: usize = if N >= 8 { 8 } else { 32 / size_of::<T>() };
 
     #[inline(always)]
     fn half(self) -> Self::Half {
@@ -54,16 +61,18 @@ unsafe impl<T: Element, const N: usize, const H: usize> Simd<T> for Portable<N, 
     }
     #[inline(always)]
     unsafe fn load_first(self, from: *const T, count: usize) -> [T; N] {
-        let mut v = [T::zero(); N];
-        let (from, bytes) = (from.cast::<u8>(), count * size_of::<T>()); // they need not be aligned
-        // SAFETY: the caller vouches for `count` readable elements, and count ≤ N = v.len().
-        unsafe { std::ptr::copy_nonoverlapping(from, v.as_mut_ptr().cast(), bytes) };
-        v
+        // Lane by lane: a copy of `count` elements would be a call. The elements need not be aligned.
+        // SAFETY: the caller vouches for `count` readable elements.
+        lanes(|i| if i < count { unsafe { from.wrapping_add(i).read_unaligned() } } else { T::zero() })
     }
     #[inline(always)]
     unsafe fn store_first(self, to: *mut T, v: [T; N], count: usize) {
-        // SAFETY: the caller vouches for `count` writable elements, and count ≤ N = v.len().
-        unsafe { std::ptr::copy_nonoverlapping(v.as_ptr(), to, count) }
+        for (i, v) in v.into_iter().enumerate() {
+            if i < count {
+                // SAFETY: the caller vouches for `count` writable elements.
+                unsafe { *to.wrapping_add(i) = v };
+            }
+        }
     }
     #[inline(always)]
     unsafe fn transpose(self, from: *const T, from_stride: usize, to: *mut T, to_stride: usize) {

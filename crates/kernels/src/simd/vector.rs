@@ -7,6 +7,9 @@
 
 use crate::simd::element::Element;
 
+/// Lanes of the widest vectors.
+const MAX_LANES: usize = 16;
+
 /// A computation written once for every instruction set.
 pub trait Kernel<T: Element> {
     /// What the computation returns.
@@ -34,6 +37,11 @@ pub unsafe trait Simd<T: Element>: Copy + Send + Sync + 'static {
     /// Rows of the largest register tile (2 vectors wide): its accumulators, two vectors of the panel and
     /// one broadcast must fit the register file.
     const MR: usize;
+    /// Accumulators of a tile that hide the latency of a multiply-add: its cycles times as many as begin in a cycle.
+    const MIN_SUMS: usize = 8;
+    /// Whether [`Self::mul_add_lane`] is one instruction, and no slower than [`Self::mul_add`]. If so, `Half` is the type
+    /// itself.
+    const BY_ELEMENT: bool = false;
 
     /// The token of [`Self::Half`].
     fn half(self) -> Self::Half;
@@ -88,6 +96,14 @@ pub unsafe trait Simd<T: Element>: Copy + Send + Sync + 'static {
     fn div(self, a: Self::V, b: Self::V) -> Self::V;
     /// a · b + c, rounded once where the instruction set has a fused operation.
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// a · b_LANE + c: [`Self::mul_add`] with one element of b for all lanes.
+    #[inline(always)]
+    fn mul_add_lane<const LANE: usize>(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        let mut lanes = [T::zero(); MAX_LANES];
+        // SAFETY: there is room for the widest vector.
+        unsafe { self.store(lanes.as_mut_ptr(), b) };
+        self.mul_add(a, self.splat(lanes[LANE]), c)
+    }
     /// c - a · b, rounded once where the instruction set has a fused operation.
     fn neg_mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// The smaller of the two; `b` where either is NaN.
