@@ -49,7 +49,9 @@ pub use pointwise::activation::{Activation, activate, activate_backward};
 pub use pointwise::dropout::{dropout, dropout_in_place};
 pub use pointwise::fingerprint::fingerprint;
 pub use recurrence::step::{Stacked, Step, step};
-pub use recurrence::terms::{Order, Projection, Recurrence, Start, StepProduct};
+pub use recurrence::terms::{
+    GatedProduct, Gates, Order, Product, Projection, Recurrence, Start, StepProduct,
+};
 pub use recurrence::time_loop::recurrence;
 pub use rows::row_map::{MappedRows, MappedRowsMut, RowMap};
 pub use rows::steps::{Steps, StepsError};

@@ -236,7 +236,7 @@ mod tests {
                         epilogue: Epilogue::Activation(activation),
                         target: expected.view_mut().into(),
                     };
-                    recurrence(&ctx, &whole, [product]);
+                    recurrence(&ctx, &whole, [product]).unwrap();
 
                     let mut a = Array2::from_elem((rows, k), T::nan());
                     let mut y = Array2::from_elem((rows, hidden + 2), T::nan());

@@ -159,7 +159,7 @@ pub(crate) struct StepRows<'a, T> {
 unsafe impl<T: Element> Sync for StepRows<'_, T> {}
 
 impl<T: Element> StepRows<'_, T> {
-    /// IndirectionBuffer the rows of step `t`, from that of sequence `b` on.
+    /// Points to the rows of step `t`, from that of sequence `b` on.
     #[inline(always)]
     pub(crate) fn pointers<'l>(
         &self,
@@ -176,7 +176,7 @@ impl<T: Element> StepRows<'_, T> {
         slot
     }
 
-    /// IndirectionBuffer the inner rows from `row` on, of any steps.
+    /// Points to the inner rows from `row` on, of any steps.
     pub(crate) fn pointers_from<'l>(
         &self,
         steps: &Steps,
@@ -195,6 +195,12 @@ impl<T: Element> StepRows<'_, T> {
             (done, t) = (end, t + 1);
         }
         slot
+    }
+
+    /// The same rows from `column` on.
+    #[inline(always)]
+    pub(crate) fn right_of(&self, column: usize) -> Self {
+        Self { array: Matrix { data: self.array.at(0, column), ..self.array }, ..*self }
     }
 
     /// Whether each row of a step lies in pages of its own, among the other rows of its sequence.

@@ -1,5 +1,6 @@
 //! Tests of the recurrence through the crate's public functions.
 
+mod gated;
 mod one_product;
 mod row_maps;
 mod two_products;
@@ -20,5 +21,6 @@ fn run<'m, 'c, T: Scalar>(
 ) where
     T: 'c,
 {
-    recurrence(ctx, terms, [StepProduct { weights, initial, projection, epilogue, target: y.into() }]);
+    recurrence(ctx, terms, [StepProduct { weights, initial, projection, epilogue, target: y.into() }])
+        .unwrap();
 }
