@@ -31,8 +31,8 @@ const processors = [
 
 /** Functions that are called only where the processor has what they use. */
 const dispatched = [
-  // The kernels: the tokens of crates/kernels/src/isa are made after detection alone.
-  /^<elman_kernels::isa::(avx2|avx512)::Avx\w+ as elman_kernels::isa::Simd<f(32|64)>>::vectorize::inner$/,
+  // The kernels: the tokens of crates/kernels/src/simd are made after detection alone.
+  /^<elman_kernels::simd::(avx2|avx512)::Avx\w+ as elman_kernels::simd::vector::Simd<f(32|64)>>::vectorize::inner$/,
   // Libraries and Rust's own, each behind a detection of its own.
   /^memchr::arch::x86_64::/,
   /^compiler_builtins::math::libm_math::arch::x86::fma::fmaf?_with_fma4?$/,
@@ -61,7 +61,7 @@ async function checkInstructions(addon) {
   }
   // Without these the check would have looked at nothing.
   for (const isa of ['avx2', 'avx512']) {
-    if (![...found.keys()].some((name) => name.startsWith(`<elman_kernels::isa::${isa}::`))) {
+    if (![...found.keys()].some((name) => name.startsWith(`<elman_kernels::simd::${isa}::`))) {
       throw new Stop(`no kernel for ${isa} was found in ${addon}`)
     }
   }

@@ -1,6 +1,6 @@
 /**
  * What the compiler made of the innermost loops: a product's sums stay in registers from its first multiply-add to its
- * last (crates/kernels/src/product.rs). Where it runs short of registers it stores some of them at every turn instead, with
+ * last (crates/kernels/src/gemm/microkernel.rs). Where it runs short of registers it stores some of them at every turn instead, with
  * right results and up to 1.6 times the time, and no other test would notice.
  */
 

@@ -11,7 +11,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use elman_kernels::{Context, Init, Isa, Packed, Product, Rows, affine, gram};
+use elman_kernels::{Context, InitialC, Isa, Packed, TransposedProduct, gemm_tn};
 use gemm::Parallelism;
 use ndarray::Array2;
 
@@ -117,14 +117,14 @@ fn bench_products(c: &mut Criterion) {
         let operands = [(x.as_ptr(), f, 1), (w.as_ptr(), 1, f)];
         compare(c, &name, [rows, features, hidden], operands, |z| {
             let packed = Packed::new(&ctx, black_box(&w).t()).expect("memory for W");
-            affine(&ctx, black_box(&x).view(), &packed, Init::Zero, z.view_mut());
+            elman_kernels::gemm(&ctx, black_box(&x).view(), &packed, InitialC::Zero, z.view_mut());
         });
         let name = format!("gradient {rows}x{hidden}x{features}");
         let operands = [(dz.as_ptr(), 1, h), (x.as_ptr(), f, 1)];
         compare(c, &name, [hidden, rows, features], operands, |dw| {
-            let product = Product { b: Rows::All(black_box(&x).view()), out: dw.view_mut() };
-            gram(&ctx, black_box(&dz).view(), [product], None, None)
-                .expect("memory for panels");
+            let b = elman_kernels::Operand::Matrix(black_box(&x).view());
+            let product = TransposedProduct { b, out: dw.view_mut() };
+            gemm_tn(&ctx, black_box(&dz).view(), [product], None, None).expect("memory for panels");
         });
     }
 }

@@ -9,8 +9,9 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use elman_kernels::{
-    Binary, Chain, ChainBase, Context, Epilogue, Init, Isa, Order, Packed, Product, Rows, Stacked, Start,
-    Step, Steps, Unary, affine, chain, fingerprint, gram, map, step, zip,
+    Activation, Context, Epilogue, InitialC, Isa, MappedRows, Operand, Order, Packed, Recurrence, Stacked,
+    Start, Step, StepProduct, Steps, TransposedProduct, activate, activate_backward, fingerprint, gemm,
+    gemm_tn, recurrence, step,
 };
 use ndarray::Array2;
 
@@ -36,9 +37,9 @@ fn numbers(rows: usize, columns: usize) -> Array2<f32> {
 }
 
 /// The input projection and the gradient of the input: R rows, K by N.
-fn bench_affine(c: &mut Criterion) {
+fn bench_gemm(c: &mut Criterion) {
     let ctx = context();
-    let mut group = c.benchmark_group("affine");
+    let mut group = c.benchmark_group("gemm");
     for (rows, k, n) in
         [(800, 32, 64), (700, 200, 200), (3200, 128, 256), (8192, 512, 512), (8192, 1024, 1024)]
     {
@@ -48,13 +49,13 @@ fn bench_affine(c: &mut Criterion) {
         let mut y = Array2::zeros((rows, n));
         group.throughput(Throughput::Elements((rows * k * n) as u64));
         group.bench_function(format!("{rows}x{k}x{n}"), |b| {
-            b.iter(|| affine(&ctx, black_box(x.view()), &packed, Init::Bias(&bias), y.view_mut()));
+            b.iter(|| gemm(&ctx, black_box(x.view()), &packed, InitialC::Row(&bias), y.view_mut()));
         });
     }
     group.finish();
 }
 
-/// Laying W out in panels, as each call does.
+/// Packing W in panels, as each call does.
 fn bench_pack(c: &mut Criterion) {
     let ctx = context();
     let mut group = c.benchmark_group("pack");
@@ -71,10 +72,21 @@ fn bench_pack(c: &mut Criterion) {
     group.finish();
 }
 
+/// y_t = f(z_t + y_{t-1} W).
+fn product<'a, 'p, 'y>(
+    weights: &'p Packed<'p, f32>,
+    z: &'a Array2<f32>,
+    epilogue: Epilogue<MappedRows<'a, f32>>,
+    y: &'y mut Array2<f32>,
+) -> StepProduct<'a, 'p, 'y, f32> {
+    let initial = InitialC::Matrix(z.view().into());
+    StepProduct { weights, initial, projection: None, epilogue, target: y.view_mut().into() }
+}
+
 /// The recurrence over T steps of B sequences, forward and back.
-fn bench_chain(c: &mut Criterion) {
+fn bench_recurrence(c: &mut Criterion) {
     let ctx = context();
-    let mut group = c.benchmark_group("chain");
+    let mut group = c.benchmark_group("recurrence");
     for (t, batch, h) in
         [(50, 1, 64), (1000, 1, 128), (50, 16, 64), (35, 20, 200), (100, 32, 256), (128, 64, 512)]
     {
@@ -86,25 +98,20 @@ fn bench_chain(c: &mut Criterion) {
         let weights = Packed::new(&ctx, w.view()).expect("memory for W");
         let mut y = Array2::zeros((t * batch, h));
         group.throughput(Throughput::Elements((t * batch * h * h) as u64));
-        let forward = Chain {
-            steps: &steps,
-            order: Order::Ascending,
-            weights: &weights,
-            start: Start::State(state.view()),
-            base: ChainBase::Matrix(z.view().into()),
-            epilogue: Epilogue::Tanh,
-        };
+        let terms = |order| Recurrence { steps: &steps, order, start: Start::State(state.view()) };
         group.bench_function(format!("forward {t}x{batch}x{h}"), |b| {
-            b.iter(|| chain(&ctx, black_box(&forward), y.view_mut()));
+            b.iter(|| {
+                let tanh = Epilogue::Activation(Activation::Tanh);
+                recurrence(&ctx, black_box(&terms(Order::Ascending)), [product(&weights, &z, tanh, &mut y)]);
+            });
         });
         let outputs = y.clone();
-        let backward = Chain {
-            order: Order::Descending,
-            epilogue: Epilogue::TanhGrad(outputs.view().into()),
-            ..forward
-        };
         group.bench_function(format!("backward {t}x{batch}x{h}"), |b| {
-            b.iter(|| chain(&ctx, black_box(&backward), y.view_mut()));
+            b.iter(|| {
+                let derivative = Epilogue::Derivative(Activation::Tanh, outputs.view().into());
+                let product = product(&weights, &z, derivative, &mut y);
+                recurrence(&ctx, black_box(&terms(Order::Descending)), [product]);
+            });
         });
     }
     group.finish();
@@ -129,7 +136,7 @@ fn bench_step(c: &mut Criterion) {
             b.iter(|| {
                 descending = !descending;
                 let weights = Stacked::new(&ctx, k, h, &memory);
-                let activation = Unary::Tanh;
+                let activation = Activation::Tanh;
                 let one = Step { a: a.view(), weights, bias: Some(&bias), activation, descending };
                 step(&ctx, black_box(&one), y.view_mut());
             });
@@ -139,17 +146,17 @@ fn bench_step(c: &mut Criterion) {
 }
 
 /// The gradient of a weight: Aᵀ B over K rows, M by N.
-fn bench_gram(c: &mut Criterion) {
+fn bench_gemm_tn(c: &mut Criterion) {
     let ctx = context();
-    let mut group = c.benchmark_group("gram");
+    let mut group = c.benchmark_group("gemm_tn");
     for (k, m, n) in [(800, 64, 64), (1000, 128, 128), (50176, 128, 1), (3200, 256, 256), (8192, 512, 512)] {
         let (left, right) = (numbers(k, m), numbers(k, n));
         let mut out = Array2::zeros((m, n));
         group.throughput(Throughput::Elements((k * m * n) as u64));
         group.bench_function(format!("{k}x{m}x{n}"), |b| {
             b.iter(|| {
-                let product = Product { b: Rows::All(right.view()), out: out.view_mut() };
-                gram(&ctx, black_box(left.view()), [product], None, None).expect("memory for panels");
+                let product = TransposedProduct { b: Operand::Matrix(right.view()), out: out.view_mut() };
+                gemm_tn(&ctx, black_box(left.view()), [product], None, None).expect("memory for panels");
             });
         });
     }
@@ -165,12 +172,12 @@ fn bench_tanh(c: &mut Criterion) {
         let x = (numbers(1, len) * 6.0).into_raw_vec_and_offset().0;
         let mut y = vec![0.0; len];
         group.throughput(Throughput::Elements(len as u64));
-        group.bench_function(format!("map {len}"), |b| {
-            b.iter(|| map(&ctx, Unary::Tanh, black_box(&x), &mut y))
+        group.bench_function(format!("value {len}"), |b| {
+            b.iter(|| activate(&ctx, Activation::Tanh, black_box(&x), &mut y))
         });
         let h = y.clone();
         group.bench_function(format!("derivative {len}"), |b| {
-            b.iter(|| zip(&ctx, Binary::TanhGrad, black_box(&x), &h, &mut y));
+            b.iter(|| activate_backward(&ctx, Activation::Tanh, black_box(&x), &h, &mut y));
         });
     }
     group.finish();
@@ -191,11 +198,11 @@ fn bench_fingerprint(c: &mut Criterion) {
 
 criterion_group!(
     benches,
-    bench_affine,
+    bench_gemm,
     bench_pack,
-    bench_chain,
+    bench_recurrence,
     bench_step,
-    bench_gram,
+    bench_gemm_tn,
     bench_tanh,
     bench_fingerprint
 );

@@ -1,20 +1,22 @@
 //! SIMD kernels and threads for recurrent networks.
 //!
-//! Everything that is `unsafe` in the project's arithmetic lives in this crate, behind functions that check
-//! their lengths. It knows nothing of layers or cells; it offers what their loops are made of:
+//! All `unsafe` code of the project's arithmetic is in this crate, behind functions that check their lengths. It knows
+//! nothing of layers or cells; it offers the loops that they are made of:
 //!
 //! | function | computes |
 //! |---|---|
-//! | [`Packed::new`] | a matrix W of shape (K, N) laid out in column panels |
-//! | [`affine`] | Y = X W + b for many rows at once |
-//! | [`chain`] | the recurrence y_t = f(y_t + y_{t-1} W), forward or backward in time |
-//! | [`relay`] | the same with two products a step: u_t = f(u_t + w_{t-1} W), w_t = g(w_t + u_t V) |
-//! | [`step()`] | one step of it, with weights that are laid out once for all steps |
-//! | [`gram`] | Aᵀ B, the gradients of weights over all rows, and the sums of A's rows, that of a bias |
-//! | [`map`], [`zip`] | activations and their derivatives |
+//! | [`Packed::new`] | a matrix W of shape (K, N) packed in column panels |
+//! | [`gemm()`] | C = A B + b for many rows at once |
+//! | [`gemm_tn`] | Aᵀ B, the gradients of weights over all rows, and the sums of A's rows, that of a bias |
+//! | [`recurrence()`] | y_t = f(b_t + y_{t-1} W), forward or backward in time, with one or more products a step |
+//! | [`step()`] | one step of it, with weights that are packed once for all steps |
+//! | [`activate`], [`activate_backward`] | activations and their derivatives |
 //! | [`dropout()`] | inverted dropout with a mask computed from a seed |
-//! | [`wide!`] | a plain loop of the caller's, with the machine's widest vectors |
+//! | [`multiversion!`] | a plain loop of the caller's, with the machine's widest vectors |
 //! | [`fingerprint()`] | a hash of some arrays, by which a change is noticed |
+//!
+//! Folders, each of which uses those before it: `simd` (elements, vectors, instruction sets), `runtime` (threads, scratch
+//! memory), `rows` (rows in time and in memory), `pointwise`, `gemm`, `recurrence`.
 //!
 //! # Symbols
 //!
@@ -31,55 +33,44 @@
 //! ascending k. So its bits depend neither on the tile that computed it, nor on the number of threads, the
 //! batch size or, between instruction sets with FMA, the width of the vectors.
 
-mod activation;
-mod affine;
-mod block;
-mod chain;
-mod context;
-mod dropout;
-mod fingerprint;
-mod gram;
-mod isa;
-mod link;
-mod matrix;
-mod meeting;
-mod mix;
-mod operand;
-mod pack;
-mod places;
-mod pool;
-mod product;
+mod gemm;
+mod pointwise;
 mod recurrence;
-mod reduce;
-mod relay;
-mod scalar;
-mod scratch;
-mod step;
-mod steps;
-mod terms;
-mod tile;
-mod wide;
-mod workers;
+mod rows;
+mod runtime;
+mod simd;
 
-pub use activation::{Binary, Unary, map, zip};
-pub use affine::{Init, affine, affine_placed};
-pub use chain::{Chain, chain};
-pub use context::Context;
-pub use dropout::{dropout, dropout_in_place};
-pub use fingerprint::fingerprint;
-pub use gram::{Along, Product, gram};
-pub use isa::{CACHE_LINE, Isa, Simd, Task};
-pub use operand::{Pick, Rows};
-pub use pack::Packed;
-pub use places::{Placed, Places, Target};
-pub use pool::Team;
-pub use relay::{Leg, Relay, relay};
-pub use scalar::Scalar;
-pub use scratch::{AllocError, Scratch};
-pub use step::{Stacked, Step, step};
-pub use steps::{Steps, StepsError};
-pub use terms::{ChainBase, Epilogue, Order, Start};
-pub use wide::Body;
+pub use gemm::gemm_nn::{gemm, gemm_mapped};
+pub use gemm::gemm_tn::{FusedGemm, TransposedProduct, gemm_tn};
+pub use gemm::operand::{Operand, RowIndex};
+pub use gemm::pack::Packed;
+pub use gemm::terms::{Epilogue, InitialC};
+pub use pointwise::activation::{Activation, activate, activate_backward};
+pub use pointwise::dropout::{dropout, dropout_in_place};
+pub use pointwise::fingerprint::fingerprint;
+pub use recurrence::step::{Stacked, Step, step};
+pub use recurrence::terms::{Order, Projection, Recurrence, Start, StepProduct};
+pub use recurrence::time_loop::recurrence;
+pub use rows::row_map::{MappedRows, MappedRowsMut, RowMap};
+pub use rows::steps::{Steps, StepsError};
+pub use runtime::context::Context;
+pub use runtime::pool::Team;
+pub use runtime::scratch::{AllocError, Scratch};
+pub use simd::cache::CACHE_LINE;
+pub use simd::element::Element;
+pub use simd::isa::Isa;
+pub use simd::multiversion::Multiversion;
+pub use simd::vector::{Kernel, Simd};
+
+use gemm::gemm_tn::GemmTnKernels;
+use pointwise::activation::ActivationKernels;
+use recurrence::step::StepKernels;
+use recurrence::time_loop::RecurrenceKernels;
+
+/// An [`Element`] for which every kernel is compiled: `f32` or `f64`.
+pub trait Scalar: Element + ActivationKernels + GemmTnKernels + RecurrenceKernels + StepKernels {}
+
+impl<T: Element + ActivationKernels + GemmTnKernels + RecurrenceKernels + StepKernels> Scalar for T {}
 
 #[cfg(test)]
 mod testing;

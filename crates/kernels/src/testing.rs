@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, ArrayView2};
 
-use crate::mix::{GOLDEN, stir};
+use crate::pointwise::mix::{GOLDEN, mix};
 use crate::{Context, Isa, Scalar};
 
 /// One context for each instruction set and each of 1, 2 and 3 threads.
@@ -13,7 +13,7 @@ pub(crate) fn contexts() -> impl Iterator<Item = Context> {
 /// Numbers in (-1, 1) from a 64-bit mix of seed and position.
 pub(crate) fn random<T: Scalar>(shape: (usize, usize), seed: u64) -> Array2<T> {
     Array2::from_shape_fn(shape, |(i, j)| {
-        let z = stir(seed ^ ((i as u64) << 32 | j as u64).wrapping_mul(GOLDEN));
+        let z = mix(seed ^ ((i as u64) << 32 | j as u64).wrapping_mul(GOLDEN));
         T::from_f64((z >> 11) as f64 / (1u64 << 52) as f64 - 1.0)
     })
 }

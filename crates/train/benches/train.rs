@@ -8,7 +8,7 @@ use std::hint::black_box;
 use criterion::{
     BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main, measurement::WallTime,
 };
-use elman_kernels::{Context, Isa};
+use elman_kernels::{Activation, Context, Isa};
 use elman_train::adam::{Adam, Moments};
 use elman_train::cross_entropy::CrossEntropy;
 use elman_train::pointwise::{self, LogisticCrossEntropy, Squared};
@@ -139,7 +139,9 @@ fn bench_elementwise(c: &mut Criterion) {
     });
     each(c, "sigmoid", PARAMETER, |group, isa, ctx| {
         group.bench_function(isa, |bench| {
-            bench.iter(|| elementwise::sigmoid(ctx, black_box(&a), &mut out).expect("sizes fit"));
+            bench.iter(|| {
+                elementwise::activate(ctx, Activation::Sigmoid, black_box(&a), &mut out).expect("sizes fit")
+            });
         });
     });
     each(c, "norm", PARAMETER, |group, isa, ctx| {

@@ -14,7 +14,7 @@
 use crate::Error;
 use crate::error::expect_length;
 use crate::stages::{BLOCK, Lerp, accumulate_square, decayed};
-use elman_kernels::{Context, Scalar, wide};
+use elman_kernels::{Context, Scalar, multiversion};
 
 /// The options.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -77,7 +77,7 @@ impl Adam {
     }
 }
 
-wide! {
+multiversion! {
     /// The step, with lengths that are checked.
     fn update<T: Scalar>(adam: Adam, param: &mut [T], grad: &[T], moments: Moments<'_, T>, step: f64) {
         let Moments { exp_avg, exp_avg_sq, mut max_exp_avg_sq } = moments;

@@ -13,7 +13,7 @@ use crate::error::expect_length;
 use crate::exp::exp_nonpositive;
 use crate::lanes::{self, LANES};
 use crate::{Error, Reduction};
-use elman_kernels::{Context, Scalar, wide};
+use elman_kernels::{Context, Scalar, multiversion};
 
 /// About how many elements a block of rows has.
 const BLOCK: usize = 4096;
@@ -129,7 +129,7 @@ impl CrossEntropy {
     }
 }
 
-wide! {
+multiversion! {
     /// The sum of all rows' losses; each in `out` too, without a reduction. `exps`: memory for a block of rows.
     fn forward_rows<T: Scalar>(
         shape: CrossEntropy,

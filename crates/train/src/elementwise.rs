@@ -1,20 +1,15 @@
 //! The tensor type's arithmetic, element by element.
 //!
-//! ```text
-//! tanh     dx = dy (1 - y²)          sigmoid  y = 1 / (1 + e^-x),  dx = dy y (1 - y)
-//! relu     y = x > 0 ? x : 0,  dx = y > 0 ? dy : 0
-//! ```
-//!
-//! Derivatives are written in the output y. NaN passes through all of them.
+//! The activations are those of the kernels, [`Activation`], with derivatives written in the output y. NaN passes through
+//! all of them.
 
 use crate::Error;
 use crate::error::expect_length;
-use crate::exp::logistic;
 use crate::lanes::{self, Value};
-use elman_kernels::{Binary, Context, Scalar, Unary, wide};
+use elman_kernels::{Activation, Context, Scalar, multiversion};
 
 /// A function of an element of each of two arrays. A trait and no closure, so that it is inlined for certain (see
-/// [`wide!`]).
+/// [`multiversion!`]).
 trait Function<T>: Copy {
     fn of(self, a: T, b: T) -> T;
 }
@@ -43,11 +38,9 @@ functions! {
     Scale(value): |a, _b| a * value;
     // NaN compares false and so stays.
     Clip(limit): |a, _b| if a > limit { limit } else if a < -limit { -limit } else { a };
-    Logistic: |x, _b| logistic(x);
-    LogisticGrad: |y, dy| dy * (T::one() - y) * y;
 }
 
-wide! {
+multiversion! {
     /// out = f(a, b).
     fn map_into<T: Scalar, F: Function<T>>(f: F, a: &[T], b: &[T], out: &mut [T]) {
         for ((slot, &a), &b) in out.iter_mut().zip(a).zip(b) {
@@ -76,7 +69,7 @@ wide! {
 ///
 /// [`Error::Length`] if the lengths differ.
 pub fn add<T: Scalar>(ctx: &Context, a: &[T], b: &[T], out: &mut [T]) -> Result<(), Error> {
-    zip(ctx, ["b", "out"], Sum, a, b, out)
+    zip(ctx, Sum, a, b, out)
 }
 
 /// out = a · b.
@@ -85,7 +78,7 @@ pub fn add<T: Scalar>(ctx: &Context, a: &[T], b: &[T], out: &mut [T]) -> Result<
 ///
 /// [`Error::Length`] if the lengths differ.
 pub fn mul<T: Scalar>(ctx: &Context, a: &[T], b: &[T], out: &mut [T]) -> Result<(), Error> {
-    zip(ctx, ["b", "out"], Product, a, b, out)
+    zip(ctx, Product, a, b, out)
 }
 
 /// out = a + value, with the value rounded to the element type.
@@ -127,77 +120,38 @@ pub fn accumulate<T: Scalar>(ctx: &Context, target: &mut [T], source: &[T]) -> R
     Ok(())
 }
 
-/// out = tanh x, within 2 units in the last place.
+/// y = f(x).
 ///
 /// # Errors
 ///
 /// [`Error::Length`] if the lengths differ.
-pub fn tanh<T: Scalar>(ctx: &Context, x: &[T], out: &mut [T]) -> Result<(), Error> {
-    expect_length("out", &[x.len()], out.len())?;
-    elman_kernels::map(ctx, Unary::Tanh, x, out);
+pub fn activate<T: Scalar>(ctx: &Context, f: Activation, x: &[T], y: &mut [T]) -> Result<(), Error> {
+    expect_length("out", &[x.len()], y.len())?;
+    elman_kernels::activate(ctx, f, x, y);
     Ok(())
 }
 
-/// out = max(x, 0).
+/// dx = dy f'(x) for y = f(x).
 ///
 /// # Errors
 ///
 /// [`Error::Length`] if the lengths differ.
-pub fn relu<T: Scalar>(ctx: &Context, x: &[T], out: &mut [T]) -> Result<(), Error> {
-    expect_length("out", &[x.len()], out.len())?;
-    elman_kernels::map(ctx, Unary::Relu, x, out);
+pub fn activate_backward<T: Scalar>(
+    ctx: &Context,
+    f: Activation,
+    y: &[T],
+    dy: &[T],
+    dx: &mut [T],
+) -> Result<(), Error> {
+    expect_length("grad_y", &[y.len()], dy.len())?;
+    expect_length("grad_x", &[y.len()], dx.len())?;
+    elman_kernels::activate_backward(ctx, f, dy, y, dx);
     Ok(())
-}
-
-/// out = 1 / (1 + e^-x).
-///
-/// # Errors
-///
-/// [`Error::Length`] if the lengths differ.
-pub fn sigmoid<T: Scalar>(ctx: &Context, x: &[T], out: &mut [T]) -> Result<(), Error> {
-    map(ctx, Logistic, x, out)
-}
-
-/// dx = dy (1 - y²) for y = tanh x.
-///
-/// # Errors
-///
-/// [`Error::Length`] if the lengths differ.
-pub fn tanh_backward<T: Scalar>(ctx: &Context, y: &[T], dy: &[T], dx: &mut [T]) -> Result<(), Error> {
-    gradient_lengths(y, dy, dx)?;
-    elman_kernels::zip(ctx, Binary::TanhGrad, dy, y, dx);
-    Ok(())
-}
-
-/// dx = dy where y > 0, else 0, for y = max(x, 0).
-///
-/// # Errors
-///
-/// [`Error::Length`] if the lengths differ.
-pub fn relu_backward<T: Scalar>(ctx: &Context, y: &[T], dy: &[T], dx: &mut [T]) -> Result<(), Error> {
-    gradient_lengths(y, dy, dx)?;
-    elman_kernels::zip(ctx, Binary::ReluGrad, dy, y, dx);
-    Ok(())
-}
-
-/// dx = dy y (1 - y) for y = 1 / (1 + e^-x).
-///
-/// # Errors
-///
-/// [`Error::Length`] if the lengths differ.
-pub fn sigmoid_backward<T: Scalar>(ctx: &Context, y: &[T], dy: &[T], dx: &mut [T]) -> Result<(), Error> {
-    zip(ctx, ["grad_y", "grad_x"], LogisticGrad, y, dy, dx)
 }
 
 /// Σ x, added up in float64.
 pub fn sum<T: Scalar>(ctx: &Context, x: &[T]) -> f64 {
     lanes::sum_of(ctx.isa(), x, Value)
-}
-
-fn gradient_lengths<T>(y: &[T], dy: &[T], dx: &[T]) -> Result<(), Error> {
-    expect_length("grad_y", &[y.len()], dy.len())?;
-    expect_length("grad_x", &[y.len()], dx.len())?;
-    Ok(())
 }
 
 fn map<T: Scalar, F: Function<T>>(ctx: &Context, f: F, x: &[T], out: &mut [T]) -> Result<(), Error> {
@@ -206,16 +160,9 @@ fn map<T: Scalar, F: Function<T>>(ctx: &Context, f: F, x: &[T], out: &mut [T]) -
     Ok(())
 }
 
-fn zip<T: Scalar, F: Function<T>>(
-    ctx: &Context,
-    [b_name, out_name]: [&'static str; 2],
-    f: F,
-    a: &[T],
-    b: &[T],
-    out: &mut [T],
-) -> Result<(), Error> {
-    expect_length(b_name, &[a.len()], b.len())?;
-    expect_length(out_name, &[a.len()], out.len())?;
+fn zip<T: Scalar, F: Function<T>>(ctx: &Context, f: F, a: &[T], b: &[T], out: &mut [T]) -> Result<(), Error> {
+    expect_length("b", &[a.len()], b.len())?;
+    expect_length("out", &[a.len()], out.len())?;
     map_into(ctx.isa(), f, a, b, out);
     Ok(())
 }
@@ -266,17 +213,17 @@ mod tests {
                 // Away from 0, where relu has no derivative.
                 let x: Vec<f64> = random::<f64>(count, 3).iter().map(|x| x + 1e-3f64.copysign(*x)).collect();
                 let dy: Vec<f64> = random(count, 4);
-                type Forward<'a> = &'a dyn Fn(&[f64], &mut [f64]) -> Result<(), Error>;
-                type Backward<'a> = &'a dyn Fn(&[f64], &[f64], &mut [f64]) -> Result<(), Error>;
-                type Function<'a> = (fn(f64) -> f64, Forward<'a>, Backward<'a>);
-                let functions: [Function; 3] = [
-                    (f64::tanh, &|x, y| tanh(&ctx, x, y), &|y, dy, dx| tanh_backward(&ctx, y, dy, dx)),
-                    (|x| x.max(0.0), &|x, y| relu(&ctx, x, y), &|y, dy, dx| relu_backward(&ctx, y, dy, dx)),
-                    (|x| 1.0 / (1.0 + (-x).exp()), &|x, y| sigmoid(&ctx, x, y), &|y, dy, dx| {
-                        sigmoid_backward(&ctx, y, dy, dx)
-                    }),
+                type Definition = fn(f64) -> f64;
+                let functions: [(Activation, Definition); 4] = [
+                    (Activation::Identity, |x| x),
+                    (Activation::Tanh, f64::tanh),
+                    (Activation::Relu, |x| x.max(0.0)),
+                    (Activation::Sigmoid, |x| 1.0 / (1.0 + (-x).exp())),
                 ];
-                for (definition, forward, backward) in functions {
+                for (f, definition) in functions {
+                    let forward = |x: &[f64], y: &mut [f64]| activate(&ctx, f, x, y);
+                    let backward =
+                        |y: &[f64], dy: &[f64], dx: &mut [f64]| activate_backward(&ctx, f, y, dy, dx);
                     let (mut y, mut dx) = (vec![f64::NAN; count], vec![f64::NAN; count]);
                     forward(&x, &mut y).unwrap();
                     assert_close(&y, &x.iter().map(|&x| definition(x)).collect::<Vec<_>>(), 1e-15);
@@ -297,20 +244,20 @@ mod tests {
         let x = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 0.0, 200.0, -200.0];
         let mut y = [5f32; 6];
         for ctx in contexts() {
-            sigmoid(&ctx, &x, &mut y).unwrap();
+            activate(&ctx, Activation::Sigmoid, &x, &mut y).unwrap();
             assert!(y[0].is_nan());
             assert_eq!(y[1..], [1.0, 0.0, 0.5, 1.0, 0.0]);
             let mut clipped = x;
             clip(&ctx, &mut clipped, 2.0);
             assert!(clipped[0].is_nan());
             assert_eq!(clipped[1..], [2.0, -2.0, 0.0, 2.0, -2.0]);
-            relu(&ctx, &x, &mut y).unwrap();
+            activate(&ctx, Activation::Relu, &x, &mut y).unwrap();
             assert!(y[0].is_nan());
             assert_eq!(y[1..], [f32::INFINITY, 0.0, 0.0, 200.0, 0.0]);
             let mut dx = [5f32; 6];
-            relu_backward(&ctx, &y, &[3.0; 6], &mut dx).unwrap();
+            activate_backward(&ctx, Activation::Relu, &y, &[3.0; 6], &mut dx).unwrap();
             assert_eq!(dx, [3.0, 3.0, 0.0, 0.0, 3.0, 0.0]);
-            tanh(&ctx, &x, &mut y).unwrap();
+            activate(&ctx, Activation::Tanh, &x, &mut y).unwrap();
             assert!(y[0].is_nan());
             assert_eq!(y[1..], [1.0, -1.0, 0.0, 1.0, -1.0]);
         }

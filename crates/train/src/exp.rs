@@ -1,4 +1,5 @@
-//! The exponential function for softmax and the logistic function, and a logarithm: plain arithmetic, so that loops over it become vector instructions.
+//! The exponential function for softmax and the logistic loss, and a logarithm for the latter: plain arithmetic, so that loops
+//! over it become vector instructions.
 //!
 //! ```text
 //! x = n ln 2 + r,  n integral,  |r| ≤ ln 2 / 2;   eˣ = 2ⁿ eʳ,   eʳ = Σ rᵏ / k!

@@ -9,12 +9,12 @@
 
 use std::ops::Add;
 
-use elman_kernels::{Scalar, wide};
+use elman_kernels::{Scalar, multiversion};
 
 /// Lanes of a reduction: a vector of AVX-512 in float32.
 pub(crate) const LANES: usize = 16;
 
-/// A term of a sum. A trait and no closure, so that it is inlined for certain (see [`elman_kernels::wide!`]).
+/// A term of a sum. A trait and no closure, so that it is inlined for certain (see [`elman_kernels::multiversion!`]).
 pub(crate) trait Term<T>: Copy {
     /// f(x), in float64.
     fn of(self, x: T) -> f64;
@@ -31,7 +31,7 @@ impl<T: Scalar> Term<T> for Value {
     }
 }
 
-wide! {
+multiversion! {
     /// Σ f(x), each term in float64.
     pub(crate) fn sum_of<T: Scalar, F: Term<T>>(values: &[T], f: F) -> f64 {
         let mut lanes = [0.0; LANES];

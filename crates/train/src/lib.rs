@@ -11,7 +11,7 @@
 //!
 //! Everything is generic over [`elman_kernels::Scalar`] (`f32`, `f64`) and works on row-major slices that the caller
 //! owns. Sizes are checked against the slices before anything is written. Gradients are named `d` + the name of what
-//! they belong to. Inner loops run over slices of equal length or arrays of fixed size, and [`elman_kernels::wide!`]
+//! they belong to. Inner loops run over slices of equal length or arrays of fixed size, and [`elman_kernels::multiversion!`]
 //! compiles them for every instruction set; reductions add into a fixed number of lanes, so that results depend neither
 //! on the instruction set nor on the number of threads.
 

@@ -7,7 +7,9 @@
 
 use crate::Error;
 use crate::error::expect_length;
-use elman_kernels::{Along, Context, Init, Packed, Product, Rows, Scalar, Steps, affine, gram};
+use elman_kernels::{
+    Context, FusedGemm, InitialC, Operand, Packed, Scalar, Steps, TransposedProduct, gemm, gemm_tn,
+};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 /// The shape of a call.
@@ -59,7 +61,7 @@ impl Linear {
         let weight = view("weight", out_features, in_features, weight)?;
         let y = view_mut("out", rows, out_features, y)?;
         let packed = Packed::new(ctx, weight.reversed_axes())?;
-        affine(ctx, x, &packed, bias.map_or(Init::Zero, Init::Bias), y);
+        gemm(ctx, x, &packed, bias.map_or(InitialC::Zero, InitialC::Row), y);
         Ok(())
     }
 
@@ -92,14 +94,14 @@ impl Linear {
 
         let packed = dx.is_some().then(|| Packed::new(ctx, weight)).transpose()?;
         let steps = Steps::unordered(rows);
-        let along = dx.zip(packed.as_ref()).map(|(dx, weights)| Along {
+        let fused = dx.zip(packed.as_ref()).map(|(dx, weights)| FusedGemm {
             steps: &steps,
             weights,
-            init: Init::Zero,
+            initial: InitialC::Zero,
             out: dx.into(),
         });
-        let products = dw.map(|out| Product { b: Rows::All(x), out });
-        gram(ctx, dy, products, db, along)?;
+        let products = dw.map(|out| TransposedProduct { b: Operand::Matrix(x), out });
+        gemm_tn(ctx, dy, products, db, fused)?;
         Ok(())
     }
 }

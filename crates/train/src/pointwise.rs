@@ -15,11 +15,11 @@ use crate::error::expect_length;
 use crate::exp::{exp_nonpositive, ln_1p_unit, logistic};
 use crate::lanes::{self, LANES};
 use crate::{Error, Reduction};
-use elman_kernels::{Context, Scalar, wide};
+use elman_kernels::{Context, Scalar, multiversion};
 
 /// A loss of one element x against its target t, and its derivatives times d.
 ///
-/// A trait and no closures, so that it is inlined for certain (see [`wide!`]).
+/// A trait and no closures, so that it is inlined for certain (see [`multiversion!`]).
 pub trait Pointwise: Copy {
     /// ℓ
     fn loss<T: Scalar>(self, x: T, t: T) -> T;
@@ -203,7 +203,7 @@ impl<L: Pointwise> Derivative for OfTarget<L> {
     }
 }
 
-wide! {
+multiversion! {
     /// ℓ of each element.
     fn each_loss<T: Scalar, L: Pointwise>(loss: L, input: &[T], target: &[T], out: &mut [T]) {
         for ((slot, &x), &t) in out.iter_mut().zip(input).zip(target) {

@@ -15,7 +15,7 @@
 use crate::Error;
 use crate::error::expect_length;
 use crate::stages::{BLOCK, Lerp, accumulate_square, decayed};
-use elman_kernels::{Context, Scalar, wide};
+use elman_kernels::{Context, Scalar, multiversion};
 
 /// The options.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -86,7 +86,7 @@ impl RmsProp {
     }
 }
 
-wide! {
+multiversion! {
     /// The step, with lengths that are checked; the momentum's buffer is there if there is momentum.
     fn update<T: Scalar>(rmsprop: RmsProp, param: &mut [T], grad: &[T], averages: Averages<'_, T>) {
         let Averages { square_avg, mut grad_avg, mut momentum_buffer } = averages;

@@ -14,7 +14,7 @@
 use crate::Error;
 use crate::error::expect_length;
 use crate::stages::{BLOCK, decayed};
-use elman_kernels::{Context, Scalar, wide};
+use elman_kernels::{Context, Scalar, multiversion};
 
 /// The options.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -72,7 +72,7 @@ impl Sgd {
     }
 }
 
-wide! {
+multiversion! {
     /// The step, with lengths that are checked; `buffer` is there if there is momentum.
     fn update<T: Scalar>(
         sgd: Sgd,

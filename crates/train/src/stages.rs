@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Coefficients are computed in float64 and rounded to the element type once, as PyTorch does. All of this is inlined
-//! into loops that [`elman_kernels::wide!`] compiles.
+//! into loops that [`elman_kernels::multiversion!`] compiles.
 
 use elman_kernels::Scalar;
 

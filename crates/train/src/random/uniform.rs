@@ -11,7 +11,7 @@
 
 use super::Generator;
 use crate::Error;
-use elman_kernels::{Isa, Scalar, wide};
+use elman_kernels::{Isa, Scalar, multiversion};
 
 impl Generator {
     /// Fills `out` as `torch.Tensor.uniform_(low, high)` does, bit for bit on every instruction set.
@@ -73,7 +73,7 @@ fn unit<T: Scalar>(draws: &[u32]) -> T {
     })
 }
 
-wide! {
+multiversion! {
     /// Turns draws into numbers from `from` up to `to`.
     fn spread<T: Scalar>(draws: &[u32], from: T, to: T, out: &mut [T]) {
         for (slot, draws) in out.iter_mut().zip(draws.chunks_exact(draws_for::<T>())) {

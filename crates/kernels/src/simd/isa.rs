@@ -1,0 +1,86 @@
+//! The instruction sets that a host has.
+
+#[cfg(target_arch = "x86_64")]
+use crate::simd::avx2::Avx2;
+#[cfg(target_arch = "x86_64")]
+use crate::simd::avx512::Avx512;
+use crate::simd::portable::Portable;
+
+/// An instruction set that this host has.
+///
+/// It can be made only by [`Isa::detect`], [`Isa::by_name`] and [`Isa::available`], which ask the processor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Isa(pub(crate) Kind);
+
+/// The tokens, one for each instruction set. Private, so that none is made without detection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Portable lanes that LLVM turns into whatever the build target has: SSE2 or NEON.
+    Portable(Portable<4, 4>),
+    #[cfg(target_arch = "x86_64")]
+    Avx2(Avx2),
+    #[cfg(target_arch = "x86_64")]
+    Avx512(Avx512),
+    #[cfg(any(test, feature = "test-isas"))]
+    Portable8(Portable<8, 4>),
+    #[cfg(any(test, feature = "test-isas"))]
+    Portable16(Portable<16, 16>),
+}
+
+impl Isa {
+    /// The names that [`Isa::by_name`] knows on any host, narrowest vectors first.
+    pub const NAMES: [&'static str; 4] = ["scalar", "neon", "avx2", "avx512"];
+
+    /// The best instruction set of this processor.
+    pub fn detect() -> Self {
+        *Self::available().last().unwrap_or(&Self::portable())
+    }
+
+    /// The instruction set called `name`, one of [`Isa::NAMES`]; `None` if this host lacks it.
+    pub fn by_name(name: &str) -> Option<Self> {
+        Self::available().into_iter().find(|isa| isa.name() == name)
+    }
+
+    /// Every instruction set of this processor, narrowest vectors first.
+    pub fn available() -> Vec<Self> {
+        #[allow(unused_mut)] // only x86-64 has more than one
+        let mut found = vec![Self::portable()];
+        #[cfg(target_arch = "x86_64")]
+        {
+            found.extend(Avx2::detect().map(|token| Self(Kind::Avx2(token))));
+            found.extend(Avx512::detect().map(|token| Self(Kind::Avx512(token))));
+        }
+        found
+    }
+
+    /// What tests run: [`Isa::available`], and portable vectors of 8 and 16 lanes, which have the tiles of
+    /// AVX2 and AVX-512 on any host. Those of 8 have halves, which take less time to compile
+    /// than those of 16 would.
+    #[cfg(any(test, feature = "test-isas"))]
+    pub fn testable() -> Vec<Self> {
+        let mut all = Self::available();
+        all.push(Self(Kind::Portable8(Portable)));
+        all.push(Self(Kind::Portable16(Portable)));
+        all
+    }
+
+    /// Its name: `scalar` (`neon` on aarch64, where the portable lanes become NEON), `avx2` or `avx512`.
+    pub fn name(self) -> &'static str {
+        match self.0 {
+            Kind::Portable(_) if cfg!(target_arch = "aarch64") => "neon",
+            Kind::Portable(_) => "scalar",
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2(_) => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512(_) => "avx512",
+            #[cfg(any(test, feature = "test-isas"))]
+            Kind::Portable8(_) => "portable8",
+            #[cfg(any(test, feature = "test-isas"))]
+            Kind::Portable16(_) => "portable16",
+        }
+    }
+
+    fn portable() -> Self {
+        Self(Kind::Portable(Portable))
+    }
+}
