@@ -2,7 +2,7 @@
 
 use std::ptr;
 
-use elman_kernels::Scalar;
+use elman_kernels::Element as _;
 use napi::bindgen_prelude::*;
 
 use super::error::{BindingError, BindingResult};

@@ -13,7 +13,7 @@
 //! stream     step              one step, with parameters that are packed once
 //! ```
 //!
-//! Input, output and their gradients may be the caller's arrays, with [`Places`](elman_kernels::Places) for their rows;
+//! Input, output and their gradients may be the caller's arrays, with [`RowMap`](elman_kernels::RowMap) for their rows;
 //! a cell hands these on to the kernels.
 //!
 //! [`CellSpec`] describes a cell to the stack, which never looks into parameters, saved values, dz or the memory of a step.
@@ -21,7 +21,7 @@
 use std::fmt;
 
 use arrayvec::ArrayVec;
-use elman_kernels::{CACHE_LINE, Context, Placed, Scalar, Target};
+use elman_kernels::{CACHE_LINE, Context, MappedRows, MappedRowsMut, Scalar};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use crate::Error;
@@ -92,7 +92,7 @@ pub struct CellInputs<'a, T: Scalar> {
     /// The parameters, in the order of [`CellSpec::parameters`]; a bias is a matrix of one row.
     pub parameters: &'a [ArrayView2<'a, T>],
     /// The input x (N, F).
-    pub x: Placed<'a, T>,
+    pub x: MappedRows<'a, T>,
     /// The initial states, one (B, size) for each of [`CellSpec::states`].
     pub states: &'a [ArrayView2<'a, T>],
 }
@@ -101,7 +101,7 @@ pub struct CellInputs<'a, T: Scalar> {
 #[derive(Debug)]
 pub struct CellOutputs<'a, T: Scalar> {
     /// The output y (N, S).
-    pub y: Target<'a, T>,
+    pub y: MappedRowsMut<'a, T>,
     /// What is kept for the backward pass (N, [`CellSpec::saved_size`]).
     pub saved: ArrayViewMut2<'a, T>,
     /// The final states, shaped as the initial ones.
@@ -112,7 +112,7 @@ pub struct CellOutputs<'a, T: Scalar> {
 #[derive(Debug)]
 pub struct CellResults<'a, T: Scalar> {
     /// The output y (N, S).
-    pub y: Placed<'a, T>,
+    pub y: MappedRows<'a, T>,
     /// What was kept (N, [`CellSpec::saved_size`]).
     pub saved: ArrayView2<'a, T>,
 }
@@ -121,7 +121,7 @@ pub struct CellResults<'a, T: Scalar> {
 #[derive(Debug)]
 pub struct UpstreamGradients<'a, T: Scalar> {
     /// dy (N, S), or `None` if it is 0.
-    pub dy: Option<Placed<'a, T>>,
+    pub dy: Option<MappedRows<'a, T>>,
     /// The gradients of the final states, each `None` if it is 0.
     pub dstates_n: List<Option<ArrayView2<'a, T>>>,
 }
@@ -130,7 +130,7 @@ pub struct UpstreamGradients<'a, T: Scalar> {
 #[derive(Debug)]
 pub struct CellGradients<'a, T: Scalar> {
     /// dx (N, F), if wanted.
-    pub dx: Option<Target<'a, T>>,
+    pub dx: Option<MappedRowsMut<'a, T>>,
     /// Whether to add to what dx holds, as the second direction does.
     pub add_dx: bool,
     /// The gradients of the parameters, in their order, if wanted.

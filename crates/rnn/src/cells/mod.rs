@@ -1,6 +1,5 @@
 //! The cells, each in a folder of its own, and the one place that knows them by name.
 
-mod activation;
 mod config;
 mod elman;
 mod jordan;

@@ -9,8 +9,8 @@
 //! ```
 
 use elman_kernels::{
-    Along, Context, Init, Packed, Pick, Placed, Product, Rows, Scalar, Scratch, Steps, Target, affine_placed,
-    gram,
+    Context, FusedGemm, InitialC, MappedRows, MappedRowsMut, Operand, Packed, RowIndex, Scalar, Scratch,
+    Steps, TransposedProduct, gemm_mapped, gemm_tn,
 };
 use ndarray::{ArrayView2, ArrayViewMut1, ArrayViewMut2, Zip};
 
@@ -18,14 +18,14 @@ use crate::Error;
 use crate::cell::{CellGradients, CellInputs, UpstreamGradients};
 
 /// The weights of the projection, packed.
-pub(super) struct Projection<'a, T: Scalar> {
+pub(super) struct PackedProjection<'a, T: Scalar> {
     /// W_ihᵀ.
     pub(super) weights: Packed<'a, T>,
     /// The sum of both biases of a step.
     pub(super) bias: Option<Scratch<'a, T>>,
 }
 
-impl<'a, T: Scalar> Projection<'a, T> {
+impl<'a, T: Scalar> PackedProjection<'a, T> {
     /// W_ih (H, F), and two biases (1, H) that always come together.
     pub(super) fn new(
         ctx: &'a Context,
@@ -45,13 +45,17 @@ impl<'a, T: Scalar> Projection<'a, T> {
         &self,
         ctx: &Context,
         steps: &Steps,
-        x: Placed<'_, T>,
-        z: impl Into<Target<'z, T>>,
+        x: MappedRows<'_, T>,
+        z: impl Into<MappedRowsMut<'z, T>>,
     ) where
         T: 'z,
     {
-        let init = self.bias.as_deref().map_or(Init::Zero, Init::Bias);
-        affine_placed(ctx, steps, x, &self.weights, init, z);
+        gemm_mapped(ctx, steps, x, &self.weights, self.initial(), z);
+    }
+
+    /// What Z starts from: b.
+    pub(super) fn initial<'b, M>(&'b self) -> InitialC<'b, T, M> {
+        self.bias.as_deref().map_or(InitialC::Zero, InitialC::Row)
     }
 }
 
@@ -101,24 +105,24 @@ pub(super) fn input_gradient<'a, T: Scalar>(
     inputs: &'a CellInputs<'_, T>,
     weights: Option<&'a Packed<'a, T>>,
     gradients: &'a mut CellGradients<'_, T>,
-) -> Option<Along<'a, 'a, T>> {
+) -> Option<FusedGemm<'a, 'a, T>> {
     let (weights, dx) = (weights?, gradients.dx.as_mut()?);
-    let init = if gradients.add_dx { Init::Accumulate } else { Init::Zero };
-    Some(Along { steps: inputs.pass.steps, weights, init, out: dx.reborrow() })
+    let initial = if gradients.add_dx { InitialC::InPlace } else { InitialC::Zero };
+    Some(FusedGemm { steps: inputs.pass.steps, weights, initial, out: dx.reborrow() })
 }
 
 /// The right factor B of a gradient dW = dZᵀ B: rows of one or of two arrays.
 pub(super) struct Factor<'a, T> {
     arrays: [ArrayView2<'a, T>; 2],
     /// Where each row is; `None` if the rows are those of the first array as they lie.
-    index: Option<Vec<Pick>>,
+    index: Option<Vec<RowIndex>>,
 }
 
 impl<'a, T: Scalar> Factor<'a, T> {
     /// X.
     pub(super) fn input(inputs: &'a CellInputs<'_, T>) -> Result<Self, Error> {
         let x = inputs.x.reborrow();
-        let index = x.places.map(|places| inputs.pass.picks(|t, b| Pick::First(places.row(t, b))));
+        let index = x.map.map(|map| inputs.pass.picks(|t, b| RowIndex::First(map.row(t, b))));
         Ok(Self { arrays: [x.array; 2], index: index.transpose()? })
     }
 
@@ -126,7 +130,7 @@ impl<'a, T: Scalar> Factor<'a, T> {
     pub(super) fn state(
         inputs: &'a CellInputs<'_, T>,
         state: usize,
-        after: Placed<'a, T>,
+        after: MappedRows<'a, T>,
     ) -> Result<Self, Error> {
         let pass = inputs.pass;
         let index = pass.previous(|t, b| after.index(pass.steps, t, b))?;
@@ -134,24 +138,24 @@ impl<'a, T: Scalar> Factor<'a, T> {
     }
 
     /// dW = dZᵀ B.
-    pub(super) fn product<'o>(&'o self, dw: &'o mut ArrayViewMut2<'_, T>) -> Product<'o, 'o, T> {
+    pub(super) fn product<'o>(&'o self, dw: &'o mut ArrayViewMut2<'_, T>) -> TransposedProduct<'o, 'o, T> {
         let [first, second] = [self.arrays[0].reborrow(), self.arrays[1].reborrow()];
         let b = match &self.index {
-            None => Rows::All(first),
-            Some(index) => Rows::Picked { first, second, index },
+            None => Operand::Matrix(first),
+            Some(index) => Operand::Gathered { first, second, index },
         };
-        Product { b, out: dw.view_mut() }
+        TransposedProduct { b, out: dw.view_mut() }
     }
 }
 
-/// dW_ih = dZᵀ X, dW = dZᵀ S₋₁ for the weights of a state, and Σ dZ for each of `biases`, with the product `along`. Weights
+/// dW_ih = dZᵀ X, dW = dZᵀ S₋₁ for the weights of a state, and Σ dZ for each of `biases`, with the product `fused`. Weights
 /// and biases are there in pairs or not at all.
 pub(super) fn recurrent_gradients<'a, T: Scalar>(
     ctx: &Context,
     inputs: &'a CellInputs<'_, T>,
-    (state, after): (usize, Placed<'a, T>),
+    (state, after): (usize, MappedRows<'a, T>),
     dz: ArrayView2<'_, T>,
-    along: Option<Along<'_, '_, T>>,
+    fused: Option<FusedGemm<'_, '_, T>>,
     weights: &mut [ArrayViewMut2<'_, T>],
     biases: &mut [ArrayViewMut2<'_, T>],
 ) -> Result<(), Error> {
@@ -162,7 +166,7 @@ pub(super) fn recurrent_gradients<'a, T: Scalar>(
     let products = factors.iter().flatten().zip(weights).map(|(factor, dw)| factor.product(dw));
     let mut biases = biases.iter_mut();
     let mut first = biases.next();
-    gram(ctx, dz, products, first.as_mut().and_then(|db| db.as_slice_mut()), along)?;
+    gemm_tn(ctx, dz, products, first.as_mut().and_then(|db| db.as_slice_mut()), fused)?;
     if let Some(first) = first {
         biases.for_each(|db| db.assign(first));
     }

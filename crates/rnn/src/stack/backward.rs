@@ -9,7 +9,7 @@
 //! dinput = dx
 //! ```
 
-use elman_kernels::{Context, Placed, Places, Scalar, Target, dropout_in_place};
+use elman_kernels::{Context, MappedRows, MappedRowsMut, RowMap, Scalar, dropout_in_place};
 use ndarray::{ArrayView2, Axis};
 
 use super::Stack;
@@ -86,7 +86,7 @@ impl<T: Scalar> Stack<T> {
                 return Ok(());
             }
             let kept = |l: usize| &kept_layers[l * of_layer..][..of_layer];
-            let x: Placed<'_, T> = match l.checked_sub(1).map(kept) {
+            let x: MappedRows<'_, T> = match l.checked_sub(1).map(kept) {
                 None => outer_rows(layout, call.inputs.input, self.input_size),
                 Some(y) => self.drop_out(ctx, dropout, (l, 0), y, &mut room).into(),
             };
@@ -116,7 +116,7 @@ impl<T: Scalar> Stack<T> {
             };
             let gradients = LayerGradients {
                 dx: dx.as_deref_mut(),
-                places: layout.places().filter(|_| l == 0),
+                map: layout.row_map().filter(|_| l == 0),
                 dstates: &mut dstates,
                 dparameters: &mut per_group[first_group..][..self.directions],
             };
@@ -145,7 +145,7 @@ impl<T: Scalar> Stack<T> {
         results: &LayerResults<'_, T>,
         gradients: LayerGradients<'_, '_, T>,
     ) -> Result<(), Error> {
-        let LayerGradients { mut dx, places, dstates, dparameters } = gradients;
+        let LayerGradients { mut dx, map, dstates, dparameters } = gradients;
         let (spec, rows) = (self.spec(0), layer.steps.rows());
         let gates = spec.gate_size;
         let mut dz = ctx.scratch(rows * gates * self.directions)?;
@@ -180,7 +180,7 @@ impl<T: Scalar> Stack<T> {
                 all.iter_mut().zip(shapes).map(|(data, columns)| matrix_mut(data, columns)).collect()
             });
             let features = layer.x.array.ncols();
-            let dx = dx.as_mut().map(|dx| Target { array: matrix_mut(dx, features), places });
+            let dx = dx.as_mut().map(|dx| MappedRowsMut { array: matrix_mut(dx, features), map });
             let gradients = CellGradients { dx, add_dx: d > 0, dparameters };
             self.cell.project_backward(ctx, &inputs(d), &of(d).0, dz, gradients)?;
         }
@@ -195,10 +195,10 @@ impl<T: Scalar> Stack<T> {
         d: usize,
     ) -> (CellResults<'a, T>, UpstreamGradients<'a, T>) {
         let spec = self.spec(0);
-        let half = |m: &'a Placed<'_, T>| {
+        let half = |m: &'a MappedRows<'_, T>| {
             let size = spec.output_size;
             let array = m.array.reborrow().split_at(Axis(1), d * size).1.split_at(Axis(1), size).0;
-            Placed { array, places: m.places }
+            MappedRows { array, map: m.map }
         };
         let (rows, kept) = (layer.steps.rows(), spec.saved_size);
         let saved = rows_of(&results.cells[d * rows * kept..][..rows * kept], rows, kept);
@@ -211,9 +211,9 @@ impl<T: Scalar> Stack<T> {
 
 /// What a layer's forward passes have left and the gradients of these, for both directions.
 struct LayerResults<'a, T: Scalar> {
-    y: Placed<'a, T>,
+    y: MappedRows<'a, T>,
     cells: &'a [T],
-    dy: Option<Placed<'a, T>>,
+    dy: Option<MappedRows<'a, T>>,
     /// Of all layers and directions.
     dstates_n: &'a [Option<ReadBuffer<'a, T>>],
 }
@@ -222,7 +222,7 @@ struct LayerResults<'a, T: Scalar> {
 struct LayerGradients<'a, 'p, T: Scalar> {
     dx: Option<&'a mut [T]>,
     /// Where its rows are, if not in inner order.
-    places: Option<&'a Places>,
+    map: Option<&'a RowMap>,
     /// Of all layers and directions.
     dstates: &'a mut [Option<&'p mut [T]>],
     dparameters: &'a mut [Option<List<&'p mut [T]>>],

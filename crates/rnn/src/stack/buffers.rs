@@ -2,7 +2,7 @@
 
 use std::ops::{Deref, DerefMut};
 
-use elman_kernels::{Context, Placed, Scalar, Scratch, dropout};
+use elman_kernels::{Context, MappedRows, Scalar, Scratch, dropout};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use super::call::{Dropout, Inputs};
@@ -64,8 +64,12 @@ pub(super) fn rows_of_mut<T>(data: &mut [T], rows: usize, columns: usize) -> Arr
 }
 
 /// The caller's rows of `columns` columns, where they are.
-pub(super) fn outer_rows<'a, T: Scalar>(layout: &'a Layout, outer: &'a [T], columns: usize) -> Placed<'a, T> {
-    Placed { array: matrix(outer, columns), places: layout.places() }
+pub(super) fn outer_rows<'a, T: Scalar>(
+    layout: &'a Layout,
+    outer: &'a [T],
+    columns: usize,
+) -> MappedRows<'a, T> {
+    MappedRows { array: matrix(outer, columns), map: layout.row_map() }
 }
 
 /// The caller's rows of `columns` columns in inner order.

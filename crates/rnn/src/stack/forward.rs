@@ -1,6 +1,6 @@
 //! The forward pass of the stack.
 
-use elman_kernels::{Context, Placed, Scalar, Steps, Target};
+use elman_kernels::{Context, MappedRows, MappedRowsMut, Scalar, Steps};
 use ndarray::ArrayView2;
 
 use super::Stack;
@@ -59,7 +59,7 @@ impl<T: Scalar> Stack<T> {
                 return Ok(());
             }
             let last = l + 1 == self.layers;
-            let x: Placed<'_, T> = match &below {
+            let x: MappedRows<'_, T> = match &below {
                 None => outer_rows(layout, inputs.input, self.input_size),
                 Some(y) => self.drop_out(ctx, dropout, (l, 0), y, &mut room).into(),
             };
@@ -77,9 +77,9 @@ impl<T: Scalar> Stack<T> {
                 first_group: l * self.directions,
             };
             let outputs = LayerOutputs {
-                y: Target {
+                y: MappedRowsMut {
                     array: matrix_mut(&mut y, self.output_size()),
-                    places: layout.places().filter(|_| last),
+                    map: layout.row_map().filter(|_| last),
                 },
                 cells: &mut cells,
                 states_n: &mut states_n,
@@ -145,7 +145,7 @@ impl<T: Scalar> Stack<T> {
 /// What one layer's passes in both directions read.
 pub(super) struct Layer<'a, T: Scalar> {
     pub(super) steps: &'a Steps,
-    pub(super) x: Placed<'a, T>,
+    pub(super) x: MappedRows<'a, T>,
     pub(super) parameters: &'a [List<ArrayView2<'a, T>>],
     /// For each state, the initial ones of all layers and directions.
     pub(super) initial: &'a [&'a [T]],
@@ -185,7 +185,7 @@ impl<T: Scalar> Layer<'_, T> {
 /// Where the forward passes of one layer write, for both directions.
 pub(super) struct LayerOutputs<'a, 's, T: Scalar> {
     /// The output.
-    pub(super) y: Target<'a, T>,
+    pub(super) y: MappedRowsMut<'a, T>,
     /// What the cells keep.
     pub(super) cells: &'a mut [T],
     /// The final states of all layers and directions.

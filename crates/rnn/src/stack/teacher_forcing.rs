@@ -10,7 +10,7 @@
 //! its rows came from; the teacher's outputs of last steps are never fed back. With checkpoints nothing is kept, since
 //! sequences of one step have no state in between.
 
-use elman_kernels::{Context, Pick, Scalar, Scratch};
+use elman_kernels::{Context, RowIndex, Scalar, Scratch};
 
 use super::Stack;
 use super::buffers::{inner_rows, matrix, matrix_mut, outer_states};
@@ -112,18 +112,20 @@ impl<T: Scalar> Stack<T> {
         }
         let Some(dfed) = dfed else { return Ok(()) };
         if let Some(dy_0) = dy_0 {
-            flat.give_back(&dfed, size, dy_0, |fed| if let Pick::Second(b) = fed { Some(b) } else { None });
+            flat.give_back(
+                &dfed,
+                size,
+                dy_0,
+                |fed| if let RowIndex::Second(b) = fed { Some(b) } else { None },
+            );
             outer_states(layout, dy_0, size);
         }
         if let Some(dteacher) = dteacher {
             let mut inner = ctx.scratch(rows * size)?;
             inner.fill(T::zero());
-            flat.give_back(
-                &dfed,
-                size,
-                &mut inner,
-                |fed| if let Pick::First(n) = fed { Some(n) } else { None },
-            );
+            flat.give_back(&dfed, size, &mut inner, |fed| {
+                if let RowIndex::First(n) = fed { Some(n) } else { None }
+            });
             layout.scatter_rows(ctx, size, &inner, T::zero(), dteacher);
         }
         Ok(())
@@ -143,8 +145,8 @@ impl<T: Scalar> Stack<T> {
         let mut states = ctx.scratch(flat.fed.len() * size)?;
         for (to, from) in states.chunks_exact_mut(size).zip(&flat.fed) {
             to.copy_from_slice(match *from {
-                Pick::First(row) => &teacher[row * size..][..size],
-                Pick::Second(b) => &y_0[0][b * size..][..size],
+                RowIndex::First(row) => &teacher[row * size..][..size],
+                RowIndex::Second(b) => &y_0[0][b * size..][..size],
             });
         }
         Ok(states)
@@ -157,7 +159,7 @@ struct Flat<'a> {
     /// N rows.
     rows: Layout,
     /// Where what is fed into each row comes from: the teacher or the initial state.
-    fed: Vec<Pick>,
+    fed: Vec<RowIndex>,
 }
 
 impl<'a> Flat<'a> {
@@ -188,7 +190,7 @@ impl<'a> Flat<'a> {
         dfed: &[T],
         size: usize,
         to: &mut [T],
-        place: impl Fn(Pick) -> Option<usize>,
+        place: impl Fn(RowIndex) -> Option<usize>,
     ) {
         for (from, &fed) in dfed.chunks_exact(size).zip(&self.fed) {
             if let Some(row) = place(fed) {

@@ -10,7 +10,9 @@
 //!           db_ih = db_hh = Σ over rows of dZ
 //! ```
 
-use elman_kernels::{Chain, ChainBase, Context, Init, Order, Packed, Scalar, Start, affine, chain};
+use elman_kernels::{
+    Context, Epilogue, InitialC, Order, Packed, Recurrence, Scalar, Start, StepProduct, gemm, recurrence,
+};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use super::super::projection::{begin, input_gradient, input_weights, recurrent_gradients};
@@ -32,18 +34,18 @@ impl<T: Scalar> CellBackward<T> for Elman {
         let pass = inputs.pass;
 
         begin(inputs, upstream, 0, dz.view_mut());
-        let recurrence = Chain {
-            steps: pass.steps,
-            order: if pass.reverse { Order::Ascending } else { Order::Descending },
+        let order = if pass.reverse { Order::Ascending } else { Order::Descending };
+        let product = StepProduct {
             weights: &packed,
-            start: Start::Prepared,
-            base: upstream.dy.as_ref().map_or(ChainBase::Zero, |dy| ChainBase::Matrix(dy.reborrow())),
-            epilogue: self.activation.derivative(results.y.reborrow()),
+            initial: upstream.dy.as_ref().map_or(InitialC::Zero, |dy| InitialC::Matrix(dy.reborrow())),
+            projection: None,
+            epilogue: Epilogue::Derivative(self.activation, results.y.reborrow()),
+            target: dz.view_mut().into(),
         };
-        chain(ctx, &recurrence, dz.view_mut());
+        recurrence(ctx, &Recurrence { steps: pass.steps, order, start: Start::Prepared }, [product]);
 
         if let Some(dh_0) = dstates.pop().flatten() {
-            pass.with_first_rows(dz.view(), |dz| affine(ctx, dz, &packed, Init::Zero, dh_0));
+            pass.with_first_rows(dz.view(), |dz| gemm(ctx, dz, &packed, InitialC::Zero, dh_0));
         }
         Ok(())
     }
@@ -59,7 +61,7 @@ impl<T: Scalar> CellBackward<T> for Elman {
         let w_ih = input_weights(ctx, self.weights(inputs.parameters).w_ih, &gradients)?;
         let mut dparameters = gradients.dparameters.take().unwrap_or_default();
         let (weights, biases) = dparameters.split_at_mut_checked(2).unwrap_or_default(); // there may be none
-        let along = input_gradient(inputs, w_ih.as_ref(), &mut gradients);
-        recurrent_gradients(ctx, inputs, (0, results.y.reborrow()), dz, along, weights, biases)
+        let fused = input_gradient(inputs, w_ih.as_ref(), &mut gradients);
+        recurrent_gradients(ctx, inputs, (0, results.y.reborrow()), dz, fused, weights, biases)
     }
 }

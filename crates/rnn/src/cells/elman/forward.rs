@@ -9,9 +9,12 @@
 //! Where a step has enough rows for a product of its own, `recur` computes Z_t itself: Z is as large as y, and would be
 //! written to memory and read again.
 
-use elman_kernels::{Chain, ChainBase, Context, Order, Packed, Scalar, Start, chain};
+use elman_kernels::{
+    Context, Epilogue, InitialC, Order, Packed, Projection, Recurrence, Scalar, Start, StepProduct,
+    recurrence,
+};
 
-use super::super::projection::Projection;
+use super::super::projection::PackedProjection;
 use super::Elman;
 use crate::Error;
 use crate::cell::{CellForward, CellInputs, CellOutputs};
@@ -31,9 +34,9 @@ impl Elman {
         self,
         ctx: &'a Context,
         inputs: &CellInputs<'_, T>,
-    ) -> Result<Projection<'a, T>, Error> {
+    ) -> Result<PackedProjection<'a, T>, Error> {
         let weights = self.weights(inputs.parameters);
-        Projection::new(ctx, weights.w_ih, weights.biases)
+        PackedProjection::new(ctx, weights.w_ih, weights.biases)
     }
 }
 
@@ -61,20 +64,18 @@ impl<T: Scalar> CellForward<T> for Elman {
         let packed = Packed::new(ctx, self.weights(inputs.parameters).w_hh.t())?;
         let pass = inputs.pass;
         let projection = projects_in_steps(inputs).then(|| self.projection(ctx, inputs)).transpose()?;
-        let recurrence = Chain {
-            steps: pass.steps,
-            order: if pass.reverse { Order::Descending } else { Order::Ascending },
+        let order = if pass.reverse { Order::Descending } else { Order::Ascending };
+        let start = Start::State(inputs.states[0]);
+        let product = StepProduct {
             weights: &packed,
-            start: Start::State(inputs.states[0]),
-            base: match &projection {
-                Some(Projection { weights, bias }) => {
-                    ChainBase::Product { x: inputs.x.reborrow(), weights, bias: bias.as_deref() }
-                }
-                None => ChainBase::InPlace,
-            },
-            epilogue: self.activation.epilogue(),
+            initial: projection.as_ref().map_or(InitialC::InPlace, PackedProjection::initial),
+            projection: projection
+                .as_ref()
+                .map(|PackedProjection { weights, .. }| Projection { x: inputs.x.reborrow(), weights }),
+            epilogue: Epilogue::Activation(self.activation),
+            target: outputs.y.reborrow(),
         };
-        chain(ctx, &recurrence, outputs.y.reborrow());
+        recurrence(ctx, &Recurrence { steps: pass.steps, order, start }, [product]);
         pass.final_rows(&outputs.y.view(), outputs.states_n[0].view_mut());
         Ok(())
     }

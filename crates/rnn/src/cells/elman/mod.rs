@@ -11,10 +11,9 @@ mod forward;
 pub(super) mod reference;
 mod step;
 
-use elman_kernels::Scalar;
+use elman_kernels::{Activation, Scalar};
 use ndarray::ArrayView2;
 
-use super::activation::Activation;
 use super::config::Config;
 use crate::Error;
 use crate::cell::{Cell, CellSpec, List, OnnxOperator, Parameter};
@@ -77,7 +76,7 @@ impl<T: Scalar> Cell<T> for Elman {
         Some(OnnxOperator {
             name: "RNN",
             hidden_size: self.hidden_size,
-            activations: List::from_iter([self.activation.onnx()]),
+            activations: List::from_iter([if self.activation == Activation::Relu { "Relu" } else { "Tanh" }]),
             gates: List::from_iter([0]),
             attributes: List::new(),
             bias: self.bias,

@@ -7,7 +7,7 @@
 //!
 //! The same bits as [`super::forward`]: each element is one chain of multiply-adds, over x and then over h.
 
-use elman_kernels::{Scalar, Stacked, Step, Unary, step};
+use elman_kernels::{Scalar, Stacked, Step, step};
 use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 
 use super::super::projection::{add_biases, matrix};
@@ -57,7 +57,7 @@ impl<T: Scalar> CellStep<T> for Elman {
             a: a.view(),
             weights: Stacked::new(layer.ctx, a.ncols(), self.hidden_size, weights),
             bias: self.bias.then_some(&*bias),
-            activation: self.activation.unary().unwrap_or(Unary::Tanh), // of two, neither is the identity
+            activation: self.activation,
             descending,
         };
         step(layer.ctx, &one, y.view_mut());

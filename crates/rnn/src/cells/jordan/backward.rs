@@ -15,7 +15,8 @@
 //! dZ (N, H) and dV (N, O) stand side by side in the array that the stack calls dz.
 
 use elman_kernels::{
-    ChainBase, Context, Init, Leg, Order, Packed, Product, Relay, Rows, Scalar, Start, affine, gram, relay,
+    Context, Epilogue, InitialC, Operand, Order, Packed, Recurrence, Scalar, Start, StepProduct,
+    TransposedProduct, gemm, gemm_tn, recurrence,
 };
 use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 
@@ -41,25 +42,26 @@ impl<T: Scalar> CellBackward<T> for Jordan {
         let (mut dz, mut dv) = dz.split_at(Axis(1), self.hidden_size);
 
         begin(inputs, upstream, 0, dv.view_mut());
-        let recurrence = Relay {
-            steps: pass.steps,
-            order: if pass.reverse { Order::Ascending } else { Order::Descending },
-            start: Start::Prepared,
-            first: Leg {
-                weights: &w_yh,
-                base: upstream.dy.as_ref().map_or(ChainBase::Zero, |dy| ChainBase::Matrix(dy.reborrow())),
-                epilogue: self.output_activation.derivative(results.y.reborrow()),
-            },
-            second: Leg {
-                weights: &w_hy,
-                base: ChainBase::Zero,
-                epilogue: self.activation.derivative(results.saved.into()),
-            },
+        let order = if pass.reverse { Order::Ascending } else { Order::Descending };
+        let to_dv = StepProduct {
+            weights: &w_yh,
+            initial: upstream.dy.as_ref().map_or(InitialC::Zero, |dy| InitialC::Matrix(dy.reborrow())),
+            projection: None,
+            epilogue: Epilogue::Derivative(self.output_activation, results.y.reborrow()),
+            target: dv.view_mut().into(),
         };
-        relay(ctx, &recurrence, dv.view_mut(), dz.view_mut());
+        let to_dz = StepProduct {
+            weights: &w_hy,
+            initial: InitialC::Zero,
+            projection: None,
+            epilogue: Epilogue::Derivative(self.activation, results.saved.reborrow().into()),
+            target: dz.view_mut().into(),
+        };
+        let terms = Recurrence { steps: pass.steps, order, start: Start::Prepared };
+        recurrence(ctx, &terms, [to_dv, to_dz]);
 
         if let Some(dy_0) = dstates.pop().flatten() {
-            pass.with_first_rows(dz.view(), |dz| affine(ctx, dz, &w_yh, Init::Zero, dy_0));
+            pass.with_first_rows(dz.view(), |dz| gemm(ctx, dz, &w_yh, InitialC::Zero, dy_0));
         }
         Ok(())
     }
@@ -79,11 +81,12 @@ impl<T: Scalar> CellBackward<T> for Jordan {
         let (weights, biases) = dparameters.split_at_mut_checked(3).unwrap_or_default();
         let (recurrent, output) = weights.split_at_mut_checked(2).unwrap_or_default();
         let (of_dz, of_dv) = biases.split_at_mut_checked(2).unwrap_or_default();
-        let along = input_gradient(inputs, w_ih.as_ref(), &mut gradients);
-        recurrent_gradients(ctx, inputs, (0, results.y.reborrow()), dz, along, recurrent, of_dz)?;
-        let products =
-            output.iter_mut().map(|dw| Product { b: Rows::All(results.saved), out: dw.view_mut() });
+        let fused = input_gradient(inputs, w_ih.as_ref(), &mut gradients);
+        recurrent_gradients(ctx, inputs, (0, results.y.reborrow()), dz, fused, recurrent, of_dz)?;
+        let products = output
+            .iter_mut()
+            .map(|dw| TransposedProduct { b: Operand::Matrix(results.saved), out: dw.view_mut() });
         let sums = of_dv.first_mut().and_then(|db| db.as_slice_mut());
-        Ok(gram(ctx, dv, products, sums, None)?)
+        Ok(gemm_tn(ctx, dv, products, sums, None)?)
     }
 }

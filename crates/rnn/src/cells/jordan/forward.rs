@@ -7,9 +7,11 @@
 //!           y_n = y at the last step of each sequence
 //! ```
 
-use elman_kernels::{ChainBase, Context, Leg, Order, Packed, Relay, Scalar, Start, relay};
+use elman_kernels::{
+    Context, Epilogue, InitialC, Order, Packed, Recurrence, Scalar, Start, StepProduct, recurrence,
+};
 
-use super::super::projection::Projection;
+use super::super::projection::PackedProjection;
 use super::Jordan;
 use crate::Error;
 use crate::cell::{CellForward, CellInputs, CellOutputs};
@@ -23,7 +25,7 @@ impl<T: Scalar> CellForward<T> for Jordan {
     ) -> Result<(), Error> {
         let weights = self.weights(inputs.parameters);
         let biases = weights.biases.map(|[b_ih, b_yh, _]| [b_ih, b_yh]);
-        let projection = Projection::new(ctx, weights.w_ih, biases)?;
+        let projection = PackedProjection::new(ctx, weights.w_ih, biases)?;
         projection.all_rows(ctx, inputs.pass.steps, inputs.x, outputs.saved.view_mut());
         Ok(())
     }
@@ -39,18 +41,23 @@ impl<T: Scalar> CellForward<T> for Jordan {
         let w_hy = Packed::new(ctx, weights.w_hy.t())?;
         let b_hy = weights.biases.as_ref().and_then(|[_, _, b_hy]| b_hy.to_slice());
         let pass = inputs.pass;
-        let recurrence = Relay {
-            steps: pass.steps,
-            order: if pass.reverse { Order::Descending } else { Order::Ascending },
-            start: Start::State(inputs.states[0]),
-            first: Leg { weights: &w_yh, base: ChainBase::InPlace, epilogue: self.activation.epilogue() },
-            second: Leg {
-                weights: &w_hy,
-                base: b_hy.map_or(ChainBase::Zero, ChainBase::Row),
-                epilogue: self.output_activation.epilogue(),
-            },
+        let order = if pass.reverse { Order::Descending } else { Order::Ascending };
+        let start = Start::State(inputs.states[0]);
+        let to_h = StepProduct {
+            weights: &w_yh,
+            initial: InitialC::InPlace,
+            projection: None,
+            epilogue: Epilogue::Activation(self.activation),
+            target: outputs.saved.view_mut().into(),
         };
-        relay(ctx, &recurrence, outputs.saved.view_mut(), outputs.y.reborrow());
+        let to_y = StepProduct {
+            weights: &w_hy,
+            initial: b_hy.map_or(InitialC::Zero, InitialC::Row),
+            projection: None,
+            epilogue: Epilogue::Activation(self.output_activation),
+            target: outputs.y.reborrow(),
+        };
+        recurrence(ctx, &Recurrence { steps: pass.steps, order, start }, [to_h, to_y]);
         pass.final_rows(&outputs.y.view(), outputs.states_n[0].view_mut());
         Ok(())
     }

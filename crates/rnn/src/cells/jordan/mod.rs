@@ -16,10 +16,9 @@ mod forward;
 pub(super) mod reference;
 mod step;
 
-use elman_kernels::Scalar;
+use elman_kernels::{Activation, Scalar};
 use ndarray::ArrayView2;
 
-use super::activation::Activation;
 use super::config::Config;
 use crate::Error;
 use crate::cell::{Cell, CellSpec, List, OnnxOperator, Parameter};

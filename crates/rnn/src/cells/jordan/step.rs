@@ -8,7 +8,7 @@
 //!
 //! The same bits as [`super::forward`]: each element is one chain of multiply-adds.
 
-use elman_kernels::{Init, Packed, Scalar, Stacked, Step, Unary, affine, step};
+use elman_kernels::{Scalar, Stacked, Step, step};
 use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 
 use super::super::projection::{add_biases, matrix};
@@ -30,10 +30,7 @@ impl<T: Scalar> CellStep<T> for Jordan {
         let given = self.weights(parameters);
         let [w, b, v, b_hy, ..] = self.divide(layer, memory);
         Stacked::pack(layer.ctx, &[given.w_ih.t(), given.w_yh.t()], w)?;
-        match self.output_activation.unary() {
-            Some(_) => Stacked::pack(layer.ctx, &[given.w_hy.t()], v)?,
-            None => matrix(v, self.output_size, self.hidden_size).assign(&given.w_hy),
-        }
+        Stacked::pack(layer.ctx, &[given.w_hy.t()], v)?;
         match given.biases {
             Some([b_ih, b_yh, given]) => {
                 add_biases([b_ih, b_yh], b);
@@ -70,22 +67,19 @@ impl<T: Scalar> CellStep<T> for Jordan {
             a: a.view(),
             weights: Stacked::new(ctx, a.ncols(), hidden_size, w),
             bias: self.bias.then_some(&*b),
-            activation: self.activation.unary().unwrap_or(Unary::Tanh), // of two, neither is the identity
+            activation: self.activation,
             descending,
         };
         step(ctx, &first, h.view_mut());
         let b_hy = self.bias.then_some(&*b_hy);
-        match self.output_activation.unary() {
-            Some(activation) => {
-                let weights = Stacked::new(ctx, hidden_size, output_size, v);
-                let second = Step { a: h.view(), weights, bias: b_hy, activation, descending };
-                step(ctx, &second, y.view_mut());
-            }
-            None => {
-                let v = Packed::new(ctx, matrix(v, output_size, hidden_size).t())?;
-                affine(ctx, h.view(), &v, b_hy.map_or(Init::Zero, Init::Bias), y.view_mut());
-            }
-        }
+        let second = Step {
+            a: h.view(),
+            weights: Stacked::new(ctx, hidden_size, output_size, v),
+            bias: b_hy,
+            activation: self.output_activation,
+            descending,
+        };
+        step(ctx, &second, y.view_mut());
         a.split_at(Axis(1), layer.features).1.assign(&y);
         Ok(())
     }
@@ -96,10 +90,7 @@ impl Jordan {
     fn lens<T: Scalar>(self, layer: &StepLayer<'_>) -> Option<[usize; 6]> {
         let Self { hidden_size: h, output_size: o, .. } = self;
         let k = layer.features.checked_add(o)?;
-        let v = match self.output_activation.unary() {
-            Some(_) => Stacked::<T>::len(layer.ctx, h, o)?,
-            None => h.checked_mul(o)?,
-        };
+        let v = Stacked::<T>::len(layer.ctx, h, o)?;
         let (in_h, in_a) = (layer.batch.checked_mul(h)?, layer.batch.checked_mul(k)?);
         Some([Stacked::<T>::len(layer.ctx, k, h)?, h, v, o, in_h, in_a])
     }
