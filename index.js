@@ -836,8 +836,7 @@ function __napiStampBindingTarget(exportsObject, target) {
 module.exports.__napiBindingTarget = __napiStampBindingTarget(nativeBinding, __napiLoadedBindingTarget)
 module.exports = nativeBinding
 module.exports.Generator = nativeBinding.Generator
-module.exports.JordanCore = nativeBinding.JordanCore
-module.exports.RnnCore = nativeBinding.RnnCore
+module.exports.RecurrentCore = nativeBinding.RecurrentCore
 module.exports.Sequences = nativeBinding.Sequences
 module.exports.Task = nativeBinding.Task
 module.exports.accumulate = nativeBinding.accumulate
@@ -864,6 +863,7 @@ module.exports.mul = nativeBinding.mul
 module.exports.mulScalar = nativeBinding.mulScalar
 module.exports.pointwiseBackward = nativeBinding.pointwiseBackward
 module.exports.pointwiseForward = nativeBinding.pointwiseForward
+module.exports.recurrentSlots = nativeBinding.recurrentSlots
 module.exports.relu = nativeBinding.relu
 module.exports.reluBackward = nativeBinding.reluBackward
 module.exports.rmspropStep = nativeBinding.rmspropStep

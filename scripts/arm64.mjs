@@ -3,7 +3,7 @@
  *
  * 1. The tests of the Rust crates, compiled for arm64, under qemu's emulator: the portable vectors become NEON there.
  * 2. The addon as it is published, linked against the oldest glibc that is promised.
- * 3. The smoke part of the public suite (test/smoke) on that addon, in an arm64 Node under the emulator.
+ * 3. The smoke part of the public suite (test/platform/smoke) on that addon, in an arm64 Node under the emulator.
  *
  * `--setup` installs what is missing; without it the script says what is. `--smoke` runs 2 and 3 alone.
  */

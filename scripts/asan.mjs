@@ -1,12 +1,12 @@
 /**
- * `npm run test:asan`: the smoke part of the public suite (test/smoke) with an addon that AddressSanitizer watches.
+ * `npm run test:asan`: the smoke part of the public suite (test/platform/smoke) with an addon that AddressSanitizer watches.
  *
  * Every access of the addon's own code is checked against the memory that was allocated, by Rust or by Node: an
- * `ArrayBuffer` has guarded zones around it too. First two bad reads on purpose (test/asan/probe.rs) must be found.
+ * `ArrayBuffer` has guarded zones around it too. First two bad reads on purpose (test/platform/asan/probe.rs) must be found.
  *
  * The runtime is gcc's, loaded before Node. Leaks are not looked for, since Node leaves much when it ends;
  * `npm run test:leaks` does that. Vitest itself does not start under it, since its bundler is an addon too. `-- FILE…`
- * runs some files of tests alone, such as `files`.
+ * runs some files of tests alone, such as `files/files`.
  */
 
 import { copyFileSync, existsSync, mkdirSync } from 'node:fs'
@@ -61,7 +61,14 @@ async function buildProbe() {
   await run(
     process.env.RUSTC ?? 'rustc',
     [
-      ...[join(root, 'test/asan/probe.rs'), '--crate-type', 'cdylib', '--edition', '2024', '-O'],
+      ...[
+        join(root, 'test/platform/asan/probe.rs'),
+        '--crate-type',
+        'cdylib',
+        '--edition',
+        '2024',
+        '-O',
+      ],
       ...[sanitize, '--target', triple, '-o', probe],
     ],
     { env: building },

@@ -3,7 +3,7 @@
  *
  * 1. The addon as it is published asks for no glibc beyond the one that is promised, and for no other library.
  * 2. Instructions beyond the x86-64 baseline stand only in functions that run after the processor was asked.
- * 3. The smoke part of the public suite (test/smoke) passes on an emulated Nehalem, which has no AVX, and on an
+ * 3. The smoke part of the public suite (test/platform/smoke) passes on an emulated Nehalem, which has no AVX, and on an
  *    emulated Haswell, which has AVX2; each time on the instruction set that this processor should get.
  *
  * `--setup` installs what is missing; without it the script says what is. `--addon FILE` tests that one instead, which
@@ -31,8 +31,8 @@ const processors = [
 
 /** Functions that are called only where the processor has what they use. */
 const dispatched = [
-  // The kernels: the tokens of crates/kernels/src/isa are made after detection alone.
-  /^<elman_kernels::isa::(avx2|avx512)::Avx\w+ as elman_kernels::isa::Simd<f(32|64)>>::vectorize::inner$/,
+  // The kernels: the tokens of crates/kernels/src/simd are made after detection alone.
+  /^<elman_kernels::simd::(avx2|avx512)::Avx\w+ as elman_kernels::simd::vector::Simd<f(32|64)>>::vectorize::inner$/,
   // Libraries and Rust's own, each behind a detection of its own.
   /^memchr::arch::x86_64::/,
   /^compiler_builtins::math::libm_math::arch::x86::fma::fmaf?_with_fma4?$/,
@@ -61,7 +61,7 @@ async function checkInstructions(addon) {
   }
   // Without these the check would have looked at nothing.
   for (const isa of ['avx2', 'avx512']) {
-    if (![...found.keys()].some((name) => name.startsWith(`<elman_kernels::isa::${isa}::`))) {
+    if (![...found.keys()].some((name) => name.startsWith(`<elman_kernels::simd::${isa}::`))) {
       throw new Stop(`no kernel for ${isa} was found in ${addon}`)
     }
   }

@@ -2,7 +2,7 @@
  * `npm run test:install -- [--all] [--addon FILE]`: the packages, from packing to training, as a user meets them.
  *
  * They are packed, published to a registry on loopback, and installed from there into an empty folder, without install
- * scripts and without Rust; then programs of test/install are run. With --all on every runtime that is supported, else
+ * scripts and without Rust; then programs of test/platform/install are run. With --all on every runtime that is supported, else
  * on this Node. The addon is that of the working tree, or FILE; for other platforms there are placeholders, of which
  * none must be installed.
  */
@@ -136,7 +136,7 @@ async function installTest({ all, addon, platform, folder }) {
       return `${own.join(' and ')}, ${inMB(size)} of ${inMB(INSTALLED_LIMIT)}`
     })
 
-    cpSync(join(root, 'test/install'), project, { recursive: true })
+    cpSync(join(root, 'test/platform/install'), project, { recursive: true })
     await check('types with module nodenext, from ESM and CommonJS', () =>
       compile(project, ['typed.mts', 'typed.cts'], { module: 'nodenext' }),
     )

@@ -24,7 +24,7 @@ try {
   const { register } = await import('tsx/cjs/api')
   register()
   const require = createRequire(import.meta.url)
-  const { leaks, workloads } = require(join(root, 'test/leaks/workloads.ts'))
+  const { leaks, workloads } = require(join(root, 'test/native/leaks/workloads.ts'))
   const { flatEnvironment, flatFlags, trendOf } = require(join(root, 'bench/lib/flat.ts'))
 
   const wrong = []
@@ -35,7 +35,7 @@ try {
       ...flatFlags,
       '--import',
       'tsx',
-      join(root, 'test/leaks/child.ts'),
+      join(root, 'test/native/leaks/child.ts'),
       name,
       String(count),
     ]

@@ -84,7 +84,7 @@ function tscOfBench() {
   return runNode(tool('typescript/bin/tsc'), ['-p', `bench${project}`])
 }
 
-/** The command `npm run demo` itself; what it does is tested by test/demo.test.ts. */
+/** The command `npm run demo` itself; what it does is tested by test/tooling/demo.test.ts. */
 async function demo() {
   const folder = mkdtempSync(join(tmpdir(), 'elman-test-'))
   try {

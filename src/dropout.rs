@@ -4,24 +4,20 @@ use elman_kernels::{Context, dropout as mask};
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
-use crate::error::{Checked, Failure};
-use crate::slice::{Floats, FloatsMut, disjoint, for_dtype, integer};
-use crate::work::{self, Portable, done};
+use crate::background::work::{self, Portable, done};
+use crate::js::arrays::{Floats, FloatsMut, disjoint};
+use crate::js::error::{BindingError, BindingResult};
+use crate::js::memory::for_dtype;
+use crate::js::numbers::integer;
 
 /// Zeroes elements with probability `p` and scales the others by 1 / (1 - p). The mask is a function of the
 /// seed and the elements' positions, so the same call computes the gradient from that of the output.
 #[napi(catch_unwind)]
-pub fn dropout(
-    env: Env,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] x: Floats<'_>,
-    p: f64,
-    seed: f64,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] out: FloatsMut<'_>,
-) -> Result<f64> {
+pub fn dropout(env: Env, x: Floats<'_>, p: f64, seed: f64, out: FloatsMut<'_>) -> Result<f64> {
     work::run(env, || {
         disjoint(&[&out], &[&x])?;
         if !(0.0..=1.0).contains(&p) {
-            return Err(Failure::Range(format!(
+            return Err(BindingError::Range(format!(
                 "dropout probability has to be between 0 and 1, but got {p}"
             )));
         }
@@ -39,9 +35,9 @@ pub fn dropout(
     })
 }
 
-fn same_length(array: &str, expected: usize, actual: usize) -> Checked<()> {
+fn same_length(array: &str, expected: usize, actual: usize) -> BindingResult<()> {
     if expected == actual {
         return Ok(());
     }
-    Err(Failure::Range(format!("{array}: expected {expected} elements, got {actual}")))
+    Err(BindingError::Range(format!("{array}: expected {expected} elements, got {actual}")))
 }

@@ -1,23 +1,21 @@
 //! Arithmetic of the tensor type, and its strided views.
 
-use elman_kernels::{Context, Scalar};
+use elman_kernels::{Activation, Context, Element as _};
 use elman_train::{elementwise, strided::View};
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
-use crate::error::{Checked, export};
-use crate::runtime::context;
-use crate::slice::{Array, Floats, FloatsMut, disjoint, for_dtype, size};
-use crate::work::{self, Portable, done};
+use crate::background::work::{self, Portable, done};
+use crate::env::context::context;
+use crate::js::arrays::{Array, Floats, FloatsMut, disjoint};
+use crate::js::error::BindingResult;
+use crate::js::exports::export;
+use crate::js::memory::for_dtype;
+use crate::js::numbers::size;
 
 /// out = a + b.
 #[napi(catch_unwind)]
-pub fn add(
-    env: Env,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] a: Floats<'_>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] b: Floats<'_>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] out: FloatsMut<'_>,
-) -> Result<()> {
+pub fn add(env: Env, a: Floats<'_>, b: Floats<'_>, out: FloatsMut<'_>) -> Result<()> {
     export(env, || {
         disjoint(&[&out], &[&a, &b])?;
         for_dtype!(a.dtype(), T => Ok(elementwise::add::<T>(&context()?, a.get()?, b.get()?, out.get()?)?))
@@ -26,12 +24,7 @@ pub fn add(
 
 /// out = a + value.
 #[napi(catch_unwind)]
-pub fn add_scalar(
-    env: Env,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] a: Floats<'_>,
-    value: f64,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] out: FloatsMut<'_>,
-) -> Result<()> {
+pub fn add_scalar(env: Env, a: Floats<'_>, value: f64, out: FloatsMut<'_>) -> Result<()> {
     export(env, || {
         disjoint(&[&out], &[&a])?;
         for_dtype!(a.dtype(), T => Ok(elementwise::add_scalar::<T>(&context()?, a.get()?, value, out.get()?)?))
@@ -40,12 +33,7 @@ pub fn add_scalar(
 
 /// out = a · b.
 #[napi(catch_unwind)]
-pub fn mul(
-    env: Env,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] a: Floats<'_>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] b: Floats<'_>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] out: FloatsMut<'_>,
-) -> Result<f64> {
+pub fn mul(env: Env, a: Floats<'_>, b: Floats<'_>, out: FloatsMut<'_>) -> Result<f64> {
     work::run(env, || {
         disjoint(&[&out], &[&a, &b])?;
         let dtype = a.dtype()?;
@@ -58,12 +46,7 @@ pub fn mul(
 
 /// out = a · value; `out` may be `a` itself.
 #[napi(catch_unwind)]
-pub fn mul_scalar(
-    env: Env,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] a: Floats<'_>,
-    value: f64,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] out: FloatsMut<'_>,
-) -> Result<f64> {
+pub fn mul_scalar(env: Env, a: Floats<'_>, value: f64, out: FloatsMut<'_>) -> Result<f64> {
     let same = a.memory().is_ok_and(|place| out.memory().is_ok_and(|memory| memory == place));
     if same {
         return export(env, || {
@@ -85,11 +68,7 @@ pub fn mul_scalar(
 
 /// target ← target + source.
 #[napi(catch_unwind)]
-pub fn accumulate(
-    env: Env,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] target: FloatsMut<'_>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] source: Floats<'_>,
-) -> Result<()> {
+pub fn accumulate(env: Env, target: FloatsMut<'_>, source: Floats<'_>) -> Result<()> {
     export(env, || {
         disjoint(&[&target], &[&source])?;
         for_dtype!(source.dtype(), T => Ok(elementwise::accumulate::<T>(&context()?, target.get()?, source.get()?)?))
@@ -98,11 +77,7 @@ pub fn accumulate(
 
 /// Limits every element of `values` to the range from `-limit` to `limit`; NaN stays.
 #[napi(catch_unwind)]
-pub fn clip(
-    env: Env,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] values: FloatsMut<'_>,
-    limit: f64,
-) -> Result<()> {
+pub fn clip(env: Env, values: FloatsMut<'_>, limit: f64) -> Result<()> {
     export(env, || {
         for_dtype!(values.dtype(), T => {
             elementwise::clip::<T>(&context()?, values.get()?, limit);
@@ -111,112 +86,73 @@ pub fn clip(
     })
 }
 
+/// out = f(x).
+fn activate(env: Env, f: Activation, x: &Floats<'_>, out: FloatsMut<'_>) -> Result<()> {
+    export(env, || {
+        disjoint(&[&out], &[x])?;
+        for_dtype!(x.dtype(), T => Ok(elementwise::activate::<T>(&context()?, f, x.get()?, out.get()?)?))
+    })
+}
+
+/// dx = dy f'(x), for y = f(x).
+fn activate_backward(
+    env: Env,
+    f: Activation,
+    y: Floats<'_>,
+    dy: Floats<'_>,
+    dx: FloatsMut<'_>,
+) -> Result<f64> {
+    work::run(env, || {
+        disjoint(&[&dx], &[&y, &dy])?;
+        let dtype = y.dtype()?;
+        let (y, dy, mut dx) = (y.take()?, dy.take()?, dx.take()?);
+        Ok(move |ctx: &Context| {
+            done(for_dtype!(dtype, T => {
+                Ok(elementwise::activate_backward::<T>(ctx, f, y.get()?, dy.get()?, dx.get()?)?)
+            }))
+        })
+    })
+}
+
 /// out = tanh x.
 #[napi(catch_unwind)]
-pub fn tanh(
-    env: Env,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] x: Floats<'_>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] out: FloatsMut<'_>,
-) -> Result<()> {
-    export(env, || {
-        disjoint(&[&out], &[&x])?;
-        for_dtype!(x.dtype(), T => Ok(elementwise::tanh::<T>(&context()?, x.get()?, out.get()?)?))
-    })
-}
-
-/// out = max(x, 0).
-#[napi(catch_unwind)]
-pub fn relu(
-    env: Env,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] x: Floats<'_>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] out: FloatsMut<'_>,
-) -> Result<()> {
-    export(env, || {
-        disjoint(&[&out], &[&x])?;
-        for_dtype!(x.dtype(), T => Ok(elementwise::relu::<T>(&context()?, x.get()?, out.get()?)?))
-    })
-}
-
-/// out = 1 / (1 + e^-x).
-#[napi(catch_unwind)]
-pub fn sigmoid(
-    env: Env,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] x: Floats<'_>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] out: FloatsMut<'_>,
-) -> Result<()> {
-    export(env, || {
-        disjoint(&[&out], &[&x])?;
-        for_dtype!(x.dtype(), T => Ok(elementwise::sigmoid::<T>(&context()?, x.get()?, out.get()?)?))
-    })
+pub fn tanh(env: Env, x: Floats<'_>, out: FloatsMut<'_>) -> Result<()> {
+    activate(env, Activation::Tanh, &x, out)
 }
 
 /// dx = dy (1 - y²) for y = tanh x.
 #[napi(catch_unwind)]
-pub fn tanh_backward(
-    env: Env,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] y: Floats<'_>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] dy: Floats<'_>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] dx: FloatsMut<'_>,
-) -> Result<f64> {
-    work::run(env, || {
-        disjoint(&[&dx], &[&y, &dy])?;
-        let dtype = y.dtype()?;
-        let (y, dy, mut dx) = (y.take()?, dy.take()?, dx.take()?);
-        Ok(move |ctx: &Context| {
-            done(
-                for_dtype!(dtype, T => Ok(elementwise::tanh_backward::<T>(ctx, y.get()?, dy.get()?, dx.get()?)?)),
-            )
-        })
-    })
+pub fn tanh_backward(env: Env, y: Floats<'_>, dy: Floats<'_>, dx: FloatsMut<'_>) -> Result<f64> {
+    activate_backward(env, Activation::Tanh, y, dy, dx)
+}
+
+/// out = max(x, 0).
+#[napi(catch_unwind)]
+pub fn relu(env: Env, x: Floats<'_>, out: FloatsMut<'_>) -> Result<()> {
+    activate(env, Activation::Relu, &x, out)
 }
 
 /// dx = dy where y > 0, else 0, for y = max(x, 0).
 #[napi(catch_unwind)]
-pub fn relu_backward(
-    env: Env,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] y: Floats<'_>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] dy: Floats<'_>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] dx: FloatsMut<'_>,
-) -> Result<f64> {
-    work::run(env, || {
-        disjoint(&[&dx], &[&y, &dy])?;
-        let dtype = y.dtype()?;
-        let (y, dy, mut dx) = (y.take()?, dy.take()?, dx.take()?);
-        Ok(move |ctx: &Context| {
-            done(
-                for_dtype!(dtype, T => Ok(elementwise::relu_backward::<T>(ctx, y.get()?, dy.get()?, dx.get()?)?)),
-            )
-        })
-    })
+pub fn relu_backward(env: Env, y: Floats<'_>, dy: Floats<'_>, dx: FloatsMut<'_>) -> Result<f64> {
+    activate_backward(env, Activation::Relu, y, dy, dx)
+}
+
+/// out = 1 / (1 + e^-x).
+#[napi(catch_unwind)]
+pub fn sigmoid(env: Env, x: Floats<'_>, out: FloatsMut<'_>) -> Result<()> {
+    activate(env, Activation::Sigmoid, &x, out)
 }
 
 /// dx = dy y (1 - y) for y = 1 / (1 + e^-x).
 #[napi(catch_unwind)]
-pub fn sigmoid_backward(
-    env: Env,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] y: Floats<'_>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] dy: Floats<'_>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] dx: FloatsMut<'_>,
-) -> Result<f64> {
-    work::run(env, || {
-        disjoint(&[&dx], &[&y, &dy])?;
-        let dtype = y.dtype()?;
-        let (y, dy, mut dx) = (y.take()?, dy.take()?, dx.take()?);
-        Ok(move |ctx: &Context| {
-            done(
-                for_dtype!(dtype, T => Ok(elementwise::sigmoid_backward::<T>(ctx, y.get()?, dy.get()?, dx.get()?)?)),
-            )
-        })
-    })
+pub fn sigmoid_backward(env: Env, y: Floats<'_>, dy: Floats<'_>, dx: FloatsMut<'_>) -> Result<f64> {
+    activate_backward(env, Activation::Sigmoid, y, dy, dx)
 }
 
 /// Every element becomes `value`.
 #[napi(catch_unwind)]
-pub fn fill(
-    env: Env,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] out: FloatsMut<'_>,
-    value: f64,
-) -> Result<f64> {
+pub fn fill(env: Env, out: FloatsMut<'_>, value: f64) -> Result<f64> {
     work::run(env, || {
         let dtype = out.dtype()?;
         let mut out = out.take()?;
@@ -231,7 +167,7 @@ pub fn fill(
 
 /// Σ x.
 #[napi(catch_unwind)]
-pub fn sum(env: Env, #[napi(ts_arg_type = "Float32Array | Float64Array")] x: Floats<'_>) -> Result<f64> {
+pub fn sum(env: Env, x: Floats<'_>) -> Result<f64> {
     export(env, || for_dtype!(x.dtype(), T => Ok(elementwise::sum::<T>(&context()?, x.get()?))))
 }
 
@@ -239,11 +175,11 @@ pub fn sum(env: Env, #[napi(ts_arg_type = "Float32Array | Float64Array")] x: Flo
 #[napi(catch_unwind)]
 pub fn copy_strided(
     env: Env,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] source: Floats<'_>,
+    source: Floats<'_>,
     offset: f64,
     shape: Vec<f64>,
     strides: Vec<f64>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] out: FloatsMut<'_>,
+    out: FloatsMut<'_>,
 ) -> Result<()> {
     export(env, || {
         disjoint(&[&out], &[&source])?;
@@ -258,11 +194,11 @@ pub fn copy_strided(
 #[napi(catch_unwind)]
 pub fn add_strided(
     env: Env,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] target: FloatsMut<'_>,
+    target: FloatsMut<'_>,
     offset: f64,
     shape: Vec<f64>,
     strides: Vec<f64>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] source: Floats<'_>,
+    source: Floats<'_>,
 ) -> Result<f64> {
     work::run(env, || {
         disjoint(&[&target], &[&source])?;
@@ -279,6 +215,6 @@ pub fn add_strided(
     })
 }
 
-fn sizes(values: &[f64]) -> Checked<Vec<usize>> {
+fn sizes(values: &[f64]) -> BindingResult<Vec<usize>> {
     values.iter().map(|&value| size(value, "a dimension or stride")).collect()
 }

@@ -5,11 +5,14 @@ use elman_train::embedding::Embedding;
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
-use crate::error::{Checked, export};
-use crate::slice::{Floats, FloatsMut, Ints, disjoint, for_dtype, integer, size};
-use crate::work::{self, Portable, done};
+use crate::background::work::{self, Portable, done};
+use crate::js::arrays::{Floats, FloatsMut, Ints, disjoint};
+use crate::js::error::BindingResult;
+use crate::js::exports::export;
+use crate::js::memory::for_dtype;
+use crate::js::numbers::{integer, size};
 
-fn table(num_embeddings: f64, embedding_dim: f64) -> Checked<Embedding> {
+fn table(num_embeddings: f64, embedding_dim: f64) -> BindingResult<Embedding> {
     Ok(Embedding {
         rows: size(num_embeddings, "num_embeddings")?,
         features: size(embedding_dim, "embedding_dim")?,
@@ -20,11 +23,11 @@ fn table(num_embeddings: f64, embedding_dim: f64) -> Checked<Embedding> {
 #[napi(catch_unwind)]
 pub fn embedding_forward(
     env: Env,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] weight: Floats<'_>,
-    #[napi(ts_arg_type = "Int32Array")] indices: Ints<'_>,
+    weight: Floats<'_>,
+    indices: Ints<'_>,
     num_embeddings: f64,
     embedding_dim: f64,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] out: FloatsMut<'_>,
+    out: FloatsMut<'_>,
 ) -> Result<()> {
     export(env, || {
         disjoint(&[&out], &[&weight, &indices])?;
@@ -37,12 +40,12 @@ pub fn embedding_forward(
 #[napi(catch_unwind)]
 pub fn embedding_backward(
     env: Env,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] grad_out: Floats<'_>,
-    #[napi(ts_arg_type = "Int32Array")] indices: Ints<'_>,
+    grad_out: Floats<'_>,
+    indices: Ints<'_>,
     num_embeddings: f64,
     embedding_dim: f64,
     padding_idx: f64,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] grad_weight: FloatsMut<'_>,
+    grad_weight: FloatsMut<'_>,
 ) -> Result<f64> {
     work::run(env, || {
         disjoint(&[&grad_weight], &[&grad_out, &indices])?;

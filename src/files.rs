@@ -7,10 +7,13 @@ use napi::bindgen_prelude::*;
 use napi::{Property, PropertyAttributes};
 use napi_derive::napi;
 
-use crate::bytes::Bytes;
-use crate::error::{Checked, Failure, export};
-use crate::returned::new_array;
-use crate::slice::{Dtype, Floats, Ints, size};
+use crate::js::arrays::{Floats, Ints};
+use crate::js::bytes::Bytes;
+use crate::js::error::{BindingError, BindingResult};
+use crate::js::exports::export;
+use crate::js::memory::Dtype;
+use crate::js::numbers::size;
+use crate::js::returned::new_array;
 
 /// The largest dimension that JavaScript can name.
 const MAX_DIMENSION: usize = (1 << 53) - 1;
@@ -26,7 +29,7 @@ pub fn serialize_safetensors<'env>(
         entries.iter().map(|entry| Entry::read(*env, entry)).collect::<Result<_>>()?;
     let metadata = metadata.map_or(Ok(BTreeMap::new()), |texts| read_texts(&texts))?;
     let file = export(*env, || {
-        let tensors: Vec<Tensor<'_>> = entries.iter().map(Entry::tensor).collect::<Checked<_>>()?;
+        let tensors: Vec<Tensor<'_>> = entries.iter().map(Entry::tensor).collect::<BindingResult<_>>()?;
         Ok(safetensors::serialize(&tensors, &metadata)?)
     })?;
     new_array(env, &file)
@@ -47,13 +50,16 @@ enum Data<'a> {
 impl Entry<'_> {
     fn read(env: Env, entry: &Object<'_>) -> Result<Self> {
         let missing = |field: &str| {
-            Failure::Kind(format!("expected a tensor with name, dtype, shape and data, got none of {field}"))
-                .throw(env.raw())
+            BindingError::Kind(format!(
+                "expected a tensor with name, dtype, shape and data, got none of {field}"
+            ))
+            .throw(env.raw())
         };
         let name: String = entry.get("name")?.ok_or_else(|| missing("name"))?;
         let dtype: String = entry.get("dtype")?.ok_or_else(|| missing("dtype"))?;
         let shape: Vec<f64> = entry.get("shape")?.ok_or_else(|| missing("shape"))?;
-        let shape = export(env, || shape.iter().map(|&d| size(d, "a dimension")).collect::<Checked<_>>())?;
+        let shape =
+            export(env, || shape.iter().map(|&d| size(d, "a dimension")).collect::<BindingResult<_>>())?;
         let data = if dtype == "int32" {
             Data::Ints(entry.get("data")?.ok_or_else(|| missing("data"))?)
         } else {
@@ -64,13 +70,13 @@ impl Entry<'_> {
         Ok(Self { name, shape, data })
     }
 
-    fn tensor(&self) -> Checked<Tensor<'_>> {
+    fn tensor(&self) -> BindingResult<Tensor<'_>> {
         let elements = match &self.data {
             Data::Ints(ints) => Elements::Int32(ints.get()?),
             Data::Floats(expected, floats) => match floats.dtype()? {
                 dtype if dtype != *expected => {
                     let (name, expected) = (&self.name, expected.array());
-                    return Err(Failure::Kind(format!(
+                    return Err(BindingError::Kind(format!(
                         "{name}: expected a {expected}, got a {}",
                         dtype.array()
                     )));
@@ -127,16 +133,13 @@ pub struct FileContents<'env> {
 
 /// Reads the safetensors format: F16 and BF16 become float32, I64 becomes int32 if every value fits.
 #[napi(catch_unwind)]
-pub fn deserialize_safetensors<'env>(
-    env: &'env Env,
-    #[napi(ts_arg_type = "Uint8Array")] bytes: Bytes<'env>,
-) -> Result<FileContents<'env>> {
+pub fn deserialize_safetensors<'env>(env: &'env Env, bytes: Bytes<'env>) -> Result<FileContents<'env>> {
     let archive = export(*env, || {
         let archive = safetensors::deserialize(bytes.get())?;
         for entry in &archive.entries {
             if let Some(dimension) = entry.shape.iter().find(|&&d| d > MAX_DIMENSION) {
                 let name = &entry.name;
-                return Err(Failure::Range(format!("tensor `{name}` has a dimension of {dimension}")));
+                return Err(BindingError::Range(format!("tensor `{name}` has a dimension of {dimension}")));
             }
         }
         Ok(archive)

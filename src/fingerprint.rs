@@ -4,10 +4,12 @@ use elman_kernels::{Context, fingerprint as hash};
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
-use crate::error::{Checked, Failure, export};
-use crate::runtime::context;
-use crate::slice::{Floats, for_dtype};
-use crate::work::{self, Portable, Source};
+use crate::background::work::{self, Portable, Source};
+use crate::env::context::context;
+use crate::js::arrays::Floats;
+use crate::js::error::{BindingError, BindingResult};
+use crate::js::exports::export;
+use crate::js::memory::for_dtype;
 
 /// The number of bits of an integer that a double holds.
 const BITS: u32 = 53;
@@ -18,7 +20,7 @@ pub(crate) fn number(hash: u64) -> f64 {
 }
 
 /// The hashes of several arrays, which may be of different kinds, as one number.
-fn together(hashes: impl Iterator<Item = Checked<u64>>) -> Checked<f64> {
+fn together(hashes: impl Iterator<Item = BindingResult<u64>>) -> BindingResult<f64> {
     let mut all = 0u64;
     for hash in hashes {
         all = (all.rotate_left(17) ^ hash?).wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -27,8 +29,8 @@ fn together(hashes: impl Iterator<Item = Checked<u64>>) -> Checked<f64> {
 }
 
 /// The error of a graph whose saved values are not what they were.
-pub(crate) fn changed(owner: &str) -> Failure {
-    Failure::Changed(format!(
+pub(crate) fn changed(owner: &str) -> BindingError {
+    BindingError::Changed(format!(
         "one of the variables needed for gradient computation has been modified by an inplace operation: \
          something was written into the data of a tensor that {owner} has kept since its forward pass"
     ))
@@ -36,10 +38,7 @@ pub(crate) fn changed(owner: &str) -> Failure {
 
 /// A number that tells (with probability 1 - 2⁻⁵³) whether any of the arrays has changed.
 #[napi(catch_unwind)]
-pub fn fingerprint(
-    env: Env,
-    #[napi(ts_arg_type = "(Float32Array | Float64Array)[]")] arrays: Vec<Floats<'_>>,
-) -> Result<f64> {
+pub fn fingerprint(env: Env, arrays: Vec<Floats<'_>>) -> Result<f64> {
     export(env, || {
         let ctx = context()?;
         together(
@@ -50,14 +49,9 @@ pub fn fingerprint(
 
 /// Throws unless the arrays' fingerprint is `expected`; `owner` is the operation that has kept them.
 #[napi(catch_unwind)]
-pub fn verify(
-    env: Env,
-    #[napi(ts_arg_type = "(Float32Array | Float64Array)[]")] arrays: Vec<Floats<'_>>,
-    expected: f64,
-    owner: String,
-) -> Result<f64> {
+pub fn verify(env: Env, arrays: Vec<Floats<'_>>, expected: f64, owner: String) -> Result<f64> {
     work::run(env, || {
-        let dtypes = arrays.iter().map(Floats::dtype).collect::<Checked<Vec<_>>>()?;
+        let dtypes = arrays.iter().map(Floats::dtype).collect::<BindingResult<Vec<_>>>()?;
         let arrays: Vec<Source> = arrays.take()?;
         Ok(move |ctx: &Context| {
             let pairs = arrays.iter().zip(dtypes);

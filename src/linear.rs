@@ -5,12 +5,15 @@ use elman_train::linear::{Gradients, Linear};
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
-use crate::error::{Checked, export};
-use crate::runtime::context;
-use crate::slice::{Floats, FloatsMut, disjoint, for_dtype, size};
-use crate::work::{self, Portable, done, optional_mut};
+use crate::background::work::{self, Portable, done, optional_mut};
+use crate::env::context::context;
+use crate::js::arrays::{Floats, FloatsMut, disjoint};
+use crate::js::error::BindingResult;
+use crate::js::exports::export;
+use crate::js::memory::for_dtype;
+use crate::js::numbers::size;
 
-fn shape(rows: f64, in_features: f64, out_features: f64) -> Checked<Linear> {
+fn shape(rows: f64, in_features: f64, out_features: f64) -> BindingResult<Linear> {
     Ok(Linear {
         rows: size(rows, "rows")?,
         in_features: size(in_features, "in_features")?,
@@ -23,13 +26,13 @@ fn shape(rows: f64, in_features: f64, out_features: f64) -> Checked<Linear> {
 #[allow(clippy::too_many_arguments)] // three arrays and their three sizes
 pub fn linear_forward(
     env: Env,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] x: Floats<'_>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] weight: Floats<'_>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array | null")] bias: Option<Floats<'_>>,
+    x: Floats<'_>,
+    weight: Floats<'_>,
+    bias: Option<Floats<'_>>,
     rows: f64,
     in_features: f64,
     out_features: f64,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] out: FloatsMut<'_>,
+    out: FloatsMut<'_>,
 ) -> Result<()> {
     export(env, || {
         disjoint(&[&out], &[&x, &weight, &bias])?;
@@ -46,15 +49,15 @@ pub fn linear_forward(
 #[allow(clippy::too_many_arguments)] // as `linear_forward`, and the gradients
 pub fn linear_backward(
     env: Env,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] x: Floats<'_>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] weight: Floats<'_>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] grad_out: Floats<'_>,
+    x: Floats<'_>,
+    weight: Floats<'_>,
+    grad_out: Floats<'_>,
     rows: f64,
     in_features: f64,
     out_features: f64,
-    #[napi(ts_arg_type = "Float32Array | Float64Array | null")] grad_x: Option<FloatsMut<'_>>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array | null")] grad_weight: Option<FloatsMut<'_>>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array | null")] grad_bias: Option<FloatsMut<'_>>,
+    grad_x: Option<FloatsMut<'_>>,
+    grad_weight: Option<FloatsMut<'_>>,
+    grad_bias: Option<FloatsMut<'_>>,
 ) -> Result<f64> {
     work::run(env, || {
         disjoint(&[&grad_x, &grad_weight, &grad_bias], &[&x, &weight, &grad_out])?;

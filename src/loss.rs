@@ -7,21 +7,29 @@ use elman_train::pointwise::{self, Absolute, LogisticCrossEntropy, Squared};
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
-use crate::error::{Checked, Failure, export};
-use crate::runtime::context;
-use crate::slice::{Floats, FloatsMut, Ints, disjoint, for_dtype, integer, size};
-use crate::work::{self, Portable, done, optional_mut};
+use crate::background::work::{self, Portable, done, optional_mut};
+use crate::env::context::context;
+use crate::js::arrays::{Floats, FloatsMut, Ints, disjoint};
+use crate::js::error::{BindingError, BindingResult};
+use crate::js::exports::export;
+use crate::js::memory::for_dtype;
+use crate::js::numbers::{integer, size};
 
-fn reduction(name: &str) -> Checked<Reduction> {
+fn reduction(name: &str) -> BindingResult<Reduction> {
     match name {
         "none" => Ok(Reduction::None),
         "mean" => Ok(Reduction::Mean),
         "sum" => Ok(Reduction::Sum),
-        other => Err(Failure::Range(format!("{other} is not a valid value for reduction"))),
+        other => Err(BindingError::Range(format!("{other} is not a valid value for reduction"))),
     }
 }
 
-fn cross_entropy(rows: f64, classes: f64, ignore_index: f64, reduction_name: &str) -> Checked<CrossEntropy> {
+fn cross_entropy(
+    rows: f64,
+    classes: f64,
+    ignore_index: f64,
+    reduction_name: &str,
+) -> BindingResult<CrossEntropy> {
     Ok(CrossEntropy {
         rows: size(rows, "rows")?,
         classes: size(classes, "classes")?,
@@ -35,13 +43,13 @@ fn cross_entropy(rows: f64, classes: f64, ignore_index: f64, reduction_name: &st
 #[allow(clippy::too_many_arguments)] // two arrays, two sizes and two options
 pub fn cross_entropy_forward(
     env: Env,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] logits: Floats<'_>,
-    #[napi(ts_arg_type = "Int32Array")] targets: Ints<'_>,
+    logits: Floats<'_>,
+    targets: Ints<'_>,
     rows: f64,
     classes: f64,
     ignore_index: f64,
     reduction: String,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] out: FloatsMut<'_>,
+    out: FloatsMut<'_>,
 ) -> Result<()> {
     export(env, || {
         disjoint(&[&out], &[&logits, &targets])?;
@@ -55,14 +63,14 @@ pub fn cross_entropy_forward(
 #[allow(clippy::too_many_arguments)] // the arrays, their sizes and the options of the loss
 pub fn cross_entropy_backward(
     env: Env,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] logits: Floats<'_>,
-    #[napi(ts_arg_type = "Int32Array")] targets: Ints<'_>,
+    logits: Floats<'_>,
+    targets: Ints<'_>,
     rows: f64,
     classes: f64,
     ignore_index: f64,
     reduction: String,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] grad_out: Floats<'_>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] grad_logits: FloatsMut<'_>,
+    grad_out: Floats<'_>,
+    grad_logits: FloatsMut<'_>,
 ) -> Result<f64> {
     work::run(env, || {
         disjoint(&[&grad_logits], &[&logits, &targets, &grad_out])?;
@@ -94,7 +102,7 @@ macro_rules! for_loss {
                 let $loss = LogisticCrossEntropy;
                 $body
             }
-            other => Err(Failure::Range(format!("there is no loss called {other}"))),
+            other => Err(BindingError::Range(format!("there is no loss called {other}"))),
         }
     };
 }
@@ -105,10 +113,10 @@ macro_rules! for_loss {
 pub fn pointwise_forward(
     env: Env,
     loss: String,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] input: Floats<'_>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] target: Floats<'_>,
+    input: Floats<'_>,
+    target: Floats<'_>,
     reduction: String,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] out: FloatsMut<'_>,
+    out: FloatsMut<'_>,
 ) -> Result<()> {
     export(env, || {
         disjoint(&[&out], &[&input, &target])?;
@@ -126,12 +134,12 @@ pub fn pointwise_forward(
 pub fn pointwise_backward(
     env: Env,
     loss: String,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] input: Floats<'_>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] target: Floats<'_>,
+    input: Floats<'_>,
+    target: Floats<'_>,
     reduction: String,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] grad_out: Floats<'_>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array | null")] grad_input: Option<FloatsMut<'_>>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array | null")] grad_target: Option<FloatsMut<'_>>,
+    grad_out: Floats<'_>,
+    grad_input: Option<FloatsMut<'_>>,
+    grad_target: Option<FloatsMut<'_>>,
 ) -> Result<f64> {
     work::run(env, || {
         disjoint(&[&grad_input, &grad_target], &[&input, &target, &grad_out])?;

@@ -7,9 +7,12 @@ use elman_train::sgd::Sgd;
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
-use crate::error::{Checked, Failure, export};
-use crate::runtime::context;
-use crate::slice::{Floats, FloatsMut, disjoint, for_dtype, size};
+use crate::env::context::context;
+use crate::js::arrays::{Floats, FloatsMut, disjoint};
+use crate::js::error::{BindingError, BindingResult};
+use crate::js::exports::export;
+use crate::js::memory::for_dtype;
+use crate::js::numbers::size;
 
 /// Options of a step of SGD.
 #[napi(object, object_to_js = false)]
@@ -68,9 +71,9 @@ pub struct RmspropStepOptions {
 #[napi(catch_unwind)]
 pub fn sgd_step(
     env: Env,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] param: FloatsMut<'_>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] grad: Floats<'_>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array | null")] momentum_buffer: Option<FloatsMut<'_>>,
+    param: FloatsMut<'_>,
+    grad: Floats<'_>,
+    momentum_buffer: Option<FloatsMut<'_>>,
     first: bool,
     options: SgdStepOptions,
 ) -> Result<()> {
@@ -90,18 +93,18 @@ pub fn sgd_step(
 #[allow(clippy::too_many_arguments)] // what Adam keeps of a parameter
 pub fn adam_step(
     env: Env,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] param: FloatsMut<'_>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] grad: Floats<'_>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] exp_avg: FloatsMut<'_>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] exp_avg_sq: FloatsMut<'_>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array | null")] max_exp_avg_sq: Option<FloatsMut<'_>>,
+    param: FloatsMut<'_>,
+    grad: Floats<'_>,
+    exp_avg: FloatsMut<'_>,
+    exp_avg_sq: FloatsMut<'_>,
+    max_exp_avg_sq: Option<FloatsMut<'_>>,
     step: f64,
     options: AdamStepOptions,
 ) -> Result<()> {
     export(env, || {
         disjoint(&[&param, &exp_avg, &exp_avg_sq, &max_exp_avg_sq], &[&grad])?;
         if size(step, "step")? == 0 {
-            return Err(Failure::Range("step counts from 1, got 0".into()));
+            return Err(BindingError::Range("step counts from 1, got 0".into()));
         }
         let AdamStepOptions { lr, beta1, beta2, eps, weight_decay, decoupled, maximize } = options;
         let adam = Adam { lr, beta1, beta2, eps, weight_decay, decoupled, maximize };
@@ -120,11 +123,11 @@ pub fn adam_step(
 #[napi(catch_unwind)]
 pub fn rmsprop_step(
     env: Env,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] param: FloatsMut<'_>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] grad: Floats<'_>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array")] square_avg: FloatsMut<'_>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array | null")] grad_avg: Option<FloatsMut<'_>>,
-    #[napi(ts_arg_type = "Float32Array | Float64Array | null")] momentum_buffer: Option<FloatsMut<'_>>,
+    param: FloatsMut<'_>,
+    grad: Floats<'_>,
+    square_avg: FloatsMut<'_>,
+    grad_avg: Option<FloatsMut<'_>>,
+    momentum_buffer: Option<FloatsMut<'_>>,
     options: RmspropStepOptions,
 ) -> Result<()> {
     export(env, || {
@@ -144,15 +147,11 @@ pub fn rmsprop_step(
 
 /// The norm of some gradients taken together; 0 if there are none.
 #[napi(catch_unwind)]
-pub fn grad_norm(
-    env: Env,
-    #[napi(ts_arg_type = "(Float32Array | Float64Array)[]")] grads: Vec<Floats<'_>>,
-    norm_type: f64,
-) -> Result<f64> {
+pub fn grad_norm(env: Env, grads: Vec<Floats<'_>>, norm_type: f64) -> Result<f64> {
     export(env, || {
         let Some(first) = grads.first() else { return Ok(0.0) };
         for_dtype!(first.dtype(), T => {
-            let grads = grads.iter().map(Floats::get).collect::<Checked<Vec<&[T]>>>()?;
+            let grads = grads.iter().map(Floats::get).collect::<BindingResult<Vec<&[T]>>>()?;
             Ok(total_norm(&context()?, &grads, norm_type))
         })
     })

@@ -4,10 +4,12 @@ use elman_train::random;
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
-use crate::bytes::Bytes;
-use crate::error::{Failure, constructed, export};
-use crate::runtime::context;
-use crate::slice::{FloatsMut, for_dtype};
+use crate::env::context::context;
+use crate::js::arrays::FloatsMut;
+use crate::js::bytes::Bytes;
+use crate::js::error::BindingError;
+use crate::js::exports::{constructed, export};
+use crate::js::memory::for_dtype;
 
 /// PyTorch's generator: the same seed and the same calls give the same numbers.
 #[napi]
@@ -32,7 +34,7 @@ impl Generator {
             let (negative, magnitude) = (seed.sign_bit, seed.words[0]);
             let in_range = seed.words.len() == 1 && !(negative && magnitude > 1 << 63);
             if !in_range {
-                return Err(Failure::Range("Overflow when unpacking long long".into()));
+                return Err(BindingError::Range("Overflow when unpacking long long".into()));
             }
             self.source.manual_seed(if negative { magnitude.wrapping_neg() } else { magnitude });
             Ok(())
@@ -47,23 +49,13 @@ impl Generator {
 
     /// Goes on from where the state was taken.
     #[napi(catch_unwind)]
-    pub fn set_state(
-        &mut self,
-        env: Env,
-        #[napi(ts_arg_type = "Uint8Array")] state: Bytes<'_>,
-    ) -> Result<()> {
+    pub fn set_state(&mut self, env: Env, state: Bytes<'_>) -> Result<()> {
         export(env, || Ok(self.source.set_state(state.get())?))
     }
 
     /// Fills `out` evenly from [low, high).
     #[napi(catch_unwind)]
-    pub fn uniform(
-        &mut self,
-        env: Env,
-        #[napi(ts_arg_type = "Float32Array | Float64Array")] out: FloatsMut<'_>,
-        low: f64,
-        high: f64,
-    ) -> Result<()> {
+    pub fn uniform(&mut self, env: Env, out: FloatsMut<'_>, low: f64, high: f64) -> Result<()> {
         export(env, || {
             let isa = context()?.isa();
             for_dtype!(out.dtype(), T => Ok(self.source.uniform::<T>(isa, out.get()?, low, high)?))
@@ -72,13 +64,7 @@ impl Generator {
 
     /// Fills `out` with normal numbers.
     #[napi(catch_unwind)]
-    pub fn normal(
-        &mut self,
-        env: Env,
-        #[napi(ts_arg_type = "Float32Array | Float64Array")] out: FloatsMut<'_>,
-        mean: f64,
-        std: f64,
-    ) -> Result<()> {
+    pub fn normal(&mut self, env: Env, out: FloatsMut<'_>, mean: f64, std: f64) -> Result<()> {
         export(env, || for_dtype!(out.dtype(), T => Ok(self.source.normal::<T>(out.get()?, mean, std)?)))
     }
 

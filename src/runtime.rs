@@ -1,94 +1,15 @@
-//! Instruction set and threads.
-//!
-//! All environments of the process (its worker threads) share one context. It is made by the first and
-//! dropped, its threads joined, when the last one ends. Before an environment ends, its tasks are cancelled.
+//! Instruction set and threads, as a program reads and sets them.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread;
-
-use elman_kernels::{Context, Isa};
+use elman_kernels::Isa;
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
-use crate::error::{Checked, Failure, export};
-use crate::slice::size;
-use crate::{block, queue};
+use crate::env::context::{MAX_THREADS, context};
+use crate::js::error::BindingError;
+use crate::js::exports::export;
+use crate::js::numbers::size;
 
-/// The context, and how many environments use it.
-struct Shared {
-    context: Option<Context>,
-    environments: usize,
-}
-
-static SHARED: Mutex<Shared> = Mutex::new(Shared { context: None, environments: 0 });
-
-/// The most threads that can be asked for.
-const MAX_THREADS: usize = 1024;
-
-fn shared() -> MutexGuard<'static, Shared> {
-    SHARED.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The context for a call.
-pub(crate) fn context() -> Checked<Context> {
-    let mut shared = shared();
-    if let Some(context) = &shared.context {
-        return Ok(context.clone());
-    }
-    let context = Context::new(isa_from_environment()?, threads_from_environment()?);
-    Ok(shared.context.insert(context).clone())
-}
-
-/// The instruction set that `ELMAN_ISA` names, else the best one.
-fn isa_from_environment() -> Checked<Isa> {
-    let Ok(name) = std::env::var("ELMAN_ISA") else { return Ok(Isa::detect()) };
-    if name.is_empty() {
-        return Ok(Isa::detect());
-    }
-    Isa::by_name(&name).ok_or_else(|| {
-        let available: Vec<_> = Isa::available().into_iter().map(Isa::name).collect();
-        Failure::Range(format!(
-            "ELMAN_ISA must be one of {} on this machine, got {name}",
-            available.join(", ")
-        ))
-    })
-}
-
-/// The number of threads that `ELMAN_NUM_THREADS` names, else that of the processors we may use.
-fn threads_from_environment() -> Checked<usize> {
-    let available = || thread::available_parallelism().map_or(1, Into::into);
-    let Ok(text) = std::env::var("ELMAN_NUM_THREADS") else { return Ok(available()) };
-    if text.is_empty() {
-        return Ok(available());
-    }
-    text.parse().ok().filter(|n| (1..=MAX_THREADS).contains(n)).ok_or_else(|| {
-        Failure::Range(format!("ELMAN_NUM_THREADS must be an integer from 1 to {MAX_THREADS}, got {text}"))
-    })
-}
-
-/// Counts the environment in, and out when it ends. It must not fail: the loader would report that it found no
-/// addon.
-#[napi(module_exports)]
-pub fn init(_exports: Object, env: Env) -> Result<()> {
-    shared().environments += 1;
-    env.add_env_cleanup_hook(env.raw() as usize, |environment| {
-        queue::end(environment);
-        let ended = {
-            let mut shared = shared();
-            shared.environments -= 1;
-            (shared.environments == 0).then(|| shared.context.take())
-        };
-        // With the lock released: the threads of the tasks hold the context too.
-        if let Some(context) = ended {
-            queue::join();
-            block::forget();
-            drop(context); // joins the threads of its pool
-        }
-    })?;
-    Ok(())
-}
-
-/// What the arithmetic runs on.
+/// Version, instruction set and threads.
 #[napi(object)]
 pub struct BackendInfo {
     /// Version of the package.
@@ -121,7 +42,7 @@ pub fn set_num_threads(env: Env, threads: f64) -> Result<()> {
     export(env, || {
         let threads = size(threads, "the number of threads")?;
         if !(1..=MAX_THREADS).contains(&threads) {
-            return Err(Failure::Range(format!(
+            return Err(BindingError::Range(format!(
                 "the number of threads must be from 1 to {MAX_THREADS}, got {threads}"
             )));
         }

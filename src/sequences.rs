@@ -9,9 +9,12 @@ use elman_rnn::Layout;
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
-use crate::error::{Checked, Failure, export};
-use crate::slice::{Floats, FloatsMut, Ints, disjoint, for_dtype, size};
-use crate::work::{self, Portable, done};
+use crate::background::work::{self, Portable, done};
+use crate::js::arrays::{Floats, FloatsMut, Ints, disjoint};
+use crate::js::error::{BindingError, BindingResult};
+use crate::js::exports::export;
+use crate::js::memory::for_dtype;
+use crate::js::numbers::size;
 
 /// How the rows of a batch of sequences lie, as far as calls have it in common; made once for a shape.
 ///
@@ -63,24 +66,20 @@ impl Sequences {
     }
 
     /// Arrays of shape (T, B, F), or (B, T, F) if `batch_first`.
-    fn of_shape(steps: usize, batch: usize, batch_first: bool) -> Checked<Self> {
+    fn of_shape(steps: usize, batch: usize, batch_first: bool) -> BindingResult<Self> {
         let full = Arc::new(Layout::padded(steps, batch, batch_first, None)?);
         Ok(Self::new(Form::Padded { steps, batch, batch_first, full }))
     }
 
     /// Packed arrays; the form is checked by making its layout.
-    fn of_batch_sizes(batch_sizes: Vec<i32>, sorted_indices: Option<Vec<i32>>) -> Checked<Self> {
+    fn of_batch_sizes(batch_sizes: Vec<i32>, sorted_indices: Option<Vec<i32>>) -> BindingResult<Self> {
         let sequences = Self::new(Form::Packed { batch_sizes, sorted_indices });
         sequences.layout(None)?;
         Ok(sequences)
     }
 
     /// The layout; sequence b is `lengths[b]` steps long, or T.
-    pub(crate) fn layout(&self, lengths: Option<&Ints<'_>>) -> Checked<Arc<Layout>> {
-        self.layout_of(lengths.map(Ints::get).transpose()?)
-    }
-
-    fn layout_of(&self, lengths: Option<&[i32]>) -> Checked<Arc<Layout>> {
+    pub(crate) fn layout(&self, lengths: Option<&[i32]>) -> BindingResult<Arc<Layout>> {
         LAST.with_borrow_mut(|last| {
             let same = |last: &&Last| last.id == self.id && last.lengths.as_deref() == lengths;
             if let Some(Last { layout, .. }) = last.as_ref().filter(same) {
@@ -95,7 +94,9 @@ impl Sequences {
                     Layout::packed(batch_sizes, sorted_indices.as_deref())?
                 }
                 (Form::Packed { .. }, Some(_)) => {
-                    return Err(Failure::Range("packed sequences have their lengths already".to_owned()));
+                    return Err(BindingError::Range(
+                        "packed sequences have their lengths already".to_owned(),
+                    ));
                 }
             };
             let layout = Arc::new(layout);
@@ -106,18 +107,18 @@ impl Sequences {
     }
 
     /// The same sequences in a padded array, for `features` features.
-    fn padding(&self, steps: f64, batch_first: bool, features: f64) -> Checked<(Layout, usize)> {
-        let layout = Layout::clone(&*self.layout_of(None)?)
-            .within(size(steps, "the sequence length")?, batch_first)?;
+    fn padding(&self, steps: f64, batch_first: bool, features: f64) -> BindingResult<(Layout, usize)> {
+        let layout =
+            Layout::clone(&*self.layout(None)?).within(size(steps, "the sequence length")?, batch_first)?;
         Ok((layout, size(features, "features")?))
     }
 
     /// Checks that an array has `rows` · `features` elements.
-    fn check_len(what: &str, rows: usize, features: usize, actual: usize) -> Checked<()> {
+    fn check_len(what: &str, rows: usize, features: usize, actual: usize) -> BindingResult<()> {
         if rows.checked_mul(features) == Some(actual) {
             return Ok(());
         }
-        Err(Failure::Range(format!("{what} must have {rows} · {features} elements, got {actual}")))
+        Err(BindingError::Range(format!("{what} must have {rows} · {features} elements, got {actual}")))
     }
 }
 
@@ -133,11 +134,7 @@ impl Sequences {
 
     /// Packed arrays: step t has `batchSizes[t]` rows; `sortedIndices[b]` is the caller's number of sequence b.
     #[napi(factory, catch_unwind)]
-    pub fn packed(
-        env: Env,
-        #[napi(ts_arg_type = "Int32Array")] batch_sizes: Ints<'_>,
-        #[napi(ts_arg_type = "Int32Array | null")] sorted_indices: Option<Ints<'_>>,
-    ) -> Result<Self> {
+    pub fn packed(env: Env, batch_sizes: Ints<'_>, sorted_indices: Option<Ints<'_>>) -> Result<Self> {
         export(env, || {
             let sorted_indices = sorted_indices.as_ref().map(Ints::get).transpose()?;
             Self::of_batch_sizes(batch_sizes.get()?.to_vec(), sorted_indices.map(<[i32]>::to_vec))
@@ -153,8 +150,8 @@ impl Sequences {
         steps: f64,
         batch_first: bool,
         features: f64,
-        #[napi(ts_arg_type = "Float32Array | Float64Array")] padded: Floats<'_>,
-        #[napi(ts_arg_type = "Float32Array | Float64Array")] packed: FloatsMut<'_>,
+        padded: Floats<'_>,
+        packed: FloatsMut<'_>,
     ) -> Result<f64> {
         work::run(env, || {
             disjoint(&[&packed], &[&padded])?;
@@ -182,9 +179,9 @@ impl Sequences {
         steps: f64,
         batch_first: bool,
         features: f64,
-        #[napi(ts_arg_type = "Float32Array | Float64Array")] packed: Floats<'_>,
+        packed: Floats<'_>,
         padding_value: f64,
-        #[napi(ts_arg_type = "Float32Array | Float64Array")] padded: FloatsMut<'_>,
+        padded: FloatsMut<'_>,
     ) -> Result<f64> {
         work::run(env, || {
             disjoint(&[&padded], &[&packed])?;
@@ -211,7 +208,7 @@ mod tests {
     #[test]
     fn the_last_layout_is_kept_and_the_others_are_made_again() {
         let sequences = Sequences::of_shape(3, 2, false).unwrap();
-        let layout = |lengths| sequences.layout_of(lengths).unwrap();
+        let layout = |lengths| sequences.layout(lengths).unwrap();
         let first = layout(Some(&[2, 3]));
         assert_eq!(first.steps().rows(), 5);
         assert!(Arc::ptr_eq(&first, &layout(Some(&[2, 3]))));
@@ -220,18 +217,18 @@ mod tests {
         assert_eq!(layout(Some(&[1, 3])).steps().rows(), 4);
         assert_eq!(layout(None).steps().rows(), 6);
         let other = Sequences::of_shape(4, 2, false).unwrap();
-        assert_eq!(other.layout_of(Some(&[1, 3])).unwrap().outer_rows(), 8);
+        assert_eq!(other.layout(Some(&[1, 3])).unwrap().outer_rows(), 8);
     }
 
     #[test]
     fn what_is_no_layout_is_refused() {
         let sequences = Sequences::of_shape(3, 1, false).unwrap();
         for wrong in [&[4][..], &[0], &[1, 1], &[]] {
-            assert!(matches!(sequences.layout_of(Some(wrong)), Err(Failure::Range(_))), "{wrong:?}");
+            assert!(matches!(sequences.layout(Some(wrong)), Err(BindingError::Range(_))), "{wrong:?}");
         }
-        assert!(matches!(Sequences::of_batch_sizes(vec![1, 2], None), Err(Failure::Range(_))));
+        assert!(matches!(Sequences::of_batch_sizes(vec![1, 2], None), Err(BindingError::Range(_))));
         let packed = Sequences::of_batch_sizes(vec![1], None).unwrap();
-        assert!(matches!(packed.layout_of(Some(&[1])), Err(Failure::Range(_))));
+        assert!(matches!(packed.layout(Some(&[1])), Err(BindingError::Range(_))));
     }
 
     #[test]

@@ -1,31 +1,30 @@
 /**
  * Work off the event loop.
  *
- * A call of the addon can be noted instead of being run, and be run later on another thread, on memory of its own:
+ * A call of the addon can be recorded instead of being run, and be run later on another thread, on memory of its own:
  *
- *     what the call reads is copied     at once when it is noted, or before that in parts
+ *     what the call reads is copied     when it is recorded, or before that in parts
  *     at most two tasks of the process run at a time, the others wait in their order
- *     what it has written is copied into its arrays, in parts
+ *     what it has written is copied back into its arrays, in parts
  *
- * So nothing that a program does meanwhile with an array can be seen by the task, or tear it. Between the parts other
- * things have their turn.
+ * So the task sees nothing of what a program does with an array meanwhile. The event loop runs between the parts.
  */
 
 import { setImmediate } from 'node:timers/promises'
 import { describe } from './check'
 import { type Floats, native } from './native'
 
-/** For how many milliseconds this thread works before others have their turn. */
+/** Milliseconds of a time slice. */
 const SLICE = 4
 
-/** How many elements are copied at a time: a millisecond at most. */
+/** Elements that are copied at a time: a millisecond at most. */
 const PART = 2 ** 19
 
-/** Shares the thread with timers and input. */
-export class Turns {
+/** Shares this thread with the event loop. */
+export class TimeSlices {
   #since = performance.now()
 
-  /** Lets others have their turn if this one was long. */
+  /** Lets the event loop run if this slice is over. */
   async pause(): Promise<void> {
     if (performance.now() - this.#since < SLICE) return
     await setImmediate()
@@ -36,26 +35,26 @@ export class Turns {
 /** A call was made that the addon cannot run in the background. */
 export class NotInBackground extends Error {}
 
-/** Calls of the addon that are run on another thread. {@link Background.release} it in the end. */
+/** Calls of the addon that are run on another thread. Call {@link Background.release} in the end. */
 export class Background {
   readonly #task = new native.Task()
-  readonly #turns: Turns
+  readonly #slices: TimeSlices
 
-  constructor(turns: Turns) {
-    this.#turns = turns
+  constructor(slices: TimeSlices) {
+    this.#slices = slices
   }
 
-  /** Copies an array that a call will read, in parts; one that is not copied before is copied when it is noted. */
+  /** Copies an array that a call will read, in parts; any other is copied when the call is recorded. */
   copy(array: Floats): Promise<void> {
     return this.#inParts(array, (from, count) => this.#task.copy(array, from, count))
   }
 
   /**
-   * Runs `fn`, whose calls of the addon are only noted: what they write is not there before {@link deliver}.
+   * Runs `fn`, whose calls of the addon are only recorded: what they write is there after {@link copyBack}.
    *
    * @throws NotInBackground if one of them has to be run at once.
    */
-  note<T>(fn: () => T): T {
+  record<T>(fn: () => T): T {
     this.#task.begin()
     let result: { value: T } | { error: unknown }
     try {
@@ -88,13 +87,13 @@ export class Background {
   }
 
   /** Copies what the calls have written into an array. Does nothing if they have not. */
-  deliver(array: Floats): Promise<void> {
+  copyBack(array: Floats): Promise<void> {
     return this.#inParts(array, (from, count) => {
-      this.#task.deliver(array, from, count)
+      this.#task.copyBack(array, from, count)
     })
   }
 
-  /** Lets go of all memory. */
+  /** Frees all memory. */
   release(): void {
     this.#task.release()
   }
@@ -103,7 +102,7 @@ export class Background {
     const { length } = array
     for (let from = 0; from < length; from += PART) {
       part(from, Math.min(PART, length - from))
-      await this.#turns.pause()
+      await this.#slices.pause()
     }
   }
 }

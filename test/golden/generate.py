@@ -1,4 +1,4 @@
-"""Golden values for test/golden.test.ts, computed by PyTorch.
+"""Golden values for the tests called golden.test.ts, computed by PyTorch.
 
     python3 -m venv ../golden-venv
     ../golden-venv/bin/pip install torch==2.13.0 numpy==2.4.6 safetensors==0.8.0
@@ -1040,7 +1040,7 @@ def numbers(tensor):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Golden values for test/golden.test.ts, computed by PyTorch.")
+    parser = argparse.ArgumentParser(description="Golden values for the tests called golden.test.ts, computed by PyTorch.")
     parser.add_argument("--check", action="store_true", help="compare with the files that are here, write nothing")
     check = parser.parse_args().check
 

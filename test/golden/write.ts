@@ -1,6 +1,6 @@
 /**
  * Writes written.safetensors, whose content generate.py then tells (written.json): `npx tsx test/golden/write.ts`.
- * test/files.test.ts writes the same tensors again and compares the bytes.
+ * test/files/files.test.ts writes the same tensors again and compares the bytes.
  */
 
 import { writeFileSync } from 'node:fs'

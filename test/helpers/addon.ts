@@ -1,36 +1,9 @@
 /** The addon without the TypeScript around it, and one valid call of each of its exports. */
 
-import { createRequire } from 'node:module'
+import { type AnyArray, addon, type Call, call, floats, ints, type Place } from './addon-call'
+import { recurrentCalls } from './recurrent-calls'
 
-export const addon: typeof import('../../index.js') = createRequire(import.meta.url)(
-  '../../index.js',
-)
-
-/** A valid call. A place is the number of an argument, or that of a list and one in it. */
-export interface Call {
-  readonly name: string
-  /** Makes the arguments anew: calls write into them. */
-  readonly args: () => unknown[]
-  readonly run: (args: readonly unknown[]) => unknown
-  /** The arguments that are sizes: integers from 0. */
-  readonly sizes: readonly number[]
-  /** The arguments that are integers of any size and sign. */
-  readonly integers: readonly number[]
-  /** The arguments that are written; all other arrays are only read. */
-  readonly written: readonly Place[]
-}
-
-export type Place = readonly [number] | readonly [number, number]
-type Array = Float32Array | Float64Array | Int32Array | Uint8Array
-
-/** Some numbers that are not all alike. */
-function floats(count: number, from = 0): Float32Array {
-  return Float32Array.from({ length: count }, (_, place) => Math.sin(from + place + 1))
-}
-
-function ints(...values: number[]): Int32Array {
-  return Int32Array.from(values)
-}
+export { addon, type Call, type Place }
 
 const sgd = {
   lr: 0.1,
@@ -51,49 +24,14 @@ const adam = {
 }
 const rmsprop = { lr: 0.1, alpha: 0.9, eps: 1e-8, weightDecay: 0.1, momentum: 0.9, maximize: false }
 
-// T = 2, B = 2, I = 2, H = 3, L = 2
-const core = new addon.RnnCore(2, 3, 2, 'tanh', true, false, 'float32')
-const sequences = addon.Sequences.padded(2, 2, false)
-const lengths = (): Int32Array => ints(2, 1)
-const packed = addon.Sequences.packed(ints(2, 1), ints(1, 0))
-const saved = core.savedLength(sequences, null, lengths())
-const checkpoints = core.savedLength(sequences, 1, lengths())
-const shapes = [6, 9, 3, 3, 9, 9, 3, 3]
-const parameters = (): Float32Array[] => shapes.map((count, place) => floats(count, place))
-
-const jordan = new addon.JordanCore(2, 3, 1, 'tanh', 'sigmoid', true, 'float32')
-const hidden = jordan.savedLength(sequences, lengths())
-const jordanParameters = (): Float32Array[] =>
-  [6, 3, 3, 3, 3, 1].map((count, place) => floats(count, place))
-
-const streamed = core.streamLength(2)
-
-/** Where things lie in the memory of a stream depends on its address: there is nothing to compare. */
-function forget(memory: unknown): void {
-  ;(memory as Float32Array).fill(0)
-}
-
-/** A call of a function of the addon. */
-function call(
-  name: string,
-  args: () => unknown[],
-  rest: { sizes?: number[]; integers?: number[]; written?: Place[]; on?: () => object } = {},
-): Call {
-  const { sizes = [], integers = [], written = [], on = () => addon } = rest
-  const method = name.split(/[.#]/).at(-1) ?? ''
-  const run = (given: readonly unknown[]): unknown => {
-    const receiver = on()
-    return Reflect.apply(Reflect.get(receiver, method), receiver, given)
-  }
-  return { name, args, run, sizes, integers, written }
-}
-
 function activations(): Call[] {
   return ['tanh', 'relu', 'sigmoid'].flatMap((name) => [
     call(name, () => [floats(5), floats(5)], { written: [[1]] }),
     call(`${name}Backward`, () => [floats(5), floats(5, 1), floats(5)], { written: [[2]] }),
   ])
 }
+
+const packed = addon.Sequences.packed(ints(2, 1), ints(1, 0))
 
 const generator = new addon.Generator()
 const seeded = (): object => {
@@ -118,7 +56,7 @@ export const calls: readonly Call[] = [
     return [arrays, addon.fingerprint(arrays), 'a test']
   }),
   call('Task#copy', () => [floats(5), 0, 5], { on: () => new addon.Task(), sizes: [1, 2] }),
-  call('Task#deliver', () => [floats(5), 0, 5], { on: () => new addon.Task(), sizes: [1, 2] }),
+  call('Task#copyBack', () => [floats(5), 0, 5], { on: () => new addon.Task(), sizes: [1, 2] }),
   call('copyStrided', () => [floats(6), 1, [2, 2], [3, 1], floats(4)], {
     sizes: [1],
     written: [[4]],
@@ -142,135 +80,7 @@ export const calls: readonly Call[] = [
     on: () => packed,
     written: [[5]],
   }),
-  {
-    ...call('RnnCore', () => [2, 3, 2, 'tanh', true, false, 'float32'], { sizes: [0, 1, 2] }),
-    run: (args) => Reflect.construct(addon.RnnCore, args),
-  },
-  {
-    ...call('JordanCore', () => [2, 3, 1, 'tanh', 'sigmoid', true, 'float32'], {
-      sizes: [0, 1, 2],
-    }),
-    run: (args) => Reflect.construct(addon.JordanCore, args),
-  },
-  call('JordanCore#savedLength', () => [sequences, lengths()], { on: () => jordan }),
-  ...[null, floats(4, 5)].flatMap((teacher) => [
-    call(
-      'JordanCore#forward',
-      () => [
-        sequences,
-        jordanParameters(),
-        floats(8),
-        floats(2),
-        teacher?.slice() ?? null,
-        floats(4),
-        floats(2),
-        floats(hidden),
-        lengths(),
-      ],
-      { on: () => jordan, written: [[5], [6], [7]] },
-    ),
-    call(
-      'JordanCore#backward',
-      () => [
-        sequences,
-        jordanParameters(),
-        floats(8),
-        floats(2),
-        teacher?.slice() ?? null,
-        floats(4),
-        floats(hidden),
-        floats(4),
-        floats(2),
-        floats(8),
-        floats(2),
-        teacher && floats(4),
-        jordanParameters(),
-        null,
-        lengths(),
-      ],
-      {
-        on: () => jordan,
-        written: [
-          [9],
-          [10],
-          ...(teacher ? [[11] as const] : []),
-          ...jordanParameters().map((_, place) => [12, place] as const),
-        ],
-      },
-    ),
-  ]),
-  call('RnnCore#savedLength', () => [sequences, null, lengths()], { on: () => core }),
-  call(
-    'RnnCore#forward',
-    () => {
-      const [input, hx, output] = [floats(8), floats(12, 1), floats(12)]
-      const results = [output, floats(12), floats(saved)]
-      return [sequences, parameters(), input, hx, 0.5, 7, ...results, null, lengths()]
-    },
-    { on: () => core, integers: [5], written: [[6], [7], [8]] },
-  ),
-  call(
-    'RnnCore#backward',
-    () => {
-      const call = [sequences, parameters(), floats(8), floats(12, 1), 0.5, 7]
-      const kept = [floats(12), floats(saved, 2)]
-      const gradients = [floats(12), floats(12), floats(8), floats(12), parameters()]
-      return [...call, ...kept, ...gradients, null, null, lengths()]
-    },
-    {
-      on: () => core,
-      integers: [5],
-      written: [[10], [11], ...shapes.map((_, place) => [12, place] as const)],
-    },
-  ),
-  call('RnnCore#savedLength', () => [sequences, 1, lengths()], { on: () => core }),
-  call(
-    'RnnCore#forward',
-    () => {
-      const [input, hx, output] = [floats(8), floats(12, 1), floats(12)]
-      const results = [output, floats(12), floats(checkpoints)]
-      return [sequences, parameters(), input, hx, 0.5, 7, ...results, 1, lengths()]
-    },
-    { on: () => core, integers: [5], written: [[6], [7], [8]] },
-  ),
-  call(
-    'RnnCore#backward',
-    () => {
-      const call = [sequences, parameters(), floats(8), floats(12, 1), 0.5, 7]
-      const kept = [floats(12), floats(checkpoints, 2)]
-      const gradients = [floats(12), floats(12), floats(8), floats(12), parameters()]
-      return [...call, ...kept, ...gradients, null, 1, lengths()]
-    },
-    {
-      on: () => core,
-      integers: [5],
-      written: [[10], [11], ...shapes.map((_, place) => [12, place] as const)],
-    },
-  ),
-  call('RnnCore#streamLength', () => [2], { on: () => core, sizes: [0] }),
-  {
-    ...call('RnnCore#stream', () => [2, parameters(), floats(streamed), floats(4), floats(6)], {
-      sizes: [0],
-      written: [[2], [4]],
-    }),
-    run: (args) => {
-      const step = Reflect.apply(core.stream, core, args) as () => void
-      step()
-      forget(args[2])
-      return step
-    },
-  },
-  {
-    ...call('RnnCore#resetStream', () => [2, floats(streamed), floats(12)], {
-      sizes: [0],
-      written: [[1]],
-    }),
-    run: (args) => {
-      Reflect.apply(core.resetStream, core, args)
-      forget(args[1])
-    },
-  },
-  call('RnnCore#serializeOnnx', () => [parameters(), true], { on: () => core }),
+  ...recurrentCalls,
   call('linearForward', () => [floats(6), floats(12), floats(4), 2, 3, 4, floats(8)], {
     sizes: [3, 4, 5],
     written: [[6]],
@@ -346,7 +156,7 @@ export function arrayPlaces(args: readonly unknown[]): Place[] {
 }
 
 /** The array at a place. */
-export function arrayAt(args: readonly unknown[], [place, within]: Place): Array {
+export function arrayAt(args: readonly unknown[], [place, within]: Place): AnyArray {
   const arg = within === undefined ? args[place] : (args[place] as unknown[])[within]
   if (!isArray(arg)) throw new Error('no array there')
   return arg
@@ -366,6 +176,6 @@ export function bytesOf(args: readonly unknown[]): string[] {
   })
 }
 
-function isArray(value: unknown): value is Array {
+function isArray(value: unknown): value is AnyArray {
   return ArrayBuffer.isView(value)
 }

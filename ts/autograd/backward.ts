@@ -11,12 +11,12 @@
  * all that depend on it. Nothing recurses: a graph may be as long as memory allows. Leaves are written to at the end
  * only, so after an error in between no gradient has changed.
  *
- * {@link runBackwardAsync} does the same in several turns of the event loop. What takes long is done on another thread,
+ * {@link runBackwardAsync} does the same in several time slices. What takes long is done on another thread,
  * from copies; the fingerprint of what a node has saved is compared with that of its copy. So a change meanwhile is an
  * error, or comes too late to matter, and the nodes are closed to other backward passes until the end.
  */
 
-import { Background, NotInBackground, Turns } from '../background'
+import { Background, NotInBackground, TimeSlices } from '../background'
 import { allocate, converted, dtypeOf, overlap } from '../dtype'
 import { type Floats, native } from '../native'
 import type { Destination, GraphNode } from './node'
@@ -33,7 +33,7 @@ type Gradients = readonly (Floats | null)[]
 /** Work up to which a node runs on this thread, in a fraction of a millisecond: see `Operation.work`. */
 const SHORT = 2 ** 18
 
-/** How many elements are added up before others may have their turn. */
+/** Elements that are added up before the event loop may run. */
 const PART = 2 ** 20
 
 /** Something that is done element by element: for those from one place to another. */
@@ -68,19 +68,19 @@ export async function runBackwardAsync(
   signal?.throwIfAborted()
   const sums: Elementwise[] = []
   const pass = new Pass(root, (sum) => sums.push(sum))
-  const turns = new Turns()
+  const slices = new TimeSlices()
   for (const node of pass.nodes) node.claim()
   try {
     pass.begin(seed)
     for (const node of pass.nodes) {
       const gradients = pass.arrived(node)
       if (gradients === null) continue
-      const results = await run(node, gradients, turns, signal)
+      const results = await run(node, gradients, slices, signal)
       pass.deliver(node, gradients, results)
       for (const sum of sums.splice(0)) {
         for (let from = 0; from < sum.length; from += PART) {
           sum.run(from, Math.min(from + PART, sum.length))
-          await turns.pause()
+          await slices.pause()
         }
       }
       signal?.throwIfAborted()
@@ -96,23 +96,23 @@ export async function runBackwardAsync(
 async function run(
   node: GraphNode,
   gradients: Gradients,
-  turns: Turns,
+  slices: TimeSlices,
   signal: AbortSignal | null,
 ): Promise<Gradients> {
-  await turns.pause()
+  await slices.pause()
   if (node.work >= SHORT) {
-    const background = new Background(turns)
+    const background = new Background(slices)
     try {
       for (const array of [...node.reads(), ...gradients]) {
         if (array !== null) await background.copy(array)
       }
-      const results = background.note(() => {
+      const results = background.record(() => {
         node.verify()
         return node.run(gradients)
       })
       await background.run(signal)
       for (const array of results) {
-        if (array !== null && !gradients.includes(array)) await background.deliver(array)
+        if (array !== null && !gradients.includes(array)) await background.copyBack(array)
       }
       return results
     } catch (error) {

@@ -1,7 +1,9 @@
 /** A module as an ONNX model. */
 
 import { checkOptions, checkString, describe } from '../check'
-import { partsOf, type RNN } from '../nn/rnn/rnn'
+import { RNNBase } from '../nn/recurrent/base'
+import { partsOf } from '../nn/recurrent/module'
+import type { RNN } from '../nn/recurrent/rnn'
 import { writeFileAtomic } from './atomic'
 
 /** Options of {@link exportOnnx}. */
@@ -48,18 +50,19 @@ export interface ExportOnnxOptions {
 export function exportOnnx(rnn: RNN, options?: ExportOnnxOptions): Uint8Array {
   const given = checkOptions('exportOnnx', options, ['path'])
   const path = given.path === undefined ? undefined : checkString('path', given.path)
-  const parts = partsOf(rnn)
-  if (parts === null) {
-    throw new TypeError(`exportOnnx(): argument 'rnn' must be nn.RNN, not ${describe(rnn)}`)
-  }
-  const { core, config, dtype, parameters } = parts
+  const refused = (): TypeError =>
+    new TypeError(`exportOnnx(): argument 'rnn' must be nn.RNN, not ${describe(rnn)}`)
+  if (!(rnn instanceof RNNBase)) throw refused()
+  const { core, dtype, parameters } = partsOf(rnn)
+  const operator = core.onnxOperator()
+  if (operator === null) throw refused()
   if (dtype !== 'float32') {
     throw new TypeError(
-      `exportOnnx(): expected a module of float32, which is what ONNX Runtime's RNN computes in, got ${dtype}. Convert it: rnn.to('float32')`,
+      `exportOnnx(): expected a module of float32, which is what ONNX Runtime's ${operator} computes in, got ${dtype}. Convert it: rnn.to('float32')`,
     )
   }
   const values = parameters.map((parameter) => parameter.values())
-  const bytes = core.serializeOnnx(values, config.batchFirst)
+  const bytes = core.serializeOnnx(values, rnn.batchFirst)
   if (path !== undefined) writeFileAtomic(path, bytes)
   return bytes
 }

@@ -4,7 +4,7 @@ import { apply, multiplyAddsOfAnElement } from '../autograd/node'
 import type { Variable } from '../autograd/variable'
 import { allocateUnset } from '../dtype'
 import { type Floats, native } from '../native'
-import { gradientPool } from '../pool'
+import { gradientSlabs } from '../slab'
 
 /**
  * The affine map of the last dimension of `x`.
@@ -37,12 +37,12 @@ export function linear(x: Variable, weight: Variable, bias: Variable | null): Va
     inputs,
     [x, weight],
     (gradient, [toX, toWeight, toBias]) => {
-      const room = (of: Variable | null, wanted = false): Floats | null =>
-        of !== null && wanted ? gradientPool.allocate(dtype, of) : null
+      const allocation = (of: Variable | null, wanted = false): Floats | null =>
+        of !== null && wanted ? gradientSlabs.allocate(dtype, of) : null
       const [gradX, gradWeight, gradBias] = [
-        room(x, toX),
-        room(weight, toWeight),
-        room(bias, toBias),
+        allocation(x, toX),
+        allocation(weight, toWeight),
+        allocation(bias, toBias),
       ]
       native.linearBackward(
         x.values(),

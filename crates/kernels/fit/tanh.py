@@ -1,4 +1,4 @@
-"""Fits the coefficients of src/activation.rs.   pip install mpmath; python tanh.py
+"""Fits the coefficients of src/pointwise/exp.rs.   pip install mpmath; python tanh.py
 
 tanh(x) = x + x^3 P(x^2) / Q(x^2) for |x| <= split, Q(0) = 1, by a weighted linear fit of
 x^3 P - (tanh(x) - x) Q = 0 on Chebyshev nodes, iterated with Lawson's weights towards the minimax error

@@ -12,8 +12,27 @@ pub enum Error {
     /// The batch sizes are not those of packed sequences.
     #[error(transparent)]
     Steps(#[from] StepsError),
+    /// There is no cell of this name.
+    #[error("expected the name of a cell, got '{0}'")]
+    UnknownCell(String),
+    /// A value that the cell needs is not in the configuration.
+    #[error("expected a value for {0} in the configuration, got none")]
+    ConfigMissing(&'static str),
+    /// The configuration has a value that the cell does not know.
+    #[error("expected no value for {0} in the configuration, got one")]
+    ConfigUnknown(String),
+    /// A value of the configuration is not what its key says.
+    #[error("{key} must be {expected}, got {actual}")]
+    ConfigValue {
+        /// Which one.
+        key: &'static str,
+        /// What it can be.
+        expected: String,
+        /// What came.
+        actual: String,
+    },
     /// A size that must be positive is 0.
-    #[error("{name} must be greater than zero")]
+    #[error("{name} must be at least 1, got 0")]
     Zero {
         /// Which size.
         name: &'static str,
@@ -43,7 +62,7 @@ pub enum Error {
         actual: usize,
     },
     /// There is not one length for each sequence.
-    #[error("Expected `len(lengths)` to be equal to batch_size, but got {actual} (batch_size={batch})")]
+    #[error("expected {batch} lengths, one for each sequence, got {actual}")]
     LengthCount {
         /// Sequences in the batch.
         batch: usize,
@@ -69,10 +88,22 @@ pub enum Error {
     /// A dropout probability outside [0, 1].
     #[error("dropout must be in the range [0, 1], got {0}")]
     Dropout(String),
-    /// A layer that reads its input from the end cannot go on by one step.
-    #[error("a stream goes forward in time, so a bidirectional RNN has none")]
-    BidirectionalStream,
-    /// A layer that reads its input from the end cannot be run by segments.
-    #[error("checkpoints go forward in time, so a bidirectional RNN has none")]
-    BidirectionalCheckpoints,
+    /// Something is defined for fewer layers or directions than the stack has.
+    #[error("{what}: expected {expected}, got {layers} layers in {directions} directions")]
+    Form {
+        /// What is not defined.
+        what: &'static str,
+        /// For which stacks it is.
+        expected: &'static str,
+        /// What the stack has.
+        layers: usize,
+        /// What the stack has.
+        directions: usize,
+    },
+    /// A teacher's outputs cannot replace the states of this cell.
+    #[error("teacher forcing: expected a cell whose only state is its output, got one with other states")]
+    NotTeachable,
+    /// The gradient of a teacher is wanted where there is none.
+    #[error("expected a teacher, since its gradient is wanted, got none")]
+    NoTeacher,
 }

@@ -1,14 +1,13 @@
-//! Recurrent networks on [`ndarray`] views: a cell, a stack of layers and directions over it, and
+//! Recurrent networks on [`ndarray`] views: cells, a stack of layers and directions over a cell, and
 //! backpropagation through time.
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`cell`] | what a cell must offer: its parameters, one pass forward in time, one backward |
-//! | [`elman`] | the Elman cell, h_t = act(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh) |
-//! | [`jordan`] | the Jordan network, whose output goes into its next step; with a teacher, all steps at once |
-//! | [`stack`] | layers, directions, dropout between layers, what is kept for the backward pass; one step at a time |
+//! | [`cell`] | what a cell is: its parameters, states and sizes, its passes forward and backward in time, its single step |
+//! | [`cells`] | the cells, a folder each, and the one place where they are built by name |
+//! | [`stack`] | layers, directions, dropout between layers, what is kept for the backward pass; recomputation, teacher forcing, streams |
 //! | [`layout`] | how the caller's arrays lie: time or batch first, lengths, packed |
-//! | [`pass`] | a direction's way over the rows |
+//! | [`pass`] | the order in which a direction goes over the rows |
 //!
 //! Data flows `stack → cell → kernels`. The stack knows nothing of a cell's gates, and a cell nothing of
 //! layers.
@@ -20,7 +19,9 @@
 //! | T | time steps |
 //! | B | sequences in the batch |
 //! | I | input features |
+//! | F | input features of a layer: I, or the outputs of the layer below |
 //! | H | hidden features |
+//! | S | output features of a layer and direction |
 //! | L | layers |
 //! | D | directions, 1 or 2 |
 //! | N | rows: valid (step, sequence) pairs, T·B if all sequences are T long |
@@ -29,21 +30,17 @@
 
 #![forbid(unsafe_code)]
 
-mod batched;
 pub mod cell;
-pub mod elman;
+pub mod cells;
 mod error;
-pub mod jordan;
 pub mod layout;
 pub mod pass;
 pub mod stack;
 
-pub use cell::List;
-pub use elman::{Elman, Nonlinearity};
+pub use cell::{List, OnnxOperator, Shape};
 pub use error::Error;
-pub use jordan::{Jordan, OutputNonlinearity};
 pub use layout::Layout;
-pub use stack::{Backward, Dropout, Forward, Gradients, Stack, Stream};
+pub use stack::{Backward, Dropout, Forward, Gradients, Inputs, Stack, Stream};
 
 #[cfg(test)]
 mod reference;

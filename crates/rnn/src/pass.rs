@@ -1,7 +1,7 @@
 //! One direction's way over the rows of a batch: where each sequence begins and ends, and what comes before
 //! each row.
 
-use elman_kernels::{Pick, Placed, Scalar, Steps};
+use elman_kernels::{MappedRows, RowIndex, Scalar, Steps};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis};
 
 use crate::Error;
@@ -59,24 +59,24 @@ impl Pass<'_> {
     }
 
     /// states (B, F) = the rows of `y`, of F columns, where each sequence ends.
-    pub fn final_rows<T: Scalar>(&self, y: &Placed<'_, T>, mut states: ArrayViewMut2<'_, T>) {
+    pub fn final_rows<T: Scalar>(&self, y: &MappedRows<'_, T>, mut states: ArrayViewMut2<'_, T>) {
         for b in 0..self.steps.batch() {
             states.row_mut(b).assign(&y.row(self.steps, self.final_step(b), b));
         }
     }
 
-    /// For each row, where the state before it is: in the outputs ([`Pick::First`]), of which `row(t, b)` is that of
-    /// sequence b at time t, or, where the sequence begins, among the initial states ([`Pick::Second`]).
+    /// For each row, where the state before it is: in the outputs ([`RowIndex::First`]), of which `row(t, b)` is that of
+    /// sequence b at time t, or, where the sequence begins, among the initial states ([`RowIndex::Second`]).
     ///
     /// # Errors
     ///
     /// If there is not enough memory.
-    pub fn previous(&self, row: impl Fn(usize, usize) -> usize) -> Result<Vec<Pick>, Error> {
+    pub fn previous(&self, row: impl Fn(usize, usize) -> usize) -> Result<Vec<RowIndex>, Error> {
         let steps = self.steps;
         self.picks(|t, b| {
             let before = if self.reverse { t + 1 } else { t.wrapping_sub(1) };
             let runs = before < steps.len() && b < steps.size(before);
-            if runs { Pick::First(row(before, b)) } else { Pick::Second(b) }
+            if runs { RowIndex::First(row(before, b)) } else { RowIndex::Second(b) }
         })
     }
 
@@ -85,7 +85,7 @@ impl Pass<'_> {
     /// # Errors
     ///
     /// If there is not enough memory.
-    pub fn picks(&self, pick: impl Fn(usize, usize) -> Pick) -> Result<Vec<Pick>, Error> {
+    pub fn picks(&self, pick: impl Fn(usize, usize) -> RowIndex) -> Result<Vec<RowIndex>, Error> {
         list(self.steps.rows(), self.steps.each().map(|(t, b)| pick(t, b)))
     }
 }
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn previous_rows_of_both_directions() {
-        use Pick::{First, Second};
+        use RowIndex::{First, Second};
         let steps = Steps::new([2, 1]).unwrap();
         let forward = Pass { steps: &steps, reverse: false };
         let row = |t: usize, b: usize| steps.offset(t) + b;

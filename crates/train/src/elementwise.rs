@@ -213,7 +213,8 @@ mod tests {
                 // Away from 0, where relu has no derivative.
                 let x: Vec<f64> = random::<f64>(count, 3).iter().map(|x| x + 1e-3f64.copysign(*x)).collect();
                 let dy: Vec<f64> = random(count, 4);
-                let functions: [(Activation, fn(f64) -> f64); 4] = [
+                type Definition = fn(f64) -> f64;
+                let functions: [(Activation, Definition); 4] = [
                     (Activation::Identity, |x| x),
                     (Activation::Tanh, f64::tanh),
                     (Activation::Relu, |x| x.max(0.0)),

@@ -16,9 +16,17 @@ const OPERATORS: i64 = 14;
 /// The largest file that readers of the format's encoding take.
 const MAX_LENGTH: usize = (1 << 31) - 1;
 
-/// A stack of Elman layers and its parameters.
+/// A stack of recurrent layers with one state, and its parameters.
 #[derive(Clone, Copy, Debug)]
 pub struct Rnn<'a> {
+    /// The operator of a layer: `RNN`, `GRU`.
+    pub operator: &'a str,
+    /// Its activations, of one direction.
+    pub activations: &'a [&'a str],
+    /// The number of each of ONNX's G gates among those of the parameters, in ONNX's order.
+    pub gates: &'a [usize],
+    /// Further attributes of the operator.
+    pub attributes: &'a [(&'a str, i64)],
     /// I.
     pub input_size: usize,
     /// H.
@@ -27,8 +35,6 @@ pub struct Rnn<'a> {
     pub layers: usize,
     /// D, 1 or 2.
     pub directions: usize,
-    /// relu instead of tanh.
-    pub relu: bool,
     /// Whether there are biases.
     pub bias: bool,
     /// Whether input and output are (B, T, …).
@@ -115,7 +121,8 @@ impl Rnn<'_> {
                 1 => h,
                 _ => 1,
             };
-            let (expected, actual) = (rows.saturating_mul(h), parameter.len());
+            let columns = h.saturating_mul(self.gates.len());
+            let (expected, actual) = (rows.saturating_mul(columns), parameter.len());
             if expected != actual {
                 return Err(Error::Length { index, expected, actual });
             }
@@ -190,32 +197,37 @@ impl<'a> Builder<'a> {
         let rnn = self.rnn;
         let (h, directions, last) = (rnn.hidden_size, rnn.directions, l + 1 == rnn.layers);
         let of_layer = &rnn.parameters[l * directions * rnn.each()..][..directions * rnn.each()];
-        let every = |first: usize| -> Vec<&[f32]> {
-            of_layer.chunks(rnn.each()).map(|of_direction| of_direction[first]).collect()
+        // The parameters with these numbers, of each direction, gate by gate.
+        let parts = |numbers: &[usize]| -> Vec<&[f32]> {
+            let of_directions = of_layer.chunks(rnn.each());
+            let all = of_directions.flat_map(|of_direction| numbers.iter().map(|&n| of_direction[n]));
+            all.flat_map(|parameter| {
+                let of_gate = parameter.len() / rnn.gates.len();
+                rnn.gates.iter().map(move |&gate| &parameter[gate * of_gate..][..of_gate])
+            })
+            .collect()
         };
         let [w, r, b] = ["W", "R", "B"].map(|name| format!("{name}_l{l}"));
-        self.floats(&w, &[directions, h, rnn.features(l)], &every(0))?;
-        self.floats(&r, &[directions, h, h], &every(1))?;
+        let columns = rnn.gates.len() * h;
+        self.floats(&w, &[directions, columns, rnn.features(l)], &parts(&[0]))?;
+        self.floats(&r, &[directions, columns, h], &parts(&[1]))?;
         if rnn.bias {
-            let biases: Vec<_> = of_layer
-                .chunks(rnn.each())
-                .flat_map(|of_direction| [of_direction[2], of_direction[3]])
-                .collect();
-            self.floats(&b, &[directions, 2 * h], &biases)?;
+            self.floats(&b, &[directions, 2 * columns], &parts(&[2, 3]))?;
         }
-        let activation = if rnn.relu { "Relu" } else { "Tanh" };
+        let mut attributes = vec![
+            int("hidden_size", h),
+            text("direction", if directions == 2 { "bidirectional" } else { "forward" }),
+            texts("activations", &rnn.activations.repeat(directions)),
+        ];
+        attributes.extend(rnn.attributes.iter().map(|&(name, value)| integer(name, value)));
         let (y, h0) = (format!("Y_l{l}"), format!("h0_l{l}"));
         let h_n = if rnn.layers == 1 { "hN".to_owned() } else { format!("hN_l{l}") };
         self.add(
-            "RNN",
+            rnn.operator,
             // Every sequence is as long as the input: there is no list of lengths.
             &[x, &w, &r, if rnn.bias { &b } else { "" }, "", &h0],
             &[&y, &h_n],
-            vec![
-                int("hidden_size", h),
-                text("direction", if directions == 2 { "bidirectional" } else { "forward" }),
-                texts("activations", &vec![activation; directions]),
-            ],
+            attributes,
         );
         let output = match (last, rnn.batch_first) {
             (true, false) => "output".to_owned(),
@@ -269,8 +281,12 @@ fn attribute(name: &str, kind: AttributeKind) -> Attribute {
     Attribute { name: name.into(), kind: kind.into(), ..Attribute::default() }
 }
 
+fn integer(name: &str, i: i64) -> Attribute {
+    Attribute { i, ..attribute(name, AttributeKind::Int) }
+}
+
 fn int(name: &str, i: usize) -> Attribute {
-    Attribute { i: i as i64, ..attribute(name, AttributeKind::Int) }
+    integer(name, i as i64)
 }
 
 fn ints(name: &str, ints: &[i64]) -> Attribute {
@@ -305,11 +321,14 @@ mod tests {
     use super::*;
 
     const RNN: Rnn<'_> = Rnn {
+        operator: "RNN",
+        activations: &["Tanh"],
+        gates: &[0],
+        attributes: &[],
         input_size: 2,
         hidden_size: 1,
         layers: 2,
         directions: 2,
-        relu: false,
         bias: true,
         batch_first: true,
         parameters: &[

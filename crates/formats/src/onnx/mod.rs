@@ -1,4 +1,4 @@
-//! ONNX: a stack of Elman layers as a model that ONNX Runtime and others run.
+//! ONNX: a stack of recurrent layers as a model that ONNX Runtime and others run.
 //!
 //! ```text
 //! input (T, B, I), or (B, T, I) if the batch comes first       h0 (L·D, B, H) or (L·D, 1, H)

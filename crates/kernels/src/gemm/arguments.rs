@@ -1,5 +1,4 @@
-//! The arguments of the [macrokernel](crate::gemm::macrokernel), and where a tile of the
-//! [microkernel](crate::gemm::microkernel) lies in them.
+//! The arguments of the macrokernel, and where a tile of the microkernel lies in them.
 
 use std::ops::Range;
 

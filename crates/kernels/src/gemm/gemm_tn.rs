@@ -39,7 +39,7 @@ use crate::simd::vector::{Kernel, Simd};
 
 /// Rows in a chunk. Each chunk adds to all of `out` and so reads and writes it; at 1024 by 1024 that is 4 MB, and chunks
 /// four times as long save 4 % of a training step. A panel of a chunk takes 128 KB of the second cache. No power of two:
-/// the tiles that a row is packed into would be multiples of 4 KB apart and push each other out of the first cache.
+/// the tiles that a row is packed into would alias at 4 KB and evict each other from the first cache.
 const KC: usize = 1008;
 const _: () =
     assert!(KC.is_multiple_of(ROWS_OF_A_SUM), "sums over chunks have the bits of sums over all rows");

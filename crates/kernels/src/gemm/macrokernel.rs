@@ -6,7 +6,7 @@
 //!     C = f(initial C + A' · W' + A · W)     the microkernel; A' and W' if there is a projection
 //! ```
 //!
-//! Each matrix but W comes as a list of where its rows begin, which may be anywhere.
+//! Each matrix except W comes as pointers to its rows, which may be anywhere.
 //!
 //! The columns of W behind the last whole panel go by half vectors where one of them holds them all.
 //!

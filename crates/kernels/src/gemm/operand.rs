@@ -74,7 +74,7 @@ impl<'a, T: Element> Operand<'a, T> {
     }
 }
 
-/// Operand whose indices have been checked.
+/// The rows of an operand, whose indices have been checked.
 pub(crate) struct OperandRows<'a, T> {
     first: Matrix<T>,
     second: Matrix<T>,

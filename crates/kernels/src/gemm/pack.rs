@@ -257,11 +257,11 @@ mod tests {
 
     #[test]
     fn groups_ascend_and_descend() {
-        let list = |range, descending| panel_groups(range, 4, descending).collect::<Vec<_>>();
-        assert_eq!(list(3..13, false), [3..7, 7..11, 11..13]);
-        assert_eq!(list(3..13, true), [11..13, 7..11, 3..7]);
-        assert_eq!(list(2..7, true), [6..7, 2..6]);
-        assert!(list(2..2, false).is_empty());
+        let all = |range, descending| panel_groups(range, 4, descending).collect::<Vec<_>>();
+        assert_eq!(all(3..13, false), [3..7, 7..11, 11..13]);
+        assert_eq!(all(3..13, true), [11..13, 7..11, 3..7]);
+        assert_eq!(all(2..7, true), [6..7, 2..6]);
+        assert!(all(2..2, false).is_empty());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The terms of a product besides its factors: what C starts from, and the function behind it.
+//! The terms of a product apart from its factors: what C starts from, and the function after it.
 //!
 //! Both are generic over how a matrix is given: by a caller as [`MappedRows`], to a kernel as pointers to rows.
 

@@ -8,7 +8,7 @@
 //! a ← a + v + lo(v ⊕ k) · hi(v ⊕ k)      lo, hi: the 32-bit halves
 //! ```
 //!
-//! (the form of XXH3 and of UMAC's NH: the product makes any change of v change a by what depends on the place,
+//! (the form of XXH3 and of UMAC's NH: the product makes any change of v change a by an amount that depends on the place,
 //! and v is added for where the other factor is zero). After each stripe the sums go through the same step
 //! themselves, so that the order of stripes counts. Pieces of 64 KB are hashed apart, each from its own number, and
 //! added up: threads share them out, and the result does not depend on their number. It does depend on the
@@ -29,7 +29,7 @@ const STRIPE: usize = 1024;
 const PIECE: usize = 64 * STRIPE;
 /// Bytes of what the vectors take for an element.
 const LANE: usize = size_of::<f32>();
-/// Sums beside each other: a step must not wait for the one before.
+/// Independent sums: a step must not wait for the one before.
 const SUMS: usize = 4;
 /// Bytes of the widest vector.
 const WIDEST: usize = 64;
@@ -208,6 +208,21 @@ mod tests {
                 assert!(seen.insert(one(&data)), "bit {bit} of element {i}");
             }
             data[i] = before;
+        }
+    }
+
+    /// As elements of two bytes would have them.
+    #[test]
+    fn odd_tails_and_any_alignment() {
+        let data: Vec<u8> = (0..3000u32).map(|i| (i * i >> 3) as u8).collect();
+        for isa in Isa::testable() {
+            let hash = |data: &[u8]| hash_pieces(isa, Pieces { data, first: 0 });
+            for len in [1, 2, 3, 6, 30, 63, 65, 1022, 1027, 2999] {
+                let mut copy = data[1..=len].to_vec();
+                assert_eq!(hash(&copy), hash(&data[1..=len]), "{len} bytes, {isa:?}");
+                copy[len - 1] ^= 1;
+                assert_ne!(hash(&copy), hash(&data[1..=len]), "{len} bytes, {isa:?}");
+            }
         }
     }
 

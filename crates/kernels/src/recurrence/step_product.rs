@@ -1,7 +1,7 @@
-//! One product of a step of the [recurrence](crate::recurrence::time_loop), C = f(initial C + x W' + A W), and where its rows
+//! One product of a step of the recurrence, C = f(initial C + x W' + A W), and where its rows
 //! are.
 //!
-//! What is read besides A and W, and C itself, may have row maps: a tile reads and writes rows wherever they are. Where they
+//! The other matrices that it reads, and C itself, may have row maps: a tile reads and writes rows wherever they are. Where they
 //! are far from each other, each step copies its own rows to a staging buffer and back, on the thread that computes them; of
 //! C such a buffer has only two steps, the one that is computed and the one that it continues, which stay in the first
 //! caches.
@@ -82,7 +82,7 @@ impl<'a, T: Element> StagedRows<'a, T> {
     ///
     /// # Safety
     ///
-    /// The rows are readable, and nobody else uses these rows and columns of the buffer.
+    /// The rows are readable, and no other thread uses these rows and columns of the buffer.
     #[inline(always)]
     unsafe fn pointers<'l, S: Simd<T>>(
         &self,
@@ -146,7 +146,7 @@ pub(crate) struct CheckedProduct<'a, T: Element> {
     pub(crate) gates: Option<CheckedGates<'a, T>>,
 }
 
-/// What a part of a step reads besides A and W.
+/// What a part of a step reads apart from A and W.
 pub(crate) struct StepOperands<'l, T> {
     pub(crate) initial: InitialC<'l, T, RowPointers<'l, T>>,
     pub(crate) epilogue: Epilogue<RowPointers<'l, T>>,
@@ -256,11 +256,11 @@ impl<'a, T: Element> CheckedProduct<'a, T> {
         Prefetch { matrices: self.arrays().map(pointers) }
     }
 
-    /// What a part of a step reads besides A; without a `product` only what the target holds: C = f(C).
+    /// What a part of a step reads apart from A and W; without a `product` only what the target holds: C = f(C).
     ///
     /// # Safety
     ///
-    /// The rows of the part are readable, and nobody else uses these rows and columns of the staging buffers.
+    /// The rows of the part are readable, and no other thread uses these rows and columns of the staging buffers.
     #[inline(always)]
     pub(crate) unsafe fn operands<'l, S: Simd<T>>(
         &'l self,
@@ -270,11 +270,11 @@ impl<'a, T: Element> CheckedProduct<'a, T> {
         slots: &mut IndirectionSlots<'l, T>,
     ) -> StepOperands<'l, T> {
         let initial = match &self.initial {
-            // SAFETY: the caller vouches for it.
             InitialC::Matrix(staged) if product => {
+                // SAFETY: the caller vouches for it.
                 InitialC::Matrix(unsafe { staged.pointers(s, part, slots) })
             }
-            InitialC::Row(row) if product => InitialC::Row(*row),
+            InitialC::Row(row) if product => InitialC::Row(row),
             InitialC::Zero if product => InitialC::Zero,
             // C may be computed in another place.
             _ => InitialC::Matrix(self.target.pointers(part.steps, part.t, part.first, slots.next())),

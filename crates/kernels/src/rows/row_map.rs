@@ -176,7 +176,7 @@ impl<T: Element> StepRows<'_, T> {
         slot
     }
 
-    /// Points to the inner rows from `row` on, of any steps.
+    /// Points to the rows from `row` on, of any steps.
     pub(crate) fn pointers_from<'l>(
         &self,
         steps: &Steps,

@@ -1,4 +1,4 @@
-//! Where the threads of a team wait for each other: a gate before they begin, a barrier on the way.
+//! Where the threads of a team wait for each other: a gate before a run, a barrier within it.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -19,11 +19,11 @@ pub(crate) fn spin_until(mut done: impl FnMut() -> bool) {
     }
 }
 
-/// Where the threads of a run meet before it begins. Those who come later than it is closed are left out.
+/// Where the threads of a run gather before it begins. Threads that come after it is closed are left out.
 #[derive(Default)]
 #[repr(align(128))] // see `Barrier`
 pub(crate) struct StartGate {
-    /// How many have come besides the caller, and [`StartGate::CLOSED`].
+    /// How many threads other than the caller have come, and [`StartGate::CLOSED`].
     came: AtomicUsize,
     /// The members of the run; 0 until the gate is closed.
     size: AtomicUsize,
@@ -65,7 +65,7 @@ impl StartGate {
 }
 
 /// A barrier that spins. It has two lines to itself, since processors fetch pairs of them: it may lie on the stack of the
-/// caller, and what that writes beside it would take the line away from those who wait.
+/// caller, whose writes to the same line would take it away from the threads that wait.
 #[derive(Default)]
 #[repr(align(128))]
 pub(crate) struct Barrier {
@@ -98,12 +98,12 @@ impl Barrier {
         );
     }
 
-    /// Says that a member has panicked: those who wait, or will, panic too.
+    /// Says that a member has panicked: members that wait, or will, panic too.
     pub(crate) fn break_up(&self) {
         self.broken.store(true, Ordering::Release);
     }
 
-    /// Ends the waiting: those who wait, or will, go on at once.
+    /// Ends the waiting: members that wait, or will, go on at once.
     pub(crate) fn stop(&self) {
         self.stopped.store(true, Ordering::Release);
     }
@@ -171,7 +171,7 @@ mod tests {
         for _ in 0..TRIES {
             assert_eq!(latency.median(3, || None), None, "another team");
         }
-        assert_eq!(latency.median(3, || panic!("nobody ever came in time")), None);
+        assert_eq!(latency.median(3, || panic!("no thread ever came in time")), None);
     }
 
     #[test]

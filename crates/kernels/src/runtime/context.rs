@@ -16,11 +16,11 @@ pub(crate) const MACS_PER_ELEMENT: usize = 16;
 const WORTH_A_TEAM: usize = 1 << 19;
 
 /// Multiply-adds for which a thread that sleeps is woken. That costs up to 50 µs; and where calls are so short and so
-/// far apart that threads fall asleep, the time between them is a JavaScript engine's, whose own threads want the
+/// far apart that threads fall asleep, the time between them is a JavaScript engine's, whose own threads use the
 /// other processors.
 const WORTH_WAKING: usize = 1 << 21;
 
-/// Multiply-adds of a pass before which sleeping threads are woken, so that they are there when they are needed.
+/// Multiply-adds of a pass before which sleeping threads are woken, so that they are ready when they are needed.
 const WORTH_ROUSING: usize = 1 << 24;
 
 /// An instruction set, a pool of threads and an arena of scratch memory, shared by all clones.
@@ -28,7 +28,7 @@ const WORTH_ROUSING: usize = 1 << 24;
 /// The threads start when the first call needs them and are joined when the last clone is dropped.
 #[derive(Clone, Debug)]
 pub struct Context {
-    shared: Arc<Shared>,
+    resources: Arc<Resources>,
     /// Whether calls stay on their own thread.
     alone: bool,
     /// Set by another thread when the results are no longer wanted.
@@ -36,7 +36,7 @@ pub struct Context {
 }
 
 #[derive(Debug)]
-struct Shared {
+struct Resources {
     isa: Isa,
     threads: AtomicUsize,
     pool: Pool,
@@ -47,8 +47,8 @@ impl Context {
     /// A context of its own for `isa`, with up to `threads` threads (at least 1), the caller's included.
     pub fn new(isa: Isa, threads: usize) -> Self {
         let threads = AtomicUsize::new(threads.clamp(1, MAX_THREADS));
-        let shared = Shared { isa, threads, pool: Pool::default(), arena: Arena::default() };
-        Self { shared: Arc::new(shared), alone: false, cancel: None }
+        let resources = Resources { isa, threads, pool: Pool::default(), arena: Arena::default() };
+        Self { resources: Arc::new(resources), alone: false, cancel: None }
     }
 
     /// The same context for calls that must stay on their own thread.
@@ -71,20 +71,20 @@ impl Context {
 
     /// The instruction set.
     pub fn isa(&self) -> Isa {
-        self.shared.isa
+        self.resources.isa
     }
 
     /// The most threads that a call uses, its own included.
     pub fn threads(&self) -> usize {
-        if self.alone { 1 } else { self.shared.threads.load(Ordering::Relaxed) }
+        if self.alone { 1 } else { self.resources.threads.load(Ordering::Relaxed) }
     }
 
     /// Sets the number of threads (at least 1) for all clones; surplus ones are joined, at once or when the
     /// call that uses them ends.
     pub fn set_threads(&self, threads: usize) {
         let threads = threads.clamp(1, MAX_THREADS);
-        self.shared.threads.store(threads, Ordering::Relaxed);
-        self.shared.pool.shrink(threads);
+        self.resources.threads.store(threads, Ordering::Relaxed);
+        self.resources.pool.shrink(threads);
     }
 
     /// `len` elements of scratch memory with unspecified contents.
@@ -93,30 +93,30 @@ impl Context {
     ///
     /// [`AllocError`] if there is not enough memory.
     pub fn scratch<T: Element>(&self, len: usize) -> Result<Scratch<'_, T>, AllocError> {
-        self.shared.arena.take(len)
+        self.resources.arena.take(len)
     }
 
     /// Gives scratch memory that is not in use back to the system, for calls that are to leave little behind.
     pub fn free_scratch(&self) {
-        self.shared.arena.clear();
+        self.resources.arena.clear();
     }
 
     /// A team for at most `parts` parts of work: of one, if `work`, in multiply-adds, is too little to share.
     pub fn team(&self, work: usize, parts: usize) -> Team<'_> {
         let wanted = if work < WORTH_A_TEAM { 1 } else { parts.min(self.threads()) };
-        self.shared.pool.team(wanted, work >= WORTH_WAKING)
+        self.resources.pool.team(wanted, work >= WORTH_WAKING)
     }
 
     /// Wakes sleeping threads if a pass of `work` multiply-adds begins that will need them.
     pub fn rouse(&self, work: usize) {
         let threads = self.threads();
         if threads > 1 && work >= WORTH_ROUSING {
-            self.shared.pool.rouse(threads);
+            self.resources.pool.rouse(threads);
         }
     }
 
     /// Calls `body` with each item. With at least as many items as threads, each item stays on one thread
-    /// and items run beside each other; otherwise, or if `work` (multiply-adds of all items) is too little to
+    /// and items run in parallel; otherwise, or if `work` (multiply-adds of all items) is too little to
     /// share, they run one after the other, each with all threads.
     ///
     /// # Errors

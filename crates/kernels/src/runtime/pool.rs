@@ -1,6 +1,6 @@
 //! Teams of threads.
 //!
-//! A recurrence meets at a barrier after each time step, every few microseconds, so the barrier spins. The pool belongs to
+//! A recurrence passes a barrier after each time step, every few microseconds, so the barrier spins. The pool belongs to
 //! one [`crate::Context`], never to the process: dropping the context joins its threads.
 //!
 //! One team works at a time. A caller that finds the pool taken gets a team of one and works alone, which
@@ -9,7 +9,7 @@
 //! The other threads may be late, because they sleep or their processor is busy with something else: a
 //! JavaScript engine has threads of its own, and each may run for milliseconds. Work without barriers is
 //! claimed part by part ([`Team::share`]), so the caller goes on alone meanwhile. Work with barriers
-//! ([`Team::run`]) is begun with those who come in time, and leaves the others out.
+//! ([`Team::run`]) begins with the threads that come in time, and leaves the others out.
 
 use std::fmt;
 use std::ops::Range;
@@ -24,7 +24,7 @@ use crate::runtime::workers::{MAX_THREADS, SPIN_TIME, Workers};
 /// How many multiply-adds a processor does in a nanosecond, at most: f32, two products of 512 bits a cycle.
 const WORK_OF_A_NANOSECOND: usize = 128;
 
-/// BarrierLatency of a burst that is timed.
+/// Barriers of a burst that is timed.
 const BURST: u32 = 16;
 
 /// The worker threads, made when first needed.
@@ -32,7 +32,7 @@ pub(crate) struct Pool {
     workers: Mutex<Workers>,
     /// The most threads that stay, the caller of a team counted as one.
     limit: AtomicUsize,
-    /// That of its teams.
+    /// The latency of a barrier for its teams.
     barrier_latency: Mutex<BarrierLatency>,
 }
 
@@ -73,7 +73,7 @@ impl Pool {
     }
 
     /// Ends the threads beyond `threads` (the caller counts as one); those of a team that is at work when that
-    /// has ended, so nobody waits here.
+    /// has ended, so this does not wait.
     pub(crate) fn shrink(&self, threads: usize) {
         self.limit.store(threads, Ordering::Relaxed);
         if let Some(mut workers) = self.free() {
@@ -131,7 +131,7 @@ impl Member<'_> {
         }
     }
 
-    /// Ends the run for all: those who wait, or will, go on at once.
+    /// Ends the run for all: members that wait, or will, go on at once.
     pub(crate) fn stop(&self) {
         self.barrier.stop();
     }
@@ -220,7 +220,7 @@ impl Team<'_> {
     ///
     /// # Panics
     ///
-    /// With the panic of a part; parts that nobody had begun are then left out.
+    /// With the panic of a part; parts that have not begun are then left out.
     pub(crate) fn share(&mut self, parts: usize, body: impl Fn(usize) + Sync) {
         let next = AtomicUsize::new(0);
         self.start(|_| {
@@ -253,165 +253,4 @@ impl fmt::Debug for Team<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::thread;
-
-    use super::*;
-
-    #[test]
-    fn a_team_knows_its_barrier_latency() {
-        let pool = Pool::default();
-        for _ in 0..100 {
-            assert_eq!(pool.team(1, true).barrier_latency(), None, "alone");
-            for size in [2, 3] {
-                let mut team = pool.team(size, true);
-                assert!(team.measure_barrier().is_none_or(|time| time > Duration::ZERO));
-                assert!(team.barrier_latency().is_none_or(|time| time > Duration::ZERO));
-            }
-        }
-        let measured = (0..1000).find_map(|_| pool.team(2, true).measure_barrier());
-        assert!(measured.is_some(), "the other comes in time at least once");
-    }
-
-    #[test]
-    fn every_member_runs_once_and_meets_at_the_barrier() {
-        let pool = Pool::default();
-        for size in [1, 2, 3, 8] {
-            for _ in 0..200 {
-                let mut team = pool.team(size, true);
-                let size = team.size();
-                let (before, wrong) = (AtomicUsize::new(0), AtomicUsize::new(0));
-                team.run(usize::MAX, |member| {
-                    for round in 1..=5 {
-                        before.fetch_add(1, Ordering::SeqCst);
-                        member.wait();
-                        if before.load(Ordering::SeqCst) != round * size {
-                            wrong.fetch_add(1, Ordering::SeqCst);
-                        }
-                        member.wait();
-                    }
-                });
-                assert_eq!(before.into_inner(), 5 * size);
-                assert_eq!(wrong.into_inner(), 0);
-            }
-        }
-    }
-
-    #[test]
-    fn a_member_can_end_the_run_for_all() {
-        let pool = Pool::default();
-        for who in 0..3 {
-            let steps = AtomicUsize::new(0);
-            pool.team(3, true).run(usize::MAX, |member| {
-                while !member.stopped() {
-                    steps.fetch_add(1, Ordering::SeqCst);
-                    if member.index == who && steps.load(Ordering::SeqCst) > 100 {
-                        member.stop();
-                        return;
-                    }
-                    member.wait();
-                }
-            });
-            assert!(steps.into_inner() > 100);
-        }
-    }
-
-    #[test]
-    fn every_part_is_done_once() {
-        let pool = Pool::default();
-        for size in [1, 2, 3, 8] {
-            for parts in [0, 1, 2, 7, 100] {
-                let done: Vec<_> = (0..parts).map(|_| AtomicUsize::new(0)).collect();
-                pool.team(size, true).share(parts, |part| {
-                    done[part].fetch_add(1, Ordering::SeqCst);
-                });
-                assert!(done.into_iter().all(|count| count.into_inner() == 1), "{size} {parts}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_panic_in_a_part_reaches_the_caller() {
-        let pool = Pool::default();
-        for _ in 0..20 {
-            let caught = catch_unwind(AssertUnwindSafe(|| {
-                pool.team(3, true).share(10, |part| assert!(part != 4, "part {part}"));
-            }));
-            assert!(caught.is_err());
-        }
-    }
-
-    #[test]
-    fn a_busy_pool_gives_a_team_of_one() {
-        let pool = Pool::default();
-        let first = pool.team(2, true);
-        assert_eq!((first.size(), pool.team(2, true).size()), (2, 1));
-        drop(first);
-        assert_eq!(pool.team(2, true).size(), 2);
-    }
-
-    #[test]
-    fn sleeping_threads_are_woken_on_demand_only() {
-        let pool = Pool::default();
-        drop(pool.team(2, true));
-        let asleep = || pool.workers.lock().unwrap().asleep(2);
-        while !asleep() {
-            thread::yield_now();
-        }
-        assert_eq!(pool.team(2, false).size(), 1);
-        assert_eq!(pool.team(2, true).size(), 2);
-        // It sleeps again soon, so it may have to be woken more than once to be seen awake.
-        while asleep() {
-            pool.rouse(2);
-        }
-    }
-
-    #[test]
-    fn a_busy_pool_shrinks_when_its_team_has_ended() {
-        let pool = Pool::default();
-        let threads = |pool: &Pool| pool.workers.lock().unwrap().len();
-        let team = pool.team(4, true);
-        pool.shrink(2); // does not wait for the team
-        assert_eq!(team.size(), 4);
-        drop(team);
-        assert_eq!(threads(&pool), 1);
-        drop(pool.team(2, true));
-        assert_eq!(threads(&pool), 2);
-        pool.shrink(1);
-        assert_eq!(threads(&pool), 1);
-    }
-
-    #[test]
-    fn a_panic_of_any_member_reaches_the_caller_and_the_pool_lives_on() {
-        let pool = Pool::default();
-        for who in 0..3 {
-            let caught = catch_unwind(AssertUnwindSafe(|| {
-                pool.team(3, true).run(usize::MAX, |member| {
-                    assert!(member.index != who, "member {who}");
-                    member.wait();
-                });
-            }));
-            assert!(caught.is_err());
-        }
-        let ran = AtomicUsize::new(0);
-        pool.team(3, true).run(usize::MAX, |_| {
-            ran.fetch_add(1, Ordering::SeqCst);
-        });
-        assert_eq!(ran.into_inner(), 3);
-        pool.shrink(1);
-    }
-
-    #[test]
-    fn shares_are_whole_and_disjoint() {
-        let barrier = Barrier::default();
-        for (len, grain, size) in [(10, 1, 3), (10, 4, 3), (0, 4, 2), (3, 8, 2), (64, 16, 3)] {
-            let mut next = 0;
-            for index in 0..size {
-                let share = Member { index, size, barrier: &barrier }.share(len, grain);
-                assert_eq!(share.start, next);
-                next = share.end;
-            }
-            assert_eq!(next, len);
-        }
-    }
-}
+mod tests;

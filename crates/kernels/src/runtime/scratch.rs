@@ -1,4 +1,4 @@
-//! Scratch memory that is used again: fresh allocations of megabytes would cost page faults at every call.
+//! Scratch memory that is reused: fresh allocations of megabytes would cost page faults at every call.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
@@ -8,13 +8,13 @@ use aligned_vec::{AVec, ConstAlign};
 
 use crate::simd::element::Element;
 
-/// Blocks are aligned to a cache line, which is also the widest vector.
-type Block = AVec<u64, ConstAlign<64>>;
+/// Buffers are aligned to a cache line, which is also the widest vector.
+type Buffer = AVec<u64, ConstAlign<64>>;
 
-/// Bytes in an element of a block.
+/// Bytes in an element of a buffer.
 const WORD: usize = size_of::<u64>();
 
-/// Bytes that the arena keeps between calls; above, a block that comes back is freed. A training step at
+/// Bytes that the arena keeps between calls; above, a buffer that comes back is freed. A training step at
 /// (T, B, H) = (64, 128, 1024) needs 42 MB on one thread and 50 MB on two.
 const KEEP: usize = 256 << 20;
 
@@ -26,34 +26,34 @@ pub struct AllocError {
     pub bytes: usize,
 }
 
-/// Blocks that are not in use.
+/// Buffers that are not in use.
 #[derive(Default)]
 pub(crate) struct Arena {
-    free: Mutex<Vec<Block>>,
+    free: Mutex<Vec<Buffer>>,
 }
 
 impl Arena {
-    /// Takes a block of at least `len` elements of type `T`. Its contents are unspecified (but initialised);
-    /// in tests they are NaN, so that a test sees who reads before writing.
+    /// Takes a buffer of at least `len` elements of type `T`. Its contents are unspecified (but initialised);
+    /// in tests they are NaN, so that a test sees what is read before it is written.
     pub(crate) fn take<T: Element>(&self, len: usize) -> Result<Scratch<'_, T>, AllocError> {
         let too_much = AllocError { bytes: len.saturating_mul(size_of::<T>()) };
         let words = len.checked_mul(size_of::<T>()).ok_or(too_much)?.div_ceil(WORD);
-        let mut block = self.take_block(words).unwrap_or_else(|| AVec::new(64));
-        if block.len() < words {
+        let mut buffer = self.take_buffer(words).unwrap_or_else(|| AVec::new(64));
+        if buffer.len() < words {
             // Nothing of the old contents is wanted: a reallocation would copy them.
-            block = AVec::new(64);
-            block.try_reserve_exact(words).map_err(|_| too_much)?;
-            block.resize(words, 0);
+            buffer = AVec::new(64);
+            buffer.try_reserve_exact(words).map_err(|_| too_much)?;
+            buffer.resize(words, 0);
         }
-        let mut scratch = Scratch { arena: self, block, len, element: std::marker::PhantomData };
+        let mut scratch = Scratch { arena: self, buffer, len, element: std::marker::PhantomData };
         if cfg!(any(test, feature = "test-isas")) {
             scratch.fill(T::nan());
         }
         Ok(scratch)
     }
 
-    /// The smallest free block of at least `words`, else the largest one.
-    fn take_block(&self, words: usize) -> Option<Block> {
+    /// The smallest free buffer of at least `words`, else the largest one.
+    fn take_buffer(&self, words: usize) -> Option<Buffer> {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         let best = (0..free.len()).min_by_key(|&i| {
             let len = free[i].len();
@@ -62,16 +62,16 @@ impl Arena {
         Some(free.swap_remove(best))
     }
 
-    /// Gives the blocks that are not in use back to the system.
+    /// Gives the buffers that are not in use back to the system.
     pub(crate) fn clear(&self) {
         self.free.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    fn give_back(&self, block: Block) {
+    fn give_back(&self, buffer: Buffer) {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         let kept: usize = free.iter().map(|b| b.len() * WORD).sum();
-        if kept + block.len() * WORD <= KEEP {
-            free.push(block);
+        if kept + buffer.len() * WORD <= KEEP {
+            free.push(buffer);
         }
     }
 }
@@ -85,7 +85,7 @@ impl fmt::Debug for Arena {
 /// A slice of scratch memory; it goes back to its arena when dropped.
 pub struct Scratch<'a, T: Element> {
     arena: &'a Arena,
-    block: Block,
+    buffer: Buffer,
     len: usize,
     element: std::marker::PhantomData<T>,
 }
@@ -99,22 +99,22 @@ impl<T: Element> fmt::Debug for Scratch<'_, T> {
 impl<T: Element> Deref for Scratch<'_, T> {
     type Target = [T];
     fn deref(&self) -> &[T] {
-        // SAFETY: the block holds `len` elements (checked in `take`), is aligned to 64 bytes, and every bit
+        // SAFETY: the buffer holds `len` elements (checked in `take`), is aligned to 64 bytes, and every bit
         // pattern is a value of T.
-        unsafe { std::slice::from_raw_parts(self.block.as_ptr().cast(), self.len) }
+        unsafe { std::slice::from_raw_parts(self.buffer.as_ptr().cast(), self.len) }
     }
 }
 
 impl<T: Element> DerefMut for Scratch<'_, T> {
     fn deref_mut(&mut self) -> &mut [T] {
         // SAFETY: as above, and `self` is borrowed exclusively.
-        unsafe { std::slice::from_raw_parts_mut(self.block.as_mut_ptr().cast(), self.len) }
+        unsafe { std::slice::from_raw_parts_mut(self.buffer.as_mut_ptr().cast(), self.len) }
     }
 }
 
 impl<T: Element> Drop for Scratch<'_, T> {
     fn drop(&mut self) {
-        self.arena.give_back(std::mem::replace(&mut self.block, AVec::new(64)));
+        self.arena.give_back(std::mem::replace(&mut self.buffer, AVec::new(64)));
     }
 }
 
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_block_is_used_again() {
+    fn a_buffer_is_used_again() {
         let arena = Arena::default();
         let first = arena.take::<f32>(1000).unwrap().as_ptr() as usize;
         assert_eq!(arena.take::<f64>(500).unwrap().as_ptr() as usize, first);

@@ -1,11 +1,11 @@
 //! Threads that wait for jobs, and are inside one within a microsecond.
 //!
 //! ```text
-//! caller    closure, job number -> open       its own part     closed      waits until nobody is inside
+//! caller    closure, job number -> open       its own part     closed      waits until no worker is inside
 //! worker    sees a new number, goes inside, looks again whether it is still open, does its part, leaves
 //! ```
 //!
-//! Whoever comes when the job is closed has missed it. Between jobs a worker spins for a short while before it sleeps.
+//! A worker that comes after the job is closed has missed it. Between jobs a worker spins for a short while before it sleeps.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -29,10 +29,10 @@ pub(crate) const MAX_THREADS: usize = (1 << MEMBER_BITS) - 1;
 /// What a member of a team runs. The pointer of a job is erased to this.
 type Job<'a> = &'a (dyn Fn(usize) + Sync);
 
-/// The threads beside the caller of a job.
+/// The threads of a job other than its caller.
 #[derive(Default)]
 pub(crate) struct Workers {
-    shared: Arc<Shared>,
+    state: Arc<JobState>,
     threads: Vec<Worker>,
 }
 
@@ -42,9 +42,9 @@ struct Worker {
     asleep: Arc<AtomicBool>,
 }
 
-/// What the caller and the workers have in common.
+/// The state of a job, which the caller and the workers share.
 #[derive(Default)]
-struct Shared {
+struct JobState {
     /// (number of the job) << 16 | members of its team. A worker whose index is below the members enters the
     /// job. Closed, a job has no members.
     job: AtomicUsize,
@@ -77,11 +77,11 @@ impl Workers {
     fn spawn(&mut self) -> bool {
         let index = self.len();
         let asleep = Arc::new(AtomicBool::new(false));
-        let (shared, sleeping) = (Arc::clone(&self.shared), Arc::clone(&asleep));
-        let seen = self.shared.job.load(Ordering::Acquire);
+        let (state, sleeping) = (Arc::clone(&self.state), Arc::clone(&asleep));
+        let seen = self.state.job.load(Ordering::Acquire);
         let spawned = thread::Builder::new()
             .name(format!("elman-{index}"))
-            .spawn(move || work(&shared, &sleeping, index, seen));
+            .spawn(move || work(&state, &sleeping, index, seen));
         match spawned {
             Ok(handle) => {
                 self.threads.push(Worker { thread: handle.thread().clone(), handle: Some(handle), asleep });
@@ -107,15 +107,15 @@ impl Workers {
             }
         };
         let closure: Job<'_> = &guarded;
-        let shared = &self.shared;
+        let state = &self.state;
         let pointer: *const Job<'_> = ptr::from_ref(&closure);
-        shared.closure.store(pointer.cast::<Job<'static>>().cast_mut(), Ordering::Release);
-        let number = ((shared.job.load(Ordering::Relaxed) >> MEMBER_BITS) + 1) << MEMBER_BITS;
-        shared.job.store(number | members, Ordering::SeqCst);
+        state.closure.store(pointer.cast::<Job<'static>>().cast_mut(), Ordering::Release);
+        let number = ((state.job.load(Ordering::Relaxed) >> MEMBER_BITS) + 1) << MEMBER_BITS;
+        state.job.store(number | members, Ordering::SeqCst);
         self.wake(members);
         guarded(0);
-        shared.job.store(number, Ordering::SeqCst);
-        spin_until(|| shared.inside.load(Ordering::SeqCst) == 0);
+        state.job.store(number, Ordering::SeqCst);
+        spin_until(|| state.inside.load(Ordering::SeqCst) == 0);
         if let Some(panic) = failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
             resume_unwind(panic);
         }
@@ -138,7 +138,7 @@ impl Workers {
 
 impl Drop for Workers {
     fn drop(&mut self) {
-        self.shared.stop.store(true, Ordering::SeqCst);
+        self.state.stop.store(true, Ordering::SeqCst);
         for worker in &mut self.threads {
             worker.thread.unpark();
             if let Some(handle) = worker.handle.take() {
@@ -150,10 +150,10 @@ impl Drop for Workers {
 }
 
 /// Waits for another job than `seen`, or for the end.
-fn next_job(shared: &Shared, asleep: &AtomicBool, seen: usize) -> usize {
+fn next_job(state: &JobState, asleep: &AtomicBool, seen: usize) -> usize {
     let changed = || {
-        let job = shared.job.load(Ordering::SeqCst);
-        (job != seen || shared.stop.load(Ordering::SeqCst)).then_some(job)
+        let job = state.job.load(Ordering::SeqCst);
+        (job != seen || state.stop.load(Ordering::SeqCst)).then_some(job)
     };
     loop {
         let begin = Instant::now();
@@ -178,25 +178,25 @@ fn next_job(shared: &Shared, asleep: &AtomicBool, seen: usize) -> usize {
 }
 
 /// The loop of worker `index`.
-fn work(shared: &Shared, asleep: &AtomicBool, index: usize, mut seen: usize) {
+fn work(state: &JobState, asleep: &AtomicBool, index: usize, mut seen: usize) {
     loop {
-        let job = next_job(shared, asleep, seen);
-        if shared.stop.load(Ordering::Relaxed) {
+        let job = next_job(state, asleep, seen);
+        if state.stop.load(Ordering::Relaxed) {
             return;
         }
         seen = job;
         if index < job & MAX_THREADS {
-            // First inside, then a second look at the job: the caller closes it first and then looks who is
-            // inside, so one of the two sees the other.
-            shared.inside.fetch_add(1, Ordering::SeqCst);
-            if shared.job.load(Ordering::SeqCst) == job {
-                let closure = shared.closure.load(Ordering::Acquire);
+            // First inside, then a second look at the job: the caller closes it first and then looks
+            // for workers inside, so one of the two sees the other.
+            state.inside.fetch_add(1, Ordering::SeqCst);
+            if state.job.load(Ordering::SeqCst) == job {
+                let closure = state.closure.load(Ordering::Acquire);
                 // SAFETY: the job was open when this worker was inside already, so `Workers::run` keeps the
                 // closure alive until the worker has left.
                 let closure = unsafe { *closure };
                 closure(index);
             }
-            shared.inside.fetch_sub(1, Ordering::Release);
+            state.inside.fetch_sub(1, Ordering::Release);
         }
     }
 }

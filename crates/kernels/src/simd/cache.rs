@@ -1,10 +1,10 @@
-//! Cache lines, and hints that bring them near.
+//! Cache lines, and prefetching.
 
 /// Bytes in a cache line.
 pub const CACHE_LINE: usize = 64;
 
-/// Bytes from which operands come from beyond the second cache, so that it pays to ask early (`benches/kernels.rs`:
-/// gram 2 to 9 % there, -2 to -5 % below; the recurrence 12 to 19 % at 25 MB a matrix, nothing at 2 MB).
+/// Bytes from which operands come from beyond the second cache, so that it pays to prefetch (`benches/kernels.rs`:
+/// gemm_tn gains 2 to 9 % there, -2 to -5 % below; the recurrence 12 to 19 % at 25 MB a matrix, nothing at 2 MB).
 pub(crate) const FAR: usize = 8 << 20;
 
 /// The first cache, as the instruction that brings a line there names it: `_MM_HINT_T0`.
@@ -19,7 +19,7 @@ const _: () = {
     assert!(INTO_FIRST_CACHE == _MM_HINT_T0 && INTO_SECOND_CACHE == _MM_HINT_T1);
 };
 
-/// Asks the processor to bring the line of `address` into a cache. A hint: any address will do.
+/// Prefetches the line of `address` into a cache. A hint: any address is allowed.
 #[inline(always)]
 pub(crate) fn prefetch<const CACHE: i32, T>(address: *const T) {
     // SAFETY: a prefetch does not fault; SSE is part of x86-64.

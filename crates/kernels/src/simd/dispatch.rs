@@ -31,7 +31,7 @@ pub(crate) use dispatch;
 /// Declares a trait whose functions run kernels on an instruction set, and implements it for every element type:
 ///
 /// ```text
-/// compile_kernels! { PackKernel: Element { fn pack(PackPanel<'_, Self>); } }
+/// compile_kernels! { PackKernels: Lanes { fn pack(PackPanel<'_, Self>); } }
 /// T::pack(isa, PackPanel { .. })
 /// ```
 macro_rules! compile_kernels {

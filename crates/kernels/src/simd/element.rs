@@ -5,7 +5,7 @@ use std::fmt::{Debug, Display};
 use ndarray::LinalgScalar;
 use num_traits::{Float, NumAssign};
 
-/// Outside this crate nobody can name this trait, so nobody can implement [`Element`].
+/// This trait cannot be named outside the crate, so [`Element`] cannot be implemented there.
 pub trait Sealed {}
 
 /// An element type of the kernels: `f32` or `f64`.

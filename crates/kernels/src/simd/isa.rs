@@ -12,7 +12,7 @@ use crate::simd::portable::Portable;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Isa(pub(crate) Kind);
 
-/// The tokens, one for each instruction set. Private, so that nobody can make one without detection.
+/// The tokens, one for each instruction set. Private, so that none is made without detection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// Portable lanes that LLVM turns into whatever the build target has: SSE2 or NEON.

@@ -1,9 +1,9 @@
 //! The vector operations that the kernels call, and what a kernel is.
 //!
-//! A value of an instruction set's type (a *token*) is made only after the processor was asked for it, so
+//! A value of an instruction set's type (a *token*) is made only after its detection, so
 //! holding one is the proof that its instructions may run. A kernel is a [`Kernel`]: its body is written once
-//! over `S: Simd<T>` and compiled once for each instruction set ([`crate::simd::dispatch`]), inside a function that has the
-//! target features switched on.
+//! over `S: Simd<T>` and compiled once for each instruction set (`dispatch.rs`), inside a function that has the target
+//! features switched on.
 
 use crate::simd::element::Element;
 

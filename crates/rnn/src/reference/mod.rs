@@ -1,146 +1,238 @@
-//! The reference: the equations as they stand, one sequence, one step and one element at a time, in float64.
-//! The modules below hold the stack against it.
+//! The reference: a stack as its definition says, one sequence, one step and one element at a time, in float64. It knows
+//! no cell: each has its equations in its own folder, as a [`ReferenceCell`]. The modules below compare the stack of
+//! every cell with it.
 
 mod agreement;
+mod call;
 mod checkpoints;
+mod differences;
 mod dropout;
 mod errors;
-mod jordan;
 mod stream;
 
 use elman_kernels::Scalar;
 
-use crate::{Elman, Layout, Nonlinearity, Stack};
+use crate::Stack;
+use crate::cells::{Config, TESTED, Value, build};
+
+/// A cell's equations for one step of one sequence. `p` are the parameters of its layer and direction.
+pub(crate) trait ReferenceCell: std::fmt::Debug {
+    /// The output and the next states.
+    fn step(&self, p: &[Vec<f64>], x: &[f64], states: &[Vec<f64>]) -> (Vec<f64>, Vec<Vec<f64>>);
+
+    /// dx and the gradients of the states, from those of the output and of the next states; adds the gradients of the
+    /// parameters to `dp`.
+    fn step_backward(
+        &self,
+        p: &[Vec<f64>],
+        x: &[f64],
+        states: &[Vec<f64>],
+        dy: &[f64],
+        dstates_n: &[Vec<f64>],
+        dp: &mut [Vec<f64>],
+    ) -> (Vec<f64>, Vec<Vec<f64>>);
+}
+
+/// A cell with one choice of its options.
+pub(crate) struct Subject {
+    pub(crate) name: &'static str,
+    pub(crate) options: Vec<(&'static str, Value)>,
+    /// How many choices there are.
+    pub(crate) choices: usize,
+    pub(crate) reference: Box<dyn ReferenceCell>,
+}
+
+/// (rows, columns) W · v.
+pub(crate) fn times(w: &[f64], v: &[f64]) -> Vec<f64> {
+    w.chunks(v.len()).map(|row| row.iter().zip(v).map(|(w, v)| w * v).sum()).collect()
+}
+
+/// dW += d vᵀ; Wᵀ d, the gradient of v.
+pub(crate) fn back(w: &[f64], v: &[f64], d: &[f64], dw: &mut [f64]) -> Vec<f64> {
+    let mut dv = vec![0.0; v.len()];
+    for (j, d) in d.iter().enumerate() {
+        for k in 0..v.len() {
+            dw[j * v.len() + k] += d * v[k];
+            dv[k] += d * w[j * v.len() + k];
+        }
+    }
+    dv
+}
 
 /// A network's shape.
 #[derive(Clone, Copy, Debug)]
 struct Net {
+    /// Which of [`TESTED`].
+    cell: usize,
+    /// Which choice of its options.
+    choice: usize,
     i: usize,
     h: usize,
+    /// Output features, if the cell lets them differ from H.
+    o: usize,
     layers: usize,
     directions: usize,
-    bias: bool,
-    relu: bool,
 }
 
 impl Net {
-    fn stack<T: Scalar>(&self) -> Stack<Elman> {
-        let nonlinearity = if self.relu { Nonlinearity::Relu } else { Nonlinearity::Tanh };
-        let cell = Elman { hidden_size: self.h, nonlinearity, bias: self.bias };
-        Stack::new::<T>(cell, self.i, self.layers, self.directions == 2).unwrap()
+    fn subject(&self) -> Subject {
+        TESTED[self.cell](self.h, self.o, self.choice)
     }
 
-    fn each(&self) -> usize {
-        if self.bias { 4 } else { 2 }
+    /// All cells in this shape, with all choices of their options.
+    fn each_choice(self) -> impl Iterator<Item = Self> {
+        let choices =
+            move |cell| (0..Self { cell, ..self }.subject().choices).map(move |choice| (cell, choice));
+        (0..TESTED.len()).flat_map(choices).map(move |(cell, choice)| Self { cell, choice, ..self })
+    }
+
+    /// All cells in this shape, with this choice.
+    fn each_cell(self) -> impl Iterator<Item = Self> {
+        (0..TESTED.len()).map(move |cell| Self { cell, ..self })
+    }
+
+    fn stack<T: Scalar>(&self) -> Stack<T> {
+        let Subject { name, options, .. } = self.subject();
+        let shape = [
+            ("inputSize", Value::Size(self.i)),
+            ("numLayers", Value::Size(self.layers)),
+            ("bidirectional", Value::Flag(self.directions == 2)),
+            ("bare", Value::Flag(false)),
+        ];
+        build(name, &shape.into_iter().chain(options).collect::<Config>()).unwrap()
+    }
+
+    /// Whether it can have a teacher.
+    fn teachable(&self) -> bool {
+        self.stack::<f64>().teachable() && self.layers * self.directions == 1
+    }
+
+    /// Columns of the output.
+    fn width(&self) -> usize {
+        self.stack::<f64>().output_size()
+    }
+
+    /// Layers times directions.
+    fn groups(&self) -> usize {
+        self.layers * self.directions
     }
 }
 
 type Rows = Vec<Vec<f64>>;
 
-/// An array to write, in the caller's layout: NaN everywhere, in the padding too.
-fn unwritten<T: Scalar>(layout: &Layout, columns: usize) -> Vec<T> {
-    vec![T::nan(); layout.outer_rows() * columns]
+/// What a call reads, in float64, with rows by [b][t] and states by [state][l·D + d][b].
+#[derive(Clone, Debug)]
+struct Values {
+    p: Rows,
+    x: Vec<Rows>,
+    teacher: Option<Vec<Rows>>,
+    states: Vec<Vec<Rows>>,
+    dy: Vec<Rows>,
+    dstates_n: Vec<Vec<Rows>>,
 }
 
-/// Outputs, final states [l·D + d][b] and all of a sequence batch's gradients.
+/// What a call computes, shaped as what it reads.
+#[derive(Clone, Debug, PartialEq)]
 struct Expected {
-    output: Vec<Rows>,
-    h_n: Vec<Rows>,
-    dinput: Vec<Rows>,
-    dhx: Vec<Rows>,
-    dparameters: Vec<Vec<f64>>,
+    y: Vec<Rows>,
+    states_n: Vec<Vec<Rows>>,
+    dx: Vec<Rows>,
+    dteacher: Vec<Rows>,
+    dstates: Vec<Vec<Rows>>,
+    dp: Rows,
 }
 
-/// x[b][t] of each sequence at its own length; hx, dh_n: [l·D + d][b]; dy[b][t].
-fn reference(net: Net, p: &[Vec<f64>], x: &[Rows], hx: &[Rows], dy: &[Rows], dh_n: &[Rows]) -> Expected {
-    let (h, dirs) = (net.h, net.directions);
-    let zeros = |rows: &[Rows]| rows.iter().map(|s| s.iter().map(|r| vec![0.0; r.len()]).collect()).collect();
-    let mut expected = Expected {
-        output: Vec::new(),
-        h_n: zeros(hx),
-        dinput: zeros(x),
-        dhx: zeros(hx),
-        dparameters: p.iter().map(|p| vec![0.0; p.len()]).collect(),
-    };
-    for (b, x_0) in x.iter().enumerate() {
-        let len = x_0.len();
-        // inputs[l][t], outputs of layer l are inputs[l + 1].
-        let mut inputs = vec![x_0.clone()];
-        let order =
-            |d: usize| -> Vec<usize> { if d == 0 { (0..len).collect() } else { (0..len).rev().collect() } };
-        for l in 0..net.layers {
-            let mut y = vec![vec![0.0; dirs * h]; len];
-            for d in 0..dirs {
-                let g = l * dirs + d;
-                let w = &p[g * net.each()..];
-                let mut state = hx[g][b].clone();
-                for t in order(d) {
-                    let x = &inputs[l][t];
-                    let next: Vec<f64> = (0..h)
-                        .map(|j| {
-                            let mut z: f64 = (0..x.len()).map(|k| w[0][j * x.len() + k] * x[k]).sum();
-                            z += (0..h).map(|k| w[1][j * h + k] * state[k]).sum::<f64>();
-                            if net.bias {
-                                z += w[2][j] + w[3][j];
-                            }
-                            if net.relu { z.max(0.0) } else { z.tanh() }
-                        })
-                        .collect();
-                    y[t][d * h..][..h].copy_from_slice(&next);
-                    state = next;
-                }
-                expected.h_n[g][b] = state;
-            }
-            inputs.push(y);
-        }
-        expected.output.push(inputs[net.layers].clone());
+impl Values {
+    /// Random values for sequences of these lengths.
+    fn random(net: Net, lengths: &[usize], taught: bool, numbers: &mut Numbers) -> Self {
+        let stack = net.stack::<f64>();
+        let scale = 1.0 / (net.h.max(net.o) as f64).sqrt();
+        let shapes = stack.parameters();
+        let lens = shapes.iter().map(|(_, shape)| shape.iter().product::<usize>());
+        let p = lens.map(|len| (0..len).map(|_| f64::from((numbers.next() * scale) as f32)).collect());
+        let p = p.collect();
+        let mut each =
+            |columns| -> Vec<Rows> { lengths.iter().map(|&len| numbers.rows(len, columns)).collect() };
+        let (x, teacher, dy) = (each(net.i), each(net.width()), each(net.width()));
+        let mut states = || -> Vec<Vec<Rows>> {
+            let of_state = |&size| (0..net.groups()).map(|_| numbers.rows(lengths.len(), size)).collect();
+            stack.state_sizes().iter().map(of_state).collect()
+        };
+        let (states, dstates_n) = (states(), states());
+        Self { p, x, teacher: taught.then_some(teacher), states, dy, dstates_n }
+    }
 
-        let mut dy = dy[b].clone();
-        for l in (0..net.layers).rev() {
-            let mut dx = vec![vec![0.0; inputs[l][0].len()]; len];
-            for d in 0..dirs {
-                let g = l * dirs + d;
-                let w = &p[g * net.each()..];
-                let dw = &mut expected.dparameters[g * net.each()..];
-                let mut dh = dh_n[g][b].clone();
-                let order = order(d);
-                for (i, &t) in order.iter().enumerate().rev() {
-                    let y = &inputs[l + 1][t][d * h..][..h];
-                    let before: &[f64] =
-                        if i == 0 { &hx[g][b] } else { &inputs[l + 1][order[i - 1]][d * h..][..h] };
-                    let dz: Vec<f64> = (0..h)
-                        .map(|j| {
-                            let slope = match net.relu {
-                                true => f64::from(y[j] > 0.0),
-                                false => 1.0 - y[j] * y[j],
-                            };
-                            (dh[j] + dy[t][d * h + j]) * slope
-                        })
-                        .collect();
-                    let x = &inputs[l][t];
-                    dh = vec![0.0; h];
-                    for j in 0..h {
-                        for k in 0..x.len() {
-                            dw[0][j * x.len() + k] += dz[j] * x[k];
-                            dx[t][k] += dz[j] * w[0][j * x.len() + k];
+    /// The naive passes.
+    fn reference(&self, net: Net) -> Expected {
+        let cell = net.subject().reference;
+        let dirs = net.directions;
+        let each = self.p.len() / net.groups();
+        let mut made = Expected {
+            y: Vec::new(),
+            states_n: self.states.clone(),
+            dx: Vec::new(),
+            dteacher: self.dy.iter().map(zeros).collect(),
+            dstates: self.states.clone(),
+            dp: zeros(&self.p),
+        };
+        for (b, x) in self.x.iter().enumerate() {
+            let len = x.len();
+            let order = |d: usize| -> Vec<usize> {
+                if d == 0 { (0..len).collect() } else { (0..len).rev().collect() }
+            };
+            // inputs[l][t]; the outputs of layer l are inputs[l + 1]. before[group][t]: the states.
+            let mut inputs = vec![x.clone()];
+            let mut before: Vec<Vec<Rows>> = vec![vec![Vec::new(); len]; net.groups()];
+            for l in 0..net.layers {
+                let mut y = vec![Vec::new(); len];
+                for d in 0..dirs {
+                    let group = l * dirs + d;
+                    let mut states: Rows = self.states.iter().map(|s| s[group][b].clone()).collect();
+                    for (turn, t) in order(d).into_iter().enumerate() {
+                        if let Some(teacher) = self.teacher.as_ref().filter(|_| turn > 0) {
+                            states = vec![teacher[b][t - 1].clone()];
                         }
-                        for k in 0..h {
-                            dw[1][j * h + k] += dz[j] * before[k];
-                            dh[k] += dz[j] * w[1][j * h + k];
-                        }
-                        if net.bias {
-                            dw[2][j] += dz[j];
-                            dw[3][j] += dz[j];
+                        let (of_step, next) =
+                            cell.step(&self.p[group * each..][..each], &inputs[l][t], &states);
+                        y[t].extend(of_step);
+                        before[group][t] = std::mem::replace(&mut states, next);
+                    }
+                    made.states_n.iter_mut().zip(states).for_each(|(all, state)| all[group][b] = state);
+                }
+                inputs.push(y);
+            }
+            made.y.push(inputs[net.layers].clone());
+
+            let mut dy = self.dy[b].clone();
+            for l in (0..net.layers).rev() {
+                let mut dx = zeros(&inputs[l]);
+                for d in 0..dirs {
+                    let group = l * dirs + d;
+                    let mut dstates: Rows = self.dstates_n.iter().map(|s| s[group][b].clone()).collect();
+                    for (turn, t) in order(d).into_iter().enumerate().rev() {
+                        let size = dy[t].len() / dirs;
+                        let (p, dp) = (&self.p[group * each..], &mut made.dp[group * each..][..each]);
+                        let (states, dy) = (&before[group][t], &dy[t][d * size..][..size]);
+                        let (of_step, next) =
+                            cell.step_backward(&p[..each], &inputs[l][t], states, dy, &dstates, dp);
+                        dx[t].iter_mut().zip(of_step).for_each(|(sum, d)| *sum += d);
+                        dstates = next;
+                        if self.teacher.is_some() && turn > 0 {
+                            made.dteacher[b][t - 1] = std::mem::replace(&mut dstates[0], vec![0.0; size]);
                         }
                     }
+                    made.dstates.iter_mut().zip(dstates).for_each(|(all, state)| all[group][b] = state);
                 }
-                expected.dhx[g][b] = dh;
+                dy = dx;
             }
-            dy = dx;
+            made.dx.push(dy);
         }
-        expected.dinput[b] = dy;
+        made
     }
-    expected
+}
+
+fn zeros(rows: &Rows) -> Rows {
+    rows.iter().map(|row| vec![0.0; row.len()]).collect()
 }
 
 /// Numbers in (-1, 1) from a 64-bit mix of a counter.

@@ -1,50 +1,48 @@
-//! A stream has the bits of the forward pass, on every instruction set, in every number of threads.
+//! A stream has the bits of the forward pass, for every cell, on every instruction set, in every number of threads.
 
 use elman_kernels::{Context, Isa, Scalar};
 use proptest::prelude::*;
 
-use super::{Net, Numbers};
-use crate::{Dropout, Error, Forward, Layout, List, Stream};
+use super::call::Arrays;
+use super::{Net, Numbers, TESTED, Values};
+use crate::{Dropout, Error, Layout, Stream};
 
-/// `steps` steps through a stream beside one forward pass, from given states and then again from zeros.
+/// `steps` steps through a stream compared with one forward pass, from given states and then again from zeros.
 fn check<T: Scalar>(net: Net, steps: usize, batch: usize, seed: u64) {
     let mut numbers = Numbers(seed);
-    let mut random = |len: usize, scale: f64| -> Vec<T> {
-        (0..len).map(|_| T::from_f64(numbers.next() * scale)).collect()
-    };
     let stack = net.stack::<T>();
-    let scale = 1.0 / (net.h as f64).sqrt();
-    let parameters: Vec<Vec<T>> =
-        stack.parameters::<T>().iter().map(|(_, shape)| random(shape.rows * shape.columns, scale)).collect();
-    let parameters: Vec<&[T]> = parameters.iter().map(|p| &p[..]).collect();
-    let input = random(steps * batch * net.i, 1.0);
-    let hx = random(net.layers * batch * net.h, 1.0);
-    let layout = Layout::padded(steps, batch, false, None).unwrap();
+    let p = Values::random(net, &[], false, &mut numbers).p;
+    let mut random = |len: usize| -> Vec<T> { (0..len).map(|_| T::from_f64(numbers.next())).collect() };
+    let states: Vec<_> =
+        stack.state_sizes().iter().map(|size| Some(random(net.layers * batch * size))).collect();
+    let from_states = Arrays {
+        layout: Layout::padded(steps, batch, false, None).unwrap(),
+        p: p.iter().map(|p| p.iter().map(|&v| T::from_f64(v)).collect()).collect(),
+        x: random(steps * batch * net.i),
+        teacher: None,
+        states,
+        dropout: Dropout::default(),
+        every: None,
+        dy: None,
+        dstates_n: Vec::new(),
+    };
+    let parameters: Vec<&[T]> = from_states.p.iter().map(|p| &p[..]).collect();
+    let none = stack.state_sizes().iter().map(|_| None).collect();
+    let from_zeros = Arrays { states: none, ..from_states.clone() };
     for isa in Isa::testable() {
         for threads in [1, 2, 3] {
             let ctx = Context::new(isa, threads);
-            let mut stream = Stream::new::<T>(ctx.clone(), stack.clone(), batch).unwrap();
+            let mut stream = Stream::new(ctx.clone(), stack.clone(), batch).unwrap();
             // Wherever the memory begins, its parts begin at cache lines.
             for first in [0, 1] {
                 let mut memory = vec![T::nan(); stream.memory_len() + first];
                 let memory = &mut memory[first..];
                 stream.pack(&parameters, memory).unwrap();
-                for states in [None, Some(&hx[..]), None] {
-                    stream.reset(&[states], memory).unwrap();
-                    let mut output = vec![T::nan(); steps * batch * net.h];
-                    let mut h_n = vec![T::nan(); hx.len()];
-                    let call = Forward {
-                        layout: &layout,
-                        parameters: &parameters,
-                        input: &input,
-                        states: &[states],
-                        dropout: Dropout::default(),
-                        output: &mut output,
-                        states_n: List::from_iter([&mut h_n[..]]),
-                        saved: None,
-                    };
-                    stack.forward(&ctx, call).unwrap();
-                    let rows = input.chunks(batch * net.i).zip(output.chunks(batch * net.h));
+                for arrays in [&from_zeros, &from_states, &from_zeros] {
+                    let states: Vec<_> = arrays.states.iter().map(Option::as_deref).collect();
+                    stream.reset(&states, memory).unwrap();
+                    let (output, ..) = arrays.forward(&stack, &ctx, false);
+                    let rows = arrays.x.chunks(batch * net.i).zip(output.chunks(batch * net.width()));
                     for (t, (x, expected)) in rows.enumerate() {
                         let mut y = vec![T::nan(); expected.len()];
                         stream.step(x, &mut y, memory).unwrap();
@@ -57,13 +55,13 @@ fn check<T: Scalar>(net: Net, steps: usize, batch: usize, seed: u64) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(32))]
+    #![proptest_config(ProptestConfig::with_cases(48))]
     #[test]
     fn has_the_bits_of_forward(
-        i in 1usize..40, h in 1usize..70, layers in 1usize..4, bias: bool, relu: bool,
+        cell in 0..TESTED.len(), choice: u8, i in 1usize..40, h in 1usize..70, o in 1usize..40, layers in 1usize..4,
         steps in 1usize..4, batch in 1usize..10, seed: u32,
     ) {
-        let net = Net { i, h, layers, directions: 1, bias, relu };
+        let net = Net { cell, choice: choice.into(), i, h, o, layers, directions: 1 };
         check::<f32>(net, steps, batch, seed.into());
         check::<f64>(net, steps, batch, seed.into());
     }
@@ -71,26 +69,31 @@ proptest! {
 
 #[test]
 fn sizes_that_use_a_team() {
-    check::<f32>(Net { i: 300, h: 500, layers: 2, directions: 1, bias: true, relu: false }, 3, 2, 1);
-    check::<f32>(Net { i: 100, h: 150, layers: 2, directions: 1, bias: true, relu: false }, 2, 40, 2);
+    let shape = Net { cell: 0, choice: 4, i: 300, h: 500, o: 400, layers: 2, directions: 1 };
+    for net in shape.each_cell() {
+        check::<f32>(net, 3, 2, 1);
+        check::<f32>(Net { i: 100, h: 150, o: 120, ..net }, 2, 40, 2);
+    }
 }
 
 #[test]
 fn what_does_not_fit_is_refused() {
-    let net = Net { i: 2, h: 3, layers: 2, directions: 1, bias: true, relu: false };
-    let new = |net: Net, batch| Stream::new::<f32>(Context::new(Isa::detect(), 1), net.stack::<f32>(), batch);
-    assert_eq!(new(Net { directions: 2, ..net }, 1).unwrap_err(), Error::BidirectionalStream);
-    assert_eq!(new(net, 0).unwrap_err(), Error::Zero { name: "batch_size" });
-    let wide = Net { h: 1 << 20, ..net };
-    for batch in [1 << 42, 1 << 60, usize::MAX] {
-        assert!(matches!(new(wide, batch), Err(Error::TooLarge { .. })), "{batch}");
+    let net = Net { cell: 0, choice: 0, i: 2, h: 3, o: 3, layers: 2, directions: 1 };
+    let new = |net: Net, batch| Stream::new(Context::new(Isa::detect(), 1), net.stack::<f32>(), batch);
+    let text = |result: Result<(), Error>| result.unwrap_err().to_string();
+    let both = new(Net { directions: 2, ..net }, 1).map(|_| ());
+    assert_eq!(text(both), "a stream: expected 1 direction, got 2 layers in 2 directions");
+    assert_eq!(new(net, 0).unwrap_err(), Error::Zero { name: "batchSize" });
+    for wide in (Net { h: 1 << 20, ..net }).each_cell() {
+        for batch in [1 << 42, 1 << 60, usize::MAX] {
+            assert!(matches!(new(wide, batch), Err(Error::TooLarge { .. })), "{batch}");
+        }
     }
     let mut stream = new(net, 4).unwrap();
     let len = stream.memory_len();
     let parameters: Vec<Vec<f32>> = [6, 9, 3, 3, 9, 9, 3, 3].map(|len| vec![0.5; len]).to_vec();
     let parameters: Vec<&[f32]> = parameters.iter().map(|p| &p[..]).collect();
     let mut memory = vec![7f32; len];
-    let text = |result: Result<(), Error>| result.unwrap_err().to_string();
     assert_eq!(text(stream.pack(&parameters[..7], &mut memory)), "expected 8 parameters, got 7");
     assert_eq!(
         text(stream.pack(&parameters, &mut memory[1..])),

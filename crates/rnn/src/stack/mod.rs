@@ -9,103 +9,95 @@
 //!
 //! Layer 0 reads F = I features, the others the D·S outputs of the layer below. Parameters are numbered layer
 //! by layer, in each layer first all of the forward direction and then all of the reverse one; a name is the
-//! cell's with `_l0`, `_l0_reverse`, `_l1`, … behind it, as in torch.
+//! cell's with `_l0`, `_l0_reverse`, `_l1`, … appended, as in torch, or the cell's alone if the stack is *bare*.
 //!
 //! # What is kept for the backward pass
 //!
-//! The outputs of all layers but the last (whose output the caller has), and what each cell wants; both go
+//! The outputs of all layers but the last (the caller has that one), and what each cell wants; both go
 //! into one array that the caller owns, of [`Stack::saved_len`] elements. Dropout keeps nothing: its mask is
-//! computed again from the seed. For long sequences there is a second form that keeps some states and runs the
-//! lower layers again ([`Stack::forward_checkpointed`]).
+//! computed again from the seed. For long sequences `recomputation` keeps some states and runs the lower layers again.
 
 mod backward;
-pub(crate) mod buffers;
+mod buffers;
+mod call;
 mod forward;
-mod segments;
+mod recomputation;
 mod stream;
+mod teacher_forcing;
 
-use std::fmt::Display;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
 
-use elman_kernels::Scalar;
+use elman_kernels::{Scalar, Steps};
 use ndarray::ArrayView2;
 
-pub use self::backward::{Backward, Gradients};
 use self::buffers::matrix;
-pub use self::forward::Forward;
+pub use self::call::{Backward, Dropout, Forward, Gradients, Inputs};
 pub use self::stream::Stream;
-use crate::cell::{Cell, List, Parameter};
+use crate::cell::{Cell, CellSpec, List, OnnxOperator, Parameter, Shape};
 use crate::{Error, Layout};
 
-/// Dropout between layers: each element of the input of a layer above the first is zero with probability
-/// `p`, else scaled by 1 / (1 - p). The mask is a function of seed, layer and element.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Dropout {
-    /// The probability, in [0, 1]; 0 switches dropout off.
-    pub p: f64,
-    /// Seed of the masks of one call.
-    pub seed: u64,
-}
-
-impl Dropout {
-    /// The first element of layer `l`'s stream: streams of 2⁴⁸ elements do not meet.
-    fn first(l: usize) -> u64 {
-        (l as u64) << 48
-    }
-
-    fn check(self) -> Result<(), Error> {
-        if (0.0..=1.0).contains(&self.p) { Ok(()) } else { Err(Error::Dropout(self.p.to_string())) }
-    }
-}
-
-/// L layers of a cell in D directions.
+/// L layers of a cell in D directions. Clones share the cell.
 #[derive(Clone, Debug)]
-pub struct Stack<C> {
-    cell: C,
+pub struct Stack<T: Scalar> {
+    cell: Arc<dyn Cell<T>>,
+    /// Of the first layer and of each other layer.
+    specs: Arc<[CellSpec; 2]>,
     input_size: usize,
     layers: usize,
     directions: usize,
+    /// Whether names of parameters are without layer and direction.
+    bare: bool,
 }
 
-impl<C> Stack<C> {
+impl<T: Scalar> Stack<T> {
     /// `layers` layers of `cell`, the first of which reads `input_size` features; each in both directions
-    /// if `bidirectional`.
+    /// if `bidirectional`. The names of parameters are without layer and direction if `bare`.
     ///
     /// # Errors
     ///
-    /// If a size is 0 or a parameter would have too many elements.
-    pub fn new<T: Scalar>(
-        cell: C,
+    /// If a size is 0 or a parameter would have too many elements, or there are bare names in more than one layer and
+    /// direction.
+    pub fn new(
+        cell: Arc<dyn Cell<T>>,
         input_size: usize,
         layers: usize,
         bidirectional: bool,
-    ) -> Result<Self, Error>
-    where
-        C: Cell<T>,
-    {
-        let positive = |size: usize, name| if size > 0 { Ok(()) } else { Err(Error::Zero { name }) };
-        positive(input_size, "input_size")?;
-        positive(cell.output_size(), "hidden_size")?;
-        positive(layers, "num_layers")?;
-        let stack = Self { cell, input_size, layers, directions: if bidirectional { 2 } else { 1 } };
-        let width = stack.cell.output_size().checked_mul(stack.directions);
-        width.ok_or(Error::TooLarge { what: "the output" })?;
-        for l in 0..layers.min(2) {
-            for parameter in stack.cell.parameters(stack.features::<T>(l)) {
-                let bytes = parameter.len().and_then(|len| len.checked_mul(size_of::<T>()));
-                bytes.ok_or(Error::TooLarge { what: parameter.name })?;
+        bare: bool,
+    ) -> Result<Self, Error> {
+        for (name, size) in [("inputSize", input_size), ("numLayers", layers)] {
+            if size == 0 {
+                return Err(Error::Zero { name });
             }
         }
+        let directions = if bidirectional { 2 } else { 1 };
+        let first = cell.spec(input_size);
+        let width = first.output_size.checked_mul(directions);
+        let upper = cell.spec(width.ok_or(Error::TooLarge { what: "the output" })?);
+        for parameter in first.parameters.iter().chain(upper.parameters.iter().filter(|_| layers > 1)) {
+            let bytes = parameter.elements().and_then(|len| len.checked_mul(size_of::<T>()));
+            bytes.ok_or(Error::TooLarge { what: parameter.name })?;
+        }
+        let stack = Self { cell, specs: Arc::new([first, upper]), input_size, layers, directions, bare };
+        if bare {
+            stack.check_single("bare names of parameters")?
+        }
         Ok(stack)
-    }
-
-    /// The cell of all layers.
-    pub fn cell(&self) -> &C {
-        &self.cell
     }
 
     /// Features of the input, I.
     pub fn input_size(&self) -> usize {
         self.input_size
+    }
+
+    /// Columns of the output, D·S, and of each layer's output.
+    pub fn output_size(&self) -> usize {
+        self.directions * self.spec(0).output_size
+    }
+
+    /// Columns of each state of the cell.
+    pub fn state_sizes(&self) -> &[usize] {
+        &self.spec(0).states
     }
 
     /// Number of layers, L.
@@ -118,122 +110,112 @@ impl<C> Stack<C> {
         self.directions
     }
 
-    /// Features that layer `l` reads.
-    fn features<T: Scalar>(&self, l: usize) -> usize
-    where
-        C: Cell<T>,
-    {
-        if l == 0 { self.input_size } else { self.width::<T>() }
-    }
-
-    /// Columns of a layer's output, D·S.
-    fn width<T: Scalar>(&self) -> usize
-    where
-        C: Cell<T>,
-    {
-        self.directions * self.cell.output_size()
-    }
-
     /// Names and shapes of all parameters, in torch's state-dict order.
-    pub fn parameters<T: Scalar>(&self) -> Vec<(String, Parameter)>
-    where
-        C: Cell<T>,
-    {
-        let groups = (0..self.layers * self.directions).map(|group| (group, self.shapes(group)));
-        groups
-            .flat_map(|(group, shapes)| shapes.into_iter().map(move |shape| (group, shape)))
-            .map(|(group, shape)| (self.name(shape, group), shape))
-            .collect()
+    pub fn parameters(&self) -> Vec<(String, Shape)> {
+        let of_group = |group| self.parameters_of(group).iter().map(move |one| (group, one));
+        let all = (0..self.groups()).flat_map(of_group);
+        all.map(|(group, one)| (self.name(one, group), one.shape.clone())).collect()
+    }
+
+    /// Whether the cell is one for teacher forcing; [`Stack::saved_len`] has the other conditions.
+    pub fn teachable(&self) -> bool {
+        self.spec(0).teachable
+    }
+
+    /// The ONNX operator of a layer, or `None` if ONNX has none.
+    pub fn onnx(&self) -> Option<OnnxOperator> {
+        self.cell.onnx()
+    }
+
+    /// Elements that forward keeps for backward in addition to the output: with checkpoints of the states if
+    /// `checkpoint_every`, with a teacher if `taught`.
+    ///
+    /// # Errors
+    ///
+    /// If the stack cannot run so, or there would be too many elements.
+    pub fn saved_len(
+        &self,
+        layout: &Layout,
+        checkpoint_every: Option<NonZeroUsize>,
+        taught: bool,
+    ) -> Result<usize, Error> {
+        let single_steps;
+        let steps = if taught {
+            self.check_teachable()?;
+            single_steps = Steps::unordered(layout.steps().rows());
+            &single_steps
+        } else {
+            layout.steps()
+        };
+        let len = match checkpoint_every {
+            Some(every) => self.checkpoints_len(steps, every)?,
+            None => self.kept_len(steps),
+        };
+        len.ok_or(Error::TooLarge { what: "what is kept for the backward pass" })
+    }
+
+    /// Elements that a pass without checkpoints keeps, or `None` if they are too many.
+    fn kept_len(&self, steps: &Steps) -> Option<usize> {
+        let of_layers = (self.layers - 1).checked_mul(self.output_size())?;
+        let of_cells = self.groups().checked_mul(self.spec(0).saved_size)?;
+        of_layers.checked_add(of_cells)?.checked_mul(steps.rows())
+    }
+
+    /// The parts of what is kept: the outputs of a layer below the last, and the values of a cell.
+    fn kept_sizes(&self, rows: usize) -> (usize, usize) {
+        (rows * self.output_size(), rows * self.spec(0).saved_size)
+    }
+
+    /// The cell's description in layer `l`; only the parameters differ among layers.
+    fn spec(&self, l: usize) -> &CellSpec {
+        &self.specs[l.min(1)]
+    }
+
+    /// Features that layer `l` reads.
+    fn features(&self, l: usize) -> usize {
+        if l == 0 { self.input_size } else { self.output_size() }
+    }
+
+    /// Layers times directions, L·D.
+    fn groups(&self) -> usize {
+        self.layers * self.directions
     }
 
     /// The parameters of layer and direction number l·D + d.
-    fn shapes<T: Scalar>(&self, group: usize) -> List<Parameter>
-    where
-        C: Cell<T>,
-    {
-        self.cell.parameters(self.features::<T>(group / self.directions))
+    fn parameters_of(&self, group: usize) -> &[Parameter] {
+        &self.spec(group / self.directions).parameters
     }
 
     /// The name of a parameter of layer and direction number l·D + d.
-    fn name(&self, parameter: Parameter, group: usize) -> String {
+    fn name(&self, parameter: &Parameter, group: usize) -> String {
+        if self.bare {
+            return parameter.name.to_owned();
+        }
         let (l, d) = (group / self.directions, group % self.directions);
         format!("{}_l{l}{}", parameter.name, if d == 1 { "_reverse" } else { "" })
     }
 
-    /// Elements of what forward keeps for backward beside the output.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::TooLarge`] if that is no number of elements.
-    pub fn saved_len<T: Scalar>(&self, layout: &Layout) -> Result<usize, Error>
-    where
-        C: Cell<T>,
-    {
-        let of_layers = (self.layers - 1).checked_mul(self.width::<T>());
-        let of_cells = (self.layers * self.directions).checked_mul(self.cell.saved_size());
-        of_layers
-            .zip(of_cells)
-            .and_then(|(layers, cells)| layers.checked_add(cells))
-            .and_then(|columns| columns.checked_mul(layout.steps().rows()))
-            .ok_or(Error::TooLarge { what: "what is kept for the backward pass" })
-    }
-
     /// The parameters as matrices, by layer and direction; their lengths have been checked.
-    fn views<'a, T: Scalar>(&self, parameters: &[&'a [T]]) -> Vec<List<ArrayView2<'a, T>>>
-    where
-        C: Cell<T>,
-    {
+    fn views<'a>(&self, parameters: &[&'a [T]]) -> Vec<List<ArrayView2<'a, T>>> {
         let mut rest = parameters.iter();
-        let groups = (0..self.layers * self.directions).map(|group| {
-            let pairs = self.shapes::<T>(group).into_iter().zip(&mut rest);
-            pairs.map(|(shape, data)| matrix(data, shape.columns)).collect()
+        let groups = (0..self.groups()).map(|group| {
+            let pairs = self.parameters_of(group).iter().zip(&mut rest);
+            pairs.map(|(parameter, data)| matrix(data, parameter.columns())).collect()
         });
         groups.collect()
     }
 
-    /// Checks that there is an array for each parameter, of as many elements.
-    fn check_parameters<T: Scalar>(&self, mut lens: impl ExactSizeIterator<Item = usize>) -> Result<(), Error>
-    where
-        C: Cell<T>,
-    {
-        let groups = self.layers * self.directions;
-        let expected = groups.saturating_mul(self.shapes::<T>(0).len());
-        if lens.len() != expected {
-            return Err(Error::ParameterCount { expected, actual: lens.len() });
-        }
-        for group in 0..groups {
-            for (shape, actual) in self.shapes::<T>(group).into_iter().zip(&mut lens) {
-                if shape.len() != Some(actual) {
-                    let expected = shape.rows * shape.columns;
-                    return Err(Error::Length { what: self.name(shape, group), expected, actual });
-                }
-            }
-        }
-        Ok(())
+    /// Checks that there is one layer in one direction, as `what` needs it.
+    fn check_single(&self, what: &'static str) -> Result<(), Error> {
+        let Self { layers, directions, .. } = *self;
+        let expected = "1 layer in 1 direction";
+        if self.groups() == 1 { Ok(()) } else { Err(Error::Form { what, expected, layers, directions }) }
     }
 
-    /// Checks that an array has `rows` · `columns` elements.
-    pub(crate) fn check_len(
-        what: impl Display,
-        actual: usize,
-        rows: usize,
-        columns: usize,
-    ) -> Result<(), Error> {
-        match rows.checked_mul(columns) {
-            Some(expected) if expected == actual => Ok(()),
-            expected => Err(Error::Length {
-                what: what.to_string(),
-                expected: expected.unwrap_or(usize::MAX),
-                actual,
-            }),
-        }
-    }
-
-    /// The parts of what is kept: outputs of the layers below the last, and the values of each cell.
-    fn kept_sizes<T: Scalar>(&self, rows: usize) -> (usize, usize)
-    where
-        C: Cell<T>,
-    {
-        (rows * self.width::<T>(), rows * self.cell.saved_size())
+    /// Checks that there is one direction, as `what` needs it.
+    fn check_one_direction(&self, what: &'static str) -> Result<(), Error> {
+        let Self { layers, directions, .. } = *self;
+        let expected = "1 direction";
+        if directions == 1 { Ok(()) } else { Err(Error::Form { what, expected, layers, directions }) }
     }
 }

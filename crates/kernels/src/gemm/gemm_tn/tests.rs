@@ -37,7 +37,7 @@ fn check<T: Scalar>(k: usize, m: usize, n: usize, seed: u64) {
     }
 }
 
-/// Products of the same A beside each alone, its sums, and a fused product.
+/// Products of the same A, and each of them alone; its sums; a fused product.
 fn check_several<T: Scalar>(k: usize, m: usize, columns: &[usize], seed: u64) {
     let a = random::<T>((k, m + 1), seed);
     let a = a.slice(s![.., 1..]);

@@ -76,7 +76,7 @@ fn check<T: Scalar>(lengths: &[usize], width: usize, seed: u64) {
             let mut bits: Option<(bool, Array2<T>)> = None;
             for ctx in contexts() {
                 let packed = Packed::new(&ctx, w.view()).unwrap();
-                // The base in place, and beside an output that holds it only where sequences begin.
+                // The initial C in place, and apart from an output that holds it only where sequences begin.
                 for in_place in [true, false] {
                     let mut y = Array2::from_elem((steps.rows(), width + 3), T::nan());
                     y.slice_mut(s![.., 1..=width]).assign(&base);

@@ -1,0 +1,82 @@
+//! The forward pass of the Elman cell.
+//!
+//! ```text
+//! project   Z = X W_ihᵀ + (b_ih + b_hh)        all rows at once, into the place of y
+//! recur     h_t = act(Z_t + h_{t-1} W_hhᵀ)     step by step, in place
+//!           h_n = h at the last step of each sequence
+//! ```
+//!
+//! Where a step has enough rows for a product of its own, `recur` computes Z_t itself: Z is as large as y, and would be
+//! written to memory and read again.
+
+use elman_kernels::{
+    Context, Epilogue, InitialC, Order, Packed, Projection, Recurrence, Scalar, Start, StepProduct,
+    recurrence,
+};
+
+use super::super::projection::PackedProjection;
+use super::Elman;
+use crate::Error;
+use crate::cell::{CellForward, CellInputs, CellOutputs};
+
+/// With fewer sequences a step is one short chain of multiply-adds after the other, which a product for all rows at
+/// once keeps short.
+const ENOUGH_SEQUENCES: usize = 8;
+
+/// Whether `recur` projects.
+fn projects_in_steps<T: Scalar>(inputs: &CellInputs<'_, T>) -> bool {
+    inputs.pass.steps.batch() >= ENOUGH_SEQUENCES
+}
+
+impl Elman {
+    /// The projection with b_ih + b_hh.
+    fn projection<'a, T: Scalar>(
+        self,
+        ctx: &'a Context,
+        inputs: &CellInputs<'_, T>,
+    ) -> Result<PackedProjection<'a, T>, Error> {
+        let weights = self.weights(inputs.parameters);
+        PackedProjection::new(ctx, weights.w_ih, weights.biases)
+    }
+}
+
+impl<T: Scalar> CellForward<T> for Elman {
+    fn project(
+        &self,
+        ctx: &Context,
+        inputs: &CellInputs<'_, T>,
+        outputs: &mut CellOutputs<'_, T>,
+    ) -> Result<(), Error> {
+        if projects_in_steps(inputs) {
+            return Ok(());
+        }
+        let projection = self.projection(ctx, inputs)?;
+        projection.all_rows(ctx, inputs.pass.steps, inputs.x, outputs.y.reborrow());
+        Ok(())
+    }
+
+    fn recur(
+        &self,
+        ctx: &Context,
+        inputs: &CellInputs<'_, T>,
+        outputs: &mut CellOutputs<'_, T>,
+    ) -> Result<(), Error> {
+        let packed = Packed::new(ctx, self.weights(inputs.parameters).w_hh.t())?;
+        let pass = inputs.pass;
+        let projection = projects_in_steps(inputs).then(|| self.projection(ctx, inputs)).transpose()?;
+        let order = if pass.reverse { Order::Descending } else { Order::Ascending };
+        let start = Start::State(inputs.states[0]);
+        let product = StepProduct {
+            weights: &packed,
+            initial: projection.as_ref().map_or(InitialC::InPlace, PackedProjection::initial),
+            projection: projection
+                .as_ref()
+                .map(|PackedProjection { weights, .. }| Projection { x: inputs.x.reborrow(), weights }),
+            epilogue: Epilogue::Activation(self.activation),
+            target: outputs.y.reborrow(),
+        };
+        recurrence(ctx, &Recurrence { steps: pass.steps, order, start }, [product])?;
+        pass.final_rows(&outputs.y.view(), outputs.states_n[0].view_mut());
+        Ok(())
+    }
+}

@@ -1,0 +1,4 @@
+//! The process: what all calls work with, and the memory of results.
+
+pub(crate) mod context;
+pub(crate) mod malloc;

@@ -1,0 +1,99 @@
+//! The order of the arguments of a pass: the one table of it.
+
+use elman_rnn::List;
+use napi::bindgen_prelude::*;
+use napi_derive::napi;
+
+use crate::js::error::BindingResult;
+use crate::js::exports::export;
+use crate::js::memory::Memory;
+
+/// How many states and parameters a cell has.
+#[derive(Clone, Copy)]
+pub(super) struct Counts {
+    pub(super) states: usize,
+    pub(super) parameters: usize,
+}
+
+/// Declares arrays among the arguments of a call, in their order: each name stands for `one` array, or for as many as the
+/// cell has `states` or `parameters`. Any may be missing.
+macro_rules! slots {
+    ($($(#[$doc:meta])* $name:ident { $($slot:ident: $count:ident),* })*) => {$(
+        $(#[$doc])*
+        pub(super) struct $name<A> {
+            $(pub(super) $slot: slots!(@type $count A)),*
+        }
+
+        impl<A> $name<A> {
+            const ORDER: &[&str] = &[$(stringify!($slot)),*];
+
+            /// The number of arrays.
+            pub(super) fn count(counts: Counts) -> usize {
+                0 $(+ slots!(@count $count counts))*
+            }
+
+            /// Takes that many arrays.
+            pub(super) fn take(
+                counts: Counts,
+                arrays: &[Option<Memory>],
+                take: impl Fn(Memory) -> BindingResult<A>,
+            ) -> BindingResult<Self> {
+                let mut arrays = arrays.iter().map(|memory| memory.map(&take).transpose());
+                Ok(Self { $($slot: slots!(@take $count counts arrays)),* })
+            }
+        }
+    )*};
+    (@type one $a:ident) => { Option<$a> };
+    (@type states $a:ident) => { List<Option<$a>> };
+    (@type parameters $a:ident) => { Vec<Option<$a>> };
+    (@count one $counts:ident) => { 1 };
+    (@count $count:ident $counts:ident) => { $counts.$count };
+    (@take one $counts:ident $arrays:ident) => { $arrays.next().transpose()?.flatten() };
+    (@take $count:ident $counts:ident $arrays:ident) => {
+        $arrays.by_ref().take($counts.$count).collect::<BindingResult<_>>()?
+    };
+}
+
+slots! {
+    /// What both passes read.
+    InputSlots { lengths: one, input: one, teacher: one, states: states, parameters: parameters }
+
+    /// What forward writes.
+    ResultSlots { output: one, saved: one, final_states: states }
+
+    /// What backward reads too.
+    UpstreamSlots { output: one, saved: one, grad_output: one, grad_final_states: states }
+
+    /// What backward writes.
+    GradientSlots { grad_input: one, grad_teacher: one, grad_states: states, grad_parameters: parameters }
+}
+
+/// The first arguments of the forward function.
+const FORWARD: [&str; 4] = ["sequences", "dropout", "seed", "checkpoint_every"];
+
+/// The first arguments of the backward function.
+const BACKWARD: [&str; 5] = ["sequences", "dropout", "seed", "checkpoint_every", "fingerprint"];
+
+/// The arguments of both functions of a `RecurrentCore`, in their order.
+#[napi(object, object_from_js = false)]
+pub struct RecurrentSlots {
+    /// Those of the forward function.
+    pub forward: Vec<&'static str>,
+    /// Those of the backward function.
+    pub backward: Vec<&'static str>,
+}
+
+/// The order of the arguments of the functions of a `RecurrentCore`: the one table of it. `checkpoint_every` is 0 for none,
+/// and `fingerprint` is NaN where it is not checked. From `lengths` on there are arrays, or null: first what is read, then
+/// what is written. The names of states and parameters stand for as many arrays as the cell has; where these are too many
+/// for arguments, those of a name come as a list.
+#[napi(catch_unwind)]
+pub fn recurrent_slots(env: Env) -> Result<RecurrentSlots> {
+    export(env, || {
+        let inputs = InputSlots::<()>::ORDER;
+        Ok(RecurrentSlots {
+            forward: [&FORWARD, inputs, ResultSlots::<()>::ORDER].concat(),
+            backward: [&BACKWARD, inputs, UpstreamSlots::<()>::ORDER, GradientSlots::<()>::ORDER].concat(),
+        })
+    })
+}

@@ -1,0 +1,350 @@
+/** What the contract has to know of a recurrent module, and how it calls one. */
+
+import { type nn, type Tensor, tensor, zeros } from '@elman/rnn'
+import fc from 'fast-check'
+import { bits, filled } from '../../../helpers/numbers'
+
+export type DType = Tensor['dtype']
+export type Packed = nn.utils.rnn.PackedSequence
+type Lengths = NonNullable<nn.RNNForwardOptions['lengths']>
+
+/** Options of a call; further inputs stand here under their names. */
+export interface CallOptions {
+  lengths?: Lengths | null
+  checkpointEvery?: number | null
+  signal?: AbortSignal | null
+}
+
+/** Options that every recurrent module has; `numLayers`, `bidirectional` and `dropout` if it is stacked. */
+export interface Options {
+  numLayers?: number
+  bias?: boolean
+  batchFirst?: boolean
+  dropout?: number
+  bidirectional?: boolean
+  dtype?: DType
+}
+
+export interface Stream<Hx> {
+  readonly input: Float32Array | Float64Array
+  readonly output: Float32Array | Float64Array
+  step(): void
+  reset(hx?: Hx | null): void
+}
+
+/** A recurrent module, generic over the form of hx: a tensor, or several. */
+export interface RecurrentModule<Hx> extends nn.Module {
+  readonly inputSize: number
+  readonly hiddenSize: number
+  readonly bias: boolean
+  readonly batchFirst: boolean
+  readonly allWeights: Tensor[][]
+  flattenParameters(): void
+  resetParameters(): void
+  forward(input: Packed, hx?: Hx | null, options?: CallOptions): [Packed, Hx]
+  forward(input: Tensor, hx?: Hx | null, options?: CallOptions): [Tensor, Hx]
+  forwardAsync(input: Packed, hx?: Hx | null, options?: CallOptions): Promise<[Packed, Hx]>
+  forwardAsync(input: Tensor, hx?: Hx | null, options?: CallOptions): Promise<[Tensor, Hx]>
+  vjp(
+    input: Tensor,
+    hx?: Hx | null,
+    options?: CallOptions,
+  ): {
+    output: Tensor
+    hN: Hx
+    pullback(
+      gradOutput: Tensor | null,
+      gradHN: Hx | null,
+    ): { input: Tensor; hx: Hx; parameters: Map<string, Tensor> }
+  }
+  stream(options?: { batchSize?: number; hx?: Hx | null }): Stream<Hx>
+}
+
+/** A kind of recurrent module. */
+export interface Description<Hx> {
+  /** The name in messages. */
+  readonly name: string
+  /** The name of hx in messages. */
+  readonly state: string
+  /** Makes a module; the arguments may be wrong. */
+  readonly construct: (inputSize: unknown, hiddenSize: unknown, options?: unknown) => unknown
+  readonly prototype: object
+  /** Whether it has layers, directions, and dropout between layers. */
+  readonly stacked: boolean
+  /** Options with several values, beside those that all have. */
+  readonly choices: Readonly<Record<string, readonly unknown[]>>
+  /** O: the features of the output of one direction. */
+  readonly outputSize: (hiddenSize: number) => number
+  /** The features of each state. */
+  readonly stateSizes: (hiddenSize: number) => number[]
+  /** hx of the states, and the other way round. */
+  readonly join: (states: readonly Tensor[]) => Hx
+  readonly split: (hx: Hx) => readonly Tensor[]
+  /** Further inputs, which lie as the input does: their names, and their features. */
+  readonly inputs?: Readonly<Record<string, (hiddenSize: number) => number>>
+  /** Whether hN is where the next part of a sequence begins. Default: true. */
+  readonly carries?: boolean
+  /** Whether it takes `checkpointEvery`. Default: true. */
+  readonly checkpoints?: boolean
+  /** The names and shapes of the parameters, in the order of the state dict. */
+  readonly parameters: (
+    inputSize: number,
+    hiddenSize: number,
+    options: Options,
+  ) => [name: string, shape: number[]][]
+  /** Options of a module of sizes 3 and 4, and what is printed. */
+  readonly reprs: readonly [options: object, text: string][]
+  /** What is said of a state of another shape, and of another rank. */
+  readonly wrongSize: (expected: readonly number[], got: readonly number[]) => string
+  readonly wrongRank: (batched: boolean, got: number) => string
+}
+
+/** Sizes around the widths of vectors and tiles, and 1. */
+const size = fc.oneof(
+  fc.integer({ min: 1, max: 9 }),
+  fc.constantFrom(15, 16, 17, 31, 32, 33, 47, 48, 49, 63, 64, 65),
+)
+
+/** The sizes of a module and of what it works on. */
+export interface Sizes {
+  readonly steps: number
+  /** Null without a batch dimension. */
+  readonly batch: number | null
+  readonly inputSize: number
+  readonly hiddenSize: number
+}
+
+export interface Case extends Sizes {
+  readonly batch: number
+  readonly options: Options
+  readonly seed: number
+}
+
+export const small: Sizes = { steps: 5, batch: 2, inputSize: 3, hiddenSize: 4 }
+
+/** What a call gives, with the states as a list. */
+export interface Result {
+  readonly output: Tensor
+  readonly states: readonly Tensor[]
+}
+
+/** A kind of recurrent module, with all of its calls over lists of states. */
+export class Kind<Hx> {
+  readonly description: Description<Hx>
+  /** Modules and inputs of any shape, for property tests. */
+  readonly anyCase: fc.Arbitrary<Case>
+  /** The same with a length for each sequence. */
+  readonly anyLengths: fc.Arbitrary<readonly [Case, number[]]>
+  /** The same with time steps enough to keep every n-th, in one direction. */
+  readonly extras: readonly string[]
+
+  constructor(description: Description<Hx>) {
+    this.description = description
+    this.extras = Object.keys(description.inputs ?? {})
+    const { choices, stacked } = description
+    const layers = {
+      numLayers: fc.integer({ min: 1, max: 3 }),
+      bidirectional: fc.boolean(),
+    }
+    this.anyCase = fc.record({
+      steps: fc.integer({ min: 1, max: 6 }),
+      batch: fc.integer({ min: 0, max: 9 }),
+      inputSize: size,
+      hiddenSize: size,
+      options: fc.record({
+        ...(stacked ? layers : {}),
+        bias: fc.boolean(),
+        dtype: fc.constantFrom<DType>('float32', 'float64'),
+        ...Object.fromEntries(
+          Object.entries(choices).map(([name, values]) => [name, fc.constantFrom(...values)]),
+        ),
+      }),
+      seed: fc.nat(1000),
+    })
+    this.anyLengths = this.anyCase.chain((one) =>
+      fc.tuple(
+        fc.constant(one),
+        fc.array(fc.integer({ min: 1, max: one.steps }), {
+          minLength: one.batch,
+          maxLength: one.batch,
+        }),
+      ),
+    )
+  }
+
+  /** The same kind with options that it has if it is stacked. */
+  deep(numLayers: number, options: Options = {}): Options {
+    return this.description.stacked ? { numLayers, ...options } : {}
+  }
+
+  make(inputSize: number, hiddenSize: number, options: Options = {}): RecurrentModule<Hx> {
+    return this.description.construct(inputSize, hiddenSize, options) as RecurrentModule<Hx>
+  }
+
+  /** L·D. */
+  layers({ numLayers = 1, bidirectional = false }: Options): number {
+    return numLayers * (bidirectional ? 2 : 1)
+  }
+
+  /** The features of the output. */
+  features(hiddenSize: number, { bidirectional = false }: Options = {}): number {
+    return this.description.outputSize(hiddenSize) * (bidirectional ? 2 : 1)
+  }
+
+  /** The dimension of the states that is the batch. */
+  get batchDimension(): number {
+    return this.description.stacked ? 1 : 0
+  }
+
+  stateShapes({ batch, hiddenSize }: Sizes, options: Options = {}): number[][] {
+    const { stacked, stateSizes } = this.description
+    const outer = stacked ? [this.layers(options)] : []
+    return stateSizes(hiddenSize).map((features) => [
+      ...outer,
+      ...(batch === null ? [] : [batch]),
+      features,
+    ])
+  }
+
+  /** The shapes of all inputs. */
+  inputShapes({ steps, batch, inputSize, hiddenSize }: Sizes, options: Options = {}): number[][] {
+    const outer = options.batchFirst ? [batch, steps] : [steps, batch]
+    const rows = batch === null ? [steps] : (outer as number[])
+    const others = Object.values(this.description.inputs ?? {})
+    return [inputSize, ...others.map((features) => features(hiddenSize))].map((features) => [
+      ...rows,
+      features,
+    ])
+  }
+
+  /** Inputs, the one of the module's first. */
+  inputs(sizes: Sizes, options: Options = {}, seed = 1, requiresGrad = false): Tensor[] {
+    const { dtype = 'float32' } = options
+    return this.inputShapes(sizes, options).map((shape, place) =>
+      filled(shape, seed + 10 * place, { dtype, requiresGrad }),
+    )
+  }
+
+  states(sizes: Sizes, options: Options = {}, seed = 2, requiresGrad = false): Tensor[] {
+    const { dtype = 'float32' } = options
+    return this.stateShapes(sizes, options).map((shape, place) =>
+      filled(shape, seed + 100 * (place + 1), { dtype, requiresGrad }),
+    )
+  }
+
+  /** The module, inputs and states of a case. */
+  build(one: Case, more: Options = {}) {
+    const options = { ...one.options, ...more }
+    return {
+      options,
+      module: this.make(one.inputSize, one.hiddenSize, options),
+      inputs: this.inputs(one, options, one.seed),
+      states: this.states(one, options, one.seed + 1),
+    }
+  }
+
+  /** What is called hx: undefined and null stay what they are. */
+  hx(states: readonly Tensor[] | null | undefined): Hx | null | undefined {
+    return states && this.description.join(states)
+  }
+
+  /** The options of a call with further inputs. */
+  call(inputs: readonly unknown[], options: CallOptions = {}): CallOptions {
+    return {
+      ...options,
+      ...Object.fromEntries(this.extras.map((name, place) => [name, inputs[place + 1]])),
+    }
+  }
+
+  forward(
+    module: RecurrentModule<Hx>,
+    inputs: readonly Tensor[],
+    states?: readonly Tensor[] | null,
+    options?: CallOptions,
+  ): Result {
+    const call = this.call(inputs, options)
+    const [output, hN] = module.forward(inputs[0], this.hx(states), call)
+    return { output, states: this.description.split(hN) }
+  }
+
+  async forwardAsync(
+    module: RecurrentModule<Hx>,
+    inputs: readonly Tensor[],
+    states?: readonly Tensor[] | null,
+    options?: CallOptions,
+  ): Promise<Result> {
+    const call = this.call(inputs, options)
+    const [output, hN] = await module.forwardAsync(inputs[0], this.hx(states), call)
+    return { output, states: this.description.split(hN) }
+  }
+
+  packed(
+    module: RecurrentModule<Hx>,
+    inputs: readonly Packed[],
+    states?: readonly Tensor[] | null,
+    options?: CallOptions,
+  ): { readonly output: Packed; readonly states: readonly Tensor[] } {
+    const call = this.call(inputs, options)
+    const [output, hN] = module.forward(inputs[0], this.hx(states), call)
+    return { output, states: this.description.split(hN) }
+  }
+
+  vjp(
+    module: RecurrentModule<Hx>,
+    inputs: readonly Tensor[],
+    states?: readonly Tensor[] | null,
+    options?: CallOptions,
+  ) {
+    const { join, split } = this.description
+    const result = module.vjp(inputs[0], this.hx(states), this.call(inputs, options))
+    return {
+      output: result.output,
+      states: split(result.hN),
+      /** The gradients of inputs and states in one list, and those of the parameters. */
+      pullback: (gradOutput: Tensor | null, gradStates: readonly Tensor[] | null) => {
+        const gradients = result.pullback(gradOutput, gradStates && join(gradStates))
+        const { input, hx, parameters } = gradients
+        const others = this.extras.map((name) => Reflect.get(gradients, name) as Tensor)
+        return { leaves: [input, ...others, ...split(hx)], parameters }
+      },
+    }
+  }
+
+  stream(module: RecurrentModule<Hx>, batchSize: number, states: readonly Tensor[] | null) {
+    return module.stream({ batchSize, hx: this.hx(states) ?? null })
+  }
+}
+
+/** The first two dimensions exchanged: (T, B, …) ↔ (B, T, …). */
+export const swap = (x: Tensor): Tensor => x.transpose(0, 1)
+
+/** Output and states in one list. */
+export const all = ({ output, states }: Result): Tensor[] => [output, ...states]
+
+/** Copies that want a gradient. */
+export function leavesOf(tensors: readonly Tensor[]): Tensor[] {
+  return tensors.map(({ data, shape, dtype }) =>
+    tensor(data.slice(), { shape, dtype, requiresGrad: true }),
+  )
+}
+
+/** Upstream gradients of results, each element another. */
+export function weightsOf(results: readonly Tensor[]): Tensor[] {
+  return results.map(({ shape, dtype }, place) => filled(shape, 7 + place, { dtype }))
+}
+
+/** Σ w·y over all results. */
+export function lossOf(results: readonly Tensor[]): Tensor {
+  const weights = weightsOf(results)
+  return results
+    .map((one, place) => one.mul(weights[place]).sum())
+    .reduce((sum, one) => sum.add(one))
+}
+
+/** All gradients; a scalar 0 where there is none. */
+export function gradsOf(leaves: readonly Tensor[]): Tensor[] {
+  return leaves.map(({ grad }) => grad ?? zeros([]))
+}
+
+/** The bits of tensors, one text each. */
+export const bitsOf = (tensors: readonly Tensor[]): string[] => tensors.map((one) => bits(one))

@@ -1,0 +1,391 @@
+/** What the modules over whole sequences share. */
+
+import { sized, type Variable } from '../../autograd/variable'
+import { checkSignal } from '../../background'
+import { checkOptions } from '../../check'
+import type { NativeSequences } from '../../native'
+import { type Geometry, type RecurrentCall, recurrent, recurrentAsync } from '../../ops/recurrent'
+import { generator } from '../../random'
+import { type Tensor, wrap } from '../../tensor/tensor'
+import { isPackedSequence, type PackedSequence, withData } from '../utils/rnn/packed-sequence'
+import {
+  checkPackedArguments,
+  checkPaddedArguments,
+  type ForwardArguments,
+  type GivenArguments,
+  layersTimesDirections,
+  type PaddedLayout,
+  type Signature,
+  stateShape,
+} from './arguments'
+import { LayoutCache } from './layout-cache'
+import {
+  type CellConfig,
+  type Parts,
+  partsOf,
+  type RecurrentKind,
+  RecurrentModule,
+  weightsOf,
+} from './module'
+import {
+  checkDropout,
+  type PackedOptions,
+  type RNNBaseConfig,
+  type RNNForwardAsyncOptions,
+  type RNNForwardOptions,
+} from './options'
+import type { StateForm } from './states'
+import { type RNNStream, type RNNStreamOptions, streamOf } from './stream'
+import { type RNNGradients, type RNNVjp, vjp } from './vjp'
+
+/** What the modules of one class have in common. */
+export interface BaseKind<State> extends RecurrentKind {
+  readonly states: StateForm<State>
+  /** The options of `forward`. */
+  readonly options: readonly string[]
+}
+
+/** The gradients of a module whose `forward` has these options. */
+export type GradientsOf<State, Options> = RNNGradients<State> & {
+  [Name in Extract<keyof Options, 'teacher'>]?: Tensor
+}
+
+/**
+ * Layers of a recurrent cell over whole sequences: what `nn.RNN` and its like have in common, as torch's `RNNBase`.
+ *
+ * The names of states and shapes are those of `nn.RNN`; each module says what differs.
+ */
+export class RNNBase<
+  State = Tensor,
+  Options extends RNNForwardOptions = RNNForwardOptions,
+> extends RecurrentModule {
+  /** Probability of dropout between layers; may be changed between calls. */
+  dropout: number
+
+  readonly #kind: BaseKind<State>
+  readonly #config: RNNBaseConfig
+  readonly #signature: Signature
+  readonly #geometry = new LayoutCache((sequences, layout) => this.#padded(sequences, layout))
+
+  /** @internal */
+  constructor(kind: BaseKind<State>, config: RNNBaseConfig, cell: CellConfig) {
+    const { numLayers, bidirectional } = config
+    super(kind, config, { ...cell, numLayers, bidirectional })
+    const { core } = partsOf(this)
+    const stateSizes = core.stateSizes()
+    this.dropout = config.dropout
+    this.#kind = kind
+    this.#config = config
+    this.#signature = {
+      name: kind.name,
+      config,
+      form: kind.states,
+      stateSizes,
+      noStates: stateSizes.map(() => null),
+      outputSize: core.outputSize(),
+    }
+  }
+
+  /** L: how many layers are stacked. */
+  get numLayers(): number {
+    return this.#config.numLayers
+  }
+
+  /** Whether input and output are (B, T, …). */
+  get batchFirst(): boolean {
+    return this.#config.batchFirst
+  }
+
+  /** Whether each layer has a second half that reads from the end. */
+  get bidirectional(): boolean {
+    return this.#config.bidirectional
+  }
+
+  /** The parameters of each layer and direction: L·D lists in the order of the state dict. */
+  get allWeights(): Tensor[][] {
+    const weights = weightsOf(this)
+    const groups = layersTimesDirections(this.#config)
+    const each = weights.length / groups
+    return Array.from({ length: groups }, (_, group) =>
+      weights.slice(group * each, (group + 1) * each),
+    )
+  }
+
+  /** Does nothing, as in torch on a CPU: parameters are laid out anew for the kernels at each call. */
+  flattenParameters(): void {}
+
+  /**
+   * Runs the layers over packed sequences.
+   *
+   * @param input packed sequences with `data` (N, I), N the sum of their lengths.
+   * @param hx the initial states: for `nn.RNN` h_0 of each layer and direction, (L·D, B, H), B in the order in which the
+   *   sequences were before they were packed. Default: zeros.
+   * @param options those of padded input, without `lengths`.
+   * @returns `[output, hN]`; the output is packed as the input is, with `data` (N, D·H), and hN is in the order of hx.
+   * @throws RangeError if a shape does not fit; TypeError if something is of another kind, or of another dtype than the
+   *   weights.
+   *
+   * @example
+   * ```ts
+   * import { nn, randn } from '@elman/rnn'
+   *
+   * const rnn = new nn.RNN(4, 8)
+   * const packed = nn.utils.rnn.packSequence([randn([5, 4]), randn([2, 4])])
+   * const [output, hN] = rnn.forward(packed)
+   * console.log(output.data.shape, hN.shape) // [ 7, 8 ] [ 1, 2, 8 ]
+   * ```
+   */
+  forward(
+    input: PackedSequence,
+    hx?: State | null,
+    options?: PackedOptions<Options>,
+  ): [output: PackedSequence, hN: State]
+
+  /**
+   * Runs the layers over the input.
+   *
+   * @param input (T, B, I), (B, T, I) with `batchFirst`, or (T, I); or packed sequences with `data` (N, I).
+   * @param hx the initial states: for `nn.RNN` h_0 of each layer and direction, (L·D, B, H), or (L·D, H). Default: zeros.
+   *   With packed sequences, B is in the order in which they were before they were packed.
+   * @param options `lengths`: how long each sequence of a padded input is, in any order. The output is 0 beyond a
+   *   sequence's end, hN is taken there, and the reverse half begins there. `checkpointEvery`: n, to keep only every
+   *   n-th hidden state of the lower layers for the backward pass, which computes the others again: less memory for
+   *   long sequences, the same bits; see {@link RNNForwardOptions}.
+   * @returns `[output, hN]`; the output is packed if the input is. hN is in the order of hx.
+   * @throws RangeError if a shape or length does not fit, or `checkpointEvery` is below 1 or the module bidirectional;
+   *   TypeError if something is not a tensor, has another dtype than the weights, `checkpointEvery` is not an integer,
+   *   or an option does not exist.
+   *
+   * @example
+   * ```ts
+   * import { nn, randn } from '@elman/rnn'
+   *
+   * const rnn = new nn.RNN(4, 8, { batchFirst: true })
+   * const [output, hN] = rnn.forward(randn([3, 6, 4]), null, { lengths: [2, 6, 1] })
+   * console.log(output.shape, hN.shape) // [ 3, 6, 8 ] [ 1, 3, 8 ]
+   *
+   * const deep = new nn.RNN(4, 8, { numLayers: 3 })
+   * const [long] = deep.forward(randn([400, 2, 4]), null, { checkpointEvery: 20 })
+   * long.sum().backward()
+   * ```
+   */
+  forward(input: Tensor, hx?: State | null, options?: Options): [output: Tensor, hN: State]
+  forward(
+    input: Tensor | PackedSequence,
+    hx?: State | null,
+    options?: object,
+  ): [output: Tensor | PackedSequence, hN: State] {
+    const [output, states] = recurrent(this.#call('forward', input, hx, options))
+    return [likeInput(input, output), this.#kind.states.join(states)]
+  }
+
+  /**
+   * {@link forward} off the event loop: timers, requests and files go on meanwhile.
+   *
+   * Everything is taken as it is when this is called: input, hx and parameters are copied, the seed of dropout is
+   * drawn, and whether the tape records is decided. So calls may overlap, and parameters and input may be changed as
+   * soon as this has returned. (A backward pass through the call is an error then, as after `forward`.) At most two
+   * tasks of a process run at a time, the others wait in their order; a worker thread that ends cancels its own.
+   *
+   * @param input as for `forward`.
+   * @param hx as for `forward`.
+   * @param options those of `forward`; `signal`: gives the call up, at the latest a few milliseconds later.
+   * @returns a promise of `[output, hN]`. It is rejected with what `forward` throws, or with `signal.reason`.
+   *
+   * @example
+   * ```ts
+   * import { nn, randn } from '@elman/rnn'
+   *
+   * const rnn = new nn.RNN(4, 8)
+   * const [output, hN] = await rnn.forwardAsync(randn([6, 2, 4]), null, {
+   *   signal: AbortSignal.timeout(10_000),
+   * })
+   * console.log(output.shape, hN.shape) // [ 6, 2, 8 ] [ 1, 2, 8 ]
+   * ```
+   */
+  async forwardAsync(
+    input: PackedSequence,
+    hx?: State | null,
+    options?: PackedOptions<Options> & Pick<RNNForwardAsyncOptions, 'signal'>,
+  ): Promise<[output: PackedSequence, hN: State]>
+  async forwardAsync(
+    input: Tensor,
+    hx?: State | null,
+    options?: Options & Pick<RNNForwardAsyncOptions, 'signal'>,
+  ): Promise<[output: Tensor, hN: State]>
+  async forwardAsync(
+    input: Tensor | PackedSequence,
+    hx?: State | null,
+    options?: object,
+  ): Promise<[output: Tensor | PackedSequence, hN: State]> {
+    const { name, options: own, states: form } = this.#kind
+    const owner = `${name}.forwardAsync`
+    const { signal, ...rest } = checkOptions(owner, options, [...own, 'signal'])
+    const checked = checkSignal(owner, signal)
+    checked?.throwIfAborted()
+    const call = this.#call('forwardAsync', input, hx, rest)
+    const [output, states] = await recurrentAsync(call, checked)
+    return [likeInput(input, output), form.join(states)]
+  }
+
+  /**
+   * Runs the layers without the tape and gives the function that carries gradients back: back-propagation through
+   * time, by hand.
+   *
+   * @param input as for `forward`.
+   * @param hx as for `forward`.
+   * @param options those of `forward`, without `checkpointEvery`.
+   * @returns `{ output, hN, pullback }`; `pullback(gradOutput, gradHN)` gives the gradients of input, hx and all
+   *   parameters, and adds to no `grad`.
+   * @throws as `forward`.
+   *
+   * @example
+   * ```ts
+   * import { nn, ones, randn } from '@elman/rnn'
+   *
+   * const rnn = new nn.RNN(4, 8)
+   * const { hN, pullback } = rnn.vjp(randn([6, 2, 4]))
+   * const { parameters } = pullback(null, ones(hN.shape))
+   * console.log(parameters.get('weight_hh_l0')?.shape) // [ 8, 8 ]
+   * ```
+   */
+  vjp(
+    input: Tensor,
+    hx?: State | null,
+    options?: Omit<Options, 'checkpointEvery'>,
+  ): RNNVjp<State, GradientsOf<State, Options>> {
+    const allowed = this.#kind.options.filter((name) => name !== 'checkpointEvery')
+    const call = this.#paddedCall({
+      owner: `${this.#kind.name}.vjp`,
+      input,
+      states: hx,
+      options,
+      allowed,
+    })
+    return vjp(call, partsOf(this).specs, this.#kind.states)
+  }
+
+  /**
+   * The layers as something that goes on by one time step at each call, without allocating anything.
+   *
+   * It takes the weights as they are now: later changes of the module do not reach it. There is no dropout and no tape.
+   *
+   * @param options
+   * - `batchSize`: B, how many sequences go on side by side. Default: 1.
+   * - `hx`: the initial states with a batch dimension: for `nn.RNN` h_0 of each layer, (L, B, H). Default: zeros.
+   * @returns a stream with `input`, a typed array (B, I) to write x_t into, `step()`, and `output`, a typed array (B, H)
+   *   that each step rewrites; `reset(hx?)` begins a new sequence.
+   * @throws RangeError if the module is bidirectional, a size does not fit, or there is no memory; TypeError if
+   *   `batchSize` is not an integer, `hx` is not a tensor or has another dtype, or an option does not exist.
+   *
+   * @example
+   * ```ts
+   * import { nn } from '@elman/rnn'
+   *
+   * const stream = new nn.RNN(4, 8).stream()
+   * for (let t = 0; t < 10; t += 1) {
+   *   stream.input.fill(Math.sin(t))
+   *   stream.step()
+   * }
+   * console.log(stream.output.length) // 8
+   * ```
+   */
+  stream(options?: RNNStreamOptions<State>): RNNStream<State> {
+    return streamOf(this.#signature, partsOf(this), options)
+  }
+
+  protected override extraRepr(): string {
+    const { inputSize, hiddenSize, numLayers, bias, batchFirst, bidirectional } = this.#config
+    return [
+      `${inputSize}, ${hiddenSize}`,
+      ...(numLayers === 1 ? [] : [`num_layers=${numLayers}`]),
+      ...(bias ? [] : ['bias=False']),
+      ...(batchFirst ? ['batch_first=True'] : []),
+      ...(this.dropout === 0 ? [] : [`dropout=${this.dropout}`]),
+      ...(bidirectional ? ['bidirectional=True'] : []),
+    ].join(', ')
+  }
+
+  #call(method: string, input: unknown, states: unknown, options: unknown): RecurrentCall {
+    const { name, options: allowed } = this.#kind
+    const given = { owner: `${name}.${method}`, input, states, options, allowed }
+    if (!isPackedSequence(input)) return this.#paddedCall(given)
+    const parts = partsOf(this)
+    const checked = checkPackedArguments(this.#signature, parts.dtype, given)
+    const { sequences, rows, batchSizes } = checked.layout
+    return this.#callOf(
+      parts,
+      checked,
+      this.#geometryOf(sequences, [rows], batchSizes[0] ?? 0),
+      null,
+    )
+  }
+
+  #paddedCall(given: GivenArguments): RecurrentCall {
+    const parts = partsOf(this)
+    const checked = checkPaddedArguments(this.#signature, parts.dtype, given)
+    const { layout } = checked
+    return this.#callOf(parts, checked, this.#geometry.of(layout), layout.lengths)
+  }
+
+  /** Everything that one call works on. */
+  #callOf(
+    { core, passes, parameters }: Parts,
+    { input, states, teacher, checkpointEvery }: ForwardArguments,
+    geometry: Geometry,
+    lengths: Int32Array | null,
+  ): RecurrentCall {
+    const p = checkDropout(this.dropout)
+    const dropout = this.training && this.numLayers > 1 ? p : 0
+    return {
+      name: this.#kind.operation,
+      core,
+      passes,
+      geometry,
+      lengths,
+      parameters,
+      input,
+      teacher,
+      states,
+      dropout,
+      drawSeed,
+      checkpointEvery,
+    }
+  }
+
+  /** Padded sequences of these sizes. */
+  #padded(sequences: NativeSequences, layout: PaddedLayout): Geometry {
+    const { steps, batch, batchFirst, batched } = layout
+    if (!batched) return this.#geometryOf(sequences, [steps], null)
+    return this.#geometryOf(sequences, batchFirst ? [batch, steps] : [steps, batch], batch)
+  }
+
+  /**
+   * Rows that lie like this, and what comes out of them.
+   *
+   * @param outer the dimensions of the output before the features.
+   * @param batch B; null without a batch dimension.
+   */
+  #geometryOf(
+    sequences: NativeSequences,
+    outer: readonly number[],
+    batch: number | null,
+  ): Geometry {
+    const { outputSize, stateSizes } = this.#signature
+    return {
+      sequences,
+      output: sized([...outer, outputSize]),
+      states: stateSizes.map((size) => sized(stateShape(this.#signature, size, batch))),
+      savedLengths: [],
+    }
+  }
+}
+
+function drawSeed(): number {
+  return generator.seed53()
+}
+
+/** An output in the form of the input. */
+function likeInput(input: Tensor | PackedSequence, output: Variable): Tensor | PackedSequence {
+  return isPackedSequence(input) ? withData(input, wrap(output)) : wrap(output)
+}

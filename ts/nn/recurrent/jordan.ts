@@ -1,0 +1,180 @@
+/** The Jordan network: a recurrent layer whose output, not its hidden state, goes into the next step. */
+
+import { checkChoice, checkOptions, checkPositiveInteger } from '../../check'
+import type { DType } from '../../dtype'
+import type { Tensor } from '../../tensor/tensor'
+import { RNNBase } from './base'
+import {
+  checkBaseConfig,
+  checkNonlinearity,
+  forwardOptions,
+  type Nonlinearity,
+  type RNNForwardOptions,
+} from './options'
+import { oneState } from './states'
+
+/** The function of a {@link JordanRNN}'s output. */
+export type OutputNonlinearity = 'identity' | 'tanh' | 'sigmoid'
+
+/** Options of {@link JordanRNN}. */
+export interface JordanRNNOptions {
+  /** act: `'tanh'` or `'relu'`. Default: `'tanh'`. */
+  nonlinearity?: Nonlinearity | undefined
+  /** g: `'identity'`, `'tanh'` or `'sigmoid'`. Default: `'identity'`. */
+  outputNonlinearity?: OutputNonlinearity | undefined
+  /** Whether there are `bias_ih`, `bias_yh` and `bias_hy`. Default: true. */
+  bias?: boolean | undefined
+  /** Whether input and output are (B, T, …) instead of (T, B, …). Default: false. */
+  batchFirst?: boolean | undefined
+  /** Default: `'float32'`. */
+  dtype?: DType | undefined
+}
+
+/** Options of a {@link JordanRNN}'s `forward`. */
+export interface JordanRNNForwardOptions extends RNNForwardOptions {
+  /**
+   * Outputs that are fed back in the place of the network's own: at step t it reads row t - 1 of these, at the first
+   * step y0. In the shape of the output; with packed input, packed as that is. All steps are then computed at once. The
+   * last step of a teacher is not read, and gradients go back to it if it requires them. Default: the network's own.
+   */
+  teacher?: Tensor | null | undefined
+}
+
+const kind = {
+  name: 'JordanRNN',
+  cell: 'jordan',
+  operation: 'JordanBackward0',
+  bare: true,
+  states: oneState('y0', 'y0', false),
+  options: ['teacher', ...forwardOptions],
+}
+
+const optionNames = ['nonlinearity', 'outputNonlinearity', 'bias', 'batchFirst', 'dtype']
+
+/**
+ * A Jordan network over whole sequences: the output y of a step goes into the next step,
+ *
+ *     h_t = act(W_ih x_t + b_ih + W_yh y_{t-1} + b_yh)
+ *     y_t = g(W_hy h_t + b_hy)
+ *
+ * where act is tanh or relu, g is the identity, tanh or the logistic function, and y_0 is zero unless it is given.
+ *
+ * Elman's network ({@link RNN}) feeds back h instead, and is the one in use: what a Jordan network knows of the past is
+ * only what its last output shows, O numbers that it is trained to make equal to a target. What the target does not
+ * show is forgotten, and no training can change that. In return, the output is known while one trains: with a
+ * `teacher` (the targets) no step waits for the one before, all of time is computed at once in a few large products,
+ * and no gradient has to go back through time. The network then learns from a past without its own mistakes, which it
+ * will not have when it runs by itself.
+ *
+ * | shape | where |
+ * |---|---|
+ * | input (T, B, I), (B, T, I) with `batchFirst`, or (T, I) unbatched | T time steps, B sequences, I = `inputSize` |
+ * | y0, yN (B, O), or (O) unbatched | O = `outputSize` |
+ * | output, teacher (T, B, O), (B, T, O) or (T, O) | y_t of every step |
+ * | `weight_ih` (H, I), `weight_yh` (H, O), `weight_hy` (O, H) | H = `hiddenSize` |
+ * | `bias_ih`, `bias_yh` (H), `bias_hy` (O) | |
+ *
+ * Every parameter is drawn from uniform(-1/√H, 1/√H), in the order of the state dict, which is that of the table.
+ * Torch has no such module; names and habits are those of its `nn.RNN`. What is `hx` and `hN` there is y0 and yN here.
+ *
+ * @example
+ * ```ts
+ * import { nn, rand, randn } from '@elman/rnn'
+ *
+ * const network = new nn.JordanRNN(10, 20, 3, { outputNonlinearity: 'sigmoid' })
+ * const [output, yN] = network.forward(randn([5, 2, 10]))
+ * console.log(output.shape, yN.shape) // [ 5, 2, 3 ] [ 2, 3 ]
+ *
+ * const teacher = rand([5, 2, 3])
+ * const [taught] = network.forward(randn([5, 2, 10]), null, { teacher, lengths: [5, 3] })
+ * new nn.MSELoss().forward(taught, teacher).backward()
+ * ```
+ *
+ * @see M. I. Jordan, "Serial order: A parallel distributed processing approach", ICS report 8604, University of
+ *   California, San Diego (1986).
+ * @see J. L. Elman, "Finding structure in time", Cognitive Science 14 (1990) 179–211.
+ */
+export class JordanRNN extends RNNBase<Tensor, JordanRNNForwardOptions> {
+  /** W_ih: (H, I). */
+  declare weight_ih: Tensor
+  /** W_yh: (H, O). */
+  declare weight_yh: Tensor
+  /** W_hy: (O, H). */
+  declare weight_hy: Tensor
+  /** b_ih: (H), or null without biases. */
+  declare bias_ih: Tensor | null
+  /** b_yh: (H), or null without biases. */
+  declare bias_yh: Tensor | null
+  /** b_hy: (O), or null without biases. */
+  declare bias_hy: Tensor | null
+
+  readonly #outputSize: number
+  readonly #nonlinearity: Nonlinearity
+  readonly #outputNonlinearity: OutputNonlinearity
+
+  /**
+   * @param inputSize I: the number of features of x_t.
+   * @param hiddenSize H: the number of features of h_t.
+   * @param outputSize O: the number of features of y_t.
+   * @param options
+   * - `nonlinearity`: act, `'tanh'` or `'relu'`. Default: `'tanh'`.
+   * - `outputNonlinearity`: g, `'identity'`, `'tanh'` or `'sigmoid'`. Default: `'identity'`.
+   * - `bias`: whether there are b_ih, b_yh and b_hy. Default: true.
+   * - `batchFirst`: whether input and output are (B, T, …). Default: false.
+   * - `dtype`: `'float32'` or `'float64'`. Default: `'float32'`.
+   * @throws RangeError for a size that is not greater than zero or for which there is no memory, or an unknown function;
+   *   TypeError for a size that is not an integer, a flag that is not a boolean, or an option that does not exist.
+   */
+  constructor(
+    inputSize: number,
+    hiddenSize: number,
+    outputSize: number,
+    options?: JordanRNNOptions,
+  ) {
+    const given = checkOptions('JordanRNN', options, optionNames)
+    const nonlinearity = checkNonlinearity(given.nonlinearity ?? 'tanh')
+    const outputNonlinearity = checkOutputNonlinearity(given.outputNonlinearity ?? 'identity')
+    const config = checkBaseConfig(inputSize, hiddenSize, given)
+    checkPositiveInteger('output_size', outputSize)
+    super(kind, config, { outputSize, nonlinearity, outputNonlinearity })
+    this.#outputSize = outputSize
+    this.#nonlinearity = nonlinearity
+    this.#outputNonlinearity = outputNonlinearity
+    if (!this.bias) Object.assign(this, { bias_ih: null, bias_yh: null, bias_hy: null })
+  }
+
+  /** O: the number of features of y_t. */
+  get outputSize(): number {
+    return this.#outputSize
+  }
+
+  /** act: the activation of the hidden layer. */
+  get nonlinearity(): Nonlinearity {
+    return this.#nonlinearity
+  }
+
+  /** g: the function of the output. */
+  get outputNonlinearity(): OutputNonlinearity {
+    return this.#outputNonlinearity
+  }
+
+  protected override extraRepr(): string {
+    const { inputSize, hiddenSize, outputSize, bias, batchFirst } = this
+    const { nonlinearity, outputNonlinearity } = this
+    return [
+      `${inputSize}, ${hiddenSize}, ${outputSize}`,
+      ...(bias ? [] : ['bias=False']),
+      ...(batchFirst ? ['batch_first=True'] : []),
+      ...(nonlinearity === 'tanh' ? [] : [`nonlinearity=${nonlinearity}`]),
+      ...(outputNonlinearity === 'identity' ? [] : [`output_nonlinearity=${outputNonlinearity}`]),
+    ].join(', ')
+  }
+}
+
+function checkOutputNonlinearity(value: unknown): OutputNonlinearity {
+  return checkChoice<OutputNonlinearity>(
+    value,
+    ['identity', 'tanh', 'sigmoid'],
+    `Unknown output_nonlinearity '${String(value)}'. Select from 'identity', 'tanh' or 'sigmoid'.`,
+  )
+}

@@ -1,0 +1,138 @@
+/** What all recurrent modules share: a cell of the addon, and the parameters that it names. */
+
+import type { Variable } from '../../autograd/variable'
+import type { DType } from '../../dtype'
+import { type NativePasses, type NativeRecurrentCore, native } from '../../native'
+import { checkTensor, type Tensor } from '../../tensor/tensor'
+import { parameter, uniform } from '../init'
+import { Module } from '../module'
+import { checkParameter } from '../parameter'
+
+/** What the modules of one class have in common. */
+export interface RecurrentKind {
+  /** The class's name in messages. */
+  readonly name: string
+  /** The cell's name in the addon. */
+  readonly cell: string
+  /** The operation's name on the tape. */
+  readonly operation: string
+  /** Whether the parameters are named without layer and direction. */
+  readonly bare: boolean
+}
+
+/** What all recurrent modules are made with, checked. */
+export interface RecurrentConfig {
+  readonly inputSize: number
+  readonly hiddenSize: number
+  readonly bias: boolean
+  readonly dtype: DType
+}
+
+/** What else the addon needs of a cell: sizes, flags and names. */
+export type CellConfig = Readonly<Record<string, number | boolean | string>>
+
+/** A name and a shape, as the addon gives them. */
+interface ParameterSpec {
+  readonly name: string
+  readonly shape: readonly number[]
+}
+
+/** The layers of the addon, of one dtype. */
+interface Native {
+  readonly core: NativeRecurrentCore
+  readonly passes: NativePasses
+}
+
+/** A module at work: its parameters, and what computes with them. */
+export interface Parts extends Native {
+  readonly dtype: DType
+  readonly specs: readonly ParameterSpec[]
+  /** In the order of the state dict. */
+  readonly parameters: readonly Variable[]
+}
+
+/** The parts of a module. */
+export let partsOf: (module: RecurrentModule) => Parts
+
+/** The parameters of a module as its fields hold them now, unchecked. */
+export let weightsOf: (module: RecurrentModule) => Tensor[]
+
+/** A module around a recurrent cell. Each of the parameters that the addon names is a field. */
+export class RecurrentModule extends Module {
+  readonly #config: RecurrentConfig
+  readonly #kind: RecurrentKind
+  readonly #cell: CellConfig
+  readonly #natives = new Map<DType, Native>()
+  readonly #specs: readonly ParameterSpec[]
+
+  /** @internal */
+  constructor(kind: RecurrentKind, config: RecurrentConfig, cell: CellConfig) {
+    super()
+    const { inputSize, hiddenSize, bias, dtype } = config
+    this.#kind = kind
+    this.#config = config
+    this.#cell = { ...cell, inputSize, hiddenSize, bias, bare: kind.bare }
+    this.#specs = this.#native(dtype).core.parameters()
+    for (const { name, shape } of this.#specs) this.#fields[name] = parameter(shape, dtype)
+    this.resetParameters()
+  }
+
+  static {
+    partsOf = (module) => module.#parts
+    weightsOf = (module) =>
+      module.#specs.flatMap(({ name }) => (module.#fields[name] as Tensor | undefined) ?? [])
+  }
+
+  /** I: the number of features of x. */
+  get inputSize(): number {
+    return this.#config.inputSize
+  }
+
+  /** H: the number of features of h. */
+  get hiddenSize(): number {
+    return this.#config.hiddenSize
+  }
+
+  /** Whether there are biases. */
+  get bias(): boolean {
+    return this.#config.bias
+  }
+
+  /** Draws every parameter anew from uniform(-1/√H, 1/√H), in the order of the state dict. */
+  resetParameters(): void {
+    const bound = 1 / Math.sqrt(this.hiddenSize)
+    for (const weight of weightsOf(this)) uniform(weight, bound)
+  }
+
+  /** The parameters are checked at each use, since a caller may have put others into the fields. */
+  get #parts(): Parts {
+    const specs = this.#specs
+    const fields = this.#fields
+    let dtype: DType | null = null
+    const parameters = specs.map(({ name, shape }) => {
+      const variable = checkTensor(this.#kind.name, name, fields[name])
+      dtype ??= variable.dtype
+      checkParameter(name, variable, shape, dtype)
+      return variable
+    })
+    dtype ??= this.#config.dtype
+    const { core, passes } = this.#native(dtype)
+    return { core, passes, dtype, specs, parameters }
+  }
+
+  /** The fields by name. */
+  get #fields(): Record<string, unknown> {
+    return this as unknown as Record<string, unknown>
+  }
+
+  /** The native layers, made when they are first needed, since `to` may change the dtype. */
+  #native(dtype: DType): Native {
+    const made = this.#natives.get(dtype)
+    if (made !== undefined) return made
+    const { cell, operation } = this.#kind
+    const core = new native.RecurrentCore(cell, this.#cell, dtype, operation)
+    const layers = { core, passes: { forward: core.forward(), backward: core.backward() } }
+    this.#natives.set(dtype, layers)
+    return layers
+  }
+}

@@ -1,0 +1,77 @@
+/** A single step of the Elman network. */
+
+import { checkOptions } from '../../check'
+import { cellOptions, checkCellConfig, RNNCellBase, type RNNCellBaseOptions } from './cell-base'
+import { checkNonlinearity, type Nonlinearity } from './options'
+import { oneState } from './states'
+
+/** Options of {@link RNNCell}. */
+export interface RNNCellOptions extends RNNCellBaseOptions {
+  /** `'tanh'` or `'relu'`. Default: `'tanh'`. */
+  nonlinearity?: Nonlinearity | undefined
+}
+
+const kind = {
+  name: 'RNNCell',
+  cell: 'elman',
+  operation: 'RnnBackward0',
+  bare: true,
+  states: oneState('hx', 'hidden', false),
+}
+
+/**
+ * One step of an Elman network, as `torch.nn.RNNCell`:
+ *
+ *     h' = act(W_ih x + b_ih + W_hh h + b_hh)
+ *
+ * For a loop over time that does something else between the steps; where it does not, `nn.RNN` is much faster.
+ *
+ * | shape | where |
+ * |---|---|
+ * | input (B, I), or (I) unbatched | B sequences, I = `inputSize` |
+ * | hx, the result (B, H), or (H) | H = `hiddenSize` |
+ * | `weight_ih` (H, I), `weight_hh` (H, H), `bias_ih`, `bias_hh` (H) | |
+ *
+ * Every parameter is drawn from uniform(-1/√H, 1/√H), with torch's numbers.
+ *
+ * @example
+ * ```ts
+ * import { nn, randn, type Tensor } from '@elman/rnn'
+ *
+ * const cell = new nn.RNNCell(10, 20)
+ * let h: Tensor | null = null
+ * for (let t = 0; t < 6; t += 1) h = cell.forward(randn([3, 10]), h)
+ * console.log(h?.shape) // [ 3, 20 ]
+ * ```
+ *
+ * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.RNNCell.html
+ */
+export class RNNCell extends RNNCellBase {
+  readonly #nonlinearity: Nonlinearity
+
+  /**
+   * @param inputSize I: the number of features of x.
+   * @param hiddenSize H: the number of features of h.
+   * @param options `bias`: whether there are b_ih and b_hh, default true; `nonlinearity`: `'tanh'` (the default) or
+   *   `'relu'`; `dtype`: default `'float32'`.
+   * @throws RangeError for a size that is not greater than zero or for which there is no memory, or an unknown
+   *   `nonlinearity`; TypeError for a size that is not an integer, a `bias` that is not a boolean, or an option that
+   *   does not exist.
+   */
+  constructor(inputSize: number, hiddenSize: number, options?: RNNCellOptions) {
+    const given = checkOptions('RNNCell', options, ['nonlinearity', ...cellOptions])
+    const nonlinearity = checkNonlinearity(given.nonlinearity ?? 'tanh')
+    super(kind, checkCellConfig(inputSize, hiddenSize, given), { nonlinearity })
+    this.#nonlinearity = nonlinearity
+  }
+
+  /** The activation. */
+  get nonlinearity(): Nonlinearity {
+    return this.#nonlinearity
+  }
+
+  protected override extraRepr(): string {
+    const { nonlinearity } = this
+    return super.extraRepr() + (nonlinearity === 'tanh' ? '' : `, nonlinearity=${nonlinearity}`)
+  }
+}

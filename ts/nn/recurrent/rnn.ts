@@ -1,0 +1,106 @@
+/** The Elman network: a stack of recurrent layers over whole sequences. */
+
+import { checkOptions } from '../../check'
+import type { Tensor } from '../../tensor/tensor'
+import { RNNBase } from './base'
+import {
+  baseOptions,
+  checkBaseConfig,
+  checkNonlinearity,
+  checkNoProjection,
+  forwardOptions,
+  type Nonlinearity,
+  type RNNBaseOptions,
+} from './options'
+import { oneState } from './states'
+
+/** Options of {@link RNN}. */
+export interface RNNOptions extends RNNBaseOptions {
+  /** `'tanh'` or `'relu'`. Default: `'tanh'`. */
+  nonlinearity?: Nonlinearity | undefined
+}
+
+/** The name of a parameter of `nn.RNN`: `weight_ih_l0`, `bias_hh_l1_reverse`, … */
+export type RNNParameterName =
+  `${'weight_ih' | 'weight_hh' | 'bias_ih' | 'bias_hh'}_l${number}${'' | '_reverse'}`
+
+const kind = {
+  name: 'RNN',
+  cell: 'elman',
+  operation: 'RnnBackward0',
+  bare: false,
+  states: oneState('hx', 'hidden', true),
+  options: forwardOptions,
+}
+
+/**
+ * A stack of Elman layers over whole sequences, as `torch.nn.RNN`.
+ *
+ * Each layer computes, for every time step t of every sequence,
+ *
+ *     h_t = act(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh)
+ *
+ * where act is tanh or relu, x_t is the input at t (in the first layer) or the output of the layer before, and h_0 is
+ * `hx` or zero. With `bidirectional`, each layer has a second half that reads the sequence from its end; its outputs
+ * stand behind those of the first half.
+ *
+ * | shape | where |
+ * |---|---|
+ * | input (T, B, I), (B, T, I) with `batchFirst`, or (T, I) unbatched | T time steps, B sequences, I = `inputSize` |
+ * | hx, hN (L·D, B, H), or (L·D, H) unbatched; never `batchFirst` | L = `numLayers`, D = 2 if bidirectional else 1, H = `hiddenSize`; layer 0 forward, layer 0 reverse, layer 1 forward, … |
+ * | output (T, B, D·H), (B, T, D·H) or (T, D·H) | the last layer's h_t: forward half, reverse half |
+ * | `weight_ih_l{k}` (H, I), or (H, D·H) for k > 0 | k-th layer; `…_reverse` for its second half |
+ * | `weight_hh_l{k}` (H, H); `bias_ih_l{k}`, `bias_hh_l{k}` (H) | |
+ *
+ * Every parameter is drawn from uniform(-1/√H, 1/√H): after `manualSeed(s)` the numbers are those of torch after
+ * `torch.manual_seed(s)`. A row of a batch does not depend on the other rows, to the last bit, nor does a result
+ * depend on the number of threads; a sequence cut in two, with hN carried over, gives the bits of the whole.
+ *
+ * @example
+ * ```ts
+ * import { nn, randn } from '@elman/rnn'
+ *
+ * const rnn = new nn.RNN(10, 20, { numLayers: 2 })
+ * const input = randn([5, 3, 10])
+ * const h0 = randn([2, 3, 20])
+ * const [output, hN] = rnn.forward(input, h0)
+ * console.log(output.shape, hN.shape) // [ 5, 3, 20 ] [ 2, 3, 20 ]
+ * ```
+ *
+ * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.RNN.html
+ */
+export class RNN extends RNNBase {
+  /** The parameters, under torch's names: `rnn.weight_ih_l0`, `rnn.bias_hh_l1_reverse`, … */
+  [name: RNNParameterName]: Tensor
+
+  readonly #nonlinearity: Nonlinearity
+
+  /**
+   * @param inputSize I: the number of features of x_t.
+   * @param hiddenSize H: the number of features of h_t.
+   * @param options
+   * - `numLayers`: how many layers are stacked, at most 65536. Default: 1.
+   * - `nonlinearity`: `'tanh'` or `'relu'`. Default: `'tanh'`.
+   * - `bias`: whether there are b_ih and b_hh. Default: true.
+   * - `batchFirst`: whether input and output are (B, T, …). Default: false.
+   * - `dropout`: probability with which, in training, an element of each layer's output but the last's becomes 0; the
+   *   others are scaled by 1/(1-p). Default: 0.
+   * - `bidirectional`: whether each layer has a second half that reads from the end. Default: false.
+   * - `dtype`: `'float32'` or `'float64'`. Default: `'float32'`.
+   * @throws RangeError for a size that is not greater than zero or for which there is no memory, a `dropout` outside
+   *   [0, 1] or an unknown `nonlinearity`; TypeError for a size that is not an integer, a flag that is not a boolean, or
+   *   an option that does not exist.
+   */
+  constructor(inputSize: number, hiddenSize: number, options?: RNNOptions) {
+    checkNoProjection(options)
+    const given = checkOptions('RNN', options, ['nonlinearity', ...baseOptions])
+    const nonlinearity = checkNonlinearity(given.nonlinearity ?? 'tanh')
+    super(kind, checkBaseConfig(inputSize, hiddenSize, given), { nonlinearity })
+    this.#nonlinearity = nonlinearity
+  }
+
+  /** The activation. */
+  get nonlinearity(): Nonlinearity {
+    return this.#nonlinearity
+  }
+}

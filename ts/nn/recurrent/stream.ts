@@ -1,0 +1,147 @@
+/** One time step at a time, through weights that are laid out once. */
+
+import { checkOptions, checkPositiveInteger } from '../../check'
+import { allocate, type DType } from '../../dtype'
+import { showAsText } from '../../inspect'
+import type { Floats, NativeRecurrentCore } from '../../native'
+import type { Tensor } from '../../tensor/tensor'
+import { checkBatchStates, checkOneDirection, type Signature } from './arguments'
+import type { Parts } from './module'
+
+/** Options of `stream`. */
+export interface RNNStreamOptions<State = Tensor> {
+  /** B: how many sequences go on side by side. Default: 1. */
+  batchSize?: number | undefined
+  /** The initial states of each layer, with a batch dimension: for `nn.RNN` h_0, (L, B, H). Default: zeros. */
+  hx?: State | null | undefined
+}
+
+// Only `streamOf` makes streams.
+let make: <State>(signature: Signature, parts: Parts, batchSize: number) => RNNStream<State>
+
+/**
+ * Recurrent layers that go on by one time step at each call, as a module's `stream` makes it.
+ *
+ * | shape | where |
+ * |---|---|
+ * | input (B, I) | `input`, which the caller fills with x_t before each step; B = `batchSize`, I = `inputSize` |
+ * | output (B, H) | `output`, the last layer's h_t, which each step writes anew; H = `hiddenSize`, or `outputSize` of an `nn.JordanRNN` |
+ *
+ * Both are plain typed arrays, row-major, and the same ones for the whole life of the stream: neither JavaScript nor
+ * Rust allocates anything in a step. The numbers are those of `forward` over the whole sequence in `eval()`, to the
+ * last bit; there is no dropout and no tape.
+ *
+ * The weights are those of the moment at which the stream was made: later changes of the module do not reach it.
+ *
+ * @example
+ * ```ts
+ * import { nn } from '@elman/rnn'
+ *
+ * const rnn = new nn.RNN(2, 3)
+ * const stream = rnn.stream()
+ * for (const x of [[1, 0], [0, 1]]) {
+ *   stream.input.set(x)
+ *   stream.step()
+ * }
+ * console.log(stream.output.length) // 3
+ * ```
+ */
+export class RNNStream<State = Tensor> {
+  readonly #signature: Signature
+  readonly #core: NativeRecurrentCore
+  readonly #dtype: DType
+  readonly #batchSize: number
+  readonly #input: Floats
+  readonly #output: Floats
+  /** Weights and states as the kernels want them. Nothing else sees this array. */
+  readonly #memory: Floats
+  readonly #step: () => void
+
+  private constructor(signature: Signature, parts: Parts, batchSize: number) {
+    const { core, dtype, parameters } = parts
+    this.#signature = signature
+    this.#core = core
+    this.#dtype = dtype
+    this.#batchSize = batchSize
+    const length = core.streamLength(batchSize)
+    this.#input = allocate(dtype, batchSize * signature.config.inputSize)
+    this.#output = allocate(dtype, batchSize * signature.outputSize)
+    this.#memory = allocate(dtype, length)
+    this.#step = core.stream(
+      batchSize,
+      parameters.map((parameter) => parameter.values()),
+      this.#memory,
+      this.#input,
+      this.#output,
+    )
+  }
+
+  static {
+    showAsText(RNNStream.prototype)
+    make = (signature, parts, batchSize) => new RNNStream(signature, parts, batchSize)
+  }
+
+  /** x_t, (B, I): to be written before each step. Zeros at first. */
+  get input(): Float32Array | Float64Array {
+    return this.#input
+  }
+
+  /** The last layer's output, (B, H): written by each step. Zeros before the first one; `reset` leaves it as it is. */
+  get output(): Float32Array | Float64Array {
+    return this.#output
+  }
+
+  /**
+   * Goes on by one time step: reads `input`, writes `output`.
+   *
+   * @throws RangeError if the buffer of `input` or `output` was transferred to somewhere else.
+   */
+  step(): void {
+    this.#step()
+  }
+
+  /**
+   * Begins a new sequence.
+   *
+   * @param hx the initial states of each layer, with a batch dimension: for `nn.RNN` h_0, (L, B, H). Default: zeros.
+   * @throws RangeError if its shape does not fit; TypeError if it is not a tensor or has another dtype.
+   *
+   * @example
+   * ```ts
+   * import { nn, ones } from '@elman/rnn'
+   *
+   * const stream = new nn.RNN(2, 3).stream()
+   * stream.step()
+   * stream.reset(ones([1, 1, 3]))
+   * ```
+   */
+  reset(hx?: State | null): void {
+    const signature = this.#signature
+    const owner = `${signature.name}.stream`
+    const states = checkBatchStates(owner, signature, this.#dtype, hx, this.#batchSize)
+    const values = states.map((state) => state?.values() ?? null)
+    this.#core.resetStream(this.#batchSize, this.#memory, values)
+  }
+
+  /** `RNNStream(64, 64, batchSize=1)`: features of input and output. */
+  toString(): string {
+    const { config, outputSize } = this.#signature
+    return `RNNStream(${config.inputSize}, ${outputSize}, batchSize=${this.#batchSize})`
+  }
+}
+
+/** Checks the options and makes a stream. */
+export function streamOf<State>(
+  signature: Signature,
+  parts: Parts,
+  optionsArgument: unknown,
+): RNNStream<State> {
+  const owner = `${signature.name}.stream`
+  const options = checkOptions(owner, optionsArgument, ['batchSize', 'hx'])
+  const batchSize = checkPositiveInteger('batch_size', options.batchSize ?? 1)
+  checkOneDirection('stream', signature.config)
+  checkBatchStates(owner, signature, parts.dtype, options.hx, batchSize)
+  const stream = make<State>(signature, parts, batchSize)
+  if (options.hx != null) stream.reset(options.hx as State)
+  return stream
+}
