@@ -30,7 +30,7 @@ use crate::simd::element::Element;
 use crate::simd::vector::{Kernel, Simd};
 
 /// The most gates that have sums of their own.
-const GATES: usize = 4;
+pub(crate) const GATES: usize = 4;
 
 /// The slots for pointers that a step may need: A, the sums and the initial sums of each gate, what is kept, h, the result
 /// and its target, x and the initial sums, each perhaps staged.
@@ -274,7 +274,8 @@ impl<'l, T: Transcendental> GatedPart<'l, '_, T> {
                 unsafe { arguments.run(s) };
             }
             let units = all.span(&range);
-            s.vectorize(RunGates { gates, sums: sums[0], kept, h, state, result, units });
+            let (function, all) = (gates.function, gates.units);
+            s.vectorize(RunGates { function, all, sums: sums[0], kept, h, state, result, units });
         }
         if product.is_buffered() {
             let target = product.target.pointers(steps, t, first, slots.next());
@@ -289,17 +290,20 @@ impl<'l, T: Transcendental> GatedPart<'l, '_, T> {
 }
 
 /// The functions of the gates for some rows and units; the caller of [`GatedPart::run`] vouches for them.
-struct RunGates<'l, 'a, T: Element> {
-    gates: &'l CheckedGates<'a, T>,
-    sums: RowPointers<'l, T>,
-    kept: RowPointers<'l, T>,
-    h: RowPointers<'l, T>,
-    state: Option<Matrix<T>>,
-    result: RowPointers<'l, T>,
-    units: Range<usize>,
+pub(crate) struct RunGates<'l, T: Element> {
+    pub(crate) function: GateFunction,
+    /// H.
+    pub(crate) all: usize,
+    pub(crate) sums: RowPointers<'l, T>,
+    pub(crate) kept: RowPointers<'l, T>,
+    pub(crate) h: RowPointers<'l, T>,
+    pub(crate) state: Option<Matrix<T>>,
+    pub(crate) result: RowPointers<'l, T>,
+    /// Those to compute.
+    pub(crate) units: Range<usize>,
 }
 
-impl<T: Transcendental> Kernel<T> for RunGates<'_, '_, T> {
+impl<T: Transcendental> Kernel<T> for RunGates<'_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -312,10 +316,10 @@ impl<T: Transcendental> Kernel<T> for RunGates<'_, '_, T> {
                 kept: pointer(self.kept, r).cast_mut(),
                 h: pointer(self.h, r),
                 result: result.cast_mut(),
-                units: self.gates.units,
+                units: self.all,
             };
             // SAFETY: the caller vouches for these rows and units of all arrays.
-            unsafe { row.run(s, self.gates.function, self.units.start, self.units.end) };
+            unsafe { row.run(s, self.function, self.units.start, self.units.end) };
         }
     }
 }

@@ -16,6 +16,7 @@
 //! U is the gradient before the output's function and Y the one before the hidden layer's.
 
 mod gated_product;
+pub(crate) mod gated_step;
 pub(crate) mod step;
 mod step_product;
 pub(crate) mod terms;
