@@ -46,9 +46,9 @@ function countCargo(output) {
   }
 }
 
-async function cargoTests() {
+async function cargoTest(...options) {
   try {
-    countCargo(await runCargo(['test', '--workspace', '--locked', '--no-fail-fast']))
+    countCargo(await runCargo(['test', '--locked', '--no-fail-fast', ...options]))
   } catch (error) {
     if (error instanceof Stop) countCargo(error.output)
     throw error
@@ -142,7 +142,11 @@ const steps = [
     () =>
       runCargo(['doc', '--workspace', '--no-deps', '--locked'], { env: { RUSTDOCFLAGS: deny } }),
   ],
-  ['cargo tests', cargoTests],
+  ['cargo tests', () => cargoTest('--workspace')],
+  [
+    "the kernels' tests with debug assertions",
+    () => cargoTest('--profile', 'checked', '-p', 'elman-kernels', '--lib'),
+  ],
   ['addon, index.js and index.d.ts up to date', buildAddon],
   ['TypeScript build', () => typescript.run()],
   ['types of the tests', () => runNode(tool('typescript/bin/tsc'), ['-p', 'test'])],

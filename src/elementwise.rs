@@ -1,6 +1,6 @@
 //! Arithmetic of the tensor type, and its strided views.
 
-use elman_kernels::{Activation, Context, Element as _};
+use elman_kernels::{Activation, Context, Element};
 use elman_train::{elementwise, strided::View};
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
@@ -86,68 +86,76 @@ pub fn clip(env: Env, values: FloatsMut<'_>, limit: f64) -> Result<()> {
     })
 }
 
-/// out = f(x).
-fn activate(env: Env, f: Activation, x: &Floats<'_>, out: FloatsMut<'_>) -> Result<()> {
-    export(env, || {
-        disjoint(&[&out], &[x])?;
-        for_dtype!(x.dtype(), T => Ok(elementwise::activate::<T>(&context()?, f, x.get()?, out.get()?)?))
-    })
-}
-
-/// dx = dy f'(x), for y = f(x).
-fn activate_backward(
-    env: Env,
-    f: Activation,
-    y: Floats<'_>,
-    dy: Floats<'_>,
-    dx: FloatsMut<'_>,
-) -> Result<f64> {
-    work::run(env, || {
-        disjoint(&[&dx], &[&y, &dy])?;
-        let dtype = y.dtype()?;
-        let (y, dy, mut dx) = (y.take()?, dy.take()?, dx.take()?);
-        Ok(move |ctx: &Context| {
-            done(for_dtype!(dtype, T => {
-                Ok(elementwise::activate_backward::<T>(ctx, f, y.get()?, dy.get()?, dx.get()?)?)
-            }))
-        })
-    })
-}
-
 /// out = tanh x.
 #[napi(catch_unwind)]
 pub fn tanh(env: Env, x: Floats<'_>, out: FloatsMut<'_>) -> Result<()> {
-    activate(env, Activation::Tanh, &x, out)
-}
-
-/// dx = dy (1 - y²) for y = tanh x.
-#[napi(catch_unwind)]
-pub fn tanh_backward(env: Env, y: Floats<'_>, dy: Floats<'_>, dx: FloatsMut<'_>) -> Result<f64> {
-    activate_backward(env, Activation::Tanh, y, dy, dx)
+    export(env, || {
+        disjoint(&[&out], &[&x])?;
+        for_dtype!(x.dtype(), T => Ok(elementwise::activate::<T>(&context()?, Activation::Tanh, x.get()?, out.get()?)?))
+    })
 }
 
 /// out = max(x, 0).
 #[napi(catch_unwind)]
 pub fn relu(env: Env, x: Floats<'_>, out: FloatsMut<'_>) -> Result<()> {
-    activate(env, Activation::Relu, &x, out)
-}
-
-/// dx = dy where y > 0, else 0, for y = max(x, 0).
-#[napi(catch_unwind)]
-pub fn relu_backward(env: Env, y: Floats<'_>, dy: Floats<'_>, dx: FloatsMut<'_>) -> Result<f64> {
-    activate_backward(env, Activation::Relu, y, dy, dx)
+    export(env, || {
+        disjoint(&[&out], &[&x])?;
+        for_dtype!(x.dtype(), T => Ok(elementwise::activate::<T>(&context()?, Activation::Relu, x.get()?, out.get()?)?))
+    })
 }
 
 /// out = 1 / (1 + e^-x).
 #[napi(catch_unwind)]
 pub fn sigmoid(env: Env, x: Floats<'_>, out: FloatsMut<'_>) -> Result<()> {
-    activate(env, Activation::Sigmoid, &x, out)
+    export(env, || {
+        disjoint(&[&out], &[&x])?;
+        for_dtype!(x.dtype(), T => Ok(elementwise::activate::<T>(&context()?, Activation::Sigmoid, x.get()?, out.get()?)?))
+    })
+}
+
+/// dx = dy (1 - y²) for y = tanh x.
+#[napi(catch_unwind)]
+pub fn tanh_backward(env: Env, y: Floats<'_>, dy: Floats<'_>, dx: FloatsMut<'_>) -> Result<f64> {
+    work::run(env, || {
+        disjoint(&[&dx], &[&y, &dy])?;
+        let dtype = y.dtype()?;
+        let (y, dy, mut dx) = (y.take()?, dy.take()?, dx.take()?);
+        Ok(move |ctx: &Context| {
+            done(
+                for_dtype!(dtype, T => Ok(elementwise::activate_backward::<T>(ctx, Activation::Tanh, y.get()?, dy.get()?, dx.get()?)?)),
+            )
+        })
+    })
+}
+
+/// dx = dy where y > 0, else 0, for y = max(x, 0).
+#[napi(catch_unwind)]
+pub fn relu_backward(env: Env, y: Floats<'_>, dy: Floats<'_>, dx: FloatsMut<'_>) -> Result<f64> {
+    work::run(env, || {
+        disjoint(&[&dx], &[&y, &dy])?;
+        let dtype = y.dtype()?;
+        let (y, dy, mut dx) = (y.take()?, dy.take()?, dx.take()?);
+        Ok(move |ctx: &Context| {
+            done(
+                for_dtype!(dtype, T => Ok(elementwise::activate_backward::<T>(ctx, Activation::Relu, y.get()?, dy.get()?, dx.get()?)?)),
+            )
+        })
+    })
 }
 
 /// dx = dy y (1 - y) for y = 1 / (1 + e^-x).
 #[napi(catch_unwind)]
 pub fn sigmoid_backward(env: Env, y: Floats<'_>, dy: Floats<'_>, dx: FloatsMut<'_>) -> Result<f64> {
-    activate_backward(env, Activation::Sigmoid, y, dy, dx)
+    work::run(env, || {
+        disjoint(&[&dx], &[&y, &dy])?;
+        let dtype = y.dtype()?;
+        let (y, dy, mut dx) = (y.take()?, dy.take()?, dx.take()?);
+        Ok(move |ctx: &Context| {
+            done(
+                for_dtype!(dtype, T => Ok(elementwise::activate_backward::<T>(ctx, Activation::Sigmoid, y.get()?, dy.get()?, dx.get()?)?)),
+            )
+        })
+    })
 }
 
 /// Every element becomes `value`.

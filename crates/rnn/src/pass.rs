@@ -73,20 +73,20 @@ impl Pass<'_> {
     /// If there is not enough memory.
     pub fn previous(&self, row: impl Fn(usize, usize) -> usize) -> Result<Vec<RowIndex>, Error> {
         let steps = self.steps;
-        self.picks(|t, b| {
+        self.row_indices(|t, b| {
             let before = if self.reverse { t + 1 } else { t.wrapping_sub(1) };
             let runs = before < steps.len() && b < steps.size(before);
             if runs { RowIndex::First(row(before, b)) } else { RowIndex::Second(b) }
         })
     }
 
-    /// For each row, that of sequence b at time t, the pick of these.
+    /// For each row, that of sequence b at time t, its index.
     ///
     /// # Errors
     ///
     /// If there is not enough memory.
-    pub fn picks(&self, pick: impl Fn(usize, usize) -> RowIndex) -> Result<Vec<RowIndex>, Error> {
-        list(self.steps.rows(), self.steps.each().map(|(t, b)| pick(t, b)))
+    pub fn row_indices(&self, index: impl Fn(usize, usize) -> RowIndex) -> Result<Vec<RowIndex>, Error> {
+        list(self.steps.rows(), self.steps.each().map(|(t, b)| index(t, b)))
     }
 }
 

@@ -55,8 +55,9 @@ unsafe impl<T: Element, const N: usize, const H: usize> Simd<T> for Portable<N, 
     #[inline(always)]
     unsafe fn load_first(self, from: *const T, count: usize) -> [T; N] {
         let mut v = [T::zero(); N];
+        let (from, bytes) = (from.cast::<u8>(), count * size_of::<T>()); // they need not be aligned
         // SAFETY: the caller vouches for `count` readable elements, and count ≤ N = v.len().
-        unsafe { std::ptr::copy_nonoverlapping(from, v.as_mut_ptr(), count) };
+        unsafe { std::ptr::copy_nonoverlapping(from, v.as_mut_ptr().cast(), bytes) };
         v
     }
     #[inline(always)]

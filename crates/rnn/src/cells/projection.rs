@@ -18,14 +18,14 @@ use crate::Error;
 use crate::cell::{CellGradients, CellInputs, UpstreamGradients};
 
 /// The weights of the projection, packed.
-pub(super) struct PackedProjection<'a, T: Scalar> {
+pub(super) struct Projection<'a, T: Scalar> {
     /// W_ihᵀ.
     pub(super) weights: Packed<'a, T>,
     /// The sum of both biases of a step.
     pub(super) bias: Option<Scratch<'a, T>>,
 }
 
-impl<'a, T: Scalar> PackedProjection<'a, T> {
+impl<'a, T: Scalar> Projection<'a, T> {
     /// W_ih (H, F), and two biases (1, H) that always come together.
     pub(super) fn new(
         ctx: &'a Context,
@@ -50,12 +50,17 @@ impl<'a, T: Scalar> PackedProjection<'a, T> {
     ) where
         T: 'z,
     {
-        gemm_mapped(ctx, steps, x, &self.weights, self.initial(), z);
+        gemm_mapped(ctx, steps, x, &self.weights, self.bias_row(), z);
     }
 
-    /// What Z starts from: b.
-    pub(super) fn initial<'b, M>(&'b self) -> InitialC<'b, T, M> {
+    /// The bias, for a step that projects its own rows.
+    pub(super) fn bias_row(&self) -> InitialC<'_, T> {
         self.bias.as_deref().map_or(InitialC::Zero, InitialC::Row)
+    }
+
+    /// The product of these rows, for such a step.
+    pub(super) fn of<'x>(&'x self, x: MappedRows<'x, T>) -> elman_kernels::Projection<'x, 'x, T> {
+        elman_kernels::Projection { x, weights: &self.weights }
     }
 }
 
@@ -143,7 +148,7 @@ impl<'a, T: Scalar> Factor<'a, T> {
     /// X.
     pub(super) fn input(inputs: &'a CellInputs<'_, T>) -> Result<Self, Error> {
         let x = inputs.x.reborrow();
-        let index = x.map.map(|map| inputs.pass.picks(|t, b| RowIndex::First(map.row(t, b))));
+        let index = x.map.map(|map| inputs.pass.row_indices(|t, b| RowIndex::First(map.row(t, b))));
         Ok(Self { arrays: [x.array; 2], index: index.transpose()? })
     }
 
@@ -169,7 +174,7 @@ impl<'a, T: Scalar> Factor<'a, T> {
     }
 }
 
-/// dW_ih = dZᵀ X, dW = dZᵀ S₋₁ for the weights of a state, and Σ dZ for each of `biases`, with the product `fused`. Weights
+/// dW_ih = dZᵀ X, dW = dZᵀ S₋₁ for the weights of a state, and Σ dZ for each of `biases`, with a `fused` product. Weights
 /// and biases are there in pairs or not at all.
 pub(super) fn recurrent_gradients<'a, T: Scalar>(
     ctx: &Context,

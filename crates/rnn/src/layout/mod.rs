@@ -29,7 +29,7 @@ struct Padded {
     steps: usize,
     batch: usize,
     batch_first: bool,
-    map: RowMap,
+    row_map: RowMap,
 }
 
 impl Layout {
@@ -123,14 +123,14 @@ impl Layout {
         let moved = transposed || self.order.is_some() || outer_rows != self.steps.rows();
         let outer = moved.then(|| {
             let order = self.order.clone().unwrap_or_else(|| (0..batch).collect());
-            Padded { steps, batch, batch_first, map: RowMap::new(steps, batch_first, order) }
+            Padded { steps, batch, batch_first, row_map: RowMap::new(steps, batch_first, order) }
         });
         Ok(Self { outer_rows, outer, ..self })
     }
 
     /// Where the inner rows are in the caller's arrays; `None` if they are as they lie there.
     pub fn row_map(&self) -> Option<&RowMap> {
-        self.outer.as_ref().map(|padded| &padded.map)
+        self.outer.as_ref().map(|padded| &padded.row_map)
     }
 
     /// The inner rows.

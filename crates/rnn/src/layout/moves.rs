@@ -14,7 +14,7 @@ impl Layout {
     ///
     /// As all functions that move rows: if an array has another length than the layout says.
     pub fn gather_rows<T: Scalar>(&self, ctx: &Context, columns: usize, outer: &[T], inner: &mut [T]) {
-        let Some(Padded { batch_first, map, .. }) = &self.outer else {
+        let Some(Padded { batch_first, row_map, .. }) = &self.outer else {
             return inner.copy_from_slice(outer);
         };
         if inner.is_empty() {
@@ -35,11 +35,11 @@ impl Layout {
                 let size = self.steps.size(t);
                 let to = &mut to[(self.steps.offset(t) - start) * columns..][..size * columns];
                 if self.order.is_none() && !batch_first {
-                    to.copy_from_slice(&outer[map.row(t, 0) * columns..][..size * columns]);
+                    to.copy_from_slice(&outer[row_map.row(t, 0) * columns..][..size * columns]);
                     continue;
                 }
                 for (b, to) in to.chunks_exact_mut(columns).enumerate() {
-                    to.copy_from_slice(&outer[map.row(t, b) * columns..][..columns]);
+                    to.copy_from_slice(&outer[row_map.row(t, b) * columns..][..columns]);
                 }
             }
         });

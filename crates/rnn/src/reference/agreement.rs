@@ -169,7 +169,8 @@ fn check_values<T: Scalar>(case: &Case, mut values: Values, tolerance: f64) {
             }
             if net.directions == 1 {
                 let steps = case.steps();
-                for every in [1, 2, 3, steps, steps + 1, usize::MAX] {
+                let small = [1, 2, 3, steps, steps + 1, usize::MAX];
+                for &every in if net.h < 50 { &small[..] } else { &[2] } {
                     let with = Arrays { every: NonZeroUsize::new(every), ..arrays.clone() };
                     assert_eq!(with.run(&stack, &ctx, |_| true), all, "segments of {every}, {what}");
                 }
@@ -241,10 +242,18 @@ fn sizes_that_use_a_team() {
 /// Rows of a multiple of 4 KB, which are read and computed in a copy.
 #[test]
 fn sizes_whose_rows_would_conflict_in_the_cache() {
-    for h in [512, 1024] {
-        let net = Net { cell: 0, choice: 0, i: 3, h, o: h, layers: 1, directions: 2 };
-        check_each(net, &[3, 1, 2, 2, 3, 1, 2], Form::Packed);
-    }
+    let shape = |h| Net { cell: 0, choice: 0, i: 3, h, o: h, layers: 1, directions: 2 };
+    let case = |net| Case {
+        net,
+        lengths: vec![3, 1, 2, 2, 3, 1, 2],
+        form: Form::Packed,
+        taught: false,
+        given: !0,
+        wanted: !0,
+        seed: 3,
+    };
+    shape(512).each_cell().for_each(|net| check::<f64>(&case(net), 1e-12));
+    shape(1024).each_cell().for_each(|net| check::<f32>(&case(net), 2e-4));
 }
 
 #[test]

@@ -34,7 +34,11 @@ impl<T: Scalar> CellBackward<T> for Elman {
         let pass = inputs.pass;
 
         begin(inputs, upstream, 0, dz.view_mut());
-        let order = if pass.reverse { Order::Ascending } else { Order::Descending };
+        let terms = Recurrence {
+            steps: pass.steps,
+            order: if pass.reverse { Order::Ascending } else { Order::Descending },
+            start: Start::Prepared,
+        };
         let product = StepProduct {
             weights: &packed,
             initial: upstream.dy.as_ref().map_or(InitialC::Zero, |dy| InitialC::Matrix(dy.reborrow())),
@@ -42,7 +46,7 @@ impl<T: Scalar> CellBackward<T> for Elman {
             epilogue: Epilogue::Derivative(self.activation, results.y.reborrow()),
             target: dz.view_mut().into(),
         };
-        recurrence(ctx, &Recurrence { steps: pass.steps, order, start: Start::Prepared }, [product])?;
+        recurrence(ctx, &terms, [product])?;
 
         if let Some(dh_0) = dstates.pop().flatten() {
             pass.with_first_rows(dz.view(), |dz| gemm(ctx, dz, &packed, InitialC::Zero, dh_0));

@@ -10,11 +10,10 @@
 //! written to memory and read again.
 
 use elman_kernels::{
-    Context, Epilogue, InitialC, Order, Packed, Projection, Recurrence, Scalar, Start, StepProduct,
-    recurrence,
+    Context, Epilogue, InitialC, Order, Packed, Recurrence, Scalar, Start, StepProduct, recurrence,
 };
 
-use super::super::projection::PackedProjection;
+use super::super::projection::Projection;
 use super::Elman;
 use crate::Error;
 use crate::cell::{CellForward, CellInputs, CellOutputs};
@@ -34,9 +33,9 @@ impl Elman {
         self,
         ctx: &'a Context,
         inputs: &CellInputs<'_, T>,
-    ) -> Result<PackedProjection<'a, T>, Error> {
+    ) -> Result<Projection<'a, T>, Error> {
         let weights = self.weights(inputs.parameters);
-        PackedProjection::new(ctx, weights.w_ih, weights.biases)
+        Projection::new(ctx, weights.w_ih, weights.biases)
     }
 }
 
@@ -64,18 +63,23 @@ impl<T: Scalar> CellForward<T> for Elman {
         let packed = Packed::new(ctx, self.weights(inputs.parameters).w_hh.t())?;
         let pass = inputs.pass;
         let projection = projects_in_steps(inputs).then(|| self.projection(ctx, inputs)).transpose()?;
-        let order = if pass.reverse { Order::Descending } else { Order::Ascending };
-        let start = Start::State(inputs.states[0]);
+        let terms = Recurrence {
+            steps: pass.steps,
+            order: if pass.reverse { Order::Descending } else { Order::Ascending },
+            start: Start::State(inputs.states[0]),
+        };
+        let (initial, projection) = match &projection {
+            Some(projection) => (projection.bias_row(), Some(projection.of(inputs.x.reborrow()))),
+            None => (InitialC::InPlace, None),
+        };
         let product = StepProduct {
             weights: &packed,
-            initial: projection.as_ref().map_or(InitialC::InPlace, PackedProjection::initial),
-            projection: projection
-                .as_ref()
-                .map(|PackedProjection { weights, .. }| Projection { x: inputs.x.reborrow(), weights }),
+            initial,
+            projection,
             epilogue: Epilogue::Activation(self.activation),
             target: outputs.y.reborrow(),
         };
-        recurrence(ctx, &Recurrence { steps: pass.steps, order, start }, [product])?;
+        recurrence(ctx, &terms, [product])?;
         pass.final_rows(&outputs.y.view(), outputs.states_n[0].view_mut());
         Ok(())
     }

@@ -42,23 +42,26 @@ impl<T: Scalar> CellBackward<T> for Jordan {
         let (mut dz, mut dv) = dz.split_at(Axis(1), self.hidden_size);
 
         begin(inputs, upstream, 0, dv.view_mut());
-        let order = if pass.reverse { Order::Ascending } else { Order::Descending };
-        let to_dv = StepProduct {
+        let terms = Recurrence {
+            steps: pass.steps,
+            order: if pass.reverse { Order::Ascending } else { Order::Descending },
+            start: Start::Prepared,
+        };
+        let output = StepProduct {
             weights: &w_yh,
             initial: upstream.dy.as_ref().map_or(InitialC::Zero, |dy| InitialC::Matrix(dy.reborrow())),
             projection: None,
             epilogue: Epilogue::Derivative(self.output_activation, results.y.reborrow()),
             target: dv.view_mut().into(),
         };
-        let to_dz = StepProduct {
+        let hidden = StepProduct {
             weights: &w_hy,
             initial: InitialC::Zero,
             projection: None,
             epilogue: Epilogue::Derivative(self.activation, results.saved.reborrow().into()),
             target: dz.view_mut().into(),
         };
-        let terms = Recurrence { steps: pass.steps, order, start: Start::Prepared };
-        recurrence(ctx, &terms, [to_dv, to_dz])?;
+        recurrence(ctx, &terms, [output, hidden])?;
 
         if let Some(dy_0) = dstates.pop().flatten() {
             pass.with_first_rows(dz.view(), |dz| gemm(ctx, dz, &w_yh, InitialC::Zero, dy_0));

@@ -11,7 +11,7 @@ use elman_kernels::{
     Context, Epilogue, InitialC, Order, Packed, Recurrence, Scalar, Start, StepProduct, recurrence,
 };
 
-use super::super::projection::PackedProjection;
+use super::super::projection::Projection;
 use super::Jordan;
 use crate::Error;
 use crate::cell::{CellForward, CellInputs, CellOutputs};
@@ -25,7 +25,7 @@ impl<T: Scalar> CellForward<T> for Jordan {
     ) -> Result<(), Error> {
         let weights = self.weights(inputs.parameters);
         let biases = weights.biases.map(|[b_ih, b_yh, _]| [b_ih, b_yh]);
-        let projection = PackedProjection::new(ctx, weights.w_ih, biases)?;
+        let projection = Projection::new(ctx, weights.w_ih, biases)?;
         projection.all_rows(ctx, inputs.pass.steps, inputs.x, outputs.saved.view_mut());
         Ok(())
     }
@@ -41,23 +41,26 @@ impl<T: Scalar> CellForward<T> for Jordan {
         let w_hy = Packed::new(ctx, weights.w_hy.t())?;
         let b_hy = weights.biases.as_ref().and_then(|[_, _, b_hy]| b_hy.to_slice());
         let pass = inputs.pass;
-        let order = if pass.reverse { Order::Descending } else { Order::Ascending };
-        let start = Start::State(inputs.states[0]);
-        let to_h = StepProduct {
+        let terms = Recurrence {
+            steps: pass.steps,
+            order: if pass.reverse { Order::Descending } else { Order::Ascending },
+            start: Start::State(inputs.states[0]),
+        };
+        let hidden = StepProduct {
             weights: &w_yh,
             initial: InitialC::InPlace,
             projection: None,
             epilogue: Epilogue::Activation(self.activation),
             target: outputs.saved.view_mut().into(),
         };
-        let to_y = StepProduct {
+        let output = StepProduct {
             weights: &w_hy,
             initial: b_hy.map_or(InitialC::Zero, InitialC::Row),
             projection: None,
             epilogue: Epilogue::Activation(self.output_activation),
             target: outputs.y.reborrow(),
         };
-        recurrence(ctx, &Recurrence { steps: pass.steps, order, start }, [to_h, to_y])?;
+        recurrence(ctx, &terms, [hidden, output])?;
         pass.final_rows(&outputs.y.view(), outputs.states_n[0].view_mut());
         Ok(())
     }

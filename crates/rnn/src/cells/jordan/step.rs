@@ -71,11 +71,10 @@ impl<T: Scalar> CellStep<T> for Jordan {
             descending,
         };
         step(ctx, &first, h.view_mut());
-        let b_hy = self.bias.then_some(&*b_hy);
         let second = Step {
             a: h.view(),
             weights: Stacked::new(ctx, hidden_size, output_size, v),
-            bias: b_hy,
+            bias: self.bias.then_some(&*b_hy),
             activation: self.output_activation,
             descending,
         };
