@@ -32,7 +32,7 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import nn
 from torch.nn import functional
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 HERE = Path(__file__).resolve().parent
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -1123,6 +1123,246 @@ def schedule_files():
     return {"schedule.json": manifest_bytes([{"metrics": metrics}, *cases])}
 
 
+# ----------------------------------------------------------------------------------------- errors and reprs
+
+
+def like(*shape, dtype="float32"):
+    """A tensor of zeros, as the manifest describes it."""
+    return {"shape": list(shape), "dtype": dtype}
+
+
+def constructions(kind):
+    """What a constructor is given: a description, arguments, options. Most of it is refused."""
+    yield "input_size 0", [0, 4], {}
+    yield "hidden_size 0", [3, 0], {}
+    yield "input_size -1", [-1, 4], {}
+    yield "hidden_size -1", [3, -1], {}
+    yield "input_size 1.5", [1.5, 4], {}
+    yield "hidden_size '4'", [3, "4"], {}
+    yield "no hidden_size", [3], {}
+    yield "an unknown option", [3, 4], {"hidden_layers": 2}
+    yield "the nonlinearity of an RNN", [3, 4], {"nonlinearity": "tanh"}
+    yield "bias 1", [3, 4], {"bias": 1}
+    yield "plain", [3, 4], {}
+    yield "without biases", [3, 4], {"bias": False}
+    yield "float64", [3, 4], {"dtype": "float64"}
+    if kind in ("LSTMCell", "GRUCell"):
+        yield "proj_size of a cell", [3, 4], {"proj_size": 2}
+        return
+    yield "num_layers 0", [3, 4], {"num_layers": 0}
+    yield "num_layers 1.5", [3, 4], {"num_layers": 1.5}
+    yield "batch_first 1", [3, 4], {"batch_first": 1}
+    yield "dropout 1.1", [3, 4], {"num_layers": 2, "dropout": 1.1}
+    yield "dropout '0.5'", [3, 4], {"num_layers": 2, "dropout": "0.5"}
+    yield "dropout true", [3, 4], {"num_layers": 2, "dropout": True}
+    yield "proj_size 2", [3, 4], {"proj_size": 2}
+    yield "proj_size 0", [3, 4], {"proj_size": 0}
+    yield "proj_size -1", [3, 4], {"proj_size": -1}
+    yield "proj_size as large as hidden_size", [3, 4], {"proj_size": 4}
+    yield "proj_size larger than hidden_size", [3, 4], {"proj_size": 5}
+    yield "proj_size 1.5", [3, 4], {"proj_size": 1.5}
+    yield "proj_size '2'", [3, 4], {"proj_size": "2"}
+    yield "a wrong hidden_size and a wrong proj_size", [3, 0], {"proj_size": 5}
+    yield "a wrong num_layers and a wrong proj_size", [3, 4], {"num_layers": 0, "proj_size": 5}
+    yield "two layers", [3, 4], {"num_layers": 2}
+    yield "dropout", [3, 4], {"num_layers": 2, "dropout": 0.5}
+    yield "dropout 1", [3, 4], {"num_layers": 2, "dropout": 1}
+    every = {"num_layers": 3, "bias": False, "batch_first": True, "dropout": 0.25, "bidirectional": True}
+    yield "every option", [5, 7], every
+    if kind == "LSTM":
+        yield "every option and a projection", [5, 7], {**every, "proj_size": 3}
+
+
+def lstm_calls():
+    """What forward is given: a description, options of the LSTM(3, 4), input, hx, lengths to pack with."""
+    x, h, c = like(5, 2, 3), like(1, 2, 4), like(1, 2, 4)
+    yield "a pair", {}, x, [h, c], None
+    yield "hx a tensor of one layer", {}, x, h, None
+    yield "hx a tensor of two layers", {"num_layers": 2}, x, like(2, 2, 4), None
+    yield "hx one tensor in a list", {}, x, [h], None
+    yield "hx of three tensors", {}, x, [h, c, c], None
+    yield "hx an empty list", {}, x, [], None
+    yield "hx a number", {}, x, 0, None
+    yield "h0 missing", {}, x, [None, c], None
+    yield "c0 missing", {}, x, [h, None], None
+    yield "1-D input", {}, like(3), None, None
+    yield "4-D input", {}, like(1, 5, 2, 3), None, None
+    yield "another input size", {}, like(5, 2, 7), None, None
+    yield "another input size, unbatched", {}, like(5, 7), None, None
+    yield "another input size and a wrong h0", {}, like(5, 2, 7), [like(1, 7, 4), c], None
+    yield "2-D states for 3-D input", {}, x, [like(1, 4), like(1, 4)], None
+    yield "3-D states for 2-D input", {}, like(5, 3), [like(1, 1, 4), like(1, 1, 4)], None
+    yield "only c0 2-D for 3-D input", {}, x, [h, like(1, 4)], None
+    yield "only h0 3-D for 2-D input", {}, like(5, 3), [like(1, 1, 4), like(1, 4)], None
+    yield "unbatched", {}, like(5, 3), [like(1, 4), like(1, 4)], None
+    yield "h0 of another batch size", {}, x, [like(1, 7, 4), c], None
+    yield "c0 of another batch size", {}, x, [h, like(1, 7, 4)], None
+    yield "h0 that would have to be broadcast", {}, x, [like(1, 1, 4), c], None
+    yield "c0 that would have to be broadcast", {}, x, [h, like(1, 1, 4)], None
+    yield "h0 of another hidden size", {}, x, [like(1, 2, 5), c], None
+    yield "c0 of another hidden size", {}, x, [h, like(1, 2, 5)], None
+    yield "both wrong", {}, x, [like(1, 2, 5), like(1, 2, 6)], None
+    yield "h0 for too few layers", {"num_layers": 2, "bidirectional": True}, x, [like(2, 2, 4), like(4, 2, 4)], None
+    yield "c0 for too few layers", {"num_layers": 2, "bidirectional": True}, x, [like(4, 2, 4), like(2, 2, 4)], None
+    yield "states with the batch first", {"batch_first": True}, like(2, 5, 3), [like(2, 1, 4), like(2, 1, 4)], None
+    yield "unbatched states of another size", {}, like(5, 3), [like(1, 7), like(1, 4)], None
+    yield "unbatched c0 of another size", {}, like(5, 3), [like(1, 4), like(1, 7)], None
+    yield "projected pair", {"proj_size": 2}, x, [like(1, 2, 2), c], None
+    yield "h0 of the hidden size with a projection", {"proj_size": 2}, x, [h, c], None
+    yield "c0 of the projection's size", {"proj_size": 2}, x, [like(1, 2, 2), like(1, 2, 2)], None
+    yield "input of another dtype", {}, like(5, 2, 3, dtype="float64"), None, None
+    yield "everything of another dtype", {}, like(5, 2, 3, dtype="float64"), [like(1, 2, 4, dtype="float64")] * 2, None
+    yield "h0 of another dtype", {}, x, [like(1, 2, 4, dtype="float64"), c], None
+    yield "c0 of another dtype", {}, x, [h, like(1, 2, 4, dtype="float64")], None
+    yield "no steps", {}, like(0, 2, 3), None, None
+    yield "packed", {}, x, [h, c], [5, 2]
+    yield "packed, another input size", {}, like(5, 2, 7), None, [5, 2]
+    yield "packed, hx a tensor of one layer", {}, x, h, [5, 2]
+    yield "packed, hx one tensor in a list", {}, x, [h], [5, 2]
+    yield "packed, h0 of another batch size", {}, x, [like(1, 7, 4), c], [5, 2]
+    yield "packed, c0 of another batch size", {}, x, [h, like(1, 7, 4)], [5, 2]
+    yield "packed, h0 of another hidden size", {}, x, [like(1, 2, 5), c], [5, 2]
+    yield "packed, c0 of another hidden size", {}, x, [h, like(1, 2, 5)], [5, 2]
+    yield "packed, 2-D states", {}, x, [like(1, 4), like(1, 4)], [5, 2]
+    yield "packed, input of another dtype", {}, like(5, 2, 3, dtype="float64"), None, [5, 2]
+    yield "packed, h0 of another dtype", {}, x, [like(1, 2, 4, dtype="float64"), c], [5, 2]
+
+
+def gru_calls():
+    x, h = like(5, 2, 3), like(1, 2, 4)
+    yield "a state", {}, x, h, None
+    yield "hx a pair", {}, x, [h, h], None
+    yield "hx a number", {}, x, 0, None
+    yield "1-D input", {}, like(3), None, None
+    yield "4-D input", {}, like(1, 5, 2, 3), None, None
+    yield "another input size", {}, like(5, 2, 7), None, None
+    yield "another input size, unbatched", {}, like(5, 7), None, None
+    yield "2-D state for 3-D input", {}, x, like(1, 4), None
+    yield "3-D state for 2-D input", {}, like(5, 3), like(1, 1, 4), None
+    yield "unbatched", {}, like(5, 3), like(1, 4), None
+    yield "hx of another batch size", {}, x, like(1, 7, 4), None
+    yield "hx that would have to be broadcast", {}, x, like(1, 1, 4), None
+    yield "hx of another hidden size", {}, x, like(1, 2, 5), None
+    yield "hx for too few layers", {"num_layers": 2, "bidirectional": True}, x, like(2, 2, 4), None
+    yield "hx with the batch first", {"batch_first": True}, like(2, 5, 3), like(2, 1, 4), None
+    yield "unbatched hx of another size", {}, like(5, 3), like(1, 7), None
+    yield "input of another dtype", {}, like(5, 2, 3, dtype="float64"), None, None
+    yield "hx of another dtype", {}, x, like(1, 2, 4, dtype="float64"), None
+    yield "no steps", {}, like(0, 2, 3), None, None
+    yield "packed", {}, x, h, [5, 2]
+    yield "packed, another input size", {}, like(5, 2, 7), None, [5, 2]
+    yield "packed, hx a pair", {}, x, [h, h], [5, 2]
+    yield "packed, hx of another batch size", {}, x, like(1, 7, 4), [5, 2]
+    yield "packed, hx of another hidden size", {}, x, like(1, 2, 5), [5, 2]
+    yield "packed, 2-D hx", {}, x, like(1, 4), [5, 2]
+    yield "packed, input of another dtype", {}, like(5, 2, 3, dtype="float64"), None, [5, 2]
+    yield "packed, hx of another dtype", {}, x, like(1, 2, 4, dtype="float64"), [5, 2]
+
+
+def lstm_cell_calls():
+    x, h, c = like(2, 3), like(2, 4), like(2, 4)
+    yield "a pair", {}, x, [h, c], None
+    yield "hx a tensor", {}, x, h, None
+    yield "hx one tensor in a list", {}, x, [h], None
+    yield "hx of three tensors", {}, x, [h, c, c], None
+    yield "hx an empty list", {}, x, [], None
+    yield "hx a number", {}, x, 0, None
+    yield "c0 missing", {}, x, [h, None], None
+    yield "3-D input", {}, like(1, 2, 3), None, None
+    yield "0-D input", {}, like(), None, None
+    yield "3-D h", {}, x, [like(1, 2, 4), c], None
+    yield "3-D c", {}, x, [h, like(1, 2, 4)], None
+    yield "unbatched", {}, like(3), [like(4), like(4)], None
+    yield "1-D states for 2-D input", {}, x, [like(4), like(4)], None
+    yield "2-D states for 1-D input", {}, like(3), [h, c], None
+    yield "another input size", {}, like(2, 7), None, None
+    yield "another input size, unbatched", {}, like(7), None, None
+    yield "h of another hidden size", {}, x, [like(2, 5), c], None
+    yield "c of another hidden size", {}, x, [h, like(2, 5)], None
+    yield "h of another batch size", {}, like(3, 3), [h, like(3, 4)], None
+    yield "c of another batch size", {}, x, [h, like(3, 4)], None
+    yield "c that would have to be broadcast", {}, x, [h, like(1, 4)], None
+    yield "h that would have to be broadcast", {}, x, [like(1, 4), c], None
+    yield "input of another dtype", {}, like(2, 3, dtype="float64"), None, None
+    yield "h of another dtype", {}, x, [like(2, 4, dtype="float64"), c], None
+    yield "c of another dtype", {}, x, [h, like(2, 4, dtype="float64")], None
+
+
+def gru_cell_calls():
+    x, h = like(2, 3), like(2, 4)
+    yield "a state", {}, x, h, None
+    yield "hx a pair", {}, x, [h, h], None
+    yield "hx a number", {}, x, 0, None
+    yield "3-D input", {}, like(1, 2, 3), None, None
+    yield "0-D input", {}, like(), None, None
+    yield "3-D hx", {}, x, like(1, 2, 4), None
+    yield "unbatched", {}, like(3), like(4), None
+    yield "1-D hx for 2-D input", {}, x, like(4), None
+    yield "2-D hx for 1-D input", {}, like(3), h, None
+    yield "another input size", {}, like(2, 7), None, None
+    yield "another input size, unbatched", {}, like(7), None, None
+    yield "hx of another hidden size", {}, x, like(2, 5), None
+    yield "hx of another batch size", {}, like(3, 3), h, None
+    yield "hx that would have to be broadcast", {}, x, like(1, 4), None
+    yield "input of another dtype", {}, like(2, 3, dtype="float64"), None, None
+    yield "hx of another dtype", {}, x, like(2, 4, dtype="float64"), None
+
+
+CALLS = {"LSTM": lstm_calls, "GRU": gru_calls, "LSTMCell": lstm_cell_calls, "GRUCell": gru_cell_calls}
+
+
+def realized(value):
+    """A description of tensors as tensors."""
+    if isinstance(value, dict):
+        return torch.zeros(value["shape"], dtype=DTYPES[value["dtype"]])
+    return tuple(realized(item) for item in value) if isinstance(value, list) else value
+
+
+def shapes_of(value):
+    """The shapes of a result, nested as it is."""
+    if isinstance(value, PackedSequence):
+        return list(value.data.shape)
+    return list(value.shape) if torch.is_tensor(value) else [shapes_of(item) for item in value]
+
+
+def outcome(run):
+    """What comes of it: the value, or the error as torch words it."""
+    try:
+        return run()
+    except Exception as error:
+        # Compiled code appends where it was raised; that is no part of the message.
+        return {"error": {"type": type(error).__name__, "message": str(error).split("\nException raised from")[0]}}
+
+
+def error_files():
+    """What torch says about right and wrong arguments: a repr, the shapes of the results, or an error."""
+    cases = []
+    for kind, calls in CALLS.items():
+
+        def made(arguments, options):
+            options = {key: DTYPES[value] if key == "dtype" else value for key, value in options.items()}
+            return getattr(nn, kind)(*arguments, **options)
+
+        for number, (what, arguments, options) in enumerate(constructions(kind)):
+            case = {"id": f"{kind}-make-{number:02}", "kind": kind, "what": what}
+            case |= {"arguments": arguments, "options": camel_keys(options)}
+            cases.append(case | outcome(lambda: {"repr": repr(made(arguments, options))}))
+        for number, (what, options, input, hx, lengths) in enumerate(calls()):
+            case = {"id": f"{kind}-forward-{number:02}", "kind": kind, "what": what}
+            case |= {"arguments": [3, 4], "options": camel_keys(options), "input": input, "hx": hx}
+            case |= {} if lengths is None else {"lengths": lengths}
+            module = made([3, 4], options)
+
+            def forward():
+                given = realized(input)
+                if lengths is not None:
+                    given = pack_padded_sequence(given, torch.tensor(lengths))
+                return {"shapes": shapes_of(module(given, realized(hx)))}
+
+            cases.append(case | outcome(forward))
+    return {"errors-gated.json": manifest_bytes(cases)}
+
+
 # -------------------------------------------------------------------------------------------------- operations
 
 
@@ -1351,6 +1591,20 @@ def numbers(tensor):
 # -------------------------------------------------------------------------------------------------------- main
 
 
+PARTS = [
+    recurrent_files,
+    cell_files,
+    jordan_files,
+    init_files,
+    trajectory_files,
+    schedule_files,
+    error_files,
+    operation_files,
+    file_files,
+    guide_files,
+]
+
+
 def main():
     parser = argparse.ArgumentParser(description="Golden values for test/golden.test.ts, computed by PyTorch.")
     parser.add_argument("--check", action="store_true", help="compare with the files that are here, write nothing")
@@ -1365,7 +1619,9 @@ def main():
     torch.backends.mkldnn.enabled = False
     warnings.filterwarnings("ignore", message="LSTM with projections is not supported with oneDNN")
 
-    files = recurrent_files() | cell_files() | jordan_files() | init_files() | trajectory_files() | schedule_files() | operation_files() | file_files() | guide_files()
+    files = {}
+    for part in PARTS:
+        files |= part()
     stale = []
     for name, content in files.items():
         path = HERE / name
