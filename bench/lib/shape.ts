@@ -11,7 +11,10 @@ export type Cell = (typeof cells)[number]
 
 /** What differs from kind to kind. */
 export const cellFacts: Readonly<
-  Record<Cell, { readonly title: string; readonly gates: number; readonly states: readonly string[] }>
+  Record<
+    Cell,
+    { readonly title: string; readonly gates: number; readonly states: readonly string[] }
+  >
 > = {
   rnn: { title: 'RNN', gates: 1, states: ['h'] },
   gru: { title: 'GRU', gates: 3, states: ['h'] },
@@ -74,6 +77,12 @@ export function operations(shape: Shape, task: Task): number {
   }
   return task === 'forward' ? forward : 3 * forward
 }
+
+/**
+ * Arrays (T, B, H) that a training step keeps or works in beyond inputs, outputs and gradients: the gradient before the
+ * activation; the gates i, f, g, o and the states c; the gates r, z, n and the projected state of n.
+ */
+export const keptArrays: Readonly<Record<Cell, number>> = { rnn: 1, gru: 4, lstm: 5 }
 
 /** One parameter: its name in the state dict, and its shape. */
 export interface Parameter {
