@@ -12,7 +12,6 @@ import {
   parseShape,
   shape,
   shapeName,
-  withCell,
 } from '../bench/lib/shape'
 import { geometricMean, median, quantile } from '../bench/lib/statistics'
 import { type Effort, takeTurns } from '../bench/lib/turns'
@@ -26,24 +25,6 @@ describe('shapes', () => {
     expect(inputFeatures(both, 1)).toBe(14)
     const layers = 10 * 3 * (2 * (5 * 7 + 7 * 7) + 2 * (14 * 7 + 7 * 7))
     expect(operations(both, 'step')).toBe(3 * 2 * layers)
-  })
-
-  test('of gated cells count every gate', () => {
-    const both = shape(10, 3, 5, 7, 2, 2)
-    for (const [cell, gates] of [
-      ['rnn', 1],
-      ['gru', 3],
-      ['lstm', 4],
-    ] as const) {
-      const gated = withCell(both, cell)
-      expect(operations(gated, 'step')).toBe(gates * operations(both, 'step'))
-      expect(parameters(gated).map(({ name }) => name)).toEqual(
-        parameters(both).map(({ name }) => name),
-      )
-      expect(parameters(gated)[4]?.shape).toEqual([gates * 7, 5])
-      expect(shapeName(gated)).toBe(shapeName(both))
-    }
-    expect(withCell(both, 'rnn')).toBe(both)
   })
 
   test('are read by their number in the grid or by their sizes', () => {
@@ -105,16 +86,6 @@ describe('numbers', () => {
     expect(weight?.shape).toEqual([9, 18])
     expect(weight?.values).toHaveLength(9 * 18)
     expect(Math.max(...(weight?.values ?? []).map(Math.abs))).toBeLessThanOrEqual(1 / 3)
-  })
-
-  test('an LSTM has two states that differ', () => {
-    const { states } = numbersOf(withCell(shape(4, 3, 5, 9, 2, 2), 'lstm'))
-    expect(states.map(({ shape: size }) => size)).toEqual([
-      [4, 3, 9],
-      [4, 3, 9],
-    ])
-    expect(states[0]?.values).not.toEqual(states[1]?.values)
-    expect(states[0]).toEqual(numbersOf(shape(4, 3, 5, 9, 2, 2)).states[0])
   })
 
   test('a fingerprint tells of order, signs and size, and forgives rounding', () => {

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import type { ContenderName } from '../bench/contenders/contender'
 import { lengthsOf } from '../bench/contenders/ragged'
 import type { Measurement } from '../bench/lib/race'
-import { grid, operations, shape, withCell } from '../bench/lib/shape'
+import { grid, operations, shape } from '../bench/lib/shape'
 import { compareAll } from '../bench/report/comparison'
 import { goalTable } from '../bench/report/goals'
 import { gridChart } from '../bench/report/grid-chart'
@@ -209,39 +209,6 @@ describe('aims', () => {
     expect(met({ grid: at(0.8, 0.7) }, aim)).toBe('NO')
     expect(met({ grid: at(0.89, 0.8) }, 'step, 1 thr.: 88 % of peak')).toBe('yes')
     expect(met({ grid: at(0.86, 0.8) }, 'step, 1 thr.: 88 % of peak')).toBe('NO')
-  })
-
-  test('of gated cells have numbers of their own', () => {
-    const lstm = withCell(small, 'lstm')
-    const at = (ours: number, torch: number, threads: number) => [
-      measured('ours', ours, { shape: lstm, threads }),
-      measured('torch', torch, { shape: lstm, threads }),
-    ]
-    const parts = { cell: 'lstm', grid: [...at(1, 1.8, 1), ...at(1, 1.9, 2)] } as const
-    expect(met(parts, 'step, 1 thr.: 1.7 ×')).toBe('yes')
-    expect(met(parts, 'step, 2 thr.: 2 ×')).toBe('NO')
-    expect(met(parts, 'step, 1 thr.: 6 × PyTorch')).toBeUndefined()
-    expect(met({ ...parts, cell: 'gru' }, 'step, 1 thr.: 2 ×')).toBe('NO')
-    // Above 68 % of the peak of 100, 82 % are enough, and 75 % with two threads.
-    const time = (share: number) => operations(lstm, 'step') / 1e6 / 100 / share
-    const race = [1, 2].flatMap((threads) => at(time(0.8), time(0.7), threads))
-    expect(met({ cell: 'lstm', grid: race }, 'step, 1 thr.: every shape')).toBe('NO')
-    expect(met({ cell: 'lstm', grid: race }, 'step, 2 thr.: every shape')).toBe('yes')
-  })
-
-  test('of gates: a step is little longer than as many steps of nn.RNN', () => {
-    const gates = [
-      { shape: large, task: 'step', threads: 1, rnn: 100, gru: 340, lstm: 420 },
-    ] as const
-    expect(met({ gates }, 'step, 1 thr.: GRU at most 3.3 ×')).toBe('NO')
-    expect(met({ gates }, 'step, 1 thr.: LSTM at most 4.3 ×')).toBe('yes')
-    expect(
-      met({ gates: gates.map((one) => ({ ...one, shape: small })) }, 'step, 1 thr.: GRU'),
-    ).toBeUndefined()
-    const [table] = otherTables(results({ gates }))
-    expect(table?.rows).toEqual([
-      ['(128, 64, 512, 512)', 'step', '1', '100', '340', '420', '3.40', '4.20'],
-    ])
   })
 
   test('of the example names: five epochs in the time of one', () => {
