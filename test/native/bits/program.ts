@@ -7,12 +7,13 @@
  * another built checkout.
  */
 
+import { gatedCases } from './gated'
 import { otherCases } from './others'
 import { backendInfo, getRngState, manualSeed, setNumThreads } from './package'
 import { type Case, hashOf, type Parts } from './parts'
 import { recurrentCases } from './recurrent'
 
-const cases: readonly Case[] = [...recurrentCases, ...otherCases]
+const cases: readonly Case[] = [...recurrentCases, ...otherCases, ...gatedCases]
 
 /** What a case gives, and where it leaves the random numbers. */
 async function partsOf({ run }: Case): Promise<Parts> {
