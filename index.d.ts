@@ -90,6 +90,8 @@ export declare class RecurrentCore {
   stream(batchSize: number, parameters: Array<Floats>, memory: ToKeep, input: ToKeep, output: ToKeep): () => void
   /** Sets the states of a stream of `batchSize` sequences, each to an array of `states` or, where that is null, to 0. */
   resetStream(batchSize: number, memory: FloatsMut, states: Array<Floats | undefined | null>): void
+  /** Writes the states of a stream of `batchSize` sequences, as they are now, each into an array of `states`. */
+  streamStates(batchSize: number, memory: FloatsMut, states: Array<FloatsMut>): void
 }
 
 /**

@@ -4,6 +4,7 @@
  *     npm run bench                                everything but the demo
  *     npm run bench -- --python venv/bin/python    with PyTorch and JAX
  *     npm run bench -- grid --only ours --quick    a short look at this package alone
+ *     npm run bench -- --cell lstm                 the LSTM instead of the plain RNN
  *     npm run bench -- demo --python …             the demo beside the same program in PyTorch
  *     npm run bench -- names --python …            and the example names
  */
@@ -16,6 +17,7 @@ import { thisMachine } from './lib/machine'
 import { PeakMeter } from './lib/peak'
 import type { Bench } from './modes/bench'
 import { runDemo } from './modes/demo'
+import { runGates } from './modes/gates'
 import { runGrid } from './modes/grid'
 import { runGrowth } from './modes/growth'
 import { runLengths } from './modes/lengths'
@@ -38,6 +40,7 @@ const parts: [Mode, (bench: Bench) => void | Promise<void>][] = [
   ['grid', runGrid],
   ['stream', runStream],
   ['lengths', runLengths],
+  ['gates', runGates],
   ['growth', runGrowth],
   ['memory', runMemory],
   ['start', runStart],
@@ -65,8 +68,10 @@ async function run(workshop: Workshop): Promise<void> {
   const runs = parts.filter(([name]) => (mode === 'all' ? !programs.includes(name) : name === mode))
 
   makeFolder(options.output) // no measurement is lost if it cannot be made
-  // Lengths, memory, the start and programs have no contenders, and start the processes that they need.
-  const races = runs.some(([name]) => !['lengths', 'memory', 'start', ...programs].includes(name))
+  // Lengths, gates, memory, the start and programs have no contenders, and start the processes that they need.
+  const races = runs.some(
+    ([name]) => !['lengths', 'gates', 'memory', 'start', ...programs].includes(name),
+  )
   const names = races ? only : []
   if (names.some((name) => fromPackages.includes(name))) await workshop.installPeers()
   const meter = new PeakMeter(await workshop.buildPeak())
@@ -74,6 +79,7 @@ async function run(workshop: Workshop): Promise<void> {
 
   const results: Bench['results'] = {
     command: ['npm run bench --', ...process.argv.slice(2)].join(' '),
+    cell: options.cell,
     machine: thisMachine(backendInfo(), meter.ofACore),
     contenders: field.contenders.map(({ name, version }) => ({ name, version })),
     missing: field.missing,

@@ -2,10 +2,10 @@
 
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
-import { Argument, InvalidArgumentError } from 'commander'
+import { Argument, InvalidArgumentError, Option } from 'commander'
 import { commandLine, positiveNumber, wholeNumber } from '../examples/lib/program'
 import { type ContenderName, contenderNames } from './contenders/contender'
-import { grid, parseShape, type Shape } from './lib/shape'
+import { type Cell, cells, grid, parseShape, type Shape, withCell } from './lib/shape'
 
 /** What is measured; `all` is everything but `demo` and `names`, which are programs that need a Python beside them. */
 export const modes = [
@@ -14,6 +14,7 @@ export const modes = [
   'growth',
   'stream',
   'lengths',
+  'gates',
   'memory',
   'start',
   'demo',
@@ -24,6 +25,8 @@ export type Mode = (typeof modes)[number]
 
 export interface Options {
   readonly mode: Mode
+  /** the kind of cell that everything but `gates`, `start` and `names` measures; that of the shapes, too */
+  readonly cell: Cell
   readonly shapes: readonly Shape[]
   /** whether the shapes are those of the command line */
   readonly shapesGiven: boolean
@@ -59,6 +62,11 @@ export function readOptions(): Options {
         .choices(modes)
         .default('all'),
     )
+    .addOption(
+      new Option('--cell <kind>', 'what is measured: nn.RNN, nn.GRU or nn.LSTM')
+        .choices(cells)
+        .default('rnn'),
+    )
     .option('--python <path>', 'a Python with torch and jax, to measure these too')
     .option(
       '--only <names>',
@@ -85,6 +93,7 @@ export function readOptions(): Options {
     .parse()
 
   const given = command.opts<{
+    cell: Cell
     python?: string
     only?: ContenderName[]
     shapes?: Shape[]
@@ -97,17 +106,18 @@ export function readOptions(): Options {
     json?: string
     markdown?: string
   }>()
-  const { quick } = given
+  const { quick, cell } = given
   const [mode] = command.processedArgs as [Mode]
   if (['demo', 'names'].includes(mode) && given.python === undefined) {
     command.error(
       `error: the ${mode} mode needs --python, for the program that it is compared with`,
     )
   }
+  const shapes = given.shapes ?? (quick ? grid.slice(0, 4) : grid)
   return {
-    mode,
+    ...{ mode, cell },
     shapesGiven: given.shapes !== undefined,
-    shapes: given.shapes ?? (quick ? grid.slice(0, 4) : grid),
+    shapes: shapes.map((shape) => withCell(shape, cell)),
     threads: given.threads ?? (cores > 1 ? [1, 2] : [1]),
     only: contenderNames.filter((name) => given.only?.includes(name) ?? true),
     seconds: given.seconds ?? (quick ? 0.2 : 2),

@@ -12,8 +12,8 @@ export interface Work {
 }
 
 /**
- * Fingerprints of the results, to see that all contenders compute the same thing: `output` and `hN`, and after a step
- * the gradients `input`, `hx` and those of the parameters by their names in the state dict.
+ * Fingerprints of the results, to see that all contenders compute the same thing: `output`, `hN` and of an LSTM `cN`,
+ * and after a step the gradients `input`, `hx`, `cx` and those of the parameters by their names in the state dict.
  */
 export type Probe = Readonly<Record<string, Fingerprint>>
 

@@ -1,26 +1,34 @@
-/** A stack of recurrent layers as an ONNX model: one RNN node a layer, with the benchmark's numbers as weights. */
+/** A stack of recurrent layers as an ONNX model: one node a layer, with the benchmark's numbers as weights. */
 
 import { onnx } from 'onnx-proto'
 import type { Numbers } from '../lib/numbers'
-import { inputFeatures, type Shape } from '../lib/shape'
+import { type Cell, cellFacts, inputFeatures, type Shape } from '../lib/shape'
 
 const { AttributeProto, ModelProto, TensorProto } = onnx
 const { FLOAT, INT64 } = TensorProto.DataType
 
+/** Where ONNX's gates are among torch's: i, o, f, c among i, f, g, o, and z, r, h among r, z, n. */
+const gateOrder: Record<Cell, readonly number[]> = { rnn: [0], gru: [1, 0, 2], lstm: [0, 3, 1, 2] }
+
 /**
- * The model as bytes. Inputs: `input` (T, B, I) and for each layer `hx_0`, … (D, B, H); outputs: `output`
- * (T, B, D·H) and for each layer `hN_0`, … (D, B, H).
+ * The model as bytes. Inputs: `input` (T, B, I) and for each layer `hx_0`, … (D, B, H), of an LSTM also `cx_0`, …;
+ * outputs: `output` (T, B, D·H) and for each layer `hN_0`, … (D, B, H) and `cN_0`, ….
  */
 export function onnxModel(shape: Shape, numbers: Numbers): Uint8Array {
-  const { T, B, I, H, L, D } = shape
+  const { T, B, I, H, L, D, cell } = shape
+  const { gates, states } = cellFacts[cell]
   const nodes: onnx.INodeProto[] = []
   const initializers: onnx.ITensorProto[] = []
-  const states = Array.from({ length: L }, (_, layer) => layer)
+  const layers = Array.from({ length: L }, (_, layer) => layer)
 
   const weights = (layer: number, kinds: readonly string[], size: readonly number[]): string => {
     const name = `${kinds.join('_and_')}_l${layer}`
     const parts = directions(layer, D).flatMap((place) =>
-      kinds.map((kind) => numbers.parameters.get(`${kind}_${place}`)?.values ?? []),
+      kinds.flatMap((kind) => {
+        const values = numbers.parameters.get(`${kind}_${place}`)?.values ?? new Float64Array()
+        const size = values.length / gates
+        return gateOrder[cell].map((gate) => values.subarray(gate * size, (gate + 1) * size))
+      }),
     )
     initializers.push({
       name,
@@ -32,25 +40,29 @@ export function onnxModel(shape: Shape, numbers: Numbers): Uint8Array {
   }
 
   let below = 'input'
-  for (const layer of states) {
+  for (const layer of layers) {
     const features = inputFeatures(shape, layer)
     nodes.push({
-      opType: 'RNN',
+      opType: cellFacts[cell].title,
       input: [
         below,
-        weights(layer, ['weight_ih'], [D, H, features]),
-        weights(layer, ['weight_hh'], [D, H, H]),
-        weights(layer, ['bias_ih', 'bias_hh'], [D, 2 * H]),
+        weights(layer, ['weight_ih'], [D, gates * H, features]),
+        weights(layer, ['weight_hh'], [D, gates * H, H]),
+        weights(layer, ['bias_ih', 'bias_hh'], [D, 2 * gates * H]),
         '', // every sequence is as long as the input
-        `hx_${layer}`,
+        ...states.map((state) => `${state}x_${layer}`),
       ],
-      output: [`Y_${layer}`, `hN_${layer}`],
+      output: [`Y_${layer}`, ...states.map((state) => `${state}N_${layer}`)],
       attribute: [
         attribute('hidden_size', { type: AttributeProto.AttributeType.INT, i: H }),
         attribute('direction', {
           type: AttributeProto.AttributeType.STRING,
           s: new TextEncoder().encode(D === 2 ? 'bidirectional' : 'forward'),
         }),
+        // The reset gate is applied to the projected state, as torch does.
+        ...(cell === 'gru'
+          ? [attribute('linear_before_reset', { type: AttributeProto.AttributeType.INT, i: 1 })]
+          : []),
       ],
     })
     // (T, D, B, H) → (T, B, D·H)
@@ -75,7 +87,8 @@ export function onnxModel(shape: Shape, numbers: Numbers): Uint8Array {
     rawData: new Uint8Array(BigInt64Array.from([T, B, D * H], BigInt).buffer),
   })
 
-  const state = (kind: string) => states.map((layer) => port(`${kind}_${layer}`, [D, B, H]))
+  const ports = (kind: string) =>
+    states.flatMap((state) => layers.map((layer) => port(`${state}${kind}_${layer}`, [D, B, H])))
   const model = ModelProto.create({
     irVersion: 8,
     opsetImport: [{ domain: '', version: 14 }],
@@ -84,8 +97,8 @@ export function onnxModel(shape: Shape, numbers: Numbers): Uint8Array {
       name: 'rnn',
       node: nodes,
       initializer: initializers,
-      input: [port('input', [T, B, I]), ...state('hx')],
-      output: [port('output', [T, B, D * H]), ...state('hN')],
+      input: [port('input', [T, B, I]), ...ports('x')],
+      output: [port('output', [T, B, D * H]), ...ports('N')],
     },
   })
   return ModelProto.encode(model).finish()

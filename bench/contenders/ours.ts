@@ -2,7 +2,7 @@
 
 import { nn, noGrad, setNumThreads, type Tensor, tensor } from '@elman/rnn'
 import { fingerprint, type Numbers, numbersOf, type Values } from '../lib/numbers'
-import type { DType, Shape } from '../lib/shape'
+import { type Cell, cellFacts, type DType, type Shape } from '../lib/shape'
 import type { Library, Probe, Ready, Work } from './contender'
 
 /** A tensor of this dtype with these numbers. */
@@ -11,9 +11,72 @@ export function tensorOf({ shape, values }: Values, dtype: DType, requiresGrad =
   return tensor(data, { shape, dtype, requiresGrad })
 }
 
+/** h, or h and c of an LSTM. */
+export type State = Tensor | [Tensor, Tensor]
+
+type Packed = InstanceType<typeof nn.utils.rnn.PackedSequence>
+
+/** What nn.RNN, nn.GRU and nn.LSTM have in common, as far as the benchmark calls it. */
+export interface Recurrent extends nn.Module {
+  forward(
+    input: Tensor,
+    hx?: State | null,
+    options?: { lengths?: readonly number[]; checkpointEvery?: number | null },
+  ): [output: Tensor, hN: State]
+  forward(input: Packed, hx?: State | null): [output: Packed, hN: State]
+  vjp(
+    input: Tensor,
+    hx?: State | null,
+  ): {
+    output: Tensor
+    hN: State
+    pullback(
+      gradOutput: Tensor | null,
+      gradHN: null,
+    ): { input: Tensor; hx: State | null; parameters: Map<string, Tensor> }
+  }
+  stream(): { readonly input: Float32Array | Float64Array; step(): void }
+}
+
+interface RecurrentOptions {
+  readonly numLayers?: number
+  readonly bidirectional?: boolean
+  readonly dtype?: DType
+}
+
+const modules = { rnn: nn.RNN, gru: nn.GRU, lstm: nn.LSTM }
+
+/** A module of this kind. */
+export function makeRecurrent(
+  cell: Cell,
+  inputSize: number,
+  hiddenSize: number,
+  options: RecurrentOptions = {},
+): Recurrent {
+  return new modules[cell](inputSize, hiddenSize, options) as unknown as Recurrent
+}
+
+/** States as a module takes them. */
+export function stateOf(states: readonly Tensor[]): State {
+  const [h, c] = states
+  if (h === undefined) throw new Error('a network has a state')
+  return c === undefined ? h : [h, c]
+}
+
+/** What {@link stateOf} has joined. */
+export function statesOf(state: State): Tensor[] {
+  return Array.isArray(state) ? state : [state]
+}
+
+/** The benchmark's states. */
+export function beginOf(numbers: Numbers, dtype: DType, requiresGrad = false): State {
+  return stateOf(numbers.states.map((values) => tensorOf(values, dtype, requiresGrad)))
+}
+
 /** A network of this shape with the benchmark's numbers as parameters. */
-export function networkOf({ I, H, L, D }: Shape, numbers: Numbers, dtype: DType): nn.RNN {
-  const rnn = new nn.RNN(I, H, { numLayers: L, bidirectional: D === 2, dtype })
+export function networkOf(shape: Shape, numbers: Numbers, dtype: DType): Recurrent {
+  const { I, H, L, D, cell } = shape
+  const rnn = makeRecurrent(cell, I, H, { numLayers: L, bidirectional: D === 2, dtype })
   for (const [name, parameter] of rnn.namedParameters()) {
     parameter.data.set(numbers.parameters.get(name)?.values ?? [])
   }
@@ -36,7 +99,7 @@ function prepare({ task, shape, dtype, threads }: Work): Ready {
   const numbers = numbersOf(shape)
   const rnn = networkOf(shape, numbers, dtype)
   const input = tensorOf(numbers.input, dtype)
-  const hx = tensorOf(numbers.hx, dtype)
+  const hx = beginOf(numbers, dtype)
   const gradient = tensorOf(numbers.gradient, dtype)
   const begin = () => setNumThreads(threads)
 
@@ -44,15 +107,18 @@ function prepare({ task, shape, dtype, threads }: Work): Ready {
   if (task === 'forward') {
     const call = () => noGrad(() => rnn.forward(input, hx))
     const [output, hN] = call()
-    return { probe: probeOf({ output, hN }), begin, call }
+    return { probe: probeOf({ output, ...named(shape, 'N', hN) }), begin, call }
   }
   const call = () => {
     const { output, hN, pullback } = rnn.vjp(input, hx)
     return { output, hN, gradients: pullback(gradient, null) }
   }
   const { output, hN, gradients } = call()
-  const { parameters, ...rest } = gradients
-  const probe = probeOf({ output, hN, ...rest, ...Object.fromEntries(parameters) })
+  const probe = probeOf({
+    ...{ output, ...named(shape, 'N', hN) },
+    ...{ input: gradients.input, ...(gradients.hx ? named(shape, 'x', gradients.hx) : {}) },
+    ...Object.fromEntries(gradients.parameters),
+  })
   return { probe, begin, call }
 }
 
@@ -61,9 +127,9 @@ function prepareTape({ shape, dtype, threads }: Work): Ready {
   const numbers = numbersOf(shape)
   const rnn = networkOf(shape, numbers, dtype)
   const input = tensorOf(numbers.input, dtype, true)
-  const hx = tensorOf(numbers.hx, dtype, true)
+  const hx = beginOf(numbers, dtype, true)
   const gradient = tensorOf(numbers.gradient, dtype)
-  const leaves = [input, hx, ...rnn.parameters()]
+  const leaves = [input, ...statesOf(hx), ...rnn.parameters()]
   const begin = () => setNumThreads(threads)
 
   const call = () => {
@@ -76,10 +142,21 @@ function prepareTape({ shape, dtype, threads }: Work): Ready {
   const { output, hN } = call()
   const gradients = [...rnn.namedParameters()].map(([name, { grad }]) => [name, grad])
   const probe = probeOf({
-    ...{ output, hN, input: input.grad, hx: hx.grad },
+    ...{ output, ...named(shape, 'N', hN), input: input.grad },
+    ...gradientsOf(named(shape, 'x', hx)),
     ...Object.fromEntries(gradients),
   })
   return { probe, begin, call }
+}
+
+/** States by name: `hx` and `cx`, or `hN` and `cN`. */
+function named({ cell }: Shape, kind: 'x' | 'N', state: State): Record<string, Tensor> {
+  const names = cellFacts[cell].states.map((name) => `${name}${kind}`)
+  return Object.fromEntries(statesOf(state).map((tensor, index) => [names[index], tensor]))
+}
+
+function gradientsOf(tensors: Record<string, Tensor>): Record<string, Tensor | null> {
+  return Object.fromEntries(Object.entries(tensors).map(([name, { grad }]) => [name, grad]))
 }
 
 function probeOf(results: Record<string, Tensor | null>): Probe {

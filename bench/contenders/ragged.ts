@@ -10,7 +10,7 @@ import { nn, noGrad, setNumThreads, type Tensor } from '@elman/rnn'
 import { mixed, numbersOf } from '../lib/numbers'
 import type { Shape } from '../lib/shape'
 import type { Library, Ready, Work } from './contender'
-import { libraryOf, networkOf, tensorOf } from './ours'
+import { beginOf, libraryOf, networkOf, statesOf, tensorOf } from './ours'
 
 const { PackedSequence, packPaddedSequence } = nn.utils.rnn
 
@@ -43,7 +43,7 @@ function prepare(form: Form, { task, shape: full, dtype, threads }: Work): Ready
   const numbers = numbersOf(form === 'padded' ? full : { ...full, T: Math.max(...lengths) })
   const rnn = networkOf(full, numbers, dtype)
   const trains = task === 'step'
-  const hx = tensorOf(numbers.hx, dtype, trains)
+  const hx = beginOf(numbers, dtype, trains)
   let input = tensorOf(numbers.input, dtype, trains)
   let gradient = tensorOf(numbers.gradient, dtype)
   let call: Call = () => [rnn.forward(input, hx)[0], gradient]
@@ -72,7 +72,7 @@ function prepare(form: Form, { task, shape: full, dtype, threads }: Work): Ready
     call = () => [rnn.forward(turned(packs), hx)[0].data, gradient]
   }
 
-  const leaves = [input, hx, ...rnn.parameters()]
+  const leaves = [input, ...statesOf(hx), ...rnn.parameters()]
   const step = () => {
     for (const leaf of leaves) leaf.grad = null
     const [output, above] = call()

@@ -1,6 +1,7 @@
 /**
  * tfjs with its WebAssembly backend, which is what trains in Node without a native library: a training step of
- * SimpleRNN layers by `variableGrads`.
+ * SimpleRNN or LSTM layers by `variableGrads`. Its GRU resets the state before the projection, where torch and ONNX
+ * reset what comes out of it: another function, which is not measured.
  *
  * Its layers have one bias, which gets the sum of ours; where there are two, both have the same gradient.
  */
@@ -8,7 +9,7 @@
 import * as tf from '@tensorflow/tfjs'
 import '@tensorflow/tfjs-backend-wasm'
 import { type Fingerprint, fingerprint, numbersOf, type Values } from '../lib/numbers'
-import { inputFeatures, type Shape, shape as shapeOf } from '../lib/shape'
+import { cellFacts, inputFeatures, type Shape } from '../lib/shape'
 import { timed } from '../lib/timed'
 import {
   type Library,
@@ -53,14 +54,14 @@ async function quietly<T>(start: () => Promise<T>): Promise<T> {
 
 async function prepare({ shape, dtype }: Work, patience: number): Promise<Ready | Refusal> {
   if (dtype !== 'float32') return new Refusal(`it knows no ${dtype}`)
+  if (shape.cell === 'gru') return new Refusal('its GRU computes something else')
 
   if (shape.T > 2 * prefix) {
-    const { T, B, I, H, L, D } = shape
-    const short = network(shapeOf(prefix, B, I, H, L, D))
+    const short = network({ ...shape, T: prefix })
     await short.step()
     const [milliseconds = 0] = await timed(() => short.step(), 1, 1)
     short.dispose()
-    const seconds = ((milliseconds / 1000) * T) / prefix
+    const seconds = ((milliseconds / 1000) * shape.T) / prefix
     if (seconds > patience) return new Refusal(`a step would take about ${seconds.toFixed(0)} s`)
   }
   const whole = network(shape)
@@ -81,21 +82,24 @@ function network(shape: Shape): Network {
 
 interface Layer {
   readonly rnn: tf.RNN
-  readonly hx: tf.Variable
+  /** hx, and of an LSTM cx */
+  readonly begin: readonly tf.Variable[]
   /** where the reverse half begins */
   readonly reverse: boolean
   readonly name: string
 }
 
-/** A stack of SimpleRNN layers; batch first, as tfjs wants it. */
+/** A stack of recurrent layers; batch first, as tfjs wants it. */
 class Network {
   readonly #input: tf.Variable
   readonly #gradient: tf.Variable
   /** for each layer its directions */
   readonly #layers: Layer[][]
+  readonly #states: readonly string[]
 
   constructor(shape: Shape) {
-    const { B, H, L, D } = shape
+    const { B, H, L, D, cell } = shape
+    this.#states = cellFacts[cell].states
     const numbers = numbersOf(shape)
     // The gradient of taking apart a sequence of one step is broken, so none is asked for.
     this.#input = tf.variable(batchFirst(numbers.input), shape.T > 1)
@@ -103,35 +107,43 @@ class Network {
     this.#layers = Array.from({ length: L }, (_, layer) =>
       Array.from({ length: D }, (_, direction) => {
         const name = `l${layer}${direction === 1 ? '_reverse' : ''}`
-        const rnn = tf.layers.simpleRNN({
+        const options = {
           units: H,
           returnSequences: true,
           returnState: true,
           goBackwards: direction === 1,
           recurrentInitializer: 'zeros', // the default one takes long, and all are set below
+        } as const
+        const rnn =
+          cell === 'lstm'
+            ? tf.layers.lstm({ ...options, recurrentActivation: 'sigmoid' })
+            : tf.layers.simpleRNN(options)
+        const begin = numbers.states.map(({ values }) => {
+          const state = values.subarray((layer * D + direction) * B * H).subarray(0, B * H)
+          return tf.variable(tf.tensor2d(Float32Array.from(state), [B, H]))
         })
-        const state = numbers.hx.values.subarray((layer * D + direction) * B * H).subarray(0, B * H)
-        const hx = tf.variable(tf.tensor2d(Float32Array.from(state), [B, H]))
-        rnn.apply([tf.zeros([B, 1, inputFeatures(shape, layer)]), hx]) // makes the weights
+        rnn.apply([tf.zeros([B, 1, inputFeatures(shape, layer)]), ...begin]) // makes the weights
         const get = (kind: string) => numbers.parameters.get(`${kind}_${name}`) ?? numbers.input
         rnn.setWeights([
           tf.transpose(matrix(get('weight_ih'))),
           tf.transpose(matrix(get('weight_hh'))),
           tf.add(vector(get('bias_ih')), vector(get('bias_hh'))),
         ])
-        return { rnn, hx, reverse: direction === 1, name }
+        return { rnn, begin, reverse: direction === 1, name }
       }),
     )
   }
 
-  /** Output (B, T, D·H) and states. */
-  #forward(): { output: tf.Tensor; states: tf.Tensor[] } {
+  /** Output (B, T, D·H), and the last states of all layers, a list for h and one for c. */
+  #forward(): { output: tf.Tensor; states: tf.Tensor[][] } {
     let output: tf.Tensor = this.#input
-    const states: tf.Tensor[] = []
+    const states: tf.Tensor[][] = this.#states.map(() => [])
     for (const directions of this.#layers) {
-      const halves = directions.map(({ rnn, hx, reverse }) => {
-        const [half, state] = rnn.apply([output, hx]) as [tf.Tensor3D, tf.Tensor]
-        states.push(state)
+      const halves = directions.map(({ rnn, begin, reverse }) => {
+        const [half, ...last] = rnn.apply([output, ...begin]) as [tf.Tensor3D, ...tf.Tensor[]]
+        last.forEach((state, index) => {
+          states[index]?.push(state)
+        })
         return reverse ? tf.reverse(half, 1) : half
       })
       output = halves.length === 1 ? (halves[0] ?? output) : tf.concat(halves, 2)
@@ -143,12 +155,15 @@ class Network {
   #variables(): [name: string, variable: tf.Variable][] {
     return [
       ...(this.#input.trainable ? [['input', this.#input] as [string, tf.Variable]] : []),
-      ...this.#layers.flat().flatMap(({ rnn, hx, name }): [string, tf.Variable][] => {
+      ...this.#layers.flat().flatMap(({ rnn, begin, name }): [string, tf.Variable][] => {
         const weights = rnn.trainableWeights.map((weight) => weight.read() as tf.Variable)
         const [kernel, recurrent, bias] = weights
-        if (!kernel || !recurrent || !bias) throw new Error('a SimpleRNN has three weights')
+        if (!kernel || !recurrent || !bias) throw new Error('a layer has three weights')
         return [
-          [`hx_${name}`, hx],
+          ...begin.map((state, index): [string, tf.Variable] => [
+            `${this.#states[index]}x_${name}`,
+            state,
+          ]),
           [`weight_ih_${name}`, kernel],
           [`weight_hh_${name}`, recurrent],
           [`bias_ih_${name}`, bias],
@@ -179,26 +194,30 @@ class Network {
     })
     const probe: Record<string, Fingerprint> = {
       output: fingerprint(await output.data()),
-      hN: fingerprint(...(await Promise.all(states.map((state) => state.data())))),
     }
+    const joined = async (parts: readonly tf.Tensor[]) =>
+      fingerprint(...(await Promise.all(parts.map((part) => part.data()))))
+    for (const [index, state] of this.#states.entries())
+      probe[`${state}N`] = await joined(states[index] ?? [])
     const { value, grads } = this.#gradients()
-    const hx: tf.Tensor[] = []
+    const begin = new Map(this.#states.map((state) => [`${state}x`, [] as tf.Tensor[]]))
     for (const [name, variable] of this.#variables()) {
       const gradient = grads[variable.name]
       if (!gradient) throw new Error(`tfjs gave no gradient of ${name}`)
-      if (name.startsWith('hx_')) hx.push(gradient)
+      const state = begin.get(name.slice(0, 2))
+      if (state) state.push(gradient)
       else probe[name] = fingerprint(await timeFirst(gradient).data())
     }
-    probe.hx = fingerprint(...(await Promise.all(hx.map((gradient) => gradient.data()))))
+    for (const [name, gradients] of begin) probe[name] = await joined(gradients)
     tf.dispose([output, states, value, grads])
     return probe
   }
 
   dispose(): void {
     tf.dispose([this.#input, this.#gradient])
-    for (const { rnn, hx } of this.#layers.flat()) {
+    for (const { rnn, begin } of this.#layers.flat()) {
       rnn.dispose()
-      hx.dispose()
+      for (const state of begin) state.dispose()
     }
   }
 }

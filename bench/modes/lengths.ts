@@ -3,7 +3,7 @@
 import { type Contender, type Prepared, Refusal, type Settings } from '../contenders/contender'
 import { openProcess } from '../contenders/index'
 import { forms } from '../contenders/ragged'
-import { type Shape, shape, shapeName, type Task } from '../lib/shape'
+import { type Shape, shape, shapeName, type Task, withCell } from '../lib/shape'
 import { takeTurns } from '../lib/turns'
 import type { LengthsResult } from '../report/results'
 import { milliseconds, ratio } from '../report/table'
@@ -21,7 +21,9 @@ const defaults: readonly Shape[] = [
 type Form = Omit<Contender, 'name'>
 
 export async function runLengths({ options, results, save }: Bench): Promise<void> {
-  const shapes = options.shapesGiven ? options.shapes : defaults
+  const shapes = options.shapesGiven
+    ? options.shapes
+    : defaults.map((one) => withCell(one, options.cell))
   const found: LengthsResult[] = []
   results.lengths = found
   const opened: Form[] = []

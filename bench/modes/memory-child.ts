@@ -1,21 +1,26 @@
 /**
  * A process of its own for the measurements of memory, since memory that another one has used before would count too.
  *
- *     memory-child peak T B I H        → {"bytes": …}, the peak of one training step above the time before
- *     memory-child steady FORM STEPS T B I H  → {"resident": […]}, resident bytes after equal stretches of steps
- *     memory-child held L N T B I H    → {"buffers": …, "resident": …}, bytes that lie between forward and backward
+ *     memory-child peak CELL T B I H   → {"bytes": …}, the peak of one training step above the time before
+ *     memory-child steady FORM STEPS CELL T B I H  → {"resident": […]}, resident bytes after equal stretches of steps
+ *     memory-child held L N CELL T B I H  → {"buffers": …, "resident": …}, bytes that lie between forward and backward
  *                                        beside the results, with `checkpointEvery: N`, or without for N = all
- *     memory-child cost L N PAIRS T B I H  → {"plain": …, "checkpointed": …}, milliseconds of a step, medians
+ *     memory-child cost L N PAIRS CELL T B I H  → {"plain": …, "checkpointed": …}, milliseconds of a step, medians
  */
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import { setTimeout } from 'node:timers/promises'
-import { nn, ones, rand, type Tensor } from '@elman/rnn'
+import { ones, rand, type Tensor } from '@elman/rnn'
+import { makeRecurrent, type Recurrent, stateOf, statesOf } from '../contenders/ours'
 import { residentOver } from '../lib/flat'
+import { type Cell, cellFacts } from '../lib/shape'
 import { median } from '../lib/statistics'
 
 /** T, B, I, H. */
 type Sizes = readonly [number, number, number, number]
+
+/** A module of the kind that the command line says. */
+type Make = (inputSize: number, hiddenSize: number, numLayers?: number) => Recurrent
 
 /** The most resident memory since {@link forgetPeak}, in bytes. */
 function peak(): number {
@@ -29,27 +34,29 @@ function forgetPeak(): void {
   if (process.platform === 'linux') writeFileSync('/proc/self/clear_refs', '5')
 }
 
-function step(T: number, B: number, I: number, H: number): void {
-  const rnn = new nn.RNN(I, H)
-  const { output, pullback } = rnn.vjp(rand([T, B, I]), rand([1, B, H]))
+function step(make: Make, cell: Cell, [T, B, I, H]: Sizes): void {
+  const states = cellFacts[cell].states.map(() => rand([1, B, H]))
+  const { output, pullback } = make(I, H).vjp(rand([T, B, I]), stateOf(states))
   pullback(ones(output.shape), null)
 }
 
-function measurePeak(T: number, B: number, I: number, H: number): { bytes: number } {
-  step(2, 2, I, H) // loads everything
+function measurePeak(make: Make, cell: Cell, sizes: Sizes): { bytes: number } {
+  const [, , I, H] = sizes
+  step(make, cell, [2, 2, I, H]) // loads everything
   globalThis.gc?.()
   const before = process.memoryUsage().rss
   forgetPeak()
-  step(T, B, I, H)
+  step(make, cell, sizes)
   return { bytes: peak() - before }
 }
 
 async function measureSteady(
+  make: Make,
   form: string,
   steps: number,
   [T, B, I, H]: Sizes,
 ): Promise<{ resident: number[] }> {
-  const rnn = new nn.RNN(I, H)
+  const rnn = make(I, H)
   const input = rand([T, B, I], { requiresGrad: true })
   const gradient = ones([T, B, H])
   const run =
@@ -88,7 +95,7 @@ async function collected(): Promise<Memory> {
  * @param between gets the results after forward.
  */
 async function tapeStep(
-  rnn: nn.RNN,
+  rnn: Recurrent,
   [input, gradient]: readonly [Tensor, Tensor],
   checkpointEvery: number | null,
   between: (results: Tensor[]) => Promise<void> = async () => {},
@@ -96,7 +103,7 @@ async function tapeStep(
   rnn.zeroGrad()
   input.grad = null
   const [output, hN] = rnn.forward(input, null, { checkpointEvery })
-  await between([output, hN])
+  await between([output, ...statesOf(hN)])
   output.backward(gradient)
 }
 
@@ -106,9 +113,14 @@ function given([T, B, I, H]: Sizes): readonly [Tensor, Tensor] {
 }
 
 /** The third step, since an addon may go on holding what it has worked in. */
-async function measureHeld(layers: number, every: number | null, sizes: Sizes): Promise<Memory> {
+async function measureHeld(
+  make: Make,
+  layers: number,
+  every: number | null,
+  sizes: Sizes,
+): Promise<Memory> {
   const [, B, I, H] = sizes
-  const rnn = new nn.RNN(I, H, { numLayers: layers })
+  const rnn = make(I, H, layers)
   await tapeStep(rnn, given([2, B, I, H]), every) // loads everything
   const tensors = given(sizes)
   rnn.zeroGrad()
@@ -125,13 +137,14 @@ async function measureHeld(layers: number, every: number | null, sizes: Sizes): 
 }
 
 async function measureCost(
+  make: Make,
   layers: number,
   every: number,
   pairs: number,
   sizes: Sizes,
 ): Promise<{ plain: number; checkpointed: number }> {
   const [, , I, H] = sizes
-  const rnn = new nn.RNN(I, H, { numLayers: layers })
+  const rnn = make(I, H, layers)
   const tensors = given(sizes)
   const timed = async (n: number | null): Promise<number> => {
     await collected()
@@ -152,16 +165,19 @@ async function measureCost(
 async function main(mode: string, args: string[]): Promise<unknown> {
   const [T = 1, B = 1, I = 1, H = 1] = args.slice(-4).map(Number)
   const sizes: Sizes = [T, B, I, H]
+  const cell = args.at(-5) as Cell
+  const make: Make = (inputSize, hiddenSize, numLayers = 1) =>
+    makeRecurrent(cell, inputSize, hiddenSize, { numLayers })
   const [first = '', second = '', third] = args
   switch (mode) {
     case 'peak':
-      return measurePeak(T, B, I, H)
+      return measurePeak(make, cell, sizes)
     case 'steady':
-      return measureSteady(first, Number(second), sizes)
+      return measureSteady(make, first, Number(second), sizes)
     case 'held':
-      return measureHeld(Number(first), second === 'all' ? null : Number(second), sizes)
+      return measureHeld(make, Number(first), second === 'all' ? null : Number(second), sizes)
     case 'cost':
-      return measureCost(Number(first), Number(second), Number(third), sizes)
+      return measureCost(make, Number(first), Number(second), Number(third), sizes)
     default:
       throw new Error(`there is nothing to measure that is called ${mode}`)
   }

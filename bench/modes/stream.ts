@@ -3,14 +3,14 @@
 import { type ContenderName, type Prepared, Refusal } from '../contenders/contender'
 import { networkOf } from '../contenders/ours'
 import { numbersOf } from '../lib/numbers'
-import { shape } from '../lib/shape'
+import { shape, withCell } from '../lib/shape'
 import { timed } from '../lib/timed'
 import { takeTurns } from '../lib/turns'
 import type { StepRate } from '../report/results'
 import type { Bench } from './bench'
 
 /** A cell with one sequence. */
-const cell = shape(1, 1, 64, 64)
+const single = shape(1, 1, 64, 64)
 
 /** What does the same with a whole call for each step. */
 const others: Partial<Record<ContenderName, string>> = {
@@ -25,8 +25,9 @@ interface Entry {
 }
 
 export async function runStream({ options, field, results }: Bench): Promise<void> {
-  const numbers = numbersOf(cell)
-  const stream = networkOf(cell, numbers, 'float32').stream()
+  const one = withCell(single, options.cell)
+  const numbers = numbersOf(one)
+  const stream = networkOf(one, numbers, 'float32').stream()
   const input = Float32Array.from(numbers.input.values)
   const step = () => {
     stream.input.set(input)
@@ -41,7 +42,7 @@ export async function runStream({ options, field, results }: Bench): Promise<voi
   for (const contender of field.contenders) {
     const name = others[contender.name]
     if (name === undefined) continue
-    const work = { task: 'forward', shape: cell, dtype: 'float32', threads: 1 } as const
+    const work = { task: 'forward', shape: one, dtype: 'float32', threads: 1 } as const
     const prepared = await contender.prepare(work)
     if (!(prepared instanceof Refusal)) entries.push({ name, prepared })
   }

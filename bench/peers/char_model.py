@@ -14,13 +14,16 @@ import torch
 from torch import nn
 
 
+CELLS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+
+
 class CharModel(nn.Module):
     """Characters -> vectors -> recurrent layers -> a score for every character that may come next."""
 
-    def __init__(self, characters, embedding, hidden, layers):
+    def __init__(self, cell, characters, embedding, hidden, layers):
         super().__init__()
         self.embedding = nn.Embedding(characters, embedding)
-        self.rnn = nn.RNN(embedding, hidden, num_layers=layers)
+        self.rnn = CELLS[cell](embedding, hidden, num_layers=layers)
         self.head = nn.Linear(hidden, characters)
 
     def forward(self, characters, hidden):
@@ -66,6 +69,7 @@ class Mean:
 def options():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--text", required=True)
+    parser.add_argument("--cell", choices=CELLS, default="rnn")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--rate", type=float, default=0.003)
     parser.add_argument("--clip", type=float, default=1)
@@ -92,7 +96,7 @@ def main():
     held_out = Rows(numbers[border:], given.batch, given.steps)
 
     torch.manual_seed(given.seed)
-    model = CharModel(len(vocabulary), given.embedding, given.hidden, given.layers)
+    model = CharModel(given.cell, len(vocabulary), given.embedding, given.hidden, given.layers)
     criterion = nn.CrossEntropyLoss()
     optimizer = torch.optim.Adam(model.parameters(), lr=given.rate)
 
@@ -115,7 +119,7 @@ def main():
             loss.backward()
             nn.utils.clip_grad_norm_(model.parameters(), given.clip)
             optimizer.step()
-            hidden = hidden.detach()
+            hidden = tuple(state.detach() for state in hidden) if given.cell == "lstm" else hidden.detach()
             mean.add(loss.item(), targets.numel())
         seconds += time.perf_counter() - begin
         learned += mean.count

@@ -16,49 +16,87 @@ except ImportError as error:
     refuse(f"this Python has no JAX ({error})")
 
 import jax.numpy as jnp
-from data import numbers_of, parameter_shapes
+from data import named_states, numbers_of, parameter_shapes
 
 jax.config.update("jax_cpu_enable_async_dispatch", False)
 
 
-def layer_outside(x, h0, w_ih, w_hh, b_ih, b_hh, reverse):
-    def step(h, z):
-        h = jnp.tanh(z + h @ w_hh.T)
-        return h, h
-
-    return jax.lax.scan(step, h0, x @ w_ih.T + (b_ih + b_hh), reverse=reverse)
+# The cells: from the projected input with its biases, the projected state, what bias is left for the step, and the
+# states, the new states. torch's gates: i, f, g, o and r, z, n.
 
 
-def layer_inside(x, h0, w_ih, w_hh, b_ih, b_hh, reverse):
-    def step(h, x):
-        h = jnp.tanh(x @ w_ih.T + b_ih + h @ w_hh.T + b_hh)
-        return h, h
-
-    return jax.lax.scan(step, h0, x, reverse=reverse)
+def rnn_cell(z, r, rest, states):
+    return (jnp.tanh(z + r),)
 
 
-def network(layer, directions):
-    """The stack as a function of input, hx and the list of parameters."""
+def lstm_cell(z, r, rest, states):
+    i, f, g, o = jnp.split(z + r, 4, axis=-1)
+    c = jax.nn.sigmoid(f) * states[1] + jax.nn.sigmoid(i) * jnp.tanh(g)
+    return jax.nn.sigmoid(o) * jnp.tanh(c), c
 
-    def forward(x, hx, parameters):
-        states = []
-        for place in range(0, len(hx), directions):
+
+def gru_cell(z, r, rest, states):
+    size = states[0].shape[-1]
+    gates = jax.nn.sigmoid(z[..., : 2 * size] + r[..., : 2 * size])
+    reset, update = gates[..., :size], gates[..., size:]
+    n = jnp.tanh(z[..., 2 * size :] + reset * (r[..., 2 * size :] + rest))
+    return ((1 - update) * n + update * states[0],)
+
+
+CELLS = {"rnn": rnn_cell, "lstm": lstm_cell, "gru": gru_cell}
+
+
+def folded(cell, b_ih, b_hh):
+    """The biases that go along with the projected input, and what has to wait for the step: b_hn of a GRU."""
+    if cell is not gru_cell:
+        return b_ih + b_hh, None
+    size = len(b_hh) // 3
+    return b_ih + jnp.concatenate([b_hh[: 2 * size], jnp.zeros_like(b_hh[:size])]), b_hh[2 * size :]
+
+
+def layer_outside(cell, x, states, w_ih, w_hh, b_ih, b_hh, reverse):
+    bias, rest = folded(cell, b_ih, b_hh)
+
+    def step(states, z):
+        states = cell(z, states[0] @ w_hh.T, rest, states)
+        return states, states[0]
+
+    return jax.lax.scan(step, states, x @ w_ih.T + bias, reverse=reverse)
+
+
+def layer_inside(cell, x, states, w_ih, w_hh, b_ih, b_hh, reverse):
+    bias, rest = folded(cell, b_ih, b_hh)
+
+    def step(states, x):
+        states = cell(x @ w_ih.T + bias, states[0] @ w_hh.T, rest, states)
+        return states, states[0]
+
+    return jax.lax.scan(step, states, x, reverse=reverse)
+
+
+def network(layer, cell, directions):
+    """The stack as a function of input, states and the list of parameters."""
+
+    def forward(x, states, parameters):
+        lasts = []
+        for place in range(0, len(states[0]), directions):
             halves = []
             for direction in range(directions):
                 at = place + direction
-                last, half = layer(x, hx[at], *parameters[4 * at : 4 * at + 4], reverse=direction == 1)
-                states.append(last)
+                begin = tuple(state[at] for state in states)
+                last, half = layer(cell, x, begin, *parameters[4 * at : 4 * at + 4], reverse=direction == 1)
+                lasts.append(last)
                 halves.append(half)
             x = halves[0] if directions == 1 else jnp.concatenate(halves, axis=-1)
-        return x, jnp.stack(states)
+        return x, tuple(jnp.stack(state) for state in zip(*lasts, strict=True))
 
     return forward
 
 
 def training_step(forward):
-    def step(x, hx, parameters, gradient):
-        (output, hn), pullback = jax.vjp(forward, x, hx, parameters)
-        return output, hn, pullback((gradient, jnp.zeros_like(hn)))
+    def step(x, states, parameters, gradient):
+        (output, last), pullback = jax.vjp(forward, x, states, parameters)
+        return output, last, pullback((gradient, tuple(jnp.zeros_like(state) for state in last)))
 
     return step
 
@@ -79,22 +117,23 @@ def prepare(task, shape, dtype):
     if dtype != "float32":
         return f"its default has no {dtype}"
     numbers = numbers_of(shape, dtype)
-    x, hx, gradient = (jnp.asarray(numbers[name]) for name in ("input", "hx", "gradient"))
+    x, gradient = (jnp.asarray(numbers[name]) for name in ("input", "gradient"))
+    states = tuple(jnp.asarray(array) for array in numbers["states"])
     parameters = [jnp.asarray(array) for array in numbers["parameters"].values()]
-    arguments = (x, hx, parameters) if task == "forward" else (x, hx, parameters, gradient)
+    arguments = (x, states, parameters) if task == "forward" else (x, states, parameters, gradient)
 
     def compiled(layer):
-        forward = network(layer, shape["D"])
+        forward = network(layer, CELLS[shape["cell"]], shape["D"])
         function = jax.jit(forward if task == "forward" else training_step(forward))
         return lambda: jax.block_until_ready(function(*arguments))
 
     call = min((compiled(layer) for layer in (layer_outside, layer_inside)), key=seconds)
-    output, hn, *gradients = call()
-    results = {"output": output, "hN": hn}
+    output, last, *gradients = call()
+    results = {"output": output, **named_states(shape, "N", last)}
     if gradients:
-        d_x, d_hx, d_parameters = gradients[0]
+        d_x, d_states, d_parameters = gradients[0]
         names = (name for name, _ in parameter_shapes(shape))
-        results |= {"input": d_x, "hx": d_hx, **dict(zip(names, d_parameters, strict=True))}
+        results |= {"input": d_x, **named_states(shape, "x", d_states), **dict(zip(names, d_parameters, strict=True))}
     return call, results
 
 

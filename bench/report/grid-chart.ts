@@ -3,7 +3,7 @@
 import { scaleLog } from 'd3-scale'
 import { at, document, faint, text } from '../../examples/lib/svg'
 import { type ContenderName, contenderNames, isOurs, titles } from '../contenders/contender'
-import { shapeName, type Task } from '../lib/shape'
+import { cellFacts, shapeName, type Task } from '../lib/shape'
 import { type Comparison, compareAll } from './comparison'
 import type { Results } from './results'
 import { colours, dot, legend, path, rule } from './svg'
@@ -20,7 +20,7 @@ const names: Record<Task, string> = { step: 'Training step', forward: 'Forward p
 
 /** The picture; one panel for each task and number of threads. */
 export function gridChart(results: Results): string | undefined {
-  const { grid, machine } = results
+  const { grid, machine, cell } = results
   const threads = [...new Set(grid.map((one) => one.threads))]
   const panels = (['step', 'forward'] as const)
     .map((task) => threads.map((count) => ({ task, count, rows: compareAll(grid, task, count) })))
@@ -40,7 +40,8 @@ export function gridChart(results: Results): string | undefined {
     Math.min(0.7, ...ratios.map(([, value]) => value / 1.2)),
     Math.max(2, ...ratios.map(([, value]) => value * 1.3)),
   ]
-  const title = 'How many times as long as @elman/rnn the others take'
+  const kind = cell === 'rnn' ? '' : `${cellFacts[cell].title}: `
+  const title = `${kind}How many times as long as @elman/rnn the others take`
   return document(width, height, title, [
     text(24, 32, title, 'font-size="18" font-weight="600"'),
     text(

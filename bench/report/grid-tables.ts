@@ -1,7 +1,7 @@
 /** The tables of the grid. */
 
 import { contenderNames, titles } from '../contenders/contender'
-import { shapeName, type Task } from '../lib/shape'
+import { cellFacts, shapeName, type Task } from '../lib/shape'
 import { type Comparison, compareAll, meanOf } from './comparison'
 import { type Results, timeOf } from './results'
 import { milliseconds, percent, ratio, type Table } from './table'
@@ -45,11 +45,13 @@ const derived: {
 
 function raceTable(grid: Results['grid'], task: Task, threads: number): Table {
   const rows = compareAll(grid, task, threads)
+  const cell = rows[0]?.shape.cell ?? 'rnn'
+  const kind = cell === 'rnn' ? '' : `, ${cellFacts[cell].title}`
   const names = contenderNames.filter((name) => rows.some(({ times }) => times.has(name)))
   const columns = derived.filter(({ of }) => rows.some((row) => of(row) !== undefined))
   const count = threads === 1 ? '1 thread' : `${threads} threads`
   return {
-    title: `${taskTitles[task]}, float32, ${count}, milliseconds`,
+    title: `${taskTitles[task]}${kind}, float32, ${count}, milliseconds`,
     head: [
       '(T, B, I, H, L, D)',
       ...names.map((name) => titles[name]),

@@ -1,6 +1,6 @@
 /** The tables of what is no race on the grid: single steps, memory, the start, whole programs. */
 
-import { shapeName } from '../lib/shape'
+import { cellFacts, cells, keptArrays, shapeName } from '../lib/shape'
 import { median } from '../lib/statistics'
 import type { CheckpointsResult, Held, Results } from './results'
 import { milliseconds, ratio, type Table } from './table'
@@ -9,6 +9,7 @@ export function otherTables(results: Results): Table[] {
   return [
     ...streamTable(results),
     ...lengthsTable(results),
+    ...gatesTable(results),
     ...memoryTables(results),
     ...startTables(results),
     ...demoTable(results),
@@ -16,12 +17,13 @@ export function otherTables(results: Results): Table[] {
   ]
 }
 
-function streamTable({ stream }: Results): Table[] {
+function streamTable({ stream, cell }: Results): Table[] {
   if (stream === undefined) return []
+  const kind = cell === 'rnn' ? '' : `, ${cellFacts[cell].title}`
   const fastest = Math.min(...stream.map(({ microseconds }) => microseconds))
   return [
     {
-      title: 'One time step at a time, one sequence, 64 features, 1 thread',
+      title: `One time step at a time${kind}, one sequence, 64 features, 1 thread`,
       head: ['', 'microseconds', 'times as long', 'bytes a step'],
       rows: stream.map(({ name, microseconds, bytesPerStep }) => [
         name,
@@ -33,12 +35,12 @@ function streamTable({ stream }: Results): Table[] {
   ]
 }
 
-function lengthsTable({ lengths }: Results): Table[] {
+function lengthsTable({ lengths, cell }: Results): Table[] {
   if (lengths === undefined) return []
+  const kind = cell === 'rnn' ? '' : `${cellFacts[cell].title}: `
   return [
     {
-      title:
-        'Sequences of different lengths beside a full batch with as many valid steps, milliseconds',
+      title: `${kind}Sequences of different lengths beside a full batch with as many valid steps, milliseconds`,
       head: ['full batch', 'task', 'threads', 'full', 'lengths', '× full', 'packed', '× full'],
       rows: lengths.map((one) => [
         shapeName(one.shape),
@@ -54,15 +56,40 @@ function lengthsTable({ lengths }: Results): Table[] {
   ]
 }
 
+function gatesTable({ gates }: Results): Table[] {
+  if (gates === undefined) return []
+  const gated = cells.filter((cell) => cell !== 'rnn')
+  return [
+    {
+      title: 'What gates cost: @elman/rnn with each kind of cell, float32, milliseconds',
+      head: [
+        '(T, B, I, H, L, D)',
+        'task',
+        'threads',
+        ...cells.map((cell) => cellFacts[cell].title),
+        ...gated.map((cell) => `${cellFacts[cell].title} × RNN`),
+      ],
+      rows: gates.map((one) => [
+        shapeName(one.shape),
+        one.task,
+        String(one.threads),
+        ...cells.map((cell) => milliseconds(one[cell])),
+        ...gated.map((cell) => ratio(one[cell] / one.rnn)),
+      ]),
+    },
+  ]
+}
+
 function memoryTables({ memory }: Results): Table[] {
   if (memory === undefined) return []
   const { arrays, extra, peak, resident, steps } = memory
+  const kept = keptArrays[memory.shape.cell]
   return [
     {
       title: `Memory of a training step at ${shapeName(memory.shape)}, megabytes`,
       head: [
         'inputs, outputs, gradients',
-        'one (T, B, H)',
+        kept === 1 ? 'one (T, B, H)' : `${kept} (T, B, H)`,
         'peak above the start',
         'times as much',
       ],

@@ -3,7 +3,7 @@
 import type { ContenderName } from '../contenders/contender'
 import type { Machine } from '../lib/machine'
 import type { Measurement, Skipped } from '../lib/race'
-import type { DType, Shape, Task } from '../lib/shape'
+import type { Cell, DType, Shape, Task } from '../lib/shape'
 
 /** A point of the second chart: the cost when one size alone grows. */
 export interface GrowthPoint extends Measurement {
@@ -30,6 +30,13 @@ export interface LengthsResult {
   readonly packed: number
 }
 
+/** Milliseconds of each kind of cell at the same sizes. */
+export interface GatesResult extends Readonly<Record<Cell, number>> {
+  readonly shape: Shape
+  readonly task: Task
+  readonly threads: number
+}
+
 /** What lies between forward and backward beside the results: array buffers, and memory that is resident. */
 export interface Held {
   readonly buffers: number
@@ -50,7 +57,7 @@ export interface CheckpointsResult {
 
 export interface MemoryResult {
   readonly shape: Shape
-  /** megabytes of inputs, outputs and gradients, and of one array (T, B, H) */
+  /** megabytes of inputs, outputs and gradients, and of the arrays (T, B, H) that are kept (`keptArrays`) */
   readonly arrays: number
   readonly extra: number
   /** what the peak lies above the time before the inputs were made */
@@ -93,6 +100,8 @@ export interface NamesResult {
 
 export interface Results {
   readonly command: string
+  /** what was measured, other than by `gates`, `start` and `names` */
+  readonly cell: Cell
   readonly machine: Machine
   readonly contenders: readonly { readonly name: ContenderName; readonly version: string }[]
   readonly missing: readonly { readonly name: ContenderName; readonly reason: string }[]
@@ -101,6 +110,7 @@ export interface Results {
   readonly skipped: Skipped[]
   stream?: readonly StepRate[]
   lengths?: readonly LengthsResult[]
+  gates?: readonly GatesResult[]
   memory?: MemoryResult
   start?: StartResult
   demo?: DemoResult[]

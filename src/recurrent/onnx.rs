@@ -38,6 +38,7 @@ impl RecurrentCore {
                     activations: &operator.activations,
                     gates: &operator.gates,
                     attributes: &operator.attributes,
+                    states: stack.state_sizes().len(),
                     input_size: stack.input_size(),
                     hidden_size: operator.hidden_size,
                     layers: stack.layers(),

@@ -88,6 +88,27 @@ impl RecurrentCore {
     }
 }
 
+#[napi]
+impl RecurrentCore {
+    /// Writes the states of a stream of `batchSize` sequences, as they are now, each into an array of `states`.
+    #[napi(catch_unwind)]
+    pub fn stream_states(
+        &self,
+        env: Env,
+        batch_size: f64,
+        memory: FloatsMut<'_>,
+        states: Vec<FloatsMut<'_>>,
+    ) -> Result<()> {
+        export(env, || {
+            disjoint(&[&memory, &states], &[])?;
+            for_stack!(self.stack(), stack => {
+                let mut states = states.into_iter().map(FloatsMut::get).collect::<BindingResult<Vec<_>>>()?;
+                Ok(stream_of(stack, batch_size)?.read_states(&mut states, memory.get()?)?)
+            })
+        })
+    }
+}
+
 /// What the function of a stream calls.
 struct Step<T: Scalar>(Stream<T>);
 

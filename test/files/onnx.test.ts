@@ -28,13 +28,23 @@ const flags = [1, 2, 3].flatMap((numLayers) =>
   ),
 )
 
-function expectSame(results: Record<string, Result>, [output, hN]: readonly Tensor[]): void {
-  for (const [name, expected] of [
-    ['output', output],
-    ['hN', hN],
-  ] as const) {
-    expect(results[name].dims, name).toEqual(expected.shape)
-    expectClose(results[name].data, expected.data, tolerance)
+type Recurrent = nn.RNN | nn.LSTM | nn.GRU
+
+/** Output and states of forward in one list; h0 and c0 may be left out. */
+function run(rnn: Recurrent, input: Tensor, states: Tensor[] = []): Tensor[] {
+  return noGrad(() => {
+    if (!(rnn instanceof nn.LSTM)) return rnn.forward(input, states[0])
+    const [h, c] = states
+    const [output, hN] = rnn.forward(input, h && [h, c])
+    return [output, ...hN]
+  })
+}
+
+function expectSame(results: Record<string, Result>, expected: readonly Tensor[]): void {
+  for (const [place, name] of Object.keys(results).entries()) {
+    const wanted = expected[place]
+    expect(results[name].dims, name).toEqual(wanted.shape)
+    expectClose(results[name].data, wanted.data, tolerance)
   }
 }
 
@@ -62,6 +72,43 @@ describe.each(onnxRuntimes)('%s', (_, load) => {
         await model.run({ input, h0: zeros([groups, 1, H]) }),
         noGrad(() => rnn.forward(input)),
       )
+    }
+  })
+
+  const gated = flags
+    .filter(({ nonlinearity }) => nonlinearity === 'tanh')
+    .map(({ nonlinearity: _, ...options }) => options)
+
+  it.each(gated)('LSTM and GRU, %o', async (options) => {
+    const [I, H] = [5, 4]
+    const groups = options.numLayers * (options.bidirectional ? 2 : 1)
+    for (const rnn of [new nn.LSTM(I, H, options), new nn.GRU(I, H, options)]) {
+      const names = rnn instanceof nn.LSTM ? ['h', 'c'] : ['h']
+      const model = await load(exportOnnx(rnn))
+      expect(model.inputNames).toEqual(['input', ...names.map((name) => `${name}0`)])
+      expect(model.outputNames).toEqual(['output', ...names.map((name) => `${name}N`)])
+      for (const [T, B] of [
+        [1, 1],
+        [7, 3],
+      ]) {
+        const input = filled(options.batchFirst ? [B, T, I] : [T, B, I], T)
+        const states = names.map((_, place) => filled([groups, B, H], B + 10 * place))
+        const feeds = (of: Tensor[]) =>
+          Object.fromEntries(names.map((name, place) => [`${name}0`, of[place]]))
+        expectSame(await model.run({ input, ...feeds(states) }), run(rnn, input, states))
+        const zero = names.map(() => zeros([groups, 1, H]))
+        expectSame(await model.run({ input, ...feeds(zero) }), run(rnn, input))
+      }
+    }
+  })
+
+  it('wider LSTM and GRU', async () => {
+    const options = { numLayers: 2, bidirectional: true }
+    for (const rnn of [new nn.LSTM(40, 33, options), new nn.GRU(40, 33, options)]) {
+      const model = await load(exportOnnx(rnn))
+      const [input, h0, c0] = [filled([9, 5, 40], 1), filled([4, 5, 33], 2), filled([4, 5, 33], 3)]
+      const feeds = rnn instanceof nn.LSTM ? { input, h0, c0 } : { input, h0 }
+      expectSame(await model.run(feeds), run(rnn, input, [h0, c0]))
     }
   })
 
@@ -117,10 +164,18 @@ describe('exportOnnx', () => {
   })
 
   it.each<[string, unknown[], string]>([
-    ['no module', [3], "argument 'rnn' must be nn.RNN, not 3"],
-    ['nothing', [], "argument 'rnn' must be nn.RNN, not undefined"],
-    ['another module', [new nn.Linear(1, 1)], "argument 'rnn' must be nn.RNN, not Linear"],
-    ['a Proxy', [new Proxy(new nn.RNN(1, 1), {})], "argument 'rnn' must be nn.RNN, not RNN"],
+    ['no module', [3], "argument 'rnn' must be nn.RNN, nn.LSTM or nn.GRU, not 3"],
+    ['nothing', [], "argument 'rnn' must be nn.RNN, nn.LSTM or nn.GRU, not undefined"],
+    [
+      'another module',
+      [new nn.Linear(1, 1)],
+      "argument 'rnn' must be nn.RNN, nn.LSTM or nn.GRU, not Linear",
+    ],
+    [
+      'a Proxy',
+      [new Proxy(new nn.RNN(1, 1), {})],
+      "argument 'rnn' must be nn.RNN, nn.LSTM or nn.GRU, not RNN",
+    ],
     ['no path', [new nn.RNN(1, 1), { path: 3 }], 'path should be a string, got: 3'],
     ['an option', [new nn.RNN(1, 1), { file: '' }], "unexpected keyword argument 'file'"],
     ['a path', [new nn.RNN(1, 1), 'model.onnx'], 'expected an object of options'],
@@ -133,6 +188,18 @@ describe('exportOnnx', () => {
     const error = errorOf(() => Reflect.apply(exportOnnx, undefined, args))
     expect(error).toBeInstanceOf(TypeError)
     expect((error as Error).message).toContain(message)
+  })
+
+  it('refuses a projection, which ONNX does not have', () => {
+    const lstm = new nn.LSTM(3, 4, { projSize: 2 })
+    expect(errorOf(() => exportOnnx(lstm))).toEqual(
+      new TypeError(
+        "exportOnnx(): expected an LSTM without a projection, which ONNX's LSTM does not have, got proj_size=2",
+      ),
+    )
+    expect(() => exportOnnx(new nn.LSTM(3, 4, { dtype: 'float64' }))).toThrow(
+      "expected a module of float32, which is what ONNX Runtime's LSTM computes in, got float64",
+    )
   })
 
   it('refuses parameters that do not fit, in the addon too', () => {

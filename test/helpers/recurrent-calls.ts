@@ -27,13 +27,20 @@ export function elmanCore(config: Config = {}): Core {
   return new addon.RecurrentCore('elman', { ...elman, ...config }, 'float32', 'a test')
 }
 
+/** A native core of LSTM layers, I = 2, H = 3, L = 2. */
+function lstmCore(config: Config = {}): Core {
+  const sizes = { inputSize: 2, hiddenSize: 3, numLayers: 2, projSize: 0 }
+  const all = { ...layers, ...sizes, ...config }
+  return new addon.RecurrentCore('lstm', all, 'float32', 'a test')
+}
+
 /** What the calls of a cell work on, with T = 2 and B = 2. */
 interface Cell {
   readonly core: Core
-  /** Elements of input, output and state. */
+  /** Elements of input, output and each state. */
   readonly input: number
   readonly output: number
-  readonly state: number
+  readonly states: readonly number[]
   readonly teacher?: number
   readonly checkpointEvery?: number
 }
@@ -60,7 +67,7 @@ function placesOf(order: readonly string[], given: Arguments, names: readonly st
 }
 
 function passes({ core, checkpointEvery = 0, ...cell }: Cell): Call[] {
-  const { input, output, state, teacher } = cell
+  const { input, output, states, teacher } = cell
   const taught = teacher !== undefined
   const saved = core.savedLength(sequences, lengths(), taught, checkpointEvery || null)
   const inputs = (): Arguments => ({
@@ -71,14 +78,14 @@ function passes({ core, checkpointEvery = 0, ...cell }: Cell): Call[] {
     lengths: lengths(),
     input: floats(input),
     teacher: taught ? floats(teacher, 4) : null,
-    states: floats(state, 1),
+    states: states.map((state) => floats(state, 1)),
     parameters: parametersOf(core),
   })
   const forward = (): Arguments => ({
     ...inputs(),
     output: floats(output),
     saved: floats(saved),
-    final_states: floats(state),
+    final_states: states.map((state) => floats(state)),
   })
   const backward = (): Arguments => ({
     ...inputs(),
@@ -86,10 +93,10 @@ function passes({ core, checkpointEvery = 0, ...cell }: Cell): Call[] {
     output: floats(output),
     saved: floats(saved, 2),
     grad_output: floats(output),
-    grad_final_states: floats(state),
+    grad_final_states: states.map((state) => floats(state)),
     grad_input: floats(input),
     grad_teacher: taught ? floats(teacher) : null,
-    grad_states: floats(state),
+    grad_states: states.map((state) => floats(state)),
     grad_parameters: parametersOf(core),
   })
   const pass = (method: 'forward' | 'backward', given: () => Arguments, written: string[]) => ({
@@ -101,7 +108,7 @@ function passes({ core, checkpointEvery = 0, ...cell }: Cell): Call[] {
   })
   const results = ['output', 'saved', 'final_states']
   const gradients = ['grad_input', 'grad_teacher', 'grad_states', 'grad_parameters']
-  const parameters = slots.forward.indexOf('parameters')
+  const parameters = slots.forward.indexOf('parameters') + states.length - 1
   const asList = (): unknown[] => {
     const args: unknown[] = inOrder(slots.forward, forward())
     const count = parametersOf(core).length
@@ -121,7 +128,9 @@ function passes({ core, checkpointEvery = 0, ...cell }: Cell): Call[] {
     {
       ...pass('forward', forward, []),
       args: asList,
-      written: [1, 2, 3].map((place) => [parameters + place] as const),
+      written: [...results, ...states.slice(1)].map(
+        (_, place) => [parameters + 1 + place] as const,
+      ),
     },
   ]
 }
@@ -131,7 +140,7 @@ function forget(memory: unknown): void {
   ;(memory as Float32Array).fill(0)
 }
 
-function streams({ core, input, output, state }: Cell): Call[] {
+function streams({ core, input, output, states }: Cell): Call[] {
   const memory = core.streamLength(2)
   const [x, y] = [input / 2, output / 2] // of one step
   return [
@@ -150,20 +159,35 @@ function streams({ core, input, output, state }: Cell): Call[] {
       },
     },
     {
-      ...call('RecurrentCore#resetStream', () => [2, floats(memory), [floats(state)]], {
-        sizes: [0],
-        written: [[1]],
-      }),
+      ...call(
+        'RecurrentCore#resetStream',
+        () => [2, floats(memory), states.map((state) => floats(state))],
+        { sizes: [0], written: [[1]] },
+      ),
       run: (args) => {
         Reflect.apply(core.resetStream, core, args)
         forget(args[1])
+      },
+    },
+    {
+      ...call(
+        'RecurrentCore#streamStates',
+        () => [2, floats(memory), states.map((state) => floats(state))],
+        { sizes: [0], written: [[1], ...states.map((_, place) => [2, place] as const)] },
+      ),
+      run: (args) => {
+        Reflect.apply(core.streamStates, core, args)
+        forget(args[1])
+        for (const state of args[2] as unknown[]) forget(state)
       },
     },
   ]
 }
 
 function constructors(): Call[] {
-  return Object.entries({ elman, jordan }).map(([cell, config]) => ({
+  const gru: Config = { ...layers, inputSize: 1, hiddenSize: 1 }
+  const lstm: Config = { ...gru, hiddenSize: 2, projSize: 1 }
+  return Object.entries({ elman, jordan, lstm, gru }).map(([cell, config]) => ({
     ...call('RecurrentCore', () => [cell, { ...config }, 'float32', 'a test']),
     run: (args) => Reflect.construct(addon.RecurrentCore, args),
   }))
@@ -179,15 +203,20 @@ export const recurrentCalls: readonly Call[] = [
 function cells(): Cell[] {
   // I = 2, H = 3, L = 2
   const deep = elmanCore({ inputSize: 2, hiddenSize: 3, numLayers: 2 })
-  const stack = { core: deep, input: 8, output: 12, state: 12 }
+  const stack = { core: deep, input: 8, output: 12, states: [12] }
+  const gated = { core: lstmCore(), input: 8, output: 12, states: [12, 12] }
+  const projected = { ...gated, core: lstmCore({ projSize: 1 }), output: 4, states: [4, 12] }
   // I = 2, H = 3, O = 1
   const sizes = { inputSize: 2, hiddenSize: 3, outputNonlinearity: 'sigmoid' }
   const network = new addon.RecurrentCore('jordan', { ...jordan, ...sizes }, 'float32', 'a test')
-  const own = { core: network, input: 8, output: 4, state: 2 }
-  return [stack, { ...stack, checkpointEvery: 1 }, own, { ...own, teacher: 4 }]
+  const own = { core: network, input: 8, output: 4, states: [2] }
+  const gates = [gated, { ...projected, checkpointEvery: 1 }]
+  return [stack, { ...stack, checkpointEvery: 1 }, own, { ...own, teacher: 4 }, ...gates]
 }
 
 function elmanOnnx(): Call[] {
   const core = elmanCore({ inputSize: 2, hiddenSize: 3 })
-  return [call('RecurrentCore#serializeOnnx', () => [parametersOf(core), true], { on: () => core })]
+  return [core, lstmCore()].map((one) =>
+    call('RecurrentCore#serializeOnnx', () => [parametersOf(one), true], { on: () => one }),
+  )
 }

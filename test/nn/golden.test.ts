@@ -6,6 +6,10 @@ import { checkAll, compare, Golden, type Options, readCases } from '../helpers/g
 
 type InitStep = { names: string[] } & (
   | { kind: 'RNN'; arguments: [number, number]; options: Options<typeof nn.RNN, 2> }
+  | { kind: 'LSTM'; arguments: [number, number]; options: Options<typeof nn.LSTM, 2> }
+  | { kind: 'GRU'; arguments: [number, number]; options: Options<typeof nn.GRU, 2> }
+  | { kind: 'LSTMCell'; arguments: [number, number]; options: Options<typeof nn.LSTMCell, 2> }
+  | { kind: 'GRUCell'; arguments: [number, number]; options: Options<typeof nn.GRUCell, 2> }
   | { kind: 'RNNCell'; arguments: [number, number]; options: Options<typeof nn.RNNCell, 2> }
   | { kind: 'Linear'; arguments: [number, number]; options: Options<typeof nn.Linear, 2> }
   | { kind: 'Embedding'; arguments: [number, number]; options: Options<typeof nn.Embedding, 2> }
@@ -24,6 +28,14 @@ function perform(step: InitStep): Map<string, Tensor> {
   switch (step.kind) {
     case 'RNN':
       return new nn.RNN(...step.arguments, step.options).stateDict()
+    case 'LSTM':
+      return new nn.LSTM(...step.arguments, step.options).stateDict()
+    case 'GRU':
+      return new nn.GRU(...step.arguments, step.options).stateDict()
+    case 'LSTMCell':
+      return new nn.LSTMCell(...step.arguments, step.options).stateDict()
+    case 'GRUCell':
+      return new nn.GRUCell(...step.arguments, step.options).stateDict()
     case 'RNNCell':
       return new nn.RNNCell(...step.arguments, step.options).stateDict()
     case 'Linear':
@@ -37,9 +49,9 @@ function perform(step: InitStep): Map<string, Tensor> {
   }
 }
 
-describe('a seed gives the numbers of PyTorch', () => {
-  const golden = new Golden('init.safetensors')
-  const cases = readCases<InitCase>('init.json')
+describe.each(['init', 'init-gated'])('a seed gives the numbers of PyTorch: %s', (file) => {
+  const golden = new Golden(`${file}.safetensors`)
+  const cases = readCases<InitCase>(`${file}.json`)
 
   /** Normal numbers go through log, sin and cos, which no two mathematics libraries round alike. */
   function tolerance({ kind }: InitStep, { dtype }: Tensor): number {

@@ -20,7 +20,13 @@ interface Trajectory {
   dtype: DType
   seed: number
   embedding: { numEmbeddings: number; embeddingDim: number; paddingIdx: number } | null
-  rnn: { inputSize: number; hiddenSize: number; options: NonNullable<Options<typeof nn.RNN, 2>> }
+  rnn: {
+    /** Default: RNN. */
+    kind?: 'LSTM' | 'GRU'
+    inputSize: number
+    hiddenSize: number
+    options: NonNullable<Options<typeof nn.RNN, 2>> & { projSize?: number }
+  }
   outputs: number
   loss:
     | {
@@ -80,9 +86,15 @@ function makeScheduler(chosen: Schedule, optimizer: AnyOptimizer): AnyScheduler 
 /** Roundings add up over 25 steps: the losses get the room that gradients have elsewhere in float64. */
 const LOSSES: Record<DType, number> = { float64: 1e-9, float32: 1e-5 }
 
+type State = Tensor | nn.LSTMState
+
+function detached(state: State): State {
+  return state instanceof Tensor ? state.detach() : [state[0].detach(), state[1].detach()]
+}
+
 class Model extends nn.Module {
   readonly embedding: nn.Embedding | undefined
-  readonly rnn: nn.RNN
+  readonly rnn: nn.RNN | nn.LSTM | nn.GRU
   readonly head: nn.Linear
 
   constructor({ dtype, embedding, rnn, outputs }: Trajectory) {
@@ -91,14 +103,18 @@ class Model extends nn.Module {
       const { numEmbeddings, embeddingDim, paddingIdx } = embedding
       this.embedding = new nn.Embedding(numEmbeddings, embeddingDim, { paddingIdx, dtype })
     }
-    this.rnn = new nn.RNN(rnn.inputSize, rnn.hiddenSize, { ...rnn.options, dtype })
-    this.head = new nn.Linear((rnn.options.bidirectional ? 2 : 1) * rnn.hiddenSize, outputs, {
-      dtype,
-    })
+    const { kind = 'RNN', inputSize, hiddenSize, options } = rnn
+    this.rnn = new nn[kind](inputSize, hiddenSize, { ...options, dtype })
+    const features = options.projSize || hiddenSize
+    this.head = new nn.Linear((options.bidirectional ? 2 : 1) * features, outputs, { dtype })
   }
 
-  forward(input: Stored, hx?: Tensor): [Tensor, Tensor] {
-    const [output, hN] = this.rnn.forward(this.#features(input), hx)
+  forward(input: Stored, hx?: State): [Tensor, State] {
+    const x = this.#features(input)
+    const [output, hN] =
+      this.rnn instanceof nn.LSTM
+        ? this.rnn.forward(x, hx as nn.LSTMState | undefined)
+        : this.rnn.forward(x, hx as Tensor | undefined)
     return [this.head.forward(output), hN]
   }
 
@@ -138,7 +154,7 @@ function checkTrajectory(one: Trajectory, golden: Golden): string[] {
   const optimizer = makeOptimizer(chosen, model.parameters())
   const scheduler = one.scheduler === undefined ? null : makeScheduler(one.scheduler, optimizer)
 
-  let state: Tensor | undefined
+  let state: State | undefined
   for (const [step, expected] of one.losses.entries()) {
     const input = one.carry ? chunk(golden.indices(`${id}/input`), step) : golden.get(`${id}/input`)
     const target = one.carry
@@ -146,7 +162,7 @@ function checkTrajectory(one: Trajectory, golden: Golden): string[] {
       : golden.get(`${id}/target`)
     optimizer.zeroGrad()
     const [prediction, hN] = model.forward(input, one.carry ? state : undefined)
-    state = hN.detach()
+    state = detached(hN)
     const value = score(prediction, target)
     if (value === undefined) throw new Error(`${loss.kind} does not take ${target.dtype} targets`)
     value.backward()
@@ -179,19 +195,22 @@ function checkTrajectory(one: Trajectory, golden: Golden): string[] {
   return differences
 }
 
-describe('25 training steps give the losses of PyTorch, step by step', () => {
-  const golden = new Golden('trajectory.safetensors')
-  const cases = readCases<Trajectory>('trajectory.json')
+describe.each(['trajectory', 'trajectory-gated'])(
+  '25 training steps give the losses of PyTorch, step by step: %s',
+  (file) => {
+    const golden = new Golden(`${file}.safetensors`)
+    const cases = readCases<Trajectory>(`${file}.json`)
 
-  it.each(cases.map((one) => [one.id, one] as const))('%s', (id, one) => {
-    expect(one.losses.length).toBe(25)
-    checkAll(
-      [one],
-      () => id,
-      () => checkTrajectory(one, golden),
-    )
-  })
-})
+    it.each(cases.map((one) => [one.id, one] as const))('%s', (id, one) => {
+      expect(one.losses.length).toBe(25)
+      checkAll(
+        [one],
+        () => id,
+        () => checkTrajectory(one, golden),
+      )
+    })
+  },
+)
 
 type ScheduleCase = Schedule & { id: string; rates: number[][]; state: Record<string, unknown> }
 

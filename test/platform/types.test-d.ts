@@ -145,6 +145,71 @@ describe('nn.RNN', () => {
   })
 })
 
+describe('nn.LSTM and nn.GRU', () => {
+  const lstm = new nn.LSTM(3, 4, { numLayers: 2, projSize: 2 })
+  const gru = new nn.GRU(3, 4, { bidirectional: true, dtype: 'float64' })
+
+  it('have their parameters as fields', () => {
+    expectTypeOf(lstm.weight_ih_l0).toExtend<Tensor | undefined>()
+    expectTypeOf(lstm.weight_hr_l1_reverse).toExtend<Tensor | undefined>()
+    expectTypeOf(gru.bias_hh_l12_reverse).toExtend<Tensor | undefined>()
+    // @ts-expect-error: nothing is projected
+    gru.weight_hr_l0
+    expectTypeOf(lstm.projSize).toBeNumber()
+    // @ts-expect-error: fixed when it is made
+    lstm.projSize = 1
+  })
+
+  it('give a pair of states, and one', () => {
+    const result = lstm.forward(zeros([5, 2, 3]), [zeros([2, 2, 2]), zeros([2, 2, 4])])
+    expectTypeOf(result).toEqualTypeOf<[output: Tensor, hN: [h: Tensor, c: Tensor]]>()
+    expectTypeOf(lstm.forwardAsync(zeros([5, 2, 3]))).toEqualTypeOf<Promise<typeof result>>()
+    const packed = nn.utils.rnn.packSequence([zeros([2, 3])])
+    expectTypeOf(lstm.forward(packed)[1]).toEqualTypeOf<nn.LSTMState>()
+    expectTypeOf(gru.forward(zeros([5, 2, 3]), zeros([2, 2, 4]))).toEqualTypeOf<
+      [output: Tensor, hN: Tensor]
+    >()
+    // @ts-expect-error: the states are a pair
+    lstm.forward(zeros([5, 2, 3]), zeros([2, 2, 4]))
+    // @ts-expect-error: the state is one tensor
+    gru.forward(zeros([5, 2, 3]), [zeros([2, 2, 4]), zeros([2, 2, 4])])
+  })
+
+  it('take gradients of which each may be missing', () => {
+    const { hN, pullback } = lstm.vjp(zeros([5, 2, 3]))
+    expectTypeOf(pullback).toBeCallableWith(null, [null, hN[1]])
+    expectTypeOf(pullback).toBeCallableWith(null, hN)
+    expectTypeOf(pullback(zeros([5, 2, 2]), null).hx).toEqualTypeOf<nn.LSTMState>()
+    // @ts-expect-error: a pair
+    pullback(null, hN[0])
+  })
+
+  it('have streams that show their states', () => {
+    const stream = lstm.stream({ hx: [zeros([2, 1, 2]), zeros([2, 1, 4])] })
+    expectTypeOf(stream.hidden).toEqualTypeOf<nn.LSTMState>()
+    expectTypeOf(gru.stream().hidden).toEqualTypeOf<Tensor>()
+    expectTypeOf(stream.reset).toBeCallableWith(stream.hidden)
+    // @ts-expect-error: a copy cannot be written back
+    stream.hidden = lstm.stream().hidden
+  })
+
+  it('have cells for single steps', () => {
+    const [lstmCell, gruCell] = [new nn.LSTMCell(3, 4), new nn.GRUCell(3, 4, { bias: false })]
+    expectTypeOf(lstmCell.forward(zeros([2, 3]), null)).toEqualTypeOf<[h: Tensor, c: Tensor]>()
+    expectTypeOf(gruCell.forward(zeros([2, 3]), zeros([2, 4]))).toEqualTypeOf<Tensor>()
+    expectTypeOf(lstmCell.bias_hh).toEqualTypeOf<Tensor | null>()
+  })
+
+  it('refuse what does not fit', () => {
+    // @ts-expect-error: only an LSTM projects
+    new nn.GRU(3, 4, { projSize: 2 })
+    // @ts-expect-error: that of an RNN
+    new nn.LSTM(3, 4, { nonlinearity: 'relu' })
+    // @ts-expect-error: a cell does not project
+    new nn.LSTMCell(3, 4, { projSize: 2 })
+  })
+})
+
 describe('modules', () => {
   it('give tensors by name', () => {
     const model = new nn.Linear(2, 2)

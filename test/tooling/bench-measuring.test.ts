@@ -71,7 +71,7 @@ describe('numbers', () => {
     const both = shape(4, 3, 5, 9, 2, 2)
     const numbers = numbersOf(both)
     expect(numbers.input.shape).toEqual([4, 3, 5])
-    expect(numbers.hx.shape).toEqual([4, 3, 9])
+    expect(numbers.states.map(({ shape: size }) => size)).toEqual([[4, 3, 9]])
     expect(numbers.gradient.shape).toEqual([4, 3, 18])
     expect([...numbers.parameters.keys()]).toEqual(parameters(both).map(({ name }) => name))
     expect([...numbers.parameters.keys()].slice(3, 9)).toEqual([

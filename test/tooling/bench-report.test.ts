@@ -30,6 +30,7 @@ function measured(
 function results(parts: Partial<Results>): Results {
   return {
     command: 'npm run bench',
+    cell: 'rnn',
     machine: {
       processor: 'A processor',
       processors: 2,

@@ -2,6 +2,8 @@
 
 import { checkOptions, checkString, describe } from '../check'
 import { isRNNBase } from '../nn/recurrent/base'
+import type { GRU } from '../nn/recurrent/gru'
+import { LSTM } from '../nn/recurrent/lstm'
 import { partsOf } from '../nn/recurrent/module'
 import type { RNN } from '../nn/recurrent/rnn'
 import { writeFileAtomic } from './atomic'
@@ -13,7 +15,7 @@ export interface ExportOnnxOptions {
 }
 
 /**
- * Writes an `nn.RNN` as an ONNX model, which ONNX Runtime and others run: as what the module is in `eval()`, with the
+ * Writes an `nn.RNN`, `nn.LSTM` or `nn.GRU` as an ONNX model, which ONNX Runtime and others run: as what the module is in `eval()`, with the
  * weights as they are now.
  *
  * | value of the model | shape |
@@ -22,17 +24,19 @@ export interface ExportOnnxOptions {
  * | input `h0` | (L·D, B, H), or (L·D, 1, H) for the same state in all sequences: zeros where a sequence begins |
  * | output `output` | (T, B, D·H), or (B, T, D·H) if the module is `batchFirst` |
  * | output `hN` | (L·D, B, H) |
+ * | input `c0`, output `cN` | as `h0` and `hN`; of an `nn.LSTM` only |
  *
- * Each layer is one node `RNN` of operator set 14. The numbers are those of `forward`, up to rounding. ONNX Runtime has
- * no RNN of float64, so a module of float64 is refused; `rnn.to('float32')` converts one.
+ * Each layer is one node `RNN`, `LSTM` or `GRU` (with `linear_before_reset` 1) of operator set 14. The numbers are those
+ * of `forward`, up to rounding. ONNX Runtime computes these in float32, so a module of float64 is refused;
+ * `rnn.to('float32')` converts one. ONNX has no projection, so an `nn.LSTM` with `projSize` is refused.
  *
  * The file is there as a whole or not at all: it is written under another name in the same folder and then renamed.
  *
  * @param rnn the module.
  * @param options `path`: the file. Default: none is written.
  * @returns the bytes of the model.
- * @throws TypeError if it is no `nn.RNN`, or one of float64; RangeError if its parameters are more than the 2 GiB of
- *   which an ONNX file consists at most, or there is no memory; an `Error` of Node if the file cannot be written.
+ * @throws TypeError if it is no `nn.RNN`, `nn.LSTM` or `nn.GRU`, or one of float64 or with a projection; RangeError if
+ *   its parameters are more than the 2 GiB of which an ONNX file consists at most, or there is no memory; an `Error` of Node if the file cannot be written.
  *
  * @example
  * ```ts
@@ -47,14 +51,21 @@ export interface ExportOnnxOptions {
  *
  * @see https://onnx.ai/onnx/operators/onnx__RNN.html
  */
-export function exportOnnx(rnn: RNN, options?: ExportOnnxOptions): Uint8Array {
+export function exportOnnx(rnn: RNN | LSTM | GRU, options?: ExportOnnxOptions): Uint8Array {
   const given = checkOptions('exportOnnx', options, ['path'])
   const path = given.path === undefined ? undefined : checkString('path', given.path)
   const refused = (): TypeError =>
-    new TypeError(`exportOnnx(): argument 'rnn' must be nn.RNN, not ${describe(rnn)}`)
+    new TypeError(
+      `exportOnnx(): argument 'rnn' must be nn.RNN, nn.LSTM or nn.GRU, not ${describe(rnn)}`,
+    )
   if (!isRNNBase(rnn)) throw refused()
   const { core, dtype, parameters } = partsOf(rnn)
   const operator = core.onnxOperator()
+  if (operator === null && rnn instanceof LSTM) {
+    throw new TypeError(
+      `exportOnnx(): expected an LSTM without a projection, which ONNX's LSTM does not have, got proj_size=${rnn.projSize}`,
+    )
+  }
   if (operator === null) throw refused()
   if (dtype !== 'float32') {
     throw new TypeError(

@@ -102,7 +102,8 @@ fn bench_recurrence(c: &mut Criterion) {
         group.bench_function(format!("forward {t}x{batch}x{h}"), |b| {
             b.iter(|| {
                 let tanh = Epilogue::Activation(Activation::Tanh);
-                recurrence(&ctx, black_box(&terms(Order::Ascending)), [product(&weights, &z, tanh, &mut y)]);
+                recurrence(&ctx, black_box(&terms(Order::Ascending)), [product(&weights, &z, tanh, &mut y)])
+                    .unwrap();
             });
         });
         let outputs = y.clone();
@@ -110,7 +111,7 @@ fn bench_recurrence(c: &mut Criterion) {
             b.iter(|| {
                 let derivative = Epilogue::Derivative(Activation::Tanh, outputs.view().into());
                 let product = product(&weights, &z, derivative, &mut y);
-                recurrence(&ctx, black_box(&terms(Order::Descending)), [product]);
+                recurrence(&ctx, black_box(&terms(Order::Descending)), [product]).unwrap();
             });
         });
     }

@@ -9,6 +9,7 @@
 //! | [`gemm()`] | C = A B + b for many rows at once |
 //! | [`gemm_tn`] | Aᵀ B, the gradients of weights over all rows, and the sums of A's rows, that of a bias |
 //! | [`recurrence()`] | y_t = f(b_t + y_{t-1} W), forward or backward in time, with one or more products a step |
+//! | [`gated_step`] | the same for LSTM and GRU |
 //! | [`step()`] | one step of it, with weights that are packed once for all steps |
 //! | [`activate`], [`activate_backward`] | activations and their derivatives |
 //! | [`dropout()`] | inverted dropout with a mask computed from a seed |
@@ -48,8 +49,11 @@ pub use gemm::terms::{Epilogue, InitialC};
 pub use pointwise::activation::{Activation, activate, activate_backward};
 pub use pointwise::dropout::{dropout, dropout_in_place};
 pub use pointwise::fingerprint::fingerprint;
+pub use recurrence::gated_step::{GatedStep, StepCell, StepGate, gated_step};
 pub use recurrence::step::{Stacked, Step, step};
-pub use recurrence::terms::{Order, Projection, Recurrence, Start, StepProduct};
+pub use recurrence::terms::{
+    GatedProduct, Gates, Order, Product, Projection, Recurrence, Start, StepProduct,
+};
 pub use recurrence::time_loop::recurrence;
 pub use rows::row_map::{MappedRows, MappedRowsMut, RowMap};
 pub use rows::steps::{Steps, StepsError};
@@ -64,13 +68,13 @@ pub use simd::vector::{Kernel, Simd};
 
 use gemm::gemm_tn::GemmTnKernels;
 use pointwise::activation::ActivationKernels;
-use recurrence::step::StepKernels;
+use recurrence::gated_step::GatedStepKernels;
 use recurrence::time_loop::RecurrenceKernels;
 
 /// An [`Element`] for which every kernel is compiled: `f32` or `f64`.
-pub trait Scalar: Element + ActivationKernels + GemmTnKernels + RecurrenceKernels + StepKernels {}
+pub trait Scalar: Element + ActivationKernels + GemmTnKernels + RecurrenceKernels + GatedStepKernels {}
 
-impl<T: Element + ActivationKernels + GemmTnKernels + RecurrenceKernels + StepKernels> Scalar for T {}
+impl<T: Element + ActivationKernels + GemmTnKernels + RecurrenceKernels + GatedStepKernels> Scalar for T {}
 
 #[cfg(test)]
 mod testing;

@@ -7,12 +7,13 @@
  * ELMAN_PACKAGE names another built checkout.
  */
 
+import { gatedCases } from './gated'
 import { otherCases } from './others'
 import { backendInfo, getRngState, manualSeed, setNumThreads } from './package'
 import { type Case, hashOf, type Parts } from './parts'
 import { recurrentCases } from './recurrent'
 
-const cases: readonly Case[] = [...recurrentCases, ...otherCases]
+const cases: readonly Case[] = [...recurrentCases, ...otherCases, ...gatedCases]
 
 /** The results of a case, and the state of the random number generator after it. */
 async function partsOf({ run }: Case): Promise<Parts> {

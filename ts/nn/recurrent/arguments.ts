@@ -81,7 +81,7 @@ export function checkPaddedArguments(
     throw new RangeError(`${name}: Expected input to be 2D or 3D, got ${rank}D tensor instead`)
   }
   const batched = rank === 3
-  for (const state of states) checkStateRank(module, state, rank)
+  checkStateRanks(module, states, rank)
   checkDTypes(module, dtype, input, states, teacher)
   checkInputSize(config, input)
   const batchFirst = batched && config.batchFirst
@@ -156,7 +156,7 @@ export function checkBatchStates(
   batch: number,
 ): readonly (Variable | null)[] {
   const states = checkStateKinds(owner, module, given)
-  for (const state of states) checkArgumentDType(module.name, dtype, module.form.argument, state)
+  checkStateDTypes(module.name, module.form, dtype, states)
   checkStateShapes(module, states, batch, true)
   return states
 }
@@ -188,6 +188,30 @@ export function checkArgumentDType(
   )
 }
 
+/** The dtype of each state is that of the weights. */
+export function checkStateDTypes(
+  module: string,
+  form: StateForm<unknown>,
+  dtype: DType,
+  states: readonly (Variable | null)[],
+): void {
+  states.forEach((state, place) => {
+    checkArgumentDType(module, dtype, form.nameOf(form.argument, place), state)
+  })
+}
+
+/** The states of which the argument consists, as tensors. */
+export function splitStates(
+  owner: string,
+  form: StateForm<unknown>,
+  given: unknown,
+): readonly Variable[] {
+  const { argument } = form
+  return form
+    .split(owner, argument, given)
+    .map((state, place) => checkTensor(owner, form.nameOf(argument, place), state))
+}
+
 /** L·D: the first dimension of states that have one for layers and directions. */
 export function layersTimesDirections(config: RNNBaseConfig): number {
   return config.numLayers * (config.bidirectional ? 2 : 1)
@@ -214,7 +238,7 @@ function checkDTypes(
   teacher: Variable | null,
 ): void {
   checkArgumentDType(name, dtype, 'input', input)
-  for (const state of states) checkArgumentDType(name, dtype, form.argument, state)
+  checkStateDTypes(name, form, dtype, states)
   checkArgumentDType(name, dtype, 'teacher', teacher)
 }
 
@@ -233,17 +257,23 @@ function checkStateKinds(
   { form, noStates }: Signature,
   given: unknown,
 ): readonly (Variable | null)[] {
-  if (given == null) return noStates
-  return form.split(given).map((state) => checkTensor(owner, form.argument, state))
+  return given == null ? noStates : splitStates(owner, form, given)
 }
 
-/** A state has a batch dimension if the input, of rank 2 or 3, has one. */
-function checkStateRank({ form }: Signature, state: Variable | null, rank: number): void {
+/** The states have a batch dimension if the input, of rank 2 or 3, has one. */
+function checkStateRanks(
+  { form }: Signature,
+  states: readonly (Variable | null)[],
+  rank: number,
+): void {
   const expected = form.layered ? rank : rank - 1
-  if (state === null || state.shape.length === expected) return
+  const ranks = states.map((state) => state?.shape.length ?? expected)
+  if (ranks.every((each) => each === expected)) return
   const input = rank === 3 ? 'For batched 3-D' : 'For unbatched 2-D'
+  const each = ranks.map((one) => `${one}-D`).join(', ')
+  const got = ranks.length === 1 ? `${each} tensor` : `(${each}) tensors`
   throw new RangeError(
-    `${input} input, ${form.argument} should ${form.layered ? 'also ' : ''}be ${expected}-D but got ${state.shape.length}-D tensor`,
+    `${input} input, ${form.together} should ${form.layered ? 'also ' : ''}be ${expected}-D but got ${got}`,
   )
 }
 

@@ -281,7 +281,7 @@ export class RNNBase<
    * - `batchSize`: B, the number of sequences. Default: 1.
    * - `hx`: the initial states with a batch dimension: for `nn.RNN` h_0 of each layer, (L, B, H). Default: zeros.
    * @returns a stream with `input`, a typed array (B, I) to write x_t into, `step()`, and `output`, a typed array (B, H)
-   *   that each step rewrites; `reset(hx?)` begins a new sequence.
+   *   that each step rewrites; `hidden` reads the states, `reset(hx?)` begins a new sequence.
    * @throws RangeError if the module is bidirectional, a size does not fit, or there is no memory; TypeError if
    *   `batchSize` is not an integer, `hx` is not a tensor or has another dtype, or an option does not exist.
    *
@@ -298,19 +298,24 @@ export class RNNBase<
    * ```
    */
   stream(options?: RNNStreamOptions<State>): RNNStream<State> {
-    return streamOf(this.#signature, partsOf(this), options)
+    return streamOf(this.#signature, this.#kind.states, partsOf(this), options)
   }
 
   protected override extraRepr(): string {
-    const { inputSize, hiddenSize, numLayers, bias, batchFirst, bidirectional } = this.#config
+    const { numLayers, bias, batchFirst, bidirectional } = this.#config
     return [
-      `${inputSize}, ${hiddenSize}`,
+      ...this.sizesRepr(),
       ...(numLayers === 1 ? [] : [`num_layers=${numLayers}`]),
       ...(bias ? [] : ['bias=False']),
       ...(batchFirst ? ['batch_first=True'] : []),
       ...(this.dropout === 0 ? [] : [`dropout=${this.dropout}`]),
       ...(bidirectional ? ['bidirectional=True'] : []),
     ].join(', ')
+  }
+
+  /** The sizes, as the repr shows them. */
+  protected sizesRepr(): string[] {
+    return [`${this.inputSize}, ${this.hiddenSize}`]
   }
 
   #call(method: string, input: unknown, states: unknown, options: unknown): RecurrentCall {

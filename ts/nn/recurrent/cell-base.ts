@@ -5,7 +5,7 @@ import { checkBoolean, checkDType, checkPositiveInteger } from '../../check'
 import type { DType } from '../../dtype'
 import { type Geometry, recurrent } from '../../ops/recurrent'
 import { checkTensor, type Tensor } from '../../tensor/tensor'
-import { checkArgumentDType } from './arguments'
+import { checkArgumentDType, checkStateDTypes, splitStates } from './arguments'
 import { LayoutCache } from './layout-cache'
 import {
   type CellConfig,
@@ -67,8 +67,8 @@ export class RNNCellBase<State = Tensor> extends RecurrentModule {
    * One step.
    *
    * @param input x: (B, I), or (I).
-   * @param hx h: (B, H), or (H). Default: zeros.
-   * @returns h', in the shape of hx.
+   * @param hx h: (B, H), or (H); of an `nn.LSTMCell` `[h, c]`. Default: zeros.
+   * @returns h', in the shape of hx; of an `nn.LSTMCell` `[h', c']`.
    * @throws RangeError if a shape does not fit; TypeError if something is not a tensor or has another dtype than the
    *   weights.
    */
@@ -107,25 +107,23 @@ export class RNNCellBase<State = Tensor> extends RecurrentModule {
     const { name, states: form } = this.#kind
     const owner = `${name}.forward`
     const x = checkTensor(owner, 'input', input)
-    const states =
-      hx == null
-        ? this.#noStates
-        : form.split(hx).map((state) => checkTensor(owner, form.argument, state))
+    const states = hx == null ? this.#noStates : splitStates(owner, form, hx)
     const rank = x.shape.length
     checkRank(name, 'input', rank)
-    for (const state of states) {
-      if (state === null) continue
+    states.forEach((state, place) => {
+      if (state === null) return
       const dims = state.shape.length
-      checkRank(name, 'hidden', dims)
+      checkRank(name, form.labels[place] ?? '', dims)
       if (dims !== rank) {
         const expected = rank === 2 ? 'For batched 2-D' : 'For unbatched 1-D'
+        const state = form.nameOf(form.argument, place)
         throw new RangeError(
-          `${expected} input, ${form.argument} should also be ${rank}-D but got ${dims}-D tensor`,
+          `${expected} input, ${state} should also be ${rank}-D but got ${dims}-D tensor`,
         )
       }
-    }
+    })
     checkArgumentDType(name, dtype, 'input', x)
-    for (const state of states) checkArgumentDType(name, dtype, form.argument, state)
+    checkStateDTypes(name, form, dtype, states)
     const { inputSize } = this.#config
     const size = x.shape.at(-1) ?? 0
     if (size !== inputSize) {

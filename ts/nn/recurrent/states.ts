@@ -1,18 +1,28 @@
 /** How the states of a recurrent module look in the public API: one tensor, or several. */
 
 import type { Variable } from '../../autograd/variable'
-import { type Tensor, wrap } from '../../tensor/tensor'
+import { describe } from '../../check'
+import { Tensor, wrap } from '../../tensor/tensor'
 
 /** Converts between the public form of the states and their list. */
 export interface StateForm<State> {
   /** The argument's name: `hx`. */
   readonly argument: string
+  /** The states by name in messages about their rank: `hx and cx`. */
+  readonly together: string
   /** The name of each state in messages about its size. */
   readonly labels: readonly string[]
   /** Whether each state has a first dimension for layers and directions. */
   readonly layered: boolean
-  /** The states that a value consists of, unchecked. */
-  split(value: unknown): readonly unknown[]
+  /** The name of one of the states of which an argument consists. */
+  nameOf(argument: string, place: number): string
+  /**
+   * The states that a value consists of, themselves unchecked.
+   *
+   * @param owner the function's name in messages.
+   * @param argument the value's name.
+   */
+  split(owner: string, argument: string, value: unknown): readonly unknown[]
   /** The public form of the states. */
   join(states: readonly Variable[]): State
 }
@@ -21,12 +31,52 @@ export interface StateForm<State> {
 export function oneState(argument: string, label: string, layered: boolean): StateForm<Tensor> {
   return {
     argument,
+    together: argument,
     labels: [label],
     layered,
-    split: (value) => [value],
+    nameOf: (name) => name,
+    split: (_owner, _argument, value) => [value],
     join([state]) {
       if (state === undefined) throw new Error('expected a state, got none')
       return wrap(state)
+    },
+  }
+}
+
+/** The states of an LSTM: the output h, and the cell's memory c. */
+export type LSTMState = [h: Tensor, c: Tensor]
+
+/**
+ * h and c, as a pair of tensors.
+ *
+ * @param operation torch's name of the operation, in messages.
+ */
+export function twoStates(
+  operation: string,
+  labels: readonly [h: string, c: string],
+  layered: boolean,
+): StateForm<LSTMState> {
+  return {
+    argument: 'hx',
+    together: 'hx and cx',
+    labels,
+    layered,
+    nameOf: (name, place) => `${name}[${place}]`,
+    split(owner, argument, value) {
+      if (!Array.isArray(value)) {
+        const got = value instanceof Tensor ? 'Tensor' : describe(value)
+        throw new TypeError(
+          `${owner}(): argument '${argument}' must be tuple of Tensors, not ${got}`,
+        )
+      }
+      if (value.length !== 2) {
+        throw new RangeError(`${operation} expects two hidden states, got ${value.length}`)
+      }
+      return [...value]
+    },
+    join([h, c]) {
+      if (h === undefined || c === undefined) throw new Error('expected two states')
+      return [wrap(h), wrap(c)]
     },
   }
 }

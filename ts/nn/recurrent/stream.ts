@@ -1,23 +1,30 @@
 /** One time step at a time, through weights that are laid out once. */
 
+import { sized, Variable } from '../../autograd/variable'
 import { checkOptions, checkPositiveInteger } from '../../check'
 import { allocate, type DType } from '../../dtype'
 import { showAsText } from '../../inspect'
 import type { Floats, NativeRecurrentCore } from '../../native'
 import type { Tensor } from '../../tensor/tensor'
-import { checkBatchStates, checkOneDirection, type Signature } from './arguments'
+import { checkBatchStates, checkOneDirection, type Signature, stateShape } from './arguments'
 import type { Parts } from './module'
+import type { StateForm } from './states'
 
 /** Options of `stream`. */
 export interface RNNStreamOptions<State = Tensor> {
   /** B: the number of sequences. Default: 1. */
   batchSize?: number | undefined
-  /** The initial states of each layer, with a batch dimension: for `nn.RNN` h_0, (L, B, H). Default: zeros. */
+  /** The initial states of each layer, with a batch dimension: for `nn.RNN` h_0, (L, B, H); for `nn.LSTM` `[h0, c0]`. Default: zeros. */
   hx?: State | null | undefined
 }
 
 // Only `streamOf` makes streams.
-let make: <State>(signature: Signature, parts: Parts, batchSize: number) => RNNStream<State>
+let make: <State>(
+  signature: Signature,
+  form: StateForm<State>,
+  parts: Parts,
+  batchSize: number,
+) => RNNStream<State>
 
 /**
  * Recurrent layers that run one time step at a time, created by a module's `stream`.
@@ -25,7 +32,7 @@ let make: <State>(signature: Signature, parts: Parts, batchSize: number) => RNNS
  * | shape | where |
  * |---|---|
  * | input (B, I) | `input`, which the caller fills with x_t before each step; B = `batchSize`, I = `inputSize` |
- * | output (B, H) | `output`, the last layer's h_t, which each step writes anew; H = `hiddenSize`, or `outputSize` of an `nn.JordanRNN` |
+ * | output (B, H) | `output`, the last layer's h_t, which each step writes anew; H = `hiddenSize`, or `outputSize` of an `nn.JordanRNN`, or `projSize` of an `nn.LSTM` that has one |
  *
  * Both are row-major typed arrays, and the same objects for the life of the stream; a step allocates nothing. The
  * numbers are those of `forward` over the whole sequence in `eval()`, to the last bit; there is no dropout and no tape.
@@ -47,6 +54,7 @@ let make: <State>(signature: Signature, parts: Parts, batchSize: number) => RNNS
  */
 export class RNNStream<State = Tensor> {
   readonly #signature: Signature
+  readonly #form: StateForm<State>
   readonly #core: NativeRecurrentCore
   readonly #dtype: DType
   readonly #batchSize: number
@@ -56,9 +64,15 @@ export class RNNStream<State = Tensor> {
   readonly #memory: Floats
   readonly #step: () => void
 
-  private constructor(signature: Signature, parts: Parts, batchSize: number) {
+  private constructor(
+    signature: Signature,
+    form: StateForm<State>,
+    parts: Parts,
+    batchSize: number,
+  ) {
     const { core, dtype, parameters } = parts
     this.#signature = signature
+    this.#form = form
     this.#core = core
     this.#dtype = dtype
     this.#batchSize = batchSize
@@ -77,7 +91,7 @@ export class RNNStream<State = Tensor> {
 
   static {
     showAsText(RNNStream.prototype)
-    make = (signature, parts, batchSize) => new RNNStream(signature, parts, batchSize)
+    make = (signature, form, parts, batchSize) => new RNNStream(signature, form, parts, batchSize)
   }
 
   /** x_t, (B, I): to be written before each step. Zeros at first. */
@@ -88,6 +102,32 @@ export class RNNStream<State = Tensor> {
   /** The last layer's output, (B, H): written by each step. Zeros before the first one; `reset` leaves it as it is. */
   get output(): Float32Array | Float64Array {
     return this.#output
+  }
+
+  /**
+   * The states of all layers after the last step, as `forward` gives them in hN: for `nn.RNN` (L, B, H), for `nn.LSTM`
+   * `[h, c]`. A copy, made at each reading, which later steps leave alone; `reset` takes it back.
+   *
+   * @example
+   * ```ts
+   * import { nn } from '@elman/rnn'
+   *
+   * const stream = new nn.LSTM(2, 3).stream()
+   * stream.step()
+   * const [h, c] = stream.hidden
+   * console.log(h.shape, c.shape) // [ 1, 1, 3 ] [ 1, 1, 3 ]
+   * stream.reset([h, c]) // again from there
+   * ```
+   */
+  get hidden(): State {
+    const signature = this.#signature
+    const states = signature.stateSizes.map((size) => {
+      const of = sized(stateShape(signature, size, this.#batchSize))
+      return Variable.made(of, allocate(this.#dtype, of.numel))
+    })
+    const values = states.map((state) => state.values())
+    this.#core.streamStates(this.#batchSize, this.#memory, values)
+    return this.#form.join(states)
   }
 
   /**
@@ -102,7 +142,8 @@ export class RNNStream<State = Tensor> {
   /**
    * Begins a new sequence.
    *
-   * @param hx the initial states of each layer, with a batch dimension: for `nn.RNN` h_0, (L, B, H). Default: zeros.
+   * @param hx the initial states of each layer, with a batch dimension: for `nn.RNN` h_0, (L, B, H); for `nn.LSTM`
+   *   `[h0, c0]`. Default: zeros.
    * @throws RangeError if its shape does not fit; TypeError if it is not a tensor or has another dtype.
    *
    * @example
@@ -132,6 +173,7 @@ export class RNNStream<State = Tensor> {
 /** Checks the options and makes a stream. */
 export function streamOf<State>(
   signature: Signature,
+  form: StateForm<State>,
   parts: Parts,
   optionsArgument: unknown,
 ): RNNStream<State> {
@@ -140,7 +182,7 @@ export function streamOf<State>(
   const batchSize = checkPositiveInteger('batch_size', options.batchSize ?? 1)
   checkOneDirection('stream', signature.config)
   checkBatchStates(owner, signature, parts.dtype, options.hx, batchSize)
-  const stream = make<State>(signature, parts, batchSize)
+  const stream = make(signature, form, parts, batchSize)
   if (options.hx != null) stream.reset(options.hx as State)
   return stream
 }

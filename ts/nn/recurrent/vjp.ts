@@ -24,8 +24,8 @@ export interface RNNVjp<State = Tensor, Gradients = RNNGradients<State>> {
   /** As from `forward`. */
   hN: State
   /**
-   * The gradients of a loss from those of `output` and `hN`; either, but not both, may be null. Can be called any
-   * number of times.
+   * The gradients of a loss from those of `output` and `hN`; either, but not both, may be null, and so may either state
+   * of an `nn.LSTM`. Can be called any number of times.
    *
    * @throws RangeError or TypeError if a gradient does not fit; Error if a parameter, the input or a state was changed
    *   in place since the call of `vjp`.
@@ -45,8 +45,10 @@ export function vjp<State, Gradients>(
     hN: form.join(states),
     pullback(gradOutput, gradHN) {
       const dOutput = checkGradient('gradOutput', gradOutput, output)
-      const given = gradHN == null ? [] : form.split(gradHN)
-      const dStates = states.map((state, place) => checkGradient('gradHN', given[place], state))
+      const given = gradHN == null ? [] : form.split('pullback', 'gradHN', gradHN)
+      const dStates = states.map((state, place) =>
+        checkGradient(form.nameOf('gradHN', place), given[place], state),
+      )
       const upstream = [dOutput, ...dStates]
       if (upstream.every((gradient) => gradient === null)) {
         throw new RangeError('pullback expects gradOutput or gradHN, but got null for both')

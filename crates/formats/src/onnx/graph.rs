@@ -16,10 +16,10 @@ const OPERATORS: i64 = 14;
 /// The largest file that readers of the format's encoding take.
 const MAX_LENGTH: usize = (1 << 31) - 1;
 
-/// A stack of recurrent layers with one state, and its parameters.
+/// A stack of recurrent layers, and its parameters.
 #[derive(Clone, Copy, Debug)]
 pub struct Rnn<'a> {
-    /// The operator of a layer: `RNN`, `GRU`.
+    /// The operator of a layer: `RNN`, `GRU` or `LSTM`.
     pub operator: &'a str,
     /// Its activations, of one direction.
     pub activations: &'a [&'a str],
@@ -27,6 +27,8 @@ pub struct Rnn<'a> {
     pub gates: &'a [usize],
     /// Further attributes of the operator.
     pub attributes: &'a [(&'a str, i64)],
+    /// How many states it has: h, or h and c.
+    pub states: usize,
     /// I.
     pub input_size: usize,
     /// H.
@@ -99,6 +101,11 @@ pub fn serialize(rnn: &Rnn<'_>, producer_version: &str) -> Result<Vec<u8>, Error
 }
 
 impl Rnn<'_> {
+    /// What the states are called.
+    fn state_names(&self) -> &'static [&'static str] {
+        if self.states == 1 { &["h"] } else { &["h", "c"] }
+    }
+
     /// Parameters of a layer and direction.
     fn each(&self) -> usize {
         if self.bias { 4 } else { 2 }
@@ -148,9 +155,13 @@ impl<'a> Builder<'a> {
         let (h, groups) = (rnn.hidden_size, rnn.layers * rnn.directions);
         let [first, second] = if rnn.batch_first { ["batch", "sequence"] } else { ["sequence", "batch"] };
         let rows = |columns| [named(first), named(second), fixed(columns)];
-        let states = |batch| [fixed(groups), named(batch), fixed(h)];
-        self.graph.input = vec![value("input", &rows(rnn.input_size)), value("h0", &states("h0_batch"))];
-        self.graph.output = vec![value("output", &rows(rnn.directions * h)), value("hN", &states("batch"))];
+        let state = |name: String, batch: &str| value(&name, &[fixed(groups), named(batch), fixed(h)]);
+        self.graph.input = vec![value("input", &rows(rnn.input_size))];
+        self.graph.output = vec![value("output", &rows(rnn.directions * h))];
+        for s in rnn.state_names() {
+            self.graph.input.push(state(format!("{s}0"), &format!("{s}0_batch")));
+            self.graph.output.push(state(format!("{s}N"), "batch"));
+        }
 
         self.initial_states();
         let mut x = "input".to_owned();
@@ -165,14 +176,16 @@ impl<'a> Builder<'a> {
             self.add("Transpose", &["output_time_first"], &["output"], vec![ints("perm", &[1, 0, 2])]);
         }
         if rnn.layers > 1 {
-            let finals: Vec<_> = (0..rnn.layers).map(|l| format!("hN_l{l}")).collect();
-            let finals: Vec<_> = finals.iter().map(String::as_str).collect();
-            self.add("Concat", &finals, &["hN"], vec![int("axis", 0)]);
+            for s in rnn.state_names() {
+                let finals: Vec<_> = (0..rnn.layers).map(|l| format!("{s}N_l{l}")).collect();
+                let finals: Vec<_> = finals.iter().map(String::as_str).collect();
+                self.add("Concat", &finals, &[&format!("{s}N")], vec![int("axis", 0)]);
+            }
         }
         Ok(())
     }
 
-    /// `h0`, brought to the batch, as `h0_l0`, `h0_l1`, …: (D, B, H) each.
+    /// `h0`, brought to the batch, as `h0_l0`, `h0_l1`, …: (D, B, H) each; and `c0` in the same way.
     fn initial_states(&mut self) {
         let Rnn { layers, directions, hidden_size, batch_first, .. } = *self.rnn;
         let groups = layers * directions;
@@ -182,13 +195,17 @@ impl<'a> Builder<'a> {
         self.add("Shape", &["input"], &["input_shape"], vec![]);
         self.add("Gather", &["input_shape", "batch_axis"], &["batch_size"], vec![int("axis", 0)]);
         self.add("Concat", &["groups", "batch_size", "hidden_size"], &["h0_shape"], vec![int("axis", 0)]);
-        let whole = if layers == 1 { "h0_l0" } else { "h0_expanded" };
-        self.add("Expand", &["h0", "h0_shape"], &[whole], vec![]);
         if layers > 1 {
             self.integers("directions_of_layers", &vec![directions; layers]);
-            let parts: Vec<_> = (0..layers).map(|l| format!("h0_l{l}")).collect();
-            let parts: Vec<_> = parts.iter().map(String::as_str).collect();
-            self.add("Split", &[whole, "directions_of_layers"], &parts, vec![int("axis", 0)]);
+        }
+        for s in self.rnn.state_names() {
+            let whole = format!("{s}0_{}", if layers == 1 { "l0" } else { "expanded" });
+            self.add("Expand", &[&format!("{s}0"), "h0_shape"], &[&whole], vec![]);
+            if layers > 1 {
+                let parts: Vec<_> = (0..layers).map(|l| format!("{s}0_l{l}")).collect();
+                let parts: Vec<_> = parts.iter().map(String::as_str).collect();
+                self.add("Split", &[&whole, "directions_of_layers"], &parts, vec![int("axis", 0)]);
+            }
         }
     }
 
@@ -220,15 +237,16 @@ impl<'a> Builder<'a> {
             texts("activations", &rnn.activations.repeat(directions)),
         ];
         attributes.extend(rnn.attributes.iter().map(|&(name, value)| integer(name, value)));
-        let (y, h0) = (format!("Y_l{l}"), format!("h0_l{l}"));
-        let h_n = if rnn.layers == 1 { "hN".to_owned() } else { format!("hN_l{l}") };
-        self.add(
-            rnn.operator,
-            // Every sequence is as long as the input: there is no list of lengths.
-            &[x, &w, &r, if rnn.bias { &b } else { "" }, "", &h0],
-            &[&y, &h_n],
-            attributes,
-        );
+        let y = format!("Y_l{l}");
+        let of_layer = if rnn.layers == 1 { String::new() } else { format!("_l{l}") };
+        let first: Vec<_> = rnn.state_names().iter().map(|s| format!("{s}0_l{l}")).collect();
+        let last_states: Vec<_> = rnn.state_names().iter().map(|s| format!("{s}N{of_layer}")).collect();
+        // Every sequence is as long as the input: there is no list of lengths.
+        let mut read = vec![x, &w, &r, if rnn.bias { &b } else { "" }, ""];
+        read.extend(first.iter().map(String::as_str));
+        let mut written = vec![&*y];
+        written.extend(last_states.iter().map(String::as_str));
+        self.add(rnn.operator, &read, &written, attributes);
         let output = match (last, rnn.batch_first) {
             (true, false) => "output".to_owned(),
             (true, true) => "output_time_first".to_owned(),
@@ -325,6 +343,7 @@ mod tests {
         activations: &["Tanh"],
         gates: &[0],
         attributes: &[],
+        states: 1,
         input_size: 2,
         hidden_size: 1,
         layers: 2,
@@ -403,6 +422,32 @@ mod tests {
         assert_eq!(constant("B_l0"), (&[1, 6][..], vec![5.0, 4.0, 6.0, 8.0, 7.0, 9.0]));
         let node = graph.node.iter().find(|node| node.op_type == "GRU").unwrap();
         assert!(node.attribute.iter().any(|one| one.name == "linear_before_reset" && one.i == 1));
+    }
+
+    #[test]
+    fn a_second_state_goes_through_every_layer() {
+        let four = [[1.0f32, 2.0, 3.0, 4.0].as_slice(); 4];
+        let lstm = Rnn {
+            operator: "LSTM",
+            activations: &["Sigmoid", "Tanh", "Tanh"],
+            gates: &[0, 3, 1, 2],
+            states: 2,
+            input_size: 1,
+            directions: 1,
+            parameters: &[four, four].concat(),
+            ..RNN
+        };
+        let graph = Model::decode(&serialize(&lstm, "").unwrap()[..]).unwrap().graph.unwrap();
+        assert_eq!(constant(&graph, "W_l0"), (&[1, 4, 1][..], vec![1.0, 4.0, 2.0, 3.0]));
+        let names = |values: &[ValueInfo]| values.iter().map(|value| value.name.clone()).collect::<Vec<_>>();
+        assert_eq!(names(&graph.input), ["input", "h0", "c0"]);
+        assert_eq!(names(&graph.output), ["output", "hN", "cN"]);
+        let nodes: Vec<_> = graph.node.iter().filter(|node| node.op_type == "LSTM").collect();
+        for (l, node) in nodes.iter().enumerate() {
+            assert_eq!(node.input[5..], [format!("h0_l{l}"), format!("c0_l{l}")]);
+            assert_eq!(node.output[1..], [format!("hN_l{l}"), format!("cN_l{l}")]);
+        }
+        assert_eq!(nodes.len(), 2);
     }
 
     #[test]

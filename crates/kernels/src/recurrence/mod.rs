@@ -15,6 +15,8 @@
 //! same code. With two products, U is the hidden layer of a Jordan network and Y its output; in backpropagation through time
 //! U is the gradient before the output's function and Y the one before the hidden layer's.
 
+mod gated_product;
+pub(crate) mod gated_step;
 pub(crate) mod step;
 mod step_product;
 pub(crate) mod terms;

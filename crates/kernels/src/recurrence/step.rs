@@ -35,7 +35,7 @@ use crate::simd::element::Element;
 use crate::simd::vector::{Kernel, Simd};
 
 /// Rows that are computed at once.
-const MC: usize = 48;
+pub(crate) const MC: usize = 48;
 
 /// Matrices one above the other, W of shape (K, N), in column panels in memory of the caller's.
 #[derive(Clone, Copy, Debug)]
@@ -88,6 +88,21 @@ impl<'a, T: GemmKernels> Stacked<'a, T> {
         let panels = Panels { k, n, lanes: ctx.isa().lanes::<T>() };
         assert_eq!(Some(data.len()), panels.len(), "Stacked: the memory must be as long as the panels");
         Self { panels, data }
+    }
+}
+
+impl<T> Stacked<'_, T> {
+    /// (K, N).
+    pub(crate) fn dim(&self) -> (usize, usize) {
+        (self.panels.k, self.panels.n)
+    }
+
+    pub(crate) fn panels(&self) -> Panels {
+        self.panels
+    }
+
+    pub(crate) fn data(&self) -> &[T] {
+        self.data
     }
 }
 
@@ -236,7 +251,7 @@ mod tests {
                         epilogue: Epilogue::Activation(activation),
                         target: expected.view_mut().into(),
                     };
-                    recurrence(&ctx, &whole, [product]);
+                    recurrence(&ctx, &whole, [product]).unwrap();
 
                     let mut a = Array2::from_elem((rows, k), T::nan());
                     let mut y = Array2::from_elem((rows, hidden + 2), T::nan());

@@ -7,24 +7,26 @@
 //! caches.
 
 use std::ops::Range;
+use std::slice;
 
 use crate::gemm::arguments::{Prefetch, ProjectionOperands};
 use crate::gemm::macrokernel::MIN_THREAD_ROWS;
 use crate::gemm::pack::Packed;
 use crate::gemm::terms::{Epilogue, InitialC};
+use crate::recurrence::gated_product::CheckedGates;
 use crate::recurrence::terms::{Projection, StepProduct};
 use crate::rows::indirection::{IndirectionSlots, RowPointers, copy_rows};
 use crate::rows::matrix::{Matrix, padded_leading_dimension};
 use crate::rows::row_map::{MappedRows, StepRows};
 use crate::rows::steps::Steps;
 use crate::runtime::context::Context;
-use crate::runtime::scratch::Scratch;
+use crate::runtime::scratch::{AllocError, Scratch};
 use crate::simd::cache::FAR;
 use crate::simd::element::Element;
 use crate::simd::vector::Simd;
 
 /// Sequences from which on it pays to copy rows of a step that would be read slowly.
-const WORTH_A_COPY: usize = 6;
+pub(crate) const WORTH_A_COPY: usize = 6;
 
 /// Whether threads share out the batch, else the columns.
 pub(crate) fn splits_batch(ctx: &Context, batch: usize) -> bool {
@@ -46,13 +48,36 @@ pub(crate) struct StepPart<'s> {
 }
 
 /// Rows that each step reads.
-struct StagedRows<'a, T: Element> {
+pub(crate) struct StagedRows<'a, T: Element> {
     rows: StepRows<'a, T>,
     /// Where a step reads a copy, if not the rows themselves.
     staging: Option<Staging<'a, T>>,
 }
 
-impl<T: Element> StagedRows<'_, T> {
+impl<'a, T: Element> StagedRows<'a, T> {
+    /// Rows that each step reads once, staged if `many` of them are far from each other.
+    pub(crate) fn new<'l: 'a>(ctx: &'a Context, steps: &Steps, rows: MappedRows<'l, T>, many: bool) -> Self {
+        let columns = rows.array.ncols();
+        let rows = rows.rows(steps);
+        let staging = if many && rows.paged() { Staging::new(ctx, 1, steps.batch(), columns) } else { None };
+        Self { rows, staging }
+    }
+
+    /// The rows of x, which are read for panel after panel.
+    pub(crate) fn projected<'l: 'a>(ctx: &'a Context, steps: &Steps, x: MappedRows<'l, T>) -> Self {
+        let (columns, batch) = (x.array.ncols(), steps.batch());
+        let rows = x.rows(steps);
+        let members = if splits_batch(ctx, batch) { 1 } else { ctx.threads() };
+        let slow = batch >= WORTH_A_COPY && rows.scattered();
+        let staging = if slow { Staging::new(ctx, members, batch, columns) } else { None };
+        Self { rows, staging }
+    }
+
+    /// Rows where they are.
+    pub(crate) fn in_place(rows: StepRows<'a, T>) -> Self {
+        Self { rows, staging: None }
+    }
+
     /// Points to rows of a step; copies them first if they have a staging buffer.
     ///
     /// # Safety
@@ -76,8 +101,8 @@ impl<T: Element> StagedRows<'_, T> {
 }
 
 /// A staging buffer: rows next to each other.
-struct Staging<'c, T: Element> {
-    matrix: Matrix<T>,
+pub(crate) struct Staging<'c, T: Element> {
+    pub(crate) matrix: Matrix<T>,
     /// Rows that each member of a team has for itself; 0 if they share them.
     rows_of_member: usize,
     _memory: Scratch<'c, T>,
@@ -85,27 +110,40 @@ struct Staging<'c, T: Element> {
 
 impl<'c, T: Element> Staging<'c, T> {
     /// `rows` for each of `members`; `None` if there is not enough memory: slower, with the same result.
-    fn new(ctx: &'c Context, members: usize, rows: usize, columns: usize) -> Option<Self> {
+    pub(crate) fn new(ctx: &'c Context, members: usize, rows: usize, columns: usize) -> Option<Self> {
+        Self::try_new(ctx, members, rows, columns).ok()
+    }
+
+    /// The same where a buffer is needed.
+    pub(crate) fn try_new(
+        ctx: &'c Context,
+        members: usize,
+        rows: usize,
+        columns: usize,
+    ) -> Result<Self, AllocError> {
         let stride = padded_leading_dimension::<T>(columns);
-        let mut memory = ctx.scratch(members * rows * stride).ok()?;
+        let len = members.saturating_mul(rows).saturating_mul(stride);
+        let mut memory = ctx.scratch(len)?;
         let rows_of_member = if members > 1 { rows } else { 0 };
-        Some(Self { matrix: Matrix::over(&mut memory, stride), rows_of_member, _memory: memory })
+        Ok(Self { matrix: Matrix::over(&mut memory, stride), rows_of_member, _memory: memory })
     }
 }
 
 /// A [`StepProduct`] whose shapes have been checked.
 pub(crate) struct CheckedProduct<'a, T: Element> {
-    pub(crate) weights: &'a Packed<'a, T>,
-    initial: InitialC<'a, T, StagedRows<'a, T>>,
-    /// x and W'.
-    projection: Option<(StagedRows<'a, T>, &'a Packed<'a, T>)>,
-    epilogue: Epilogue<StagedRows<'a, T>>,
-    /// C.
+    /// W, of each gate if there are gates.
+    pub(crate) weights: &'a [Packed<'a, T>],
+    pub(super) initial: InitialC<'a, T, StagedRows<'a, T>>,
+    /// x and W', of each gate if there are gates.
+    pub(super) projection: Option<(StagedRows<'a, T>, &'a [Packed<'a, T>])>,
+    pub(super) epilogue: Epilogue<StagedRows<'a, T>>,
+    /// C, or the result of the gates.
     pub(crate) target: StepRows<'a, T>,
-    /// Where C is computed, for two steps in turn, if not in the target.
-    double_buffer: Option<Staging<'a, T>>,
+    /// Where that is computed, for two steps in turn, if not in the target.
+    pub(super) double_buffer: Option<Staging<'a, T>>,
     /// Whether its rows come from memory, so that each step prefetches those of the next.
     pub(crate) prefetches: bool,
+    pub(crate) gates: Option<CheckedGates<'a, T>>,
 }
 
 /// What a part of a step reads apart from A and W.
@@ -115,11 +153,11 @@ pub(crate) struct StepOperands<'l, T> {
     pub(crate) projection: Option<ProjectionOperands<'l, T>>,
 }
 
-/// The rows of one step: those of a matrix, or of [`StepRows`] at a time.
+/// The rows of one step: those of a matrix, or of [`StepRows`] at a time, from a column on.
 #[derive(Clone, Copy)]
 pub(crate) enum RowsOfStep<'l, T> {
     Matrix(Matrix<T>),
-    At(&'l StepRows<'l, T>, usize),
+    At(&'l StepRows<'l, T>, usize, usize),
 }
 
 impl<T: Element> RowsOfStep<'_, T> {
@@ -133,7 +171,7 @@ impl<T: Element> RowsOfStep<'_, T> {
     ) -> RowPointers<'l, T> {
         match self {
             RowsOfStep::Matrix(matrix) => matrix.below(b).pointers(slot),
-            RowsOfStep::At(rows, t) => rows.pointers(steps, *t, b, slot),
+            RowsOfStep::At(rows, t, from) => rows.right_of(*from).pointers(steps, *t, b, slot),
         }
     }
 }
@@ -155,9 +193,7 @@ impl<'a, T: Element> CheckedProduct<'a, T> {
                 columns,
                 "recurrence: a matrix must have as many columns as its target"
             );
-            let rows = m.rows(steps);
-            let staging = if many && rows.paged() { Staging::new(ctx, 1, batch, columns) } else { None };
-            StagedRows { rows, staging }
+            StagedRows::new(ctx, steps, m, many)
         };
         if let InitialC::Row(row) = initial {
             assert_eq!(
@@ -169,22 +205,18 @@ impl<'a, T: Element> CheckedProduct<'a, T> {
         let projection = projection.map(|Projection { x, weights }| {
             assert_eq!(x.array.ncols(), weights.k(), "recurrence: x must have a column for each row of W'");
             assert_eq!(weights.n(), columns, "recurrence: x W' must have the shape of its target");
-            let rows = x.rows(steps);
-            let members = if splits_batch(ctx, batch) { 1 } else { ctx.threads() };
-            // Rows of x and of C are read for panel after panel.
-            let slow = many && rows.scattered();
-            let staging = if slow { Staging::new(ctx, members, batch, weights.k()) } else { None };
-            (StagedRows { rows, staging }, weights)
+            (StagedRows::projected(ctx, steps, x), slice::from_ref(weights))
         });
         let again = many && target.scattered() && steps.len() > 1;
         let mut checked = Self {
-            weights,
+            weights: slice::from_ref(weights),
             initial: initial.map(staged),
             projection,
             epilogue: epilogue.map(staged),
             target,
             double_buffer: if again { Staging::new(ctx, 1, 2 * batch, columns) } else { None },
             prefetches: false,
+            gates: None,
         };
         let arrays = checked.arrays().into_iter().flatten().count();
         let size = steps.rows().saturating_mul(columns).saturating_mul(size_of::<T>());
@@ -194,7 +226,13 @@ impl<'a, T: Element> CheckedProduct<'a, T> {
 
     /// Columns of what the product [carries](Self::carried).
     pub(crate) fn carried_columns(&self) -> usize {
-        self.weights.n()
+        self.gates.as_ref().map_or_else(|| self.weights[0].n(), CheckedGates::carried_columns)
+    }
+
+    /// Multiply-adds of a row, besides the projection.
+    pub(crate) fn macs(&self) -> usize {
+        let each = self.weights.iter().map(|w| w.k().saturating_mul(w.n()));
+        each.fold(0, usize::saturating_add)
     }
 
     /// The arrays of the shape of C that each step reads or writes in memory.
@@ -244,6 +282,7 @@ impl<'a, T: Element> CheckedProduct<'a, T> {
         // SAFETY: as above.
         let epilogue = self.epilogue.as_ref().map(|staged| unsafe { staged.pointers(s, part, slots) });
         let projection = self.projection.as_ref().filter(|_| product).map(|(x, weights)| {
+            let weights = &weights[0];
             let part = StepPart { columns: &(0..weights.k()), ..*part };
             // SAFETY: as above; of these rows each member reads all columns, in a buffer of its own.
             let a = unsafe { x.pointers(s, &part, slots) };
@@ -257,15 +296,18 @@ impl<'a, T: Element> CheckedProduct<'a, T> {
     pub(crate) fn computed(&self, steps: &Steps, turn: usize, t: usize) -> RowsOfStep<'_, T> {
         match &self.double_buffer {
             Some(buffer) => RowsOfStep::Matrix(buffer.matrix.below(turn % 2 * steps.batch())),
-            None => RowsOfStep::At(&self.target, t),
+            None => RowsOfStep::At(&self.target, t, 0),
         }
     }
 
-    /// What the next product reads as A: here C itself. (What a gated cell's product computes, all gates, is not what it
-    /// carries, the state.)
+    /// What the next product reads as A: C itself, or of a gated product the carried columns of its result.
     #[inline(always)]
     pub(crate) fn carried(&self, steps: &Steps, turn: usize, t: usize) -> RowsOfStep<'_, T> {
-        self.computed(steps, turn, t)
+        let from = self.gates.as_ref().map_or(0, |gates| gates.carried_from);
+        match self.computed(steps, turn, t) {
+            RowsOfStep::Matrix(matrix) => RowsOfStep::Matrix(Matrix { data: matrix.at(0, from), ..matrix }),
+            RowsOfStep::At(rows, t, _) => RowsOfStep::At(rows, t, from),
+        }
     }
 
     /// Whether C is computed in another place than the target, to which it must be copied.

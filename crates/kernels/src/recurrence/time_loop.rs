@@ -15,19 +15,23 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use arrayvec::ArrayVec;
+
 use crate::gemm::arguments::Arguments;
 use crate::gemm::gemm_nn::{GemmKernels, MC};
-use crate::gemm::pack::{Panels, panel_groups};
+use crate::gemm::pack::{Packed, Panels, panel_groups};
 use crate::pointwise::exp::Transcendental;
+use crate::recurrence::gated_product::{GATED_SLOTS, GatedPart};
 use crate::recurrence::step_product::{
     CheckedProduct, RowsOfStep, SLOTS, StepOperands, StepPart, splits_batch,
 };
-use crate::recurrence::terms::{Order, Recurrence, Start, StepProduct};
+use crate::recurrence::terms::{Order, Product, Recurrence, Start};
 use crate::rows::indirection::{IndirectionBuffer, copy_rows};
 use crate::rows::matrix::{Matrix, matrix};
 use crate::rows::steps::Steps;
 use crate::runtime::context::Context;
 use crate::runtime::pool::Member;
+use crate::runtime::scratch::AllocError;
 use crate::simd::cache::FIRST_CACHE;
 use crate::simd::dispatch::compile_kernels;
 use crate::simd::element::Element;
@@ -46,18 +50,33 @@ const USUAL_LATENCY: usize = 100;
 /// Multiply-adds that a thread must have more than those for each nanosecond that a barrier takes longer.
 const WORTH_A_NANOSECOND: usize = 112;
 
-/// Runs a recurrence: computes, in each step, its products one after the other into their targets.
+/// Runs a recurrence: computes, in each step, its products one after the other.
+///
+/// # Errors
+///
+/// [`AllocError`] if there is not enough memory for the sums of gates, before anything is computed.
 ///
 /// # Panics
 ///
 /// If there is no product, shapes do not fit together, or rows are not contiguous.
-pub fn recurrence<T: RecurrenceKernels, const N: usize>(
+pub fn recurrence<'a, 'p, 'c, T: RecurrenceKernels, const N: usize>(
     ctx: &Context,
     recurrence: &Recurrence<'_, T>,
-    products: [StepProduct<'_, '_, '_, T>; N],
-) {
+    products: [impl Into<Product<'a, 'p, 'c, T>>; N],
+) -> Result<(), AllocError> {
     let Recurrence { steps, order, start } = *recurrence;
-    let products = products.map(|product| CheckedProduct::new(ctx, steps, product));
+    let mut first_sums = match start {
+        Start::Sums(sums) => Some(sums),
+        Start::State(_) | Start::Prepared => None,
+    };
+    let mut checked = ArrayVec::<_, N>::new();
+    for product in products {
+        checked.push(match product.into() {
+            Product::Plain(product) => CheckedProduct::new(ctx, steps, product),
+            Product::Gated(product) => CheckedProduct::gated(ctx, steps, product, first_sums.take())?,
+        });
+    }
+    let products = &checked[..];
     let mut carried = products.last().expect("recurrence: there must be a product").carried_columns();
     let state = match start {
         Start::State(state) => {
@@ -65,18 +84,25 @@ pub fn recurrence<T: RecurrenceKernels, const N: usize>(
             assert_eq!(state.dim(), shape, "recurrence: the state must have a row for each sequence");
             Some(matrix(state))
         }
-        Start::Prepared => None,
+        Start::Prepared | Start::Sums(_) => None,
     };
-    for product in &products {
-        assert_eq!(product.weights.k(), carried, "recurrence: weights must have a row for each column of A");
+    let prepared = products[0].gates.is_some() == matches!(start, Start::Sums(_));
+    assert!(
+        state.is_some() || prepared,
+        "recurrence: sequences begin with sums if the first product has gates"
+    );
+    for product in products {
+        let fits = |w: &Packed<'_, T>| w.k() == carried || (w.k() == 0 && product.gates.is_some());
+        assert!(product.weights.iter().all(fits), "recurrence: weights must have a row for each column of A");
         carried = product.carried_columns();
     }
-    if steps.rows() == 0 || products.iter().all(|product| product.weights.n() == 0) {
-        return;
+    if steps.rows() == 0 || products.iter().all(|product| product.weights[0].n() == 0) {
+        return Ok(());
     }
     // Where sequences have one step each, several products are large ones over all rows.
     let together = if N == 1 { usize::MAX } else { MC };
-    CheckedRecurrence { steps, order, state, products: &products }.run(ctx, together);
+    CheckedRecurrence { steps, order, state, products }.run(ctx, together);
+    Ok(())
 }
 
 compile_kernels! {
@@ -102,9 +128,7 @@ impl<T: RecurrenceKernels> CheckedRecurrence<'_, T> {
     /// Runs it, with at most `together` sequences at a time where threads share out the batch.
     fn run(&self, ctx: &Context, together: usize) {
         let steps = self.steps;
-        let macs = self.products.iter().fold(0usize, |sum, CheckedProduct { weights, .. }| {
-            sum.saturating_add(weights.k().saturating_mul(weights.n()))
-        });
+        let macs = self.products.iter().map(CheckedProduct::macs).fold(0, usize::saturating_add);
         let batch = steps.batch();
         let threads = ctx.threads();
         let splits_batch = splits_batch(ctx, batch);
@@ -180,7 +204,9 @@ impl<T: Transcendental> Kernel<T> for RecurrencePart<'_, T> {
     fn run<S: Simd<T>>(self, s: S) {
         let CheckedRecurrence { steps, order, state, products } = *self.recurrence;
         let last = steps.len() - 1;
-        let mut indirection = IndirectionBuffer::new(SLOTS, self.batch.len());
+        let gated = products.iter().any(|product| product.gates.is_some());
+        let slots = if gated { GATED_SLOTS } else { SLOTS };
+        let mut indirection = IndirectionBuffer::new(slots, self.batch.len());
         // Ahead of the loop, since divisions are too slow for each step.
         let shares: Vec<_> = products.iter().map(|product| self.share(product)).collect();
         for turn in 0..steps.len() {
@@ -247,12 +273,13 @@ struct ProductOfStep<'l, T: Element> {
 
 impl<T: Transcendental> RecurrencePart<'_, T> {
     fn share(&self, product: &CheckedProduct<'_, T>) -> Share {
-        let w = product.weights;
-        let all = w.panels.count();
+        let of_all = product.weights[0].panels;
+        let all = of_all.count();
         let panels = self.barrier.as_ref().map_or(0..all, |member| member.share(all, 1));
-        let columns = w.panels.span(&panels);
-        let large = w.k().saturating_mul(columns.len() * size_of::<T>()) > FIRST_CACHE;
-        Share { panels, columns, serpentine: large.then(|| w.panels.group::<T>()) }
+        let columns = of_all.span(&panels);
+        let k = product.weights.iter().fold(0, |sum: usize, w| sum.saturating_add(w.k()));
+        let large = k.saturating_mul(columns.len() * size_of::<T>()) > FIRST_CACHE;
+        Share { panels, columns, serpentine: large.then(|| of_all.group::<T>()) }
     }
 
     /// The sequences `batch` of a product, as far as they are this thread's.
@@ -269,11 +296,22 @@ impl<T: Transcendental> RecurrencePart<'_, T> {
             return;
         }
         let ProductOfStep { product, share, turn, t, a, next } = *step;
-        let (steps, w, first) = (self.recurrence.steps, product.weights, batch.start);
+        let (steps, w, first) = (self.recurrence.steps, &product.weights[0], batch.start);
         let Share { panels, columns, serpentine } = share;
         let mut slots = indirection.slots(batch.len());
         let member = self.barrier.as_ref().map_or(0, |member| member.index);
         let part = StepPart { steps, t, first, columns, member };
+        let serpentine = serpentine.filter(|_| batch.len() == 1);
+        let descending = serpentine.is_some() && turn % 2 == 1;
+        if let Some(gates) = &product.gates {
+            let a = a.map(|a| a.pointers(steps, first, slots.next()));
+            let serpentine = serpentine.map(|group| (group, descending));
+            let part = GatedPart { product, gates, part, turn, a, rows: batch.len(), panels, serpentine };
+            // SAFETY: `CheckedProduct::gated` has checked the shapes; the rows of `a` are finished, as below; these rows and
+            // columns are this thread's.
+            unsafe { part.run(s, slots) };
+            return;
+        }
         let c = product.computed(steps, turn, t).pointers(steps, first, slots.next());
         // SAFETY: `CheckedProduct::new` has checked the matrices and their row maps, and each staging buffer is for all
         // sequences, of which this thread has these rows and columns.
@@ -285,9 +323,8 @@ impl<T: Transcendental> RecurrencePart<'_, T> {
         });
         let mut prefetch = prefetch.as_ref();
         let left = a.map_or(c, |a| a.pointers(steps, first, slots.next()));
-        let serpentine = serpentine.filter(|_| batch.len() == 1);
         let group = serpentine.unwrap_or(panels.len());
-        for range in panel_groups(panels.clone(), group, serpentine.is_some() && turn % 2 == 1) {
+        for range in panel_groups(panels.clone(), group, descending) {
             let arguments = Arguments::<T, false> {
                 a: left,
                 w: w.data.as_ptr(),

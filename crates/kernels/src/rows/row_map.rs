@@ -197,6 +197,12 @@ impl<T: Element> StepRows<'_, T> {
         slot
     }
 
+    /// The same rows from `column` on.
+    #[inline(always)]
+    pub(crate) fn right_of(&self, column: usize) -> Self {
+        Self { array: Matrix { data: self.array.at(0, column), ..self.array }, ..*self }
+    }
+
     /// Whether each row of a step lies in pages of its own, among the other rows of its sequence.
     pub(crate) fn paged(&self) -> bool {
         self.map.is_some_and(|map| map.step < map.sequences.len())

@@ -45,6 +45,14 @@ impl Config {
         })
     }
 
+    /// Removes and returns a size that may be 0, which means none.
+    pub(super) fn size_or_none(&mut self, key: &'static str) -> Result<Option<usize>, Error> {
+        self.take(key, "an integer", |value| match value {
+            Value::Size(size) => Ok(Some(size).filter(|&size| size > 0)),
+            other => Err(other),
+        })
+    }
+
     /// Removes and returns a flag.
     pub(super) fn flag(&mut self, key: &'static str) -> Result<bool, Error> {
         self.take(

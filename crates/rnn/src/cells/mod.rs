@@ -2,7 +2,10 @@
 
 mod config;
 mod elman;
+mod gates;
+mod gru;
 mod jordan;
+mod lstm;
 mod projection;
 
 use std::sync::Arc;
@@ -19,6 +22,8 @@ use crate::{Error, Stack};
 /// |---|---|
 /// | all | `inputSize`, `numLayers`, `bidirectional`, `bare` (names of parameters without layer and direction) |
 /// | `elman` | `hiddenSize`, `bias`, `nonlinearity` (`tanh` or `relu`) |
+/// | `gru` | `hiddenSize`, `bias` |
+/// | `lstm` | `hiddenSize`, `projSize` (0: no projection), `bias` |
 /// | `jordan` | `hiddenSize`, `outputSize`, `bias`, `nonlinearity`, `outputNonlinearity` (`identity`, `tanh` or `sigmoid`) |
 ///
 /// # Errors
@@ -28,6 +33,8 @@ pub fn build<T: Scalar>(cell: &str, config: &Config) -> Result<Stack<T>, Error> 
     let mut config = config.clone();
     let cell: Arc<dyn Cell<T>> = match cell {
         "elman" => Arc::new(elman::Elman::from_config(&mut config)?),
+        "gru" => Arc::new(gru::Gru::from_config(&mut config)?),
+        "lstm" => Arc::new(lstm::Lstm::from_config(&mut config)?),
         "jordan" => Arc::new(jordan::Jordan::from_config(&mut config)?),
         other => return Err(Error::UnknownCell(other.to_owned())),
     };
@@ -43,4 +50,9 @@ type Choose = fn(usize, usize, usize) -> crate::reference::Subject;
 
 /// The cells that are tested: all.
 #[cfg(test)]
-pub(crate) const TESTED: [Choose; 2] = [elman::reference::subject, jordan::reference::subject];
+pub(crate) const TESTED: [Choose; 4] = [
+    elman::reference::subject,
+    jordan::reference::subject,
+    lstm::reference::subject,
+    gru::reference::subject,
+];

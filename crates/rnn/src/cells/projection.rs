@@ -81,11 +81,22 @@ pub(super) fn begin<T: Scalar>(
     inputs: &CellInputs<'_, T>,
     upstream: &UpstreamGradients<'_, T>,
     state: usize,
+    to: ArrayViewMut2<'_, T>,
+) {
+    begin_at(inputs, upstream, state, |b| inputs.pass.final_row(b), to);
+}
+
+/// The same, with the row of sequence b at `row(b)`.
+pub(super) fn begin_at<T: Scalar>(
+    inputs: &CellInputs<'_, T>,
+    upstream: &UpstreamGradients<'_, T>,
+    state: usize,
+    row: impl Fn(usize) -> usize,
     mut to: ArrayViewMut2<'_, T>,
 ) {
     let pass = inputs.pass;
     for b in 0..pass.steps.batch() {
-        let mut begin = to.row_mut(pass.final_row(b));
+        let mut begin = to.row_mut(row(b));
         match upstream.dy {
             Some(dy) => begin.assign(&dy.row(pass.steps, pass.final_step(b), b)),
             None => begin.fill(T::zero()),
@@ -111,8 +122,18 @@ pub(super) fn input_gradient<'a, T: Scalar>(
     weights: Option<&'a Packed<'a, T>>,
     gradients: &'a mut CellGradients<'_, T>,
 ) -> Option<FusedGemm<'a, 'a, T>> {
-    let (weights, dx) = (weights?, gradients.dx.as_mut()?);
     let initial = if gradients.add_dx { InitialC::InPlace } else { InitialC::Zero };
+    input_gradient_from(inputs, weights, initial, gradients)
+}
+
+/// The same from an initial dX.
+pub(super) fn input_gradient_from<'a, T: Scalar>(
+    inputs: &'a CellInputs<'_, T>,
+    weights: Option<&'a Packed<'a, T>>,
+    initial: InitialC<'a, T>,
+    gradients: &'a mut CellGradients<'_, T>,
+) -> Option<FusedGemm<'a, 'a, T>> {
+    let (weights, dx) = (weights?, gradients.dx.as_mut()?);
     Some(FusedGemm { steps: inputs.pass.steps, weights, initial, out: dx.reborrow() })
 }
 

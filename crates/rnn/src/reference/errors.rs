@@ -35,7 +35,7 @@ fn stack(cell: &str, changes: &[(&str, Option<Value>)]) -> Result<Stack<f32>, Er
 fn configurations_are_checked() {
     let error = |cell: &str, key, value| stack(cell, &[(key, value)]).unwrap_err().to_string();
     let size = |size| Some(Value::Size(size));
-    assert_eq!(error("gru", "bias", None), "expected the name of a cell, got 'gru'");
+    assert_eq!(error("hopfield", "bias", None), "expected the name of a cell, got 'hopfield'");
     assert_eq!(error("elman", "bias", None), "expected a value for bias in the configuration, got none");
     let unknown = error("elman", "outputSize", size(1));
     assert_eq!(unknown, "expected no value for outputSize in the configuration, got one");

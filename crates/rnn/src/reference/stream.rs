@@ -1,4 +1,4 @@
-//! A stream has the bits of the forward pass, for every cell, on every instruction set, in every number of threads.
+//! A stream has the bits of the forward pass, outputs and states, for every cell, on every instruction set, in every number of threads.
 
 use elman_kernels::{Context, Isa, Scalar};
 use proptest::prelude::*;
@@ -41,13 +41,17 @@ fn check<T: Scalar>(net: Net, steps: usize, batch: usize, seed: u64) {
                 for arrays in [&from_zeros, &from_states, &from_zeros] {
                     let states: Vec<_> = arrays.states.iter().map(Option::as_deref).collect();
                     stream.reset(&states, memory).unwrap();
-                    let (output, ..) = arrays.forward(&stack, &ctx, false);
+                    let (output, states_n, _) = arrays.forward(&stack, &ctx, false);
                     let rows = arrays.x.chunks(batch * net.i).zip(output.chunks(batch * net.width()));
                     for (t, (x, expected)) in rows.enumerate() {
                         let mut y = vec![T::nan(); expected.len()];
                         stream.step(x, &mut y, memory).unwrap();
                         assert_eq!(y, expected, "{ctx:?}, step {t}, {net:?}");
                     }
+                    let mut read: Vec<_> = states_n.iter().map(|state| vec![T::nan(); state.len()]).collect();
+                    let mut all: Vec<&mut [T]> = read.iter_mut().map(|state| &mut state[..]).collect();
+                    stream.read_states(&mut all, memory).unwrap();
+                    assert_eq!(read, states_n, "{ctx:?}, {net:?}");
                 }
             }
         }
@@ -107,11 +111,20 @@ fn what_does_not_fit_is_refused() {
         text(stream.reset(&[Some(&[0.0; 23])], &mut memory)),
         "initial state must have 24 elements, got 23"
     );
+    assert_eq!(
+        text(stream.read_states(&mut [], &mut memory)),
+        "the list of states must have 1 elements, got 0"
+    );
+    let mut short = [7f32; 23];
+    assert_eq!(
+        text(stream.read_states(&mut [&mut short], &mut memory)),
+        "state must have 24 elements, got 23"
+    );
     let mut y = [7f32; 12];
     assert_eq!(text(stream.step(&[0.0; 7], &mut y, &mut memory)), "input must have 8 elements, got 7");
     assert_eq!(
         text(stream.step(&[0.0; 8], &mut y[1..], &mut memory)),
         "output must have 12 elements, got 11"
     );
-    assert!(y.iter().chain(&memory).all(|&v| v == 7.0), "nothing is written");
+    assert!(y.iter().chain(&memory).chain(&short).all(|&v| v == 7.0), "nothing is written");
 }

@@ -120,6 +120,30 @@ impl<T: Scalar> Stream<T> {
         Ok(())
     }
 
+    /// Writes the states as they are now into `states`, for each of the cell's an array (L, B, size).
+    ///
+    /// # Errors
+    ///
+    /// If an array's length is not what the stack says, before anything is written.
+    pub fn read_states(&self, states: &mut [&mut [T]], memory: &mut [T]) -> Result<(), Error> {
+        let sizes = self.stack.state_sizes();
+        check_len("the list of states", states.len(), sizes.len(), 1)?;
+        for (state, &size) in states.iter().zip(sizes) {
+            check_len("state", state.len(), self.stack.layers() * self.batch, size)?;
+        }
+        let [mut rest, _, _] = self.parts(memory)?;
+        for l in 0..self.stack.layers() {
+            let (this, above) = rest.split_at_mut(self.sizes[l.min(1)]);
+            let memories = self.stack.cell.step_states(&self.layer(l), this);
+            for ((memory, state), &size) in memories.into_iter().zip(&mut *states).zip(sizes) {
+                let one = self.batch * size;
+                matrix_mut(&mut state[l * one..][..one], size).assign(&memory);
+            }
+            rest = above;
+        }
+        Ok(())
+    }
+
     /// Checks the lengths of the arrays that [`Stream::step`] will take.
     ///
     /// # Errors

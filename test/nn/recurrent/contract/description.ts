@@ -28,6 +28,7 @@ export interface Options {
 export interface Stream<Hx> {
   readonly input: Float32Array | Float64Array
   readonly output: Float32Array | Float64Array
+  readonly hidden: Hx
   step(): void
   reset(hx?: Hx | null): void
 }

@@ -1,7 +1,28 @@
 /** The descriptions of the recurrent modules for the contract. */
 
 import { nn, type Tensor } from '@elman/rnn'
-import type { Description } from './description'
+import type { Description, Options } from './description'
+
+/** Parameters of layers of G gates: their names and shapes, P features of the state, and what follows the biases. */
+function layered(
+  gates: number,
+  inputSize: number,
+  [H, P]: readonly [number, number],
+  { numLayers = 1, bidirectional = false, bias = true }: Options,
+): [name: string, shape: number[]][] {
+  const halves = bidirectional ? ['', '_reverse'] : ['']
+  return Array.from({ length: numLayers }, (_, layer) =>
+    halves.flatMap((half): [string, number[]][] => [
+      [`weight_ih_l${layer}${half}`, [gates * H, layer === 0 ? inputSize : halves.length * P]],
+      [`weight_hh_l${layer}${half}`, [gates * H, P]],
+      ...(bias ? ['ih', 'hh'] : []).map((to): [string, number[]] => [
+        `bias_${to}_l${layer}${half}`,
+        [gates * H],
+      ]),
+      ...(P === H ? [] : [[`weight_hr_l${layer}${half}`, [P, H]] as [string, number[]]]),
+    ]),
+  ).flat()
+}
 
 /** nn.RNN. */
 export const rnn: Description<Tensor> = {
@@ -15,19 +36,7 @@ export const rnn: Description<Tensor> = {
   stateSizes: (hiddenSize) => [hiddenSize],
   join: ([hx]) => hx,
   split: (hx) => [hx],
-  parameters: (inputSize, H, { numLayers = 1, bidirectional = false, bias = true }) => {
-    const halves = bidirectional ? ['', '_reverse'] : ['']
-    return Array.from({ length: numLayers }, (_, layer) =>
-      halves.flatMap((half): [string, number[]][] => [
-        [`weight_ih_l${layer}${half}`, [H, layer === 0 ? inputSize : halves.length * H]],
-        [`weight_hh_l${layer}${half}`, [H, H]],
-        ...(bias ? ['ih', 'hh'] : []).map((to): [string, number[]] => [
-          `bias_${to}_l${layer}${half}`,
-          [H],
-        ]),
-      ]),
-    ).flat()
-  },
+  parameters: (inputSize, H, options) => layered(1, inputSize, [H, H], options),
   reprs: [
     [{}, 'RNN(3, 4)'],
     [{ nonlinearity: 'relu' }, 'RNN(3, 4)'],
@@ -42,6 +51,79 @@ export const rnn: Description<Tensor> = {
     batched
       ? `For batched 3-D input, hx should also be 3-D but got ${got}-D tensor`
       : `For unbatched 2-D input, hx should also be 2-D but got ${got}-D tensor`,
+}
+
+/** nn.GRU. */
+export const gru: Description<Tensor> = {
+  ...rnn,
+  name: 'GRU',
+  construct: (...args) => Reflect.construct(nn.GRU, args),
+  prototype: nn.GRU.prototype,
+  choices: {},
+  parameters: (inputSize, H, options) => layered(3, inputSize, [H, H], options),
+  reprs: [
+    [{}, 'GRU(3, 4)'],
+    [
+      { bidirectional: true, dropout: 0.5, batchFirst: true, bias: false, numLayers: 2 },
+      'GRU(3, 4, num_layers=2, bias=False, batch_first=True, dropout=0.5, bidirectional=True)',
+    ],
+  ],
+}
+
+/** nn.LSTM, whose states are a pair. */
+export const lstm: Description<nn.LSTMState> = {
+  name: 'LSTM',
+  state: 'hx[0]',
+  construct: (...args) => Reflect.construct(nn.LSTM, args),
+  prototype: nn.LSTM.prototype,
+  stacked: true,
+  choices: {},
+  outputSize: (hiddenSize) => hiddenSize,
+  stateSizes: (hiddenSize) => [hiddenSize, hiddenSize],
+  join: ([h, c]) => [h, c],
+  split: (hx) => hx,
+  parameters: (inputSize, H, options) => layered(4, inputSize, [H, H], options),
+  reprs: [
+    [{}, 'LSTM(3, 4)'],
+    [
+      { bidirectional: true, dropout: 0.5, batchFirst: true, bias: false, numLayers: 2 },
+      'LSTM(3, 4, num_layers=2, bias=False, batch_first=True, dropout=0.5, bidirectional=True)',
+    ],
+  ],
+  wrongSize: (expected, got) =>
+    `Expected hidden[0] size (${expected.join(', ')}), got [${got.join(', ')}]`,
+  wrongRank: (batched, got) =>
+    batched
+      ? `For batched 3-D input, hx and cx should also be 3-D but got (${got}-D, ${got}-D) tensors`
+      : `For unbatched 2-D input, hx and cx should also be 2-D but got (${got}-D, ${got}-D) tensors`,
+}
+
+/** P of the LSTMs with a projection: any below H; none where H is 1. */
+const projSize = (hiddenSize: number): number =>
+  hiddenSize > 1 ? 1 + ((hiddenSize * 7) % (hiddenSize - 1)) : 0
+
+/** The features of h. */
+const projected = (hiddenSize: number): number => projSize(hiddenSize) || hiddenSize
+
+/** nn.LSTM with a projection. */
+export const projectedLstm: Description<nn.LSTMState> = {
+  ...lstm,
+  construct: (inputSize, hiddenSize, options) => {
+    const withProjection = typeof options === 'object' || options === undefined
+    const own = { projSize: typeof hiddenSize === 'number' ? projSize(hiddenSize) : 0 }
+    const given = withProjection ? { ...own, ...options } : options
+    return Reflect.construct(nn.LSTM, [inputSize, hiddenSize, given])
+  },
+  outputSize: projected,
+  stateSizes: (hiddenSize) => [projected(hiddenSize), hiddenSize],
+  parameters: (inputSize, H, options) => layered(4, inputSize, [H, projected(H)], options),
+  reprs: [
+    [{}, 'LSTM(3, 4, proj_size=2)'],
+    [
+      { bidirectional: true, dropout: 0.5, batchFirst: true, bias: false, numLayers: 2 },
+      'LSTM(3, 4, proj_size=2, num_layers=2, bias=False, batch_first=True, dropout=0.5, bidirectional=True)',
+    ],
+  ],
 }
 
 /** O of the Jordan networks: sometimes more than H, sometimes less. */

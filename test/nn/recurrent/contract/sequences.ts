@@ -235,6 +235,10 @@ function streamContract<Hx>(kind: Kind<Hx>): void {
   const whole = (module: RecurrentModule<Hx>, inputs: Tensor[], states?: Tensor[]): Tensor =>
     noGrad(() => kind.forward(module, inputs, states)).output
 
+  const last = (module: RecurrentModule<Hx>, inputs: Tensor[], states?: Tensor[]) =>
+    noGrad(() => kind.forward(module, inputs, states)).states
+  const hiddenOf = ({ hidden }: ReturnType<typeof kind.stream>) => kind.description.split(hidden)
+
   it('has the bits of forward, whatever the module is', () => {
     fc.assert(
       fc.property(kind.anyCase, fc.boolean(), ({ batch, ...rest }, withStates) => {
@@ -251,6 +255,7 @@ function streamContract<Hx>(kind: Kind<Hx>): void {
         expectSameBits(through(stream, inputs[0]), whole(module, inputs))
         stream.reset(kind.description.join(states))
         expectSameBits(through(stream, inputs[0]), whole(module, inputs, states))
+        expect(bitsOf(hiddenOf(stream))).toEqual(bitsOf(last(module, inputs, states)))
       }),
       { numRuns: 60 },
     )
@@ -276,6 +281,33 @@ function streamContract<Hx>(kind: Kind<Hx>): void {
     const first = noGrad(() => kind.forward(module, part(0, 2)))
     const rest = through(kind.stream(module, 2, [...first.states]), part(2, 4)[0])
     expectSameBits(cat([first.output, rest]), whole(module, inputs))
+  })
+
+  it('shows its states, as copies that a stream can go on from', () => {
+    const options = kind.deep(2)
+    const module = kind.make(3, 4, options)
+    const states = kind.states(small, options)
+    const stream = kind.stream(module, 2, states)
+    expect(bitsOf(hiddenOf(stream))).toEqual(bitsOf(states))
+    expect(hiddenOf(stream).map(({ shape }) => shape)).toEqual(kind.stateShapes(small, options))
+    stream.input.fill(0.5)
+    stream.step()
+    const { hidden } = stream
+    const before = bitsOf(kind.description.split(hidden))
+    stream.step()
+    const [next, output] = [bitsOf(hiddenOf(stream)), [...stream.output]]
+    expect(bitsOf(kind.description.split(hidden))).toEqual(before)
+    for (const { data } of hiddenOf(stream)) data.fill(7) // a copy
+    expect(bitsOf(hiddenOf(stream))).toEqual(next)
+    const other = kind.stream(module, 2, null)
+    for (const again of [stream, other]) {
+      again.reset(hidden)
+      again.input.fill(0.5)
+      again.step()
+      expect([...again.output]).toEqual(output)
+    }
+    stream.reset()
+    for (const { data } of hiddenOf(stream)) expect(new Set(data)).toEqual(new Set([0]))
   })
 
   it('takes the weights as they are when it is made', () => {

@@ -1,5 +1,6 @@
 //! Tests of the recurrence through the crate's public functions.
 
+mod gated;
 mod one_product;
 mod row_maps;
 mod two_products;
@@ -18,5 +19,6 @@ fn run<'m, 'c, T: Scalar + 'c>(
     epilogue: Epilogue<MappedRows<'m, T>>,
     y: impl Into<MappedRowsMut<'c, T>>,
 ) {
-    recurrence(ctx, terms, [StepProduct { weights, initial, projection, epilogue, target: y.into() }]);
+    recurrence(ctx, terms, [StepProduct { weights, initial, projection, epilogue, target: y.into() }])
+        .unwrap();
 }

@@ -84,7 +84,7 @@ fn two_products<'m, 'c, T: Scalar>(
         epilogue: Epilogue::Activation(Activation::Tanh),
         target: w,
     };
-    recurrence(ctx, terms, [first, second]);
+    recurrence(ctx, terms, [first, second]).unwrap();
 }
 
 fn check<T: Scalar>(k: usize, width: usize) {

@@ -115,7 +115,7 @@ fn check<T: Scalar>(lengths: &[usize], f: usize, g: usize, seed: u64) {
                 target,
             };
             let first = product(&w, InitialC::InPlace, to_u, u.into());
-            recurrence(&ctx, &terms, [first, product(&v, initial_w, to_w, to.into())]);
+            recurrence(&ctx, &terms, [first, product(&v, initial_w, to_w, to.into())]).unwrap();
             let made = [all.slice(s![.., ..f]).to_owned(), all.slice(s![.., f..]).to_owned()];
             for (made, expected) in made.iter().zip(&expected) {
                 let terms = (f + g + 3) * 4;
@@ -177,7 +177,7 @@ fn rows_that_alias_give_the_same_bits() {
                     epilogue: Epilogue::Activation(Activation::Identity),
                     target: w_made.slice_mut(s![.., ..g]).into(),
                 };
-                recurrence(&ctx, &terms, [first, second]);
+                recurrence(&ctx, &terms, [first, second]).unwrap();
                 [u.slice(s![.., ..f]).to_owned(), w_made.slice(s![.., ..g]).to_owned()]
             };
             assert_eq!(run(1024), run(100), "{ctx:?} {order:?}");

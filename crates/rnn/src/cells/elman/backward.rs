@@ -46,7 +46,7 @@ impl<T: Scalar> CellBackward<T> for Elman {
             epilogue: Epilogue::Derivative(self.activation, results.y.reborrow()),
             target: dz.view_mut().into(),
         };
-        recurrence(ctx, &terms, [product]);
+        recurrence(ctx, &terms, [product])?;
 
         if let Some(dh_0) = dstates.pop().flatten() {
             pass.with_first_rows(dz.view(), |dz| gemm(ctx, dz, &packed, InitialC::Zero, dh_0));

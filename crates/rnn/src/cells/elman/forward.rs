@@ -79,7 +79,7 @@ impl<T: Scalar> CellForward<T> for Elman {
             epilogue: Epilogue::Activation(self.activation),
             target: outputs.y.reborrow(),
         };
-        recurrence(ctx, &terms, [product]);
+        recurrence(ctx, &terms, [product])?;
         pass.final_rows(&outputs.y.view(), outputs.states_n[0].view_mut());
         Ok(())
     }

@@ -61,7 +61,7 @@ impl<T: Scalar> CellBackward<T> for Jordan {
             epilogue: Epilogue::Derivative(self.activation, results.saved.reborrow().into()),
             target: dz.view_mut().into(),
         };
-        recurrence(ctx, &terms, [output, hidden]);
+        recurrence(ctx, &terms, [output, hidden])?;
 
         if let Some(dy_0) = dstates.pop().flatten() {
             pass.with_first_rows(dz.view(), |dz| gemm(ctx, dz, &w_yh, InitialC::Zero, dy_0));

@@ -60,7 +60,7 @@ impl<T: Scalar> CellForward<T> for Jordan {
             epilogue: Epilogue::Activation(self.output_activation),
             target: outputs.y.reborrow(),
         };
-        recurrence(ctx, &terms, [hidden, output]);
+        recurrence(ctx, &terms, [hidden, output])?;
         pass.final_rows(&outputs.y.view(), outputs.states_n[0].view_mut());
         Ok(())
     }
