@@ -14,8 +14,7 @@ export type Bytes = Uint8Array
 /** A function of a `RecurrentCore`: `recurrentSlots` lists its arguments. */
 export type RecurrentPass = (
   sequences: Sequences,
-  parameters: Floats[],
-  ...rest: (number | Floats | Ints | Floats[] | null)[]
+  ...rest: (number | Floats | Ints | (Floats | null)[] | null)[]
 ) => number
 
 
@@ -50,10 +49,6 @@ export declare class Generator {
  * them.
  */
 export declare class RecurrentCore {
-  /** The ONNX operator of a layer, or null if there is none. */
-  onnxOperator(): string | null
-  /** The bytes of an ONNX file with these parameters; float32 only. */
-  serializeOnnx(parameters: Array<Floats>, batchFirst: boolean): Uint8Array
   /**
    * Layers of the cell called `cell`, with the sizes, flags and names that it needs. `owner` is the operation's name in
    * messages.
@@ -66,10 +61,10 @@ export declare class RecurrentCore {
   /** Features of the output, of both directions together. */
   outputSize(): number
   /**
-   * Elements that forward leaves for backward beside the output: with a teacher if `taught`; with `checkpointEvery`
-   * (0: none), the states before each segment of so many steps.
+   * Elements that forward keeps for backward in addition to the output: with a teacher if `taught`; with `checkpointEvery`,
+   * the states before each segment of so many steps.
    */
-  savedLength(sequences: Sequences, lengths: Ints | undefined | null, taught: boolean, checkpointEvery: number): number
+  savedLength(sequences: Sequences, lengths: Ints | undefined | null, taught: boolean, checkpointEvery?: number | undefined | null): number
   /**
    * The forward function, whose arguments `recurrentSlots` lists: writes the results, and what is saved if a backward
    * pass will follow; then it returns a fingerprint of what that will read. With a teacher, its rows are fed back in the
@@ -81,6 +76,10 @@ export declare class RecurrentCore {
    * fingerprint is not that of what it reads.
    */
   backward(): RecurrentPass
+  /** The ONNX operator of a layer, or null if there is none. */
+  onnxOperator(): string | null
+  /** The bytes of an ONNX file with these parameters; float32 only. */
+  serializeOnnx(parameters: Array<Floats>, batchFirst: boolean): Uint8Array
   /** Elements of the memory that a stream of `batchSize` sequences works in. */
   streamLength(batchSize: number): number
   /**
@@ -115,15 +114,15 @@ export declare class Sequences {
   pad(steps: number, batchFirst: boolean, features: number, packed: Floats, paddingValue: number, padded: FloatsMut): number
 }
 
-/** Calls that are noted, and then run on another thread; see `src/task.rs`. */
+/** Calls that are recorded, and then run on another thread; see `src/background/task.rs`. */
 export declare class Task {
   /** A task that does nothing yet. */
   constructor()
   /** Copies `count` elements of an array that the calls will read, from `from` on; the first part begins at 0. */
   copy(array: Floats, from: number, count: number): void
-  /** From now on, calls are noted and not run. */
+  /** From now on, calls are recorded and not run. */
   begin(): void
-  /** Calls run at once again. False if one was called that cannot be noted: it threw, and the task is of no use. */
+  /** Calls run at once again. False if one was made that cannot be recorded: it threw, and the task is of no use. */
   end(): boolean
   /** Queues the task; the promise is resolved when it has run or was cancelled. */
   start(): Promise<void>
@@ -136,7 +135,7 @@ export declare class Task {
    * not written to it.
    */
   copyBack(array: FloatsMut, from: number, count: number): boolean
-  /** Lets go of all memory. */
+  /** Frees all memory. */
   release(): void
 }
 
@@ -280,10 +279,10 @@ export declare function pointwiseBackward(loss: string, input: Floats, target: F
 export declare function pointwiseForward(loss: string, input: Floats, target: Floats, reduction: string, out: FloatsMut): void
 
 /**
- * The order of the arguments of the functions of a `RecurrentCore`: the one table of it. `parameters` and
- * `grad_parameters` are lists, `checkpoint_every` is 0 for none, and `fingerprint` is NaN where it is not checked. From
- * `lengths` on there are arrays, or null: first what is read, then what is written; the names of states stand for as many
- * arrays as the cell has states.
+ * The order of the arguments of the functions of a `RecurrentCore`: the one table of it. `checkpoint_every` is 0 for none,
+ * and `fingerprint` is NaN where it is not checked. From `lengths` on there are arrays, or null: first what is read, then
+ * what is written. The names of states and parameters stand for as many arrays as the cell has; where these are too many
+ * for arguments, those of a name come as a list.
  */
 export declare function recurrentSlots(): RecurrentSlots
 

@@ -2,9 +2,10 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`js`] | values of JavaScript: arrays, numbers, errors, what an export returns |
-//! | [`env`] | the context of the process, and the memory of results |
-//! | [`background`] | calls that run later, on another thread |
+//! | `js` | values of JavaScript: arrays, numbers, errors, what an export returns |
+//! | `env` | the context of the process, and the memory of results |
+//! | `background` | calls that run later, on another thread |
+//! | `recurrent` | layers of a recurrent cell |
 //! | the others | one group of exports each |
 //!
 //! Every export checks its sizes and array lengths, writes only into arrays that JavaScript has allocated, and holds

@@ -90,9 +90,9 @@ export function checkDType(value: unknown): DType {
 }
 
 /**
- * An options object with no key beside `allowed`.
+ * An options object without keys other than `allowed`.
  *
- * @param owner who takes the options, as the message names it.
+ * @param owner the function that takes the options, in messages.
  */
 export function checkOptions(
   owner: string,

@@ -2,7 +2,7 @@
 //!
 //! Such an export does two things: on the thread of JavaScript it looks at its arguments ([`Floats`] to a [`Source`],
 //! [`FloatsMut`] to a [`Target`]) and makes a [`Job`] of them; the job does the arithmetic. Normally it runs at once, on
-//! the memory of the arrays. While a [`crate::background::task::Task`] is recording, it is kept for later,
+//! the memory of the arrays. While a `Task` is recording, it is kept for later,
 //! and works on memory of its own: a source is copied, or was copied before ([`Recording::copy`]); a target is
 //! memory with unspecified contents, which is copied into the array when the task has run. So no job in the background ever
 //! touches memory of JavaScript.

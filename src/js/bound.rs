@@ -233,7 +233,7 @@ unsafe extern "C" fn call_bound<T: Element + 'static, B: Bound<T, N>, const N: u
 ///
 /// - Node calls it, once, when the function is gone that [`bound_function`] has made with these types.
 unsafe extern "C" fn drop_state<T, B, const N: usize>(env: sys::napi_env, data: *mut c_void, _: *mut c_void) {
-    // SAFETY: the box that `bound_function` has let go of.
+    // SAFETY: the box that `create_function` has made.
     let state = unsafe { Box::from_raw(data.cast::<State<T, B, N>>()) };
     for array in &state.arrays {
         // SAFETY: made by `Kept::new` in this environment. A failure would be one too late to report.

@@ -23,7 +23,7 @@ pub(crate) enum BindingError {
     Internal(String),
 }
 
-/// The result of code whose failures [`export`] throws.
+/// The result of code whose failures `exports` throws.
 pub(crate) type BindingResult<T> = std::result::Result<T, BindingError>;
 
 impl From<elman_rnn::Error> for BindingError {

@@ -45,28 +45,28 @@ pub(crate) fn new_array<'env, T: Returned>(env: &'env Env, data: &[T]) -> Result
         return Err(Error::new(Status::PendingException, String::new()));
     }
     napi::check_status!(status)?;
-    let (mut room, mut to) = (0, ptr::null_mut());
+    let (mut capacity, mut to) = (0, ptr::null_mut());
     // SAFETY: as above; what is not wanted may be null.
     napi::check_status!(unsafe {
         sys::napi_get_typedarray_info(
             raw,
             array,
             ptr::null_mut(),
-            &raw mut room,
+            &raw mut capacity,
             &raw mut to,
             ptr::null_mut(),
             ptr::null_mut(),
         )
     })?;
-    if room != data.len() {
+    if capacity != data.len() {
         return Err(Error::new(
             Status::GenericFailure,
             "a typed array of another length was made".to_owned(),
         ));
     }
-    if room > 0 {
+    if capacity > 0 {
         // SAFETY: the array is new and holds as many elements as `data`.
-        unsafe { ptr::copy_nonoverlapping(data.as_ptr(), to.cast(), room) };
+        unsafe { ptr::copy_nonoverlapping(data.as_ptr(), to.cast(), capacity) };
     }
     // SAFETY: `array` is a value of this environment.
     Ok(unsafe { Unknown::from_raw_unchecked(raw, array) })

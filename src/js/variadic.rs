@@ -63,7 +63,11 @@ impl<'a> Arguments<'a> {
             let count = values.len();
             return Err(BindingError::Kind(format!("expected {expected} arrays or nulls, got {count}")));
         }
-        values.iter().map(|&value| Memory::of_nullable(self.env, value)).collect()
+        let mut memories = Vec::with_capacity(expected);
+        for &value in values {
+            memories.push(Memory::of_nullable(self.env, value)?);
+        }
+        Ok(memories)
     }
 }
 
@@ -145,6 +149,6 @@ where
 ///
 /// - Node calls it, once, when the function is gone that [`variadic_function`] has made with this type.
 unsafe extern "C" fn drop_body<F>(_: sys::napi_env, data: *mut c_void, _: *mut c_void) {
-    // SAFETY: the box that `create_function` has let go of.
+    // SAFETY: the box that `create_function` has made.
     drop(unsafe { Box::from_raw(data.cast::<F>()) });
 }

@@ -26,46 +26,53 @@ pub(super) struct Layers {
     pub(super) counts: Counts,
 }
 
-/// What forward and backward have in common.
-struct Call {
-    layers: Layers,
+/// What a call has in addition to its arrays.
+struct Options {
     layout: Arc<Layout>,
-    inputs: InputSlots<Source>,
     dropout: Dropout,
     checkpoint_every: Option<NonZeroUsize>,
 }
 
-/// The arrays of a call.
-struct CallArrays<'a, T> {
+/// A call of a pass.
+struct Call {
+    counts: Counts,
+    options: Options,
+    read: Vec<Option<Source>>,
+    written: Vec<Option<Target>>,
+}
+
+/// The arrays that both passes read.
+struct InputArrays<'a, T> {
     parameters: Vec<&'a [T]>,
     input: &'a [T],
     teacher: Option<&'a [T]>,
     states: List<Option<&'a [T]>>,
 }
 
-impl Call {
-    fn arrays<T: Element>(&self) -> BindingResult<CallArrays<'_, T>> {
-        let InputSlots { input, teacher, states, parameters, .. } = &self.inputs;
-        let parameters = parameters.iter().map(|one| required(one.as_ref(), "a parameter"));
-        Ok(CallArrays {
-            parameters: parameters.collect::<BindingResult<_>>()?,
-            input: required(input.as_ref(), "the input")?,
-            teacher: optional(teacher.as_ref())?,
-            states: states.iter().map(|one| optional(one.as_ref())).collect::<BindingResult<_>>()?,
+impl<'a, T: Scalar + Element> InputArrays<'a, T> {
+    fn of(counts: Counts, slots: InputSlots<&'a [Option<Source>]>) -> BindingResult<Self> {
+        let mut parameters = Vec::with_capacity(counts.parameters);
+        for one in slots.parameters {
+            parameters.push(required(one.as_ref(), "a parameter")?);
+        }
+        let states = slots.states.iter().map(|one| optional(one.as_ref()));
+        Ok(Self {
+            parameters,
+            input: required(slots.input, "the input")?,
+            teacher: optional(slots.teacher)?,
+            states: states.collect::<BindingResult<_>>()?,
         })
     }
-}
 
-impl<T: Scalar> CallArrays<'_, T> {
-    fn inputs<'a>(&'a self, call: &'a Call) -> Inputs<'a, T> {
+    fn with(&self, options: &'a Options) -> Inputs<'_, T> {
         Inputs {
-            layout: &call.layout,
+            layout: &options.layout,
             parameters: &self.parameters,
             input: self.input,
             teacher: self.teacher,
             states: &self.states,
-            dropout: call.dropout,
-            checkpoint_every: call.checkpoint_every,
+            dropout: options.dropout,
+            checkpoint_every: options.checkpoint_every,
         }
     }
 
@@ -78,68 +85,66 @@ impl<T: Scalar> CallArrays<'_, T> {
 }
 
 /// Writes the results of a forward pass; returns its fingerprint if a backward pass will follow.
-fn forward<T: Scalar + Element>(
-    stack: &Stack<T>,
-    ctx: &Context,
-    call: &Call,
-    results: &mut ResultSlots<Target>,
-) -> BindingResult<f64> {
-    let arrays = call.arrays()?;
-    let ResultSlots { output, saved, final_states } = results;
-    let states_n = final_states.iter_mut().map(|one| required_mut(one.as_mut(), "a final state"));
-    let keeps = saved.is_some();
+fn forward<T: Scalar + Element>(stack: &Stack<T>, ctx: &Context, call: &mut Call) -> BindingResult<f64> {
+    let Call { counts, options, read, written } = call;
+    let (inputs, _) = InputSlots::of(*counts, read.as_slice());
+    let (results, _) = ResultSlots::of(*counts, written.as_mut_slice());
+    let inputs = InputArrays::of(*counts, inputs)?;
+    let output = required_mut(results.output, "the output")?;
+    let keeps = results.saved.is_some();
+    let states_n = results.final_states.iter_mut().map(|one| required_mut(one.as_mut(), "a final state"));
     stack.forward(
         ctx,
         Forward {
-            inputs: arrays.inputs(call),
-            output: required_mut(output.as_mut(), "the output")?,
+            inputs: inputs.with(options),
+            output: &mut *output,
             states_n: states_n.collect::<BindingResult<_>>()?,
-            saved: optional_mut(saved.as_mut())?,
+            saved: optional_mut(results.saved)?,
         },
     )?;
-    if keeps { Ok(arrays.fingerprint(ctx, required_mut(output.as_mut(), "the output")?)) } else { Ok(0.0) }
+    Ok(if keeps { inputs.fingerprint(ctx, output) } else { 0.0 })
 }
 
-/// What only a backward pass has.
-struct BackwardCall {
-    upstream: UpstreamSlots<Source>,
-    gradients: GradientSlots<Target>,
-    /// NaN: not checked.
-    fingerprint: f64,
-}
-
-/// Writes the gradients that are wanted.
+/// Writes the gradients that are wanted, if what it reads has still the fingerprint (NaN: any).
 fn backward<T: Scalar + Element>(
     stack: &Stack<T>,
     ctx: &Context,
-    call: &Call,
-    rest: &mut BackwardCall,
+    call: &mut Call,
+    (expected, owner): (f64, &str),
 ) -> BindingResult<f64> {
-    let BackwardCall { upstream, gradients, fingerprint } = rest;
-    let arrays = call.arrays()?;
-    let output = required(upstream.output.as_ref(), "the output")?;
-    if !fingerprint.is_nan() && *fingerprint != arrays.fingerprint(ctx, output) {
-        return Err(changed(&call.layers.owner));
+    let Call { counts, options, read, written } = call;
+    let (inputs, rest) = InputSlots::of(*counts, read.as_slice());
+    let (upstream, _) = UpstreamSlots::of(*counts, rest);
+    let (gradients, _) = GradientSlots::of(*counts, written.as_mut_slice());
+    let inputs = InputArrays::of(*counts, inputs)?;
+    let output = required(upstream.output, "the output")?;
+    if !expected.is_nan() && expected != inputs.fingerprint(ctx, output) {
+        return Err(changed(owner));
     }
     let dstates_n = upstream.grad_final_states.iter().map(|one| optional(one.as_ref()));
     let dstates = gradients.grad_states.iter_mut().map(|one| optional_mut(one.as_mut()));
-    let any = gradients.grad_parameters.iter().any(Option::is_some);
-    let all = gradients.grad_parameters.iter_mut();
-    let all = all.map(|one| required_mut(one.as_mut(), "the gradient of a parameter, if of any"));
+    let mut dparameters = None;
+    if gradients.grad_parameters.iter().any(Option::is_some) {
+        let mut all = Vec::with_capacity(counts.parameters);
+        for one in gradients.grad_parameters {
+            all.push(required_mut(one.as_mut(), "the gradient of a parameter, as of another")?);
+        }
+        dparameters = Some(all);
+    }
     stack.backward(
         ctx,
         &Backward {
-            inputs: arrays.inputs(call),
+            inputs: inputs.with(options),
             output,
-            saved: required(upstream.saved.as_ref(), "what is saved")?,
-            doutput: optional(upstream.grad_output.as_ref())?,
+            saved: required(upstream.saved, "what is saved")?,
+            doutput: optional(upstream.grad_output)?,
             dstates_n: &dstates_n.collect::<BindingResult<List<_>>>()?,
         },
         Gradients {
-            dinput: optional_mut(gradients.grad_input.as_mut())?,
-            dteacher: optional_mut(gradients.grad_teacher.as_mut())?,
+            dinput: optional_mut(gradients.grad_input)?,
+            dteacher: optional_mut(gradients.grad_teacher)?,
             dstates: dstates.collect::<BindingResult<_>>()?,
-            dparameters: any.then(|| all.collect()).transpose()?,
+            dparameters,
         },
     )?;
     Ok(0.0)
@@ -150,16 +155,11 @@ impl Layers {
     pub(super) fn forward(&self, mut arguments: Arguments<'_>) -> BindingResult<f64> {
         let sequences = arguments.instance::<Sequences>()?;
         let numbers = [arguments.number()?, arguments.number()?, arguments.number()?];
-        let inputs = InputSlots::<()>::count(self.counts);
-        let arrays = arguments.memories(inputs + ResultSlots::<()>::count(self.counts))?;
+        let read = InputSlots::count(self.counts);
+        let arrays = arguments.memories(read + ResultSlots::count(self.counts))?;
         work::call(|| {
-            let (inputs, results) = arrays.split_at(inputs);
-            disjoint(&[&results], &[&inputs])?;
-            let call = self.call(&sequences, inputs, numbers)?;
-            let mut results = ResultSlots::take(self.counts, results, Target::new)?;
-            Ok(
-                move |ctx: &Context| for_stack!(&*call.layers.stack, stack => forward(stack, ctx, &call, &mut results)),
-            )
+            let (stack, mut call) = self.call(&sequences, numbers, arrays.split_at(read))?;
+            Ok(move |ctx: &Context| for_stack!(&*stack, stack => forward(stack, ctx, &mut call)))
         })
     }
 
@@ -168,42 +168,41 @@ impl Layers {
         let sequences = arguments.instance::<Sequences>()?;
         let numbers = [arguments.number()?, arguments.number()?, arguments.number()?];
         let fingerprint = arguments.number()?;
-        let (inputs, upstream) =
-            (InputSlots::<()>::count(self.counts), UpstreamSlots::<()>::count(self.counts));
-        let read = inputs + upstream;
-        let arrays = arguments.memories(read + GradientSlots::<()>::count(self.counts))?;
+        let read = InputSlots::count(self.counts) + UpstreamSlots::count(self.counts);
+        let arrays = arguments.memories(read + GradientSlots::count(self.counts))?;
         work::call(|| {
-            let (read, gradients) = arrays.split_at(read);
-            disjoint(&[&gradients], &[&read])?;
-            let (inputs, upstream) = read.split_at(inputs);
-            let call = self.call(&sequences, inputs, numbers)?;
-            let mut rest = BackwardCall {
-                upstream: UpstreamSlots::take(self.counts, upstream, Source::new)?,
-                gradients: GradientSlots::take(self.counts, gradients, Target::new)?,
-                fingerprint,
-            };
+            let (stack, mut call) = self.call(&sequences, numbers, arrays.split_at(read))?;
+            let owner = Arc::clone(&self.owner);
             Ok(
-                move |ctx: &Context| for_stack!(&*call.layers.stack, stack => backward(stack, ctx, &call, &mut rest)),
+                move |ctx: &Context| for_stack!(&*stack, stack => backward(stack, ctx, &mut call, (fingerprint, &owner))),
             )
         })
     }
 
-    /// What both passes have in common.
+    /// A call on arrays that are read and written.
     fn call(
         &self,
         sequences: &Sequences,
-        inputs: &[Option<Memory>],
         [p, seed, checkpoint_every]: [f64; 3],
-    ) -> BindingResult<Call> {
-        let inputs = InputSlots::take(self.counts, inputs, Source::new)?;
-        let lengths = inputs.lengths.as_ref().map(Source::get).transpose()?;
-        Ok(Call {
-            layers: self.clone(),
-            layout: sequences.layout(lengths)?,
+        (read, written): (&[Option<Memory>], &[Option<Memory>]),
+    ) -> BindingResult<(Arc<AnyStack>, Call)> {
+        disjoint(&[&written], &[&read])?;
+        let mut sources = Vec::with_capacity(read.len());
+        for &memory in read {
+            sources.push(memory.map(Source::new).transpose()?);
+        }
+        let mut targets = Vec::with_capacity(written.len());
+        for &memory in written {
+            targets.push(memory.map(Target::new).transpose()?);
+        }
+        let (InputSlots { lengths, .. }, _) = InputSlots::of(self.counts, sources.as_slice());
+        let options = Options {
+            layout: sequences.layout(lengths.map(Source::get).transpose()?)?,
             dropout: Dropout { p, seed: integer(seed, "the seed of dropout")?.cast_unsigned() },
             checkpoint_every: segment((checkpoint_every != 0.0).then_some(checkpoint_every))?,
-            inputs,
-        })
+        };
+        let call = Call { counts: self.counts, options, read: sources, written: targets };
+        Ok((Arc::clone(&self.stack), call))
     }
 }
 

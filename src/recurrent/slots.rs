@@ -1,12 +1,9 @@
 //! The order of the arguments of a pass: the one table of it.
 
-use elman_rnn::List;
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
-use crate::js::error::BindingResult;
 use crate::js::exports::export;
-use crate::js::memory::Memory;
 
 /// How many states and parameters a cell has.
 #[derive(Clone, Copy)]
@@ -15,43 +12,72 @@ pub(super) struct Counts {
     pub(super) parameters: usize,
 }
 
+/// Arrays in a row: to be read, `&[Option<Source>]`, or to be written, `&mut [Option<Target>]`.
+pub(super) trait Row: Sized {
+    /// One array, or none.
+    type One;
+    /// The first, and the rest.
+    fn one(self) -> (Self::One, Self);
+    /// The first `count`, and the rest.
+    fn several(self, count: usize) -> (Self, Self);
+}
+
+impl<'a, A> Row for &'a [Option<A>] {
+    type One = Option<&'a A>;
+
+    fn one(self) -> (Self::One, Self) {
+        self.split_first().map_or((None, self), |(first, rest)| (first.as_ref(), rest))
+    }
+
+    fn several(self, count: usize) -> (Self, Self) {
+        self.split_at(count)
+    }
+}
+
+impl<'a, A> Row for &'a mut [Option<A>] {
+    type One = Option<&'a mut A>;
+
+    fn one(self) -> (Self::One, Self) {
+        self.split_first_mut().map_or((None, &mut []), |(first, rest)| (first.as_mut(), rest))
+    }
+
+    fn several(self, count: usize) -> (Self, Self) {
+        self.split_at_mut(count)
+    }
+}
+
 /// Declares arrays among the arguments of a call, in their order: each name stands for `one` array, or for as many as the
 /// cell has `states` or `parameters`. Any may be missing.
 macro_rules! slots {
     ($($(#[$doc:meta])* $name:ident { $($slot:ident: $count:ident),* })*) => {$(
         $(#[$doc])*
-        pub(super) struct $name<A> {
-            $(pub(super) $slot: slots!(@type $count A)),*
+        pub(super) struct $name<R: Row> {
+            $(pub(super) $slot: slots!(@type $count R)),*
         }
 
-        impl<A> $name<A> {
-            const ORDER: &[&str] = &[$(stringify!($slot)),*];
+        impl<R: Row> $name<R> {
+            /// The first arrays of a row, of which there are enough; and the rest.
+            pub(super) fn of(counts: Counts, row: R) -> (Self, R) {
+                $(let ($slot, row) = slots!(@take $count counts row);)*
+                (Self { $($slot),* }, row)
+            }
+        }
+
+        impl $name<&'static [Option<()>]> {
+            const ORDER: &'static [&'static str] = &[$(stringify!($slot)),*];
 
             /// The number of arrays.
             pub(super) fn count(counts: Counts) -> usize {
                 0 $(+ slots!(@count $count counts))*
             }
-
-            /// Takes that many arrays.
-            pub(super) fn take(
-                counts: Counts,
-                arrays: &[Option<Memory>],
-                take: impl Fn(Memory) -> BindingResult<A>,
-            ) -> BindingResult<Self> {
-                let mut arrays = arrays.iter().map(|memory| memory.map(&take).transpose());
-                Ok(Self { $($slot: slots!(@take $count counts arrays)),* })
-            }
         }
     )*};
-    (@type one $a:ident) => { Option<$a> };
-    (@type states $a:ident) => { List<Option<$a>> };
-    (@type parameters $a:ident) => { Vec<Option<$a>> };
+    (@type one $r:ident) => { $r::One };
+    (@type $count:ident $r:ident) => { $r };
     (@count one $counts:ident) => { 1 };
     (@count $count:ident $counts:ident) => { $counts.$count };
-    (@take one $counts:ident $arrays:ident) => { $arrays.next().transpose()?.flatten() };
-    (@take $count:ident $counts:ident $arrays:ident) => {
-        $arrays.by_ref().take($counts.$count).collect::<BindingResult<_>>()?
-    };
+    (@take one $counts:ident $row:ident) => { $row.one() };
+    (@take $count:ident $counts:ident $row:ident) => { $row.several($counts.$count) };
 }
 
 slots! {
@@ -90,10 +116,10 @@ pub struct RecurrentSlots {
 #[napi(catch_unwind)]
 pub fn recurrent_slots(env: Env) -> Result<RecurrentSlots> {
     export(env, || {
-        let inputs = InputSlots::<()>::ORDER;
+        let inputs = InputSlots::ORDER;
         Ok(RecurrentSlots {
-            forward: [&FORWARD, inputs, ResultSlots::<()>::ORDER].concat(),
-            backward: [&BACKWARD, inputs, UpstreamSlots::<()>::ORDER, GradientSlots::<()>::ORDER].concat(),
+            forward: [&FORWARD, inputs, ResultSlots::ORDER].concat(),
+            backward: [&BACKWARD, inputs, UpstreamSlots::ORDER, GradientSlots::ORDER].concat(),
         })
     })
 }

@@ -7,8 +7,8 @@ import { runModule } from '../helpers/child'
 /** What an expression with the functions of those scripts gives, or the message of the error that it throws. */
 function evaluate(expression: string): unknown {
   const { status, stdout, stderr } = runModule(`
-    import { compareVersions, neededGlibc, readElf } from '../scripts/lib/elf.mjs'
-    import { checkLinux, checkNeeds } from '../scripts/lib/release.mjs'
+    import { compareVersions, neededGlibc, readElf } from './scripts/lib/elf.mjs'
+    import { checkLinux, checkNeeds } from './scripts/lib/release.mjs'
     let result
     try { result = ${expression} } catch (error) { result = error.message }
     console.log(JSON.stringify(result))`)

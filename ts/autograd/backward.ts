@@ -22,7 +22,7 @@ import { type Floats, native } from '../native'
 import type { Destination, GraphNode } from './node'
 import { Variable } from './variable'
 
-/** A gradient on its way. `owned`: nobody else reads the array, so it may be added to and kept. */
+/** A gradient on its way. `owned`: the array is read nowhere else, so it may be added to and kept. */
 interface Pending {
   array: Floats
   owned: boolean
@@ -164,14 +164,14 @@ class Pass {
     })
   }
 
-  /** Adds what has arrived to the gradients of the leaves, and lets go of the nodes. */
+  /** Adds what has arrived to the gradients of the leaves, and releases the nodes. */
   finish(): void {
     const before: Floats[] = []
     for (const { grad } of this.#leaves.keys()) {
       if (grad !== null) before.push(grad.values()) // checked before the first is changed
     }
     for (const [leaf, { array, owned }] of this.#leaves) {
-      // Somebody else's array may be the very gradient that is added to.
+      // An array that is read elsewhere may be the very gradient that is added to.
       if (!owned && before.some((grad) => overlap(grad, array))) {
         this.#leaves.set(leaf, { array: array.slice(), owned: true })
       }

@@ -29,7 +29,7 @@ export interface Operation {
   readonly backward: Backward
   /** Whether `backward` makes sure itself that nothing has been written into them. Default: false. */
   readonly fingerprinted?: boolean
-  /** Large arrays that `backward` reads and nobody else has. Default: none. */
+  /** Large arrays that only `backward` reads. Default: none. */
   readonly holds?: readonly Floats[]
   /**
    * How long `backward` takes, in elements that an addition would have to go through; 0 if the addon has no part in
@@ -105,7 +105,7 @@ export class GraphNode {
     this.#alive().saved.verify()
   }
 
-  /** Everything that the backward pass reads beside the gradients. */
+  /** Everything that the backward pass reads in addition to the gradients. */
   reads(): Floats[] {
     const { saved, holds } = this.#alive()
     return [...saved.values(), ...holds]
@@ -129,7 +129,7 @@ export class GraphNode {
     )
   }
 
-  /** Lets go of everything that was kept for the backward pass, and of the graph before it. */
+  /** Releases everything that was kept for the backward pass, and of the graph before it. */
   release(): void {
     this.#work = null
     this.parents = []

@@ -24,7 +24,7 @@ export interface Origin {
   readonly output: number
 }
 
-/** A shape that nobody can change, and how many elements it has. Each variable is one itself. */
+/** An immutable shape, and how many elements it has. Each variable is one itself. */
 export interface Sized {
   readonly shape: readonly number[]
   readonly numel: number
@@ -65,7 +65,7 @@ export class Variable implements Sized {
     return new Variable({ data, version: 0, unseen: false }, other)
   }
 
-  /** The same over an array that nobody else has, and which may share its buffer with others. */
+  /** The same over an array that has no other owner, and which may share its buffer with others. */
   static made(other: Sized, data: Floats): Variable {
     return new Variable({ data, version: 0, unseen: true }, other)
   }

@@ -1,7 +1,7 @@
 /** A module as an ONNX model. */
 
 import { checkOptions, checkString, describe } from '../check'
-import { RNNBase } from '../nn/recurrent/base'
+import { isRNNBase } from '../nn/recurrent/base'
 import { partsOf } from '../nn/recurrent/module'
 import type { RNN } from '../nn/recurrent/rnn'
 import { writeFileAtomic } from './atomic'
@@ -52,7 +52,7 @@ export function exportOnnx(rnn: RNN, options?: ExportOnnxOptions): Uint8Array {
   const path = given.path === undefined ? undefined : checkString('path', given.path)
   const refused = (): TypeError =>
     new TypeError(`exportOnnx(): argument 'rnn' must be nn.RNN, not ${describe(rnn)}`)
-  if (!(rnn instanceof RNNBase)) throw refused()
+  if (!isRNNBase(rnn)) throw refused()
   const { core, dtype, parameters } = partsOf(rnn)
   const operator = core.onnxOperator()
   if (operator === null) throw refused()

@@ -10,7 +10,7 @@ export type Lengths = readonly number[] | Int32Array | IntTensor
 /**
  * The lengths of `batch` sequences of at most `steps` steps.
  *
- * @param owner who takes them, as messages name it.
+ * @param owner the function that takes them, in messages.
  * @param sorted whether they must not increase.
  * @returns a copy.
  */

@@ -47,7 +47,7 @@ export interface RecurrentCall {
 interface Results {
   readonly output: Variable
   readonly states: readonly Variable[]
-  /** What the native forward leaves for the native backward, beside the output; null if that will not run. */
+  /** What the native forward keeps for the native backward, without the output; null if there will be none. */
   readonly saved: Floats | null
   /** Of the mask of dropout; 0 if there is none. */
   seed: number
@@ -193,10 +193,10 @@ function presentGradients(
   })
 }
 
-/** What one layer without anything of its own leaves: nothing but the output. */
+/** What one layer keeps whose cell keeps nothing. */
 const nothing = { float32: new Float32Array(0), float64: new Float64Array(0) }
 
-/** Allocates what the native forward leaves for the native backward, beside the output. */
+/** Allocates what the native forward keeps for the native backward, without the output. */
 function allocateSaved(call: RecurrentCall): Floats {
   const { dtype } = call.input
   const length = savedLength(call)

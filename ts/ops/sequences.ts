@@ -64,7 +64,7 @@ export function pad(x: Variable, padding: Padding, batch: number, value: number)
   })
 }
 
-/** What {@link padEach} has to know beside the sequences. */
+/** What {@link padEach} has to know in addition to the sequences. */
 export interface PadEachOptions {
   readonly batchFirst: boolean
   readonly value: number

@@ -34,7 +34,7 @@ let unwrap: (value: unknown) => Variable | null
  * operations is small on purpose: what a recurrent model needs. Shapes are never broadcast.
  *
  * Every operation on a tensor that needs a gradient is recorded; {@link Tensor.backward} goes back over the record,
- * adds the gradients to the leaves' {@link Tensor.grad} and lets go of the record.
+ * adds the gradients to the leaves' {@link Tensor.grad} and releases the record.
  *
  * **Memory.** `detach()` and `reshape()` share their `data` with the tensor they come from; `transpose`, `select` and
  * `narrow` copy. Nothing has to be disposed of.
@@ -163,7 +163,7 @@ export class Tensor {
    * Computes the gradients of this tensor with respect to all leaves before it that need one, and adds them to the
    * leaves' `grad`.
    *
-   * The record that it goes back over is let go of, so a second `backward` through any part of it is an error.
+   * The record that it goes back over is released, so a second `backward` through any part of it is an error.
    *
    * @param gradient the gradient of some later value with respect to this tensor, of the same shape and dtype. May be
    *   left out for a tensor of one element: 1 then.

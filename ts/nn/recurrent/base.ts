@@ -50,6 +50,9 @@ export type GradientsOf<State, Options> = RNNGradients<State> & {
   [Name in Extract<keyof Options, 'teacher'>]?: Tensor
 }
 
+/** Whether a value is a module over whole sequences, and no proxy of one. */
+export let isRNNBase: (value: unknown) => value is RNNBase<unknown>
+
 /**
  * Layers of a recurrent cell over whole sequences: what `nn.RNN` and its like have in common, as torch's `RNNBase`.
  *
@@ -84,6 +87,11 @@ export class RNNBase<
       noStates: stateSizes.map(() => null),
       outputSize: core.outputSize(),
     }
+  }
+
+  static {
+    isRNNBase = (value): value is RNNBase<unknown> =>
+      typeof value === 'object' && value !== null && #kind in value
   }
 
   /** L: how many layers are stacked. */

@@ -1,4 +1,4 @@
-/** What recurrent modules are made with, and what their calls take beside input and states, checked. */
+/** What recurrent modules are made with, and what their calls take in addition to input and states, checked. */
 
 import { checkBoolean, checkDType, checkPositiveInteger } from '../../check'
 import type { DType } from '../../dtype'
@@ -43,7 +43,7 @@ export interface RNNBaseConfig extends RecurrentConfig {
   readonly bidirectional: boolean
 }
 
-/** The most layers: each has up to eight parameters, which take memory beside that of their values. */
+/** The most layers: each has up to eight parameters, which take memory in addition to their values. */
 const maxLayers = 2 ** 16
 
 /** Checks the options that all stacks have, in torch's order. */

@@ -12,7 +12,7 @@ import {
   type StateChecks,
 } from './scheduler'
 
-/** What a schedule that goes by the epoch remembers beside its options. */
+/** What a schedule that goes by the epoch remembers in addition to its options. */
 export interface EpochState {
   /** The learning rates from which the schedule started. */
   baseLrs: number[]
@@ -37,7 +37,7 @@ export interface Standing {
 export interface EpochRule<Options extends object> {
   /** The class's name. */
   readonly name: string
-  /** The checks of its options beside those of all. */
+  /** The checks of its own options. */
   readonly checks: StateChecks<Options>
   /** The next learning rate of a group. */
   next(standing: Standing, options: Options): number

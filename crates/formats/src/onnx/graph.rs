@@ -351,6 +351,13 @@ mod tests {
         ],
     };
 
+    /// Shape and elements of a constant.
+    fn constant<'a>(graph: &'a Graph, name: &str) -> (&'a [i64], Vec<f32>) {
+        let tensor = graph.initializer.iter().find(|tensor| tensor.name == name).unwrap();
+        let values = tensor.raw_data.chunks(4).map(|b| f32::from_le_bytes(b.try_into().unwrap()));
+        (&tensor.dims, values.collect())
+    }
+
     #[test]
     fn a_file_can_be_read_back_and_holds_the_parameters() {
         let file = serialize(&RNN, "1.2.3").unwrap();
@@ -358,11 +365,7 @@ mod tests {
         assert_eq!((model.ir_version, model.opset_import[0].version), (7, 14));
         assert_eq!((&*model.producer_name, &*model.producer_version), ("@elman/rnn", "1.2.3"));
         let graph = model.graph.unwrap();
-        let constant = |name: &str| {
-            let tensor = graph.initializer.iter().find(|tensor| tensor.name == name).unwrap();
-            let values = tensor.raw_data.chunks(4).map(|b| f32::from_le_bytes(b.try_into().unwrap()));
-            (&tensor.dims[..], values.collect::<Vec<_>>())
-        };
+        let constant = |name: &str| constant(&graph, name);
         assert_eq!(constant("W_l0"), (&[2, 1, 2][..], vec![1.0, 2.0, 6.0, 7.0]));
         assert_eq!(constant("R_l1"), (&[2, 1, 1][..], vec![13.0, 18.0]));
         assert_eq!(constant("B_l1"), (&[2, 2][..], vec![14.0, 15.0, 19.0, 20.0]));
@@ -374,6 +377,32 @@ mod tests {
             known.extend(node.output.iter().map(|name| &**name));
         }
         assert!(graph.output.iter().all(|value| known.contains(&&*value.name)));
+    }
+
+    #[test]
+    fn gates_are_written_in_the_order_of_the_operator() {
+        let gru = Rnn {
+            operator: "GRU",
+            activations: &["Sigmoid", "Tanh"],
+            gates: &[1, 0, 2],
+            attributes: &[("linear_before_reset", 1)],
+            layers: 1,
+            directions: 1,
+            parameters: &[
+                &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0],
+                &[1.0, 2.0, 3.0],
+                &[4.0, 5.0, 6.0],
+                &[7.0, 8.0, 9.0],
+            ],
+            ..RNN
+        };
+        let graph = Model::decode(&serialize(&gru, "").unwrap()[..]).unwrap().graph.unwrap();
+        let constant = |name: &str| constant(&graph, name);
+        assert_eq!(constant("W_l0"), (&[1, 3, 2][..], vec![3.0, 4.0, 1.0, 2.0, 5.0, 6.0]));
+        assert_eq!(constant("R_l0"), (&[1, 3, 1][..], vec![2.0, 1.0, 3.0]));
+        assert_eq!(constant("B_l0"), (&[1, 6][..], vec![5.0, 4.0, 6.0, 8.0, 7.0, 9.0]));
+        let node = graph.node.iter().find(|node| node.op_type == "GRU").unwrap();
+        assert!(node.attribute.iter().any(|one| one.name == "linear_before_reset" && one.i == 1));
     }
 
     #[test]

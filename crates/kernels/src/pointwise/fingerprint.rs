@@ -21,7 +21,7 @@ use crate::runtime::context::{Context, MACS_PER_ELEMENT};
 use crate::simd::dispatch::dispatch;
 use crate::simd::element::Element;
 use crate::simd::isa::Isa;
-use crate::simd::vector::{Kernel, Simd};
+use crate::simd::vector::{Kernel, Simd, load};
 
 /// Bytes in a stripe.
 const STRIPE: usize = 1024;
@@ -138,21 +138,26 @@ fn add_stripe<S: Simd<f32>>(s: S, sums: &mut [S::V; SUMS], stripe: &[u8]) {
             place += vector;
         }
     }
-    for sum in sums.iter_mut() {
-        let rest = &stripe[place..];
-        if rest.is_empty() {
-            break;
+    if place < stripe.len() {
+        for sum in sums.iter_mut() {
+            let rest = &stripe[place..];
+            let count = rest.len().min(vector);
+            if count == 0 {
+                break;
+            }
+            // Zeros behind: the length goes into the hash too.
+            let v = if count.is_multiple_of(LANE) {
+                // SAFETY: the stripe has that many more.
+                unsafe { load(s, rest.as_ptr().cast(), count / LANE) }
+            } else {
+                let mut tail = [0u8; WIDEST];
+                tail[..count].copy_from_slice(&rest[..count]);
+                // SAFETY: the tail has a whole vector.
+                unsafe { s.load(tail.as_ptr().cast()) }
+            };
+            *sum = s.hash_accumulate(*sum, v, key(s, place));
+            place += count;
         }
-        let mut tail = [0u8; WIDEST]; // zeros behind: the length goes into the hash too
-        let mut from = rest.as_ptr();
-        if rest.len() < vector {
-            tail[..rest.len()].copy_from_slice(rest);
-            from = tail.as_ptr();
-        }
-        // SAFETY: the rest, or the tail, has a whole vector.
-        let v = unsafe { s.load(from.cast()) };
-        *sum = s.hash_accumulate(*sum, v, key(s, place));
-        place += vector.min(rest.len());
     }
     // The sums go through a step themselves, so that the order of stripes counts.
     for (j, sum) in sums.iter_mut().enumerate() {
@@ -214,7 +219,7 @@ mod tests {
     /// As elements of two bytes would have them.
     #[test]
     fn odd_tails_and_any_alignment() {
-        let data: Vec<u8> = (0..3000u32).map(|i| (i * i >> 3) as u8).collect();
+        let data: Vec<u8> = (0..3000u32).map(|i| ((i * i) >> 3) as u8).collect();
         for isa in Isa::testable() {
             let hash = |data: &[u8]| hash_pieces(isa, Pieces { data, first: 0 });
             for len in [1, 2, 3, 6, 30, 63, 65, 1022, 1027, 2999] {

@@ -61,16 +61,16 @@ unsafe impl<T: Element, const N: usize, const H: usize> Simd<T> for Portable<N, 
     }
     #[inline(always)]
     unsafe fn load_first(self, from: *const T, count: usize) -> [T; N] {
-        // Lane by lane: a copy of `count` elements would be a call.
+        // Lane by lane: a copy of `count` elements would be a call. They need not be aligned.
         // SAFETY: the caller vouches for `count` readable elements.
-        lanes(|i| if i < count { unsafe { *from.wrapping_add(i) } } else { T::zero() })
+        lanes(|i| if i < count { unsafe { from.wrapping_add(i).read_unaligned() } } else { T::zero() })
     }
     #[inline(always)]
     unsafe fn store_first(self, to: *mut T, v: [T; N], count: usize) {
         for (i, v) in v.into_iter().enumerate() {
             if i < count {
                 // SAFETY: the caller vouches for `count` writable elements.
-                unsafe { *to.wrapping_add(i) = v };
+                unsafe { to.wrapping_add(i).write_unaligned(v) };
             }
         }
     }

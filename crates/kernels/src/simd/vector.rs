@@ -51,7 +51,7 @@ pub unsafe trait Simd<T: Element>: Copy + Send + Sync + 'static {
 
     /// The same value in every lane.
     fn splat(self, value: T) -> Self::V;
-    /// Reads a vector.
+    /// Reads a vector; it need not be aligned.
     ///
     /// # Safety
     ///
@@ -63,7 +63,7 @@ pub unsafe trait Simd<T: Element>: Copy + Send + Sync + 'static {
     ///
     /// - `to` is writable for [`Self::LANES`] elements.
     unsafe fn store(self, to: *mut T, v: Self::V);
-    /// Reads the first `count` lanes; the others are zero.
+    /// Reads the first `count` lanes, which need not be aligned; the others are zero.
     ///
     /// # Safety
     ///

@@ -151,7 +151,7 @@ impl<T: Scalar> Stack<T> {
         let mut dz = ctx.scratch(rows * gates * self.directions)?;
         let states: List<_> = (0..self.directions).map(|d| self.states_of(layer, d)).collect();
         let inputs = |d: usize| layer.inputs(d, &states[d]);
-        let of = |d: usize| self.results_of(layer, results, d);
+        let of: List<_> = (0..self.directions).map(|d| self.results_of(layer, results, d)).collect();
 
         let mut dstates: List<_> = dstates
             .iter_mut()
@@ -169,8 +169,8 @@ impl<T: Scalar> Stack<T> {
             directions.push((d, matrix_mut(dz, gates), dstates));
         }
         ctx.each(self.recurrent_work(layer.steps), directions, |ctx, (d, dz, dstates)| {
-            let (results, upstream) = of(d);
-            self.cell.recur_backward(ctx, &inputs(d), &results, &upstream, dz, dstates)
+            let (results, upstream) = &of[d];
+            self.cell.recur_backward(ctx, &inputs(d), results, upstream, dz, dstates)
         })?;
 
         for (d, dparameters) in dparameters.iter_mut().enumerate() {
@@ -182,7 +182,7 @@ impl<T: Scalar> Stack<T> {
             let features = layer.x.array.ncols();
             let dx = dx.as_mut().map(|dx| MappedRowsMut { array: matrix_mut(dx, features), map });
             let gradients = CellGradients { dx, add_dx: d > 0, dparameters };
-            self.cell.project_backward(ctx, &inputs(d), &of(d).0, dz, gradients)?;
+            self.cell.project_backward(ctx, &inputs(d), &of[d].0, dz, gradients)?;
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 import { type NativeSequences, native } from '../../../native'
 
-/** Numbers that have been checked, in copies that nobody writes into. */
+/** Checked numbers, in copies that are not written. */
 export class PackedForm {
   /** How many rows each step has. */
   readonly batchSizes: Int32Array
