@@ -128,10 +128,10 @@ simd! {
             unsafe {
                 match count {
                     0 => vdupq_n_f32(0.0),
-                    1 => vsetq_lane_f32::<0>(*from, vdupq_n_f32(0.0)),
+                    1 => vsetq_lane_f32::<0>(from.read_unaligned(), vdupq_n_f32(0.0)),
                     2 => vcombine_f32(vld1_f32(from), vdup_n_f32(0.0)),
                     3 => {
-                        let third = vset_lane_f32::<0>(*from.add(2), vdup_n_f32(0.0));
+                        let third = vset_lane_f32::<0>(from.add(2).read_unaligned(), vdup_n_f32(0.0));
                         vcombine_f32(vld1_f32(from), third)
                     }
                     _ => vld1q_f32(from),
@@ -145,11 +145,11 @@ simd! {
             unsafe {
                 match count {
                     0 => {}
-                    1 => vst1q_lane_f32::<0>(to, v),
+                    1 => to.write_unaligned(vgetq_lane_f32::<0>(v)),
                     2 => vst1_f32(to, vget_low_f32(v)),
                     3 => {
                         vst1_f32(to, vget_low_f32(v));
-                        vst1q_lane_f32::<2>(to.add(2), v);
+                        to.add(2).write_unaligned(vgetq_lane_f32::<2>(v));
                     }
                     _ => vst1q_f32(to, v),
                 }
@@ -192,7 +192,7 @@ simd! {
             unsafe {
                 match count {
                     0 => vdupq_n_f64(0.0),
-                    1 => vsetq_lane_f64::<0>(*from, vdupq_n_f64(0.0)),
+                    1 => vsetq_lane_f64::<0>(from.read_unaligned(), vdupq_n_f64(0.0)),
                     _ => vld1q_f64(from),
                 }
             }
@@ -204,7 +204,7 @@ simd! {
             unsafe {
                 match count {
                     0 => {}
-                    1 => vst1q_lane_f64::<0>(to, v),
+                    1 => to.write_unaligned(vgetq_lane_f64::<0>(v)),
                     _ => vst1q_f64(to, v),
                 }
             }

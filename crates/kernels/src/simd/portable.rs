@@ -59,20 +59,19 @@ unsafe impl<T: Element, const N: usize, const H: usize> Simd<T> for Portable<N, 
         // SAFETY: the caller vouches for LANES writable elements.
         unsafe { to.cast::<[T; N]>().write_unaligned(v) }
     }
+    // A copy of `count` elements is a call, at the end of a row. Lane by lane LLVM took the last accumulators of a tile apart.
     #[inline(always)]
     unsafe fn load_first(self, from: *const T, count: usize) -> [T; N] {
-        // Lane by lane: a copy of `count` elements would be a call. The elements need not be aligned.
-        // SAFETY: the caller vouches for `count` readable elements.
-        lanes(|i| if i < count { unsafe { from.wrapping_add(i).read_unaligned() } } else { T::zero() })
+        let mut v = [T::zero(); N];
+        let (from, bytes) = (from.cast::<u8>(), count * size_of::<T>()); // they need not be aligned
+        // SAFETY: the caller vouches for `count` readable elements, and count ≤ N = v.len().
+        unsafe { std::ptr::copy_nonoverlapping(from, v.as_mut_ptr().cast(), bytes) };
+        v
     }
     #[inline(always)]
     unsafe fn store_first(self, to: *mut T, v: [T; N], count: usize) {
-        for (i, v) in v.into_iter().enumerate() {
-            if i < count {
-                // SAFETY: the caller vouches for `count` writable elements.
-                unsafe { *to.wrapping_add(i) = v };
-            }
-        }
+        // SAFETY: the caller vouches for `count` writable elements, and count ≤ N = v.len().
+        unsafe { std::ptr::copy_nonoverlapping(v.as_ptr(), to, count) }
     }
     #[inline(always)]
     unsafe fn transpose(self, from: *const T, from_stride: usize, to: *mut T, to_stride: usize) {
