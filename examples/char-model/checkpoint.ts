@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { loadCheckpoint, type optim, saveCheckpoint, tensor } from '@elman/rnn'
 import { readText, withReason, writeText } from '../lib/files'
 import { UserError } from '../lib/program'
-import type { CharModel } from './model'
+import type { Cell, CharModel } from './model'
 import { Mean, Run } from './run'
 import type { Book } from './text'
 
@@ -22,6 +22,7 @@ export interface Settings {
   clip: number
   batch: number
   steps: number
+  cell: Cell
   embedding: number
   hidden: number
   layers: number
@@ -30,14 +31,14 @@ export interface Settings {
 
 export const settingNames = [
   ...(['text', 'epochs', 'rate', 'clip', 'batch', 'steps'] as const),
-  ...(['embedding', 'hidden', 'layers', 'seed'] as const),
+  ...(['cell', 'embedding', 'hidden', 'layers', 'seed'] as const),
 ] satisfies (keyof Settings)[]
 
 /** What `extra` of the checkpoint holds. */
 type Extra = {
   fingerprint: string
   run: Pick<Run, 'epoch' | 'chunk' | 'curve' | 'scores'>
-  hidden: { shape: number[]; data: number[] } | null
+  memory: { shape: number[]; data: number[] }[] | null
   epochLoss: [number, number]
   recentLoss: [number, number]
 }
@@ -69,12 +70,12 @@ export function saveRun(
   { fingerprint }: Book,
   model: CharModel,
   optimizer: optim.Adam,
-  { hidden, epochLoss, recentLoss, ...run }: Run,
+  { memory, epochLoss, recentLoss, ...run }: Run,
 ): void {
   const extra: Extra = {
     fingerprint,
     run,
-    hidden: hidden && { shape: [...hidden.shape], data: [...hidden.data] },
+    memory: memory?.map(({ shape, data }) => ({ shape: [...shape], data: [...data] })) ?? null,
     epochLoss: [epochLoss.total, epochLoss.count],
     recentLoss: [recentLoss.total, recentLoss.count],
   }
@@ -95,9 +96,9 @@ export function loadRun(
   if (extra.fingerprint !== fingerprint) {
     throw new UserError('the text has changed since the run stopped, so the run cannot be resumed')
   }
-  const { hidden, epochLoss, recentLoss, run } = extra
+  const { memory, epochLoss, recentLoss, run } = extra
   return Object.assign(new Run(), run, {
-    hidden: hidden && tensor(Float32Array.from(hidden.data), { shape: hidden.shape }),
+    memory: memory?.map(({ shape, data }) => tensor(Float32Array.from(data), { shape })) ?? null,
     epochLoss: new Mean(...epochLoss),
     recentLoss: new Mean(...recentLoss),
   })

@@ -1,22 +1,23 @@
 /**
  * A character model: it reads a book letter by letter and learns to guess the letter that comes next.
  *
- * The network is an Elman RNN. Its hidden state is all that it remembers of what it has read, and the
- * gradients flow back through the last 64 letters only (truncated backpropagation through time). How
- * well it guesses is told in bits per character: how long the book would be, per letter, if it were
- * compressed with the help of these guesses.
+ * The network is an Elman RNN, or with `--cell` an LSTM or a GRU. Its states are all that it remembers of
+ * what it has read, and the gradients flow back through the last 64 letters only (truncated backpropagation
+ * through time). How well it guesses is told in bits per character: how long the book would be, per letter, if
+ * it were compressed with the help of these guesses.
  *
  *     npm run demo                                 Moby Dick, five times over
  *     npm run demo -- --text mine.txt --epochs 20  a text of your own
  *     npm run demo -- --resume                     go on after Ctrl-C
+ *     npm run demo -- --cell lstm                  another kind of recurrent layer: rnn, lstm or gru
  */
 
-import { manualSeed, nn, noGrad, optim, setNumThreads, type Tensor } from '@elman/rnn'
+import { manualSeed, nn, noGrad, optim, setNumThreads } from '@elman/rnn'
 import { makeFolder } from '../lib/files'
 import { Interrupt } from '../lib/interrupt'
 import { runProgram } from '../lib/program'
 import { loadRun, saveRun } from './checkpoint'
-import { CharModel } from './model'
+import { CharModel, type Memory } from './model'
 import { readOptions } from './options'
 import { Report } from './report'
 import { writeResults } from './results'
@@ -44,7 +45,7 @@ async function main(): Promise<number> {
 
   /** Learns from one chunk and gives its loss, the mean over its characters. */
   function learn({ inputs, targets }: Chunk): number {
-    const [scores, hidden] = model.forward(inputs, run.hidden)
+    const [scores, memory] = model.forward(inputs, run.memory)
     const loss = criterion.forward(scores, targets)
 
     optimizer.zeroGrad()
@@ -53,18 +54,18 @@ async function main(): Promise<number> {
     optimizer.step()
 
     // The next chunk goes on from this memory, but sends no gradients back into this chunk.
-    run.hidden = hidden.detach()
+    run.memory = memory.map((state) => state.detach())
     return loss.item()
   }
 
   /** Reads the held-out text and gives its loss; nothing if a signal came. */
   async function score(): Promise<Mean | undefined> {
     const mean = new Mean()
-    let hidden: Tensor | null = null
+    let memory: Memory | null = null
     for await (const { inputs, targets, size } of heldOut.read()) {
-      const [scores, last] = noGrad(() => model.forward(inputs, hidden))
+      const [scores, last] = noGrad(() => model.forward(inputs, memory))
       mean.add(criterion.forward(scores, targets).item(), size)
-      hidden = last
+      memory = last
       if (interrupt.exitCode !== undefined) return undefined
     }
     return mean

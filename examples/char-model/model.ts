@@ -3,33 +3,51 @@
 import { type IntTensor, nn, noGrad, rand, type Tensor, tensor } from '@elman/rnn'
 import type { Vocabulary } from './text'
 
+/** The recurrent layers that there are, as the command line and people call them. */
+export const cells = { rnn: 'Elman RNN', lstm: 'LSTM', gru: 'GRU' } as const
+
+export type Cell = keyof typeof cells
+
 export interface Sizes {
+  cell: Cell
   embedding: number
   hidden: number
   layers: number
 }
 
+/** The states of the recurrent layers. */
+export type Memory = Tensor[]
+
+const classes = { rnn: nn.RNN, lstm: nn.LSTM, gru: nn.GRU }
+
 /** Characters → vectors → recurrent layers → a score for every character that may come next. */
 export class CharModel extends nn.Module {
   readonly embedding: nn.Embedding
-  readonly rnn: nn.RNN
+  readonly rnn: nn.RNN | nn.LSTM | nn.GRU
   readonly head: nn.Linear
 
-  constructor(characters: number, { embedding, hidden, layers }: Sizes) {
+  constructor(characters: number, { cell, embedding, hidden, layers }: Sizes) {
     super()
     this.embedding = new nn.Embedding(characters, embedding)
-    this.rnn = new nn.RNN(embedding, hidden, { numLayers: layers })
+    this.rnn = new classes[cell](embedding, hidden, { numLayers: layers })
     this.head = new nn.Linear(hidden, characters)
   }
 
   /**
    * @param characters (T, B)
-   * @param hidden (layers, B, H), what the network remembers; nothing at the start of a text
+   * @param memory what the network remembers: h, and c of an LSTM, (layers, B, H) each; nothing at the start of a text
    * @returns the scores (T, B, characters), and what it remembers now
    */
-  forward(characters: IntTensor, hidden: Tensor | null): [Tensor, Tensor] {
-    const [output, last] = this.rnn.forward(this.embedding.forward(characters), hidden)
+  forward(characters: IntTensor, memory: Memory | null): [Tensor, Memory] {
+    const [output, last] = this.#recur(this.embedding.forward(characters), memory)
     return [this.head.forward(output), last]
+  }
+
+  #recur(input: Tensor, memory: Memory | null): [Tensor, Memory] {
+    const [h, c] = memory ?? []
+    if (this.rnn instanceof nn.LSTM) return this.rnn.forward(input, h && c && [h, c])
+    const [output, last] = this.rnn.forward(input, h)
+    return [output, [last]]
   }
 }
 
@@ -46,13 +64,13 @@ export function write(
 ): string {
   return noGrad(() => {
     let written = ''
-    let hidden: Tensor | null = null
+    let memory: Memory | null = null
     let number = vocabulary.characters.includes('\n') ? vocabulary.encode('\n')[0] : 0
     for (let i = 0; i < length; i++) {
       const input = tensor([[number ?? 0]], { dtype: 'int32' })
-      const [scores, last]: [Tensor, Tensor] = model.forward(input, hidden)
+      const [scores, last]: [Tensor, Memory] = model.forward(input, memory)
       number = draw(scores.data, temperature)
-      hidden = last
+      memory = last
       written += vocabulary.character(number)
     }
     return written

@@ -1,8 +1,10 @@
 /** The command line of the character model. */
 
 import { resolve } from 'node:path'
+import { Option } from 'commander'
 import { commandLine, positiveNumber, wholeNumber } from '../lib/program'
 import { readSettings, type Settings, settingNames } from './checkpoint'
+import { cells } from './model'
 
 export interface Options extends Settings {
   output: string
@@ -35,6 +37,11 @@ export function readOptions(): Options {
       'characters that gradients flow back through',
       wholeNumber(1, 65_536),
       64,
+    )
+    .addOption(
+      new Option('--cell <name>', 'kind of recurrent layer')
+        .choices(Object.keys(cells))
+        .default('rnn'),
     )
     .option('--embedding <n>', 'size of a character vector', wholeNumber(1, 16_384), 64)
     .option('--hidden <n>', 'size of a recurrent layer', wholeNumber(1, 16_384), 256)

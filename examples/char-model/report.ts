@@ -3,7 +3,7 @@
 import { backendInfo } from '@elman/rnn'
 import { duration, thousands } from '../lib/format'
 import { Progress } from '../lib/progress'
-import type { CharModel } from './model'
+import { type CharModel, cells } from './model'
 import type { Options } from './options'
 import type { Run } from './run'
 import type { Book } from './text'
@@ -32,7 +32,7 @@ export class Report {
         `${vocabulary.size} different ones; the last ${thousands(heldOut.numbers.length)} are held out`,
     )
     console.log(
-      `Network  ${options.layers} recurrent ${options.layers === 1 ? 'layer' : 'layers'} of ` +
+      `Network  ${options.layers} ${cells[options.cell]} ${options.layers === 1 ? 'layer' : 'layers'} of ` +
         `${options.hidden}, ${thousands(parameters)} parameters; ` +
         `${threads} ${threads === 1 ? 'thread' : 'threads'}, ${isa}`,
     )

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { saveSafetensors } from '@elman/rnn'
 import { withReason, writeText } from '../lib/files'
 import { lineChart } from '../lib/line-chart'
-import { type CharModel, write } from './model'
+import { type CharModel, cells, write } from './model'
 import type { Options } from './options'
 import type { Run } from './run'
 import type { Book } from './text'
@@ -21,6 +21,7 @@ export function writeResults(options: Options, book: Book, model: CharModel, run
   const path = join(output, 'model.safetensors')
   const metadata = {
     vocabulary: JSON.stringify(book.vocabulary.characters),
+    cell: options.cell,
     embedding: String(options.embedding),
     hidden: String(options.hidden),
     layers: String(options.layers),
@@ -36,12 +37,12 @@ export function writeResults(options: Options, book: Book, model: CharModel, run
 }
 
 /** The learning curves of a run. */
-function curves({ layers, hidden }: Options, { title }: Book, run: Run): string {
+function curves({ cell, layers, hidden }: Options, { title }: Book, run: Run): string {
   // The first few points stand so high that the rest would be flat.
   const yMost = run.curve.length > 10 ? run.curve[2]?.[1] : undefined
   return lineChart({
     title: `Learning to read ${title.split(/[\\/]/).at(-1)}`,
-    subtitle: `character model, ${layers} × ${hidden} Elman RNN: bits it needs to guess a character`,
+    subtitle: `character model, ${layers} × ${hidden} ${cells[cell]}: bits it needs to guess a character`,
     xLabel: 'epochs',
     yLabel: 'bits per character',
     series: [

@@ -1,6 +1,6 @@
 /** How far a run has come, and how well it does. */
 
-import type { Tensor } from '@elman/rnn'
+import type { Memory } from './model'
 
 /** A mean that grows chunk by chunk: of the loss, which comes in nats. */
 export class Mean {
@@ -29,8 +29,8 @@ export class Run {
   epoch = 0
   /** chunks of the present epoch that are done */
   chunk = 0
-  /** what the network remembers of the rows so far: (layers, B, H) */
-  hidden: Tensor | null = null
+  /** what the network remembers of the rows so far */
+  memory: Memory | null = null
   /** loss of the present epoch, and of it since the last point of the curve */
   epochLoss = new Mean()
   recentLoss = new Mean()
@@ -55,7 +55,7 @@ export class Run {
     this.scores.push({ learned: this.epochLoss.bits, heldOut: heldOutLoss.bits })
     this.epoch += 1
     this.chunk = 0
-    this.hidden = null
+    this.memory = null
     this.epochLoss = new Mean()
     this.recentLoss = new Mean()
   }

@@ -85,6 +85,24 @@ describe('safetensors', () => {
     expect(bits(other.weight_hh_l0)).toBe(bits(rnn.weight_hh_l0))
   })
 
+  it.each([
+    ['nn.LSTM', () => new nn.LSTM(3, 5, { numLayers: 2, bidirectional: true, projSize: 2 })],
+    ['nn.GRU', () => new nn.GRU(3, 5, { numLayers: 2, bidirectional: true })],
+    ['nn.LSTMCell', () => new nn.LSTMCell(3, 5)],
+    ['nn.GRUCell', () => new nn.GRUCell(3, 5)],
+  ])('gives an %s its parameters back, under the names of torch', (_, make) => {
+    for (const dtype of ['float32', 'float64'] as const) {
+      const path = join(folder, 'gated.safetensors')
+      const module = make().to(dtype)
+      saveSafetensors(module.stateDict(), path)
+      const loaded = loadSafetensors(path)
+      expect(new Set(loaded.keys())).toEqual(new Set(module.stateDict().keys()))
+      const other = make().to(dtype)
+      other.loadStateDict(loaded)
+      expect(other.parameters().map(bits)).toEqual(module.parameters().map(bits))
+    }
+  })
+
   it('keeps a symbolic link one', () => {
     const target = join(folder, 'target.safetensors')
     const link = join(folder, 'link.safetensors')

@@ -18,11 +18,15 @@ import {
 
 class Model extends nn.Module {
   rnn = new nn.RNN(3, 4, { numLayers: 2, dropout: 0.5 })
+  lstm = new nn.LSTM(4, 4, { numLayers: 2, dropout: 0.5, projSize: 3 })
+  gru = new nn.GRU(3, 4, { numLayers: 2, dropout: 0.5 })
   drop = new nn.Dropout(0.3)
   head = new nn.Linear(4, 2)
 
   forward(input: Tensor): Tensor {
-    const [output] = this.rnn.forward(input)
+    const [below] = this.rnn.forward(input)
+    const [remembered] = this.lstm.forward(below)
+    const [output] = this.gru.forward(remembered)
     return this.head.forward(this.drop.forward(output))
   }
 }
@@ -35,7 +39,10 @@ const optimizers = {
   AdamW: (model: Model) => new optim.AdamW(model.parameters(), { lr: 0.01 }),
   RMSprop: (model: Model) =>
     new optim.RMSprop(
-      [{ params: model.rnn.parameters(), centered: true }, { params: model.head.parameters() }],
+      [
+        { params: [...model.rnn.parameters(), ...model.gru.parameters()], centered: true },
+        { params: [...model.lstm.parameters(), ...model.head.parameters()] },
+      ],
       { lr: 0.01, momentum: 0.5 },
     ),
 }

@@ -170,6 +170,13 @@ describe('integers of the public interface', () => {
     ['inputSize of RNN', (n) => new nn.RNN(n, long)],
     ['hiddenSize of RNN', (n) => new nn.RNN(long, n)],
     ['numLayers of RNN', (n) => new nn.RNN(2, 3, { numLayers: n })],
+    ['inputSize of LSTM', (n) => new nn.LSTM(n, long)],
+    ['hiddenSize of LSTM', (n) => new nn.LSTM(long, n)],
+    ['projSize of LSTM', (n) => new nn.LSTM(2, long, { projSize: n })],
+    ['inputSize of GRU', (n) => new nn.GRU(n, long)],
+    ['hiddenSize of GRU', (n) => new nn.GRU(long, n)],
+    ['inputSize of LSTMCell', (n) => new nn.LSTMCell(n, long)],
+    ['hiddenSize of GRUCell', (n) => new nn.GRUCell(long, n)],
     ['inputSize of JordanRNN', (n) => new nn.JordanRNN(n, long, 1)],
     ['hiddenSize of JordanRNN', (n) => new nn.JordanRNN(long, n, 1)],
     ['outputSize of JordanRNN', (n) => new nn.JordanRNN(1, long, n)],
@@ -221,6 +228,7 @@ describe('integers of the public interface', () => {
     }
     const optional = [
       'numLayers of RNN',
+      'projSize of LSTM',
       'paddingIdx of Embedding',
       'paddingIdx that was changed',
       'totalLength',

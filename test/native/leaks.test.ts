@@ -22,6 +22,7 @@ const measure = (name: string, times: number) => {
 /** A part of the full run for each, of some seconds. */
 const times: Readonly<Record<string, number>> = {
   training: 5000,
+  'training of gates': 3000,
   'training in the background': 1500,
   inference: 20_000,
   streams: 20_000,

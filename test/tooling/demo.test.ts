@@ -143,10 +143,13 @@ describe('a whole run', () => {
     expect(sample(second.stdout)).toBe(sample(whole.stdout))
   }, 120_000)
 
-  test('does not resume with other sizes, or on another text', async () => {
+  test('does not resume with other sizes or another cell, or on another text', async () => {
     const other = await demo(['--resume', '--output', output, '--hidden', '32'])
     expect(other.exitCode).toBe(2)
     expect(other.stderr).toContain('--hidden cannot change when a run is resumed: it was 16')
+    const gru = await demo(['--resume', '--output', output, '--cell', 'gru'])
+    expect(gru.exitCode).toBe(2)
+    expect(gru.stderr).toContain('--cell cannot change when a run is resumed: it was rnn')
 
     const changed = join(folder, 'changed.txt')
     writeFileSync(changed, writtenText(2500))
@@ -156,6 +159,39 @@ describe('a whole run', () => {
     const resumed = await demo(['--resume', '--output', copy])
     expect(resumed.exitCode).toBe(1)
     expect(resumed.stderr).toMatch(/^error: .*text.*\n$/)
+  }, 120_000)
+})
+
+describe.each([
+  ['lstm', 'LSTM', 4],
+  ['gru', 'GRU', 3],
+])('with --cell %s', (cell, name, gates) => {
+  test('learns, says so, and resumes with that cell', async () => {
+    const [whole, parts] = ['whole', 'parts'].map((part) => join(folder, `${cell}-${part}`))
+    const args = [...small, ...sizes, '--cell', cell]
+    const ended = await demo([...args, '--output', whole])
+    expect([ended.stderr, ended.exitCode]).toEqual(['', 0])
+    expect(ended.stdout).toContain(`Network  2 ${name} layers of 16,`)
+    const scores = [...ended.stdout.matchAll(/([\d.]+) held out/g)].map(([, bits]) => Number(bits))
+    expect(scores).toEqual(scores.toSorted((a, b) => b - a))
+    expect(scores.at(-1)).toBeLessThan(1.6)
+    const tensors = loadSafetensors(join(whole, 'model.safetensors'))
+    expect(tensors.get('rnn.weight_hh_l1')?.shape).toEqual([gates * 16, 16])
+    expect(readFileSync(join(whole, 'loss.svg'), 'utf8')).toContain(`2 × 16 ${name}`)
+
+    let sent = false
+    const first = await demo([...args, '--output', parts], (stdout, child) => {
+      if (sent || !stdout.includes('Epoch 1/3')) return
+      sent = true
+      child.kill('SIGINT')
+    })
+    expect(first.exitCode).toBe(130)
+    const second = await demo(['--resume', '--output', parts, '--sample', '50'])
+    expect([second.stderr, second.exitCode]).toEqual(['', 0])
+    for (const file of ['checkpoint.safetensors', 'model.safetensors', 'loss.svg']) {
+      const [one, other] = [whole, parts].map((output) => readFileSync(join(output, file)))
+      expect(one.equals(other), file).toBe(true)
+    }
   }, 120_000)
 })
 
@@ -199,6 +235,7 @@ describe.concurrent('what is wrong is told in one line', () => {
       ['--epochs', '0'],
       "'--epochs <n>' argument '0' is invalid. Expected a whole number of at least 1.",
     ],
+    [['--cell', 'elman'], 'Allowed choices are rnn, lstm, gru.'],
     [['--hidden', '2.5'], "argument '2.5' is invalid"],
     [['--layers', '65'], 'Expected a whole number from 1 to 64.'],
     [['--rate', 'fast'], "argument 'fast' is invalid. Expected a number greater than 0."],
@@ -226,7 +263,7 @@ describe.concurrent('what is wrong is told in one line', () => {
 
   test('--help', async () => {
     const { exitCode, stdout } = await demo(['--help'])
-    for (const option of ['--text', '--resume', '--epochs', '--threads'])
+    for (const option of ['--text', '--resume', '--epochs', '--cell', '--threads'])
       expect(stdout).toContain(option)
     expect(exitCode).toBe(0)
   })

@@ -106,6 +106,18 @@ test('jordan: Elman remembers what the answer does not show, Jordan does not', (
   expect(picture('jordan', 'curves.svg').match(/fill="none"/g)).toHaveLength(4)
 })
 
+test('memory: an LSTM and a GRU add two numbers that are far apart, Elman does not', () => {
+  const printed = run('memory', '--epochs', '12')
+  const [constant, elman, lstm, gru] = ['always 1', 'Elman RNN', 'LSTM', 'GRU'].map((name) =>
+    Number(printed.match(new RegExp(`^${name} +([\\d.]+)$`, 'm'))?.[1]),
+  )
+  expect(constant).toBeCloseTo(0.408, 1)
+  expect(elman).toBeGreaterThan(0.38)
+  expect(lstm).toBeLessThan(0.08)
+  expect(gru).toBeLessThan(0.08)
+  expect(picture('memory', 'curves.svg').match(/fill="none"/g)).toHaveLength(4)
+})
+
 test('image-to-word: at least 92 % of the held-out digits are spelt exactly', () => {
   const printed = run('image-to-word')
   expect(printed).toMatch(/^10000 digits, 2000 of them held out$/m)

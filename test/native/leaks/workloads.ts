@@ -29,7 +29,23 @@ function training(): Action {
   }
 }
 
-/** The same in the background, with one cancelled call each time. */
+/** Trains an LSTM with a projection and a GRU above it, with the states of the one carried on. */
+function trainingGated(): Action {
+  const lstm = new nn.LSTM(I, H, { projSize: 24 })
+  const gru = new nn.GRU(24, H)
+  const optimizer = new optim.Adam([...lstm.parameters(), ...gru.parameters()])
+  const input = randn([T, B, I])
+  let state: nn.LSTMState = [zeros([1, B, 24]), zeros([1, B, H])]
+  return () => {
+    optimizer.zeroGrad()
+    const [below, [h, c]] = lstm.forward(input, state)
+    gru.forward(below)[0].mean().add(c.mean()).backward()
+    optimizer.step()
+    state = [h.detach(), c.detach()]
+  }
+}
+
+/** The training of an `nn.RNN` in the background, with one cancelled call each time. */
 function trainingAsync(): Action {
   const rnn = new nn.RNN(I, H, { numLayers: 2 })
   const optimizer = new optim.SGD(rnn.parameters())
@@ -58,12 +74,13 @@ function inference(): Action {
   }
 }
 
-/** A new stream in each call, and some steps of it. */
+/** A stream that is made for each call, some steps of it, and the states that these lead to. */
 function streaming(): Action {
   const rnn = new nn.RNN(I, H, { numLayers: 2 })
   return () => {
     const stream = rnn.stream({ batchSize: B })
     for (let step = 0; step < 4; step += 1) stream.step()
+    stream.reset(stream.hidden)
   }
 }
 
@@ -105,6 +122,7 @@ export const workloads: Readonly<
   Record<string, { readonly times: number; readonly make: () => Action }>
 > = {
   training: { times: 10_000, make: training },
+  'training of gates': { times: 5000, make: trainingGated },
   'training in the background': { times: 10_000, make: trainingAsync },
   inference: { times: 100_000, make: inference },
   streams: { times: 100_000, make: streaming },

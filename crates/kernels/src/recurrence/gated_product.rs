@@ -212,8 +212,22 @@ impl<'l, T: Transcendental> GatedPart<'l, '_, T> {
     ///
     /// The shapes have been checked; the rows of A are finished; nobody else uses these rows and units.
     #[inline(always)]
-    pub(crate) unsafe fn run<S: Simd<T>>(self, s: S, mut slots: IndirectionSlots<'l, T>) {
-        let Self { product, gates, part, turn, a, rows, panels, serpentine } = self;
+    pub(crate) unsafe fn run<S: Simd<T>>(self, s: S, slots: IndirectionSlots<'l, T>) {
+        s.vectorize(RunPart(self, slots));
+    }
+}
+
+/// A part whose conditions the caller of [`GatedPart::run`] vouched for: a function of its own, so that the loop over time
+/// stays short for other products.
+struct RunPart<'l, 'a, T: Element>(GatedPart<'l, 'a, T>, IndirectionSlots<'l, T>);
+
+impl<T: Transcendental> Kernel<T> for RunPart<'_, '_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd<T>>(self, s: S) {
+        let Self(part, mut slots) = self;
+        let GatedPart { product, gates, part, turn, a, rows, panels, serpentine } = part;
         let StepPart { steps, t, first, .. } = part;
         let units = gates.units;
         let count = product.weights.len();

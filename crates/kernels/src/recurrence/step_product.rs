@@ -171,6 +171,7 @@ impl<T: Element> RowsOfStep<'_, T> {
     ) -> RowPointers<'l, T> {
         match self {
             RowsOfStep::Matrix(matrix) => matrix.below(b).pointers(slot),
+            RowsOfStep::At(rows, t, 0) => rows.pointers(steps, *t, b, slot),
             RowsOfStep::At(rows, t, from) => rows.right_of(*from).pointers(steps, *t, b, slot),
         }
     }
