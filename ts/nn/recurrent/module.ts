@@ -1,7 +1,6 @@
 /** What all recurrent modules share: a cell of the addon, and the parameters that it names. */
 
 import type { Variable } from '../../autograd/variable'
-import { elementCount } from '../../check'
 import type { DType } from '../../dtype'
 import { type NativePasses, type NativeRecurrentCore, native } from '../../native'
 import { checkTensor, type Tensor } from '../../tensor/tensor'
@@ -70,8 +69,6 @@ export class RecurrentModule extends Module {
   constructor(kind: RecurrentKind, config: RecurrentConfig, cell: CellConfig) {
     super()
     const { inputSize, hiddenSize, bias, dtype } = config
-    // Throws an error that names the shape, which that of the addon does not.
-    for (const size of [inputSize, hiddenSize]) elementCount([hiddenSize, size])
     this.#kind = kind
     this.#config = config
     this.#cell = { ...cell, inputSize, hiddenSize, bias, bare: kind.bare }
