@@ -125,7 +125,7 @@ export function checkPackedArguments(
       `${owner}(): argument 'lengths' is for padded input, but got a PackedSequence`,
     )
   }
-  const { data: input, form } = checkPackedSequence(owner, given.input)
+  const { data: input, form } = checkPackedSequence(owner, 'input', given.input)
   const states = checkStateKinds(owner, module, given.states)
   const teacher = options.teacher == null ? null : checkTeacher(owner, options.teacher, form)
   checkDTypes(module, dtype, input, states, teacher)
@@ -273,7 +273,7 @@ function checkStateShapes(
 
 /** The teacher of a packed input: packed as that is. */
 function checkTeacher(owner: string, given: unknown, form: PackedForm): Variable {
-  const { data, form: own } = checkPackedSequence(owner, given)
+  const { data, form: own } = checkPackedSequence(owner, 'teacher', given)
   const { batchSizes, sortedIndices, unsortedIndices } = form
   if (own !== form && !own.holds(batchSizes, sortedIndices, unsortedIndices)) {
     throw new RangeError(

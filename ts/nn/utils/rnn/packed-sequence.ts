@@ -21,7 +21,7 @@ export interface Packed {
 const forms = new WeakMap<IntTensor, PackedForm>()
 
 // The class hands this out, so that the rest of the package reaches what is private to it.
-let unpack: (owner: string, value: unknown) => Packed
+let unpack: (owner: string, name: string, value: unknown) => Packed
 let isPacked: (value: unknown) => value is PackedSequence
 
 /**
@@ -78,17 +78,17 @@ export class PackedSequence {
       unsortedIndices == null ? null : asIntTensor('unsorted_indices', unsortedIndices)
     this.#sortedIndices = sorted ?? inverseTensor('unsorted_indices', unsorted)
     this.#unsortedIndices = unsorted ?? inverseTensor('sorted_indices', sorted)
-    unpack('PackedSequence', this)
+    unpack('PackedSequence', 'sequence', this)
   }
 
   static {
     showAsText(PackedSequence.prototype)
     isPacked = (value): value is PackedSequence =>
       typeof value === 'object' && value !== null && #data in value
-    unpack = (owner, value) => {
+    unpack = (owner, name, value) => {
       if (!isPacked(value)) {
         throw new TypeError(
-          `${owner}(): argument 'sequence' must be PackedSequence, not ${describe(value)}`,
+          `${owner}(): argument '${name}' must be PackedSequence, not ${describe(value)}`,
         )
       }
       const data = checkTensor(owner, 'data', value.#data)
@@ -152,8 +152,8 @@ export function isPackedSequence(value: unknown): value is PackedSequence {
  * What an argument that has to be a packed sequence is underneath. Its numbers are checked at each use, since a caller
  * may have written into them.
  */
-export function checkPackedSequence(owner: string, value: unknown): Packed {
-  return unpack(owner, value)
+export function checkPackedSequence(owner: string, name: string, value: unknown): Packed {
+  return unpack(owner, name, value)
 }
 
 /** New sequences of this form. */
