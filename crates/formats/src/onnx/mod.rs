@@ -15,7 +15,7 @@
 //! T and B are names, not numbers: each call of the model chooses them.
 //!
 //! `h0` has to be given. The format knows defaults of inputs (a constant of the same name), but ONNX Runtime's
-//! interfaces for JavaScript do not: onnxruntime-node would take no notice of an `h0` that has a default, and compute
+//! interfaces for JavaScript do not: onnxruntime-node ignores the value of an `h0` that has a default, and computes
 //! from zeros. So zeros are given like any other state, as (L·D, 1, H) if that is simpler.
 
 mod graph;
