@@ -161,7 +161,7 @@ export interface AdamStepOptions {
   weightDecay: number
   /** Whether the decay is decoupled from the gradient: `AdamW`. */
   decoupled: boolean
-  /** Whether to climb. */
+  /** Whether to maximize. */
   maximize: boolean
 }
 
@@ -317,7 +317,7 @@ export interface RmspropStepOptions {
   weightDecay: number
   /** Momentum. */
   momentum: number
-  /** Whether to climb. */
+  /** Whether to maximize. */
   maximize: boolean
 }
 
@@ -336,13 +336,13 @@ export interface SgdStepOptions {
   lr: number
   /** Momentum. */
   momentum: number
-  /** How much of a gradient does not enter the momentum. */
+  /** Dampening: the share of a gradient that does not enter the momentum. */
   dampening: number
   /** Weight decay. */
   weightDecay: number
   /** Whether to look ahead along the momentum. */
   nesterov: boolean
-  /** Whether to climb. */
+  /** Whether to maximize. */
   maximize: boolean
 }
 

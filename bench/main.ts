@@ -1,11 +1,11 @@
 /**
- * The benchmark: this package beside its peers, through its public API, allocations included.
+ * The benchmark: this package and its peers, through its public API, allocations included.
  *
  *     npm run bench                                everything but the demo
  *     npm run bench -- --python venv/bin/python    with PyTorch and JAX
  *     npm run bench -- grid --only ours --quick    a short look at this package alone
  *     npm run bench -- --cell lstm                 the LSTM instead of the plain RNN
- *     npm run bench -- demo --python …             the demo beside the same program in PyTorch
+ *     npm run bench -- demo --python …             the demo and the same program in PyTorch
  *     npm run bench -- names --python …            and the example names
  */
 
@@ -48,7 +48,7 @@ const parts: [Mode, (bench: Bench) => void | Promise<void>][] = [
   ['names', runNames],
 ]
 
-/** Whole programs beside the same ones in PyTorch. */
+/** Whole programs, compared with the same ones in PyTorch. */
 const programs: readonly Mode[] = ['demo', 'names']
 
 /** Runs the benchmark that the command line asks for; what the user can put right is told in one line. */

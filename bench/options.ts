@@ -7,7 +7,7 @@ import { commandLine, positiveNumber, wholeNumber } from '../examples/lib/progra
 import { type ContenderName, contenderNames } from './contenders/contender'
 import { type Cell, cells, grid, parseShape, type Shape, withCell } from './lib/shape'
 
-/** What is measured; `all` is everything but `demo` and `names`, which are programs that need a Python beside them. */
+/** What is measured; `all` is everything except `demo` and `names`, which need a Python. */
 export const modes = [
   'all',
   'grid',

@@ -81,7 +81,12 @@ async function installNode() {
 }
 
 try {
-  const { setup, smoke, loops, addon: built } = parseArgs({
+  const {
+    setup,
+    smoke,
+    loops,
+    addon: built,
+  } = parseArgs({
     options: {
       setup: { type: 'boolean' },
       smoke: { type: 'boolean' },

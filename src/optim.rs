@@ -21,13 +21,13 @@ pub struct SgdStepOptions {
     pub lr: f64,
     /// Momentum.
     pub momentum: f64,
-    /// How much of a gradient does not enter the momentum.
+    /// Dampening: the share of a gradient that does not enter the momentum.
     pub dampening: f64,
     /// Weight decay.
     pub weight_decay: f64,
     /// Whether to look ahead along the momentum.
     pub nesterov: bool,
-    /// Whether to climb.
+    /// Whether to maximize.
     pub maximize: bool,
 }
 
@@ -46,7 +46,7 @@ pub struct AdamStepOptions {
     pub weight_decay: f64,
     /// Whether the decay is decoupled from the gradient: `AdamW`.
     pub decoupled: bool,
-    /// Whether to climb.
+    /// Whether to maximize.
     pub maximize: bool,
 }
 
@@ -63,7 +63,7 @@ pub struct RmspropStepOptions {
     pub weight_decay: f64,
     /// Momentum.
     pub momentum: f64,
-    /// Whether to climb.
+    /// Whether to maximize.
     pub maximize: bool,
 }
 

@@ -22,7 +22,7 @@ export class Refusal {
   constructor(readonly reason: string) {}
 }
 
-/** A contender as the races see it: a process of its own, so that nobody computes in another's garbage. */
+/** A contender as the races see it: a process of its own, so that no contender pays for the garbage of another. */
 export interface Contender {
   readonly name: ContenderName
   /** the library's own name and version */

@@ -1,6 +1,6 @@
 /**
- * This package on sequences of different lengths, in three forms of a call: `lengths`, and `packed`, both beside
- * `padded`, a full batch with as many valid steps.
+ * This package on sequences of different lengths, in two forms of a call, `lengths` and `packed`, and for
+ * comparison `padded`: a full batch with as many valid steps.
  *
  * The lengths of a batch of B go evenly from T/2 to 3T/2, in a shuffled order, so that they sum to T·B: the full batch
  * has T steps and no padding. It is the same arithmetic, in half as many steps more, of which the last are narrow.

@@ -93,7 +93,7 @@ export function fingerprint(...parts: readonly ArrayLike<number>[]): Fingerprint
   return { norm: Math.sqrt(squares), product }
 }
 
-/** Whether two arrays with these fingerprints are the same but for a part of 1e-4 of their length. */
+/** Whether two arrays with these fingerprints are the same, up to a part of 1e-4 of their length. */
 export function sameFingerprint(a: Fingerprint, b: Fingerprint): boolean {
   const tolerance = 1e-4 * a.norm
   return Math.abs(a.norm - b.norm) <= tolerance && Math.abs(a.product - b.product) <= tolerance

@@ -1,4 +1,4 @@
-/** The demo (examples/char-model) beside the same program in PyTorch: an epoch each, in turns. */
+/** The demo (examples/char-model) and the same program in PyTorch: an epoch each, in turns. */
 
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

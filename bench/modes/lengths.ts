@@ -1,4 +1,4 @@
-/** Sequences of different lengths beside a full batch with as many valid steps: by `lengths`, and packed. */
+/** Sequences of different lengths, compared with a full batch of as many valid steps: by `lengths`, and packed. */
 
 import { type Contender, type Prepared, Refusal, type Settings } from '../contenders/contender'
 import { openProcess } from '../contenders/index'

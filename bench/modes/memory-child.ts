@@ -3,8 +3,8 @@
  *
  *     memory-child peak CELL T B I H   → {"bytes": …}, the peak of one training step above the time before
  *     memory-child steady FORM STEPS CELL T B I H  → {"resident": […]}, resident bytes after equal stretches of steps
- *     memory-child held L N CELL T B I H  → {"buffers": …, "resident": …}, bytes that lie between forward and backward
- *                                        beside the results, with `checkpointEvery: N`, or without for N = all
+ *     memory-child held L N CELL T B I H  → {"buffers": …, "resident": …}, bytes held between forward and backward
+ *                                        in addition to the results, with `checkpointEvery: N`, or without for N = all
  *     memory-child cost L N PAIRS CELL T B I H  → {"plain": …, "checkpointed": …}, milliseconds of a step, medians
  */
 

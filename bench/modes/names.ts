@@ -1,4 +1,4 @@
-/** The example names (examples/names) beside the same program in PyTorch: some epochs each, in turns. */
+/** The example names (examples/names) and the same program in PyTorch: some epochs each, in turns. */
 
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

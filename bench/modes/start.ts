@@ -1,6 +1,6 @@
 /**
- * How long a program takes to begin: to import the package, beyond Node's own start, and to make a network, beside
- * PyTorch where there is a Python.
+ * How long a program takes to begin: to import the package, beyond Node's own start, and to make a network; the
+ * same for PyTorch where there is a Python.
  *
  * Processes are started in turns; each round begins with another one.
  */

@@ -37,7 +37,7 @@ export interface GatesResult extends Readonly<Record<Cell, number>> {
   readonly threads: number
 }
 
-/** What lies between forward and backward beside the results: array buffers, and memory that is resident. */
+/** What is held between forward and backward in addition to the results: array buffers, and memory that is resident. */
 export interface Held {
   readonly buffers: number
   readonly resident: number

@@ -1,4 +1,4 @@
-/** What both charts are drawn with, beside what the pictures of the examples are made of. */
+/** What both charts are drawn with, in addition to the parts of the examples' pictures. */
 
 import { at, text } from '../../examples/lib/svg'
 import type { ContenderName } from '../contenders/contender'

@@ -1,7 +1,7 @@
 /**
  * Saving a run and continuing it. A resumed run does exactly what the run would have done without the
  * break, so everything that it depends on is kept: weights, optimizer and random numbers by
- * `saveCheckpoint`, and beside them where in the text it stands and what it remembers of it.
+ * `saveCheckpoint`, and with them the place in the text and the hidden state.
  */
 
 import { existsSync } from 'node:fs'
@@ -13,7 +13,7 @@ import type { Cell, CharModel } from './model'
 import { Mean, Run } from './run'
 import type { Book } from './text'
 
-/** The options that a run cannot change on its way (but for `epochs`). */
+/** The options that a run cannot change on its way (except `epochs`). */
 export interface Settings {
   /** path of the text, null for Moby Dick */
   text: string | null

@@ -23,7 +23,7 @@ export class Mean {
 /** Points of the curve that an epoch has. */
 const pointsPerEpoch = 60
 
-/** All that has to be kept, beside the weights and the optimizer, to go on later as if nothing had been. */
+/** What a run needs in addition to weights and optimizer to continue as if it had not been interrupted. */
 export class Run {
   /** epochs that are done */
   epoch = 0

@@ -42,7 +42,7 @@ export function makeFolder(path: string): void {
   withReason(`cannot make the folder ${path}`, () => mkdirSync(path, { recursive: true }))
 }
 
-/** Writes a text file in one go: whoever reads it sees the old content or the new one. */
+/** Writes a text file in one go: a reader gets either the old content or the new one. */
 export function writeText(path: string, text: string): void {
   withReason(`cannot write ${path}`, () => {
     writeFileSync(`${path}.new`, text)

@@ -9,7 +9,7 @@ const lineSeconds = 10
 
 const interactive = process.stdout.isTTY === true && process.env.TERM !== 'dumb'
 
-/** Progress of one stretch of work; `details` are the words beside the bar. */
+/** Progress of one stretch of work; `details` are the words next to the bar. */
 export class Progress {
   readonly #label: string
   readonly #total: number

@@ -7,8 +7,8 @@
  *
  * First it says the kind of each word (sequence to sequence): every step has a loss, and their sum is made
  * small. Then it says whether the sentence is praise (classification): only the last step has a loss.
- * In both cases the program works out the gradients by hand, as sums over the steps, and sets what
- * `backward()` gives beside them, in float64.
+ * In both cases the program works out the gradients by hand, as sums over the steps, and compares
+ * them with those of `backward()`, in float64.
  *
  *     npm run example -- sentence
  */

@@ -17,7 +17,7 @@ export async function writeBundle(root) {
     input: join(root, 'ts/index.ts'),
     tsconfig: join(root, 'tsconfig.json'),
     platform: 'node',
-    // napi's loader stays a file of its own: it looks for the addon beside itself.
+    // napi's loader stays a file of its own: it looks for the addon in its own folder.
     external: ['../index.js'],
     transform: { target, define: { PACKAGE_VERSION: JSON.stringify(version) } },
     // A circle of modules or an import that is not there would be warnings only.

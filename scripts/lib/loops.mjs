@@ -83,13 +83,16 @@ const registers = ({ operands }) => [...operands.matchAll(/\bv(\d+)/g)].map(([, 
 function elementLoads(body) {
   return body.flatMap((load, i) =>
     isLoad(load)
-      ? transferred(load).filter((register) => {
-          if (load.name === 'ld1r') return true
-          const after = [...body.slice(i + 1), ...body.slice(0, i)]
-          const use = after.find((one) => isMultiplyAdd(one) && registers(one).includes(register))
-          return use !== undefined && new RegExp(`v${register}\\.[sd]\\[\\d\\]$`).test(use.operands)
-        })
-        .map(() => load)
+      ? transferred(load)
+          .filter((register) => {
+            if (load.name === 'ld1r') return true
+            const after = [...body.slice(i + 1), ...body.slice(0, i)]
+            const use = after.find((one) => isMultiplyAdd(one) && registers(one).includes(register))
+            return (
+              use !== undefined && new RegExp(`v${register}\\.[sd]\\[\\d\\]$`).test(use.operands)
+            )
+          })
+          .map(() => load)
       : [],
   )
 }
@@ -181,7 +184,9 @@ export function checkLoops(file) {
     ...['f32', 'f64'].flatMap((type) =>
       mainTiles
         .filter((tile) => !(loopOf(loops, type, tile)?.multiplyAdds >= LEAST_MULTIPLY_ADDS))
-        .map((tile) => `${type}, ${nameOf(tile)}: no loop has ${LEAST_MULTIPLY_ADDS} multiply-adds`),
+        .map(
+          (tile) => `${type}, ${nameOf(tile)}: no loop has ${LEAST_MULTIPLY_ADDS} multiply-adds`,
+        ),
     ),
     ...loops.flatMap(({ body, stored, calls }) => {
       const code = body.map(({ name, operands }) => `    ${name} ${operands}`).join('\n')
@@ -258,7 +263,9 @@ export function loopTable(file) {
     ...['f32', 'f64'].flatMap((type) =>
       mainTiles.map((tile) => {
         const loop = loopOf(loops, type, tile)
-        return loop ? line(`${type}, ${nameOf(tile)}`, loop) : `| ${type}, ${nameOf(tile)} | – | | | | |`
+        return loop
+          ? line(`${type}, ${nameOf(tile)}`, loop)
+          : `| ${type}, ${nameOf(tile)} | – | | | | |`
       }),
     ),
     ...inMemory.map((loop) => line(`${loop.type}, sums in memory`, loop)),

@@ -34,7 +34,7 @@ export async function publishAll(npm, packages, options = []) {
     await npm(['publish', one.tarball, '--access', 'public', '--tag', tag, ...options])
     done.published.push(label)
   }
-  // The platform packages beside each other; @elman/rnn only when all of them are there.
+  // The platform packages in parallel; @elman/rnn only when all of them are published.
   const outcomes = await Promise.allSettled(packages.slice(0, -1).map(publish))
   const failed = outcomes.find(({ status }) => status === 'rejected')
   if (failed) throw failed.reason

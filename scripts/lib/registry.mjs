@@ -1,6 +1,6 @@
 /**
- * An npm registry of one's own on loopback, with temporary storage and no way to any other registry: verdaccio. And npm
- * beside it with a configuration of its own, so that the user's is neither read nor written.
+ * An npm registry of one's own on loopback, with temporary storage and no way to any other registry: verdaccio; and npm
+ * with a configuration of its own, so that the user's is neither read nor written.
  */
 
 import { mkdirSync, writeFileSync } from 'node:fs'

@@ -75,7 +75,7 @@ export async function buildRelease(triple, { output, symbols = false, env = {} }
 /** The processors by the first part of a triple, as Node names them. */
 const processors = { x86_64: 'x64', aarch64: 'arm64' }
 
-/** What every system that Node runs on has beside the addon; libgcc and libstdc++ are not among it. */
+/** The libraries of every system that Node runs on; libgcc and libstdc++ are not among them. */
 const given = {
   gnu: /^(lib(c|m|dl|pthread|rt|util)\.so\.\d+|ld-linux-.*\.so\.\d+)$/,
   musl: /^lib(c\.so|c\.musl-.*\.so\.1)$/,

@@ -60,8 +60,8 @@ function publishedManifest() {
  * @param {string[]} addons elman.<platform>.node for every platform
  * @param {{ placeholders?: boolean }} [options] whether an addon that is missing is made up, as a file that no platform
  *   loads: for tests of the installation on this one
- * @returns {Promise<{ folder: string, tarball: string }[]>} the platform packages first, so that nobody can install
- *   @elman/rnn before them
+ * @returns {Promise<{ folder: string, tarball: string }[]>} the platform packages first: @elman/rnn can be installed only
+ *   after them
  */
 export async function stage(folder, addons, { placeholders = false } = {}) {
   rmSync(folder, { recursive: true, force: true })

@@ -33,7 +33,7 @@ struct Running {
 struct Queue {
     waiting: VecDeque<Entry>,
     running: Vec<Running>,
-    /// Threads that have not yet found that nothing waits.
+    /// Threads that have not yet found the queue empty.
     threads: usize,
     handles: Vec<JoinHandle<()>>,
 }
@@ -151,7 +151,7 @@ mod tests {
             self.heard.recv_timeout(LONG).unwrap_or_else(|_| "nothing".into())
         }
 
-        /// Starts an entry that waits for a word on the channel that is returned, or until it is cancelled.
+        /// Starts an entry that waits for a message on the returned channel, or for its cancellation.
         fn start(&self, environment: usize, name: &'static str) -> (Sender<()>, Arc<AtomicBool>) {
             let (go, wait) = channel();
             let (began, ended) = (self.told.clone(), self.told.clone());

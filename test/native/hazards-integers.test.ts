@@ -117,6 +117,14 @@ describe('integers arrive in the addon as doubles', () => {
     }
   })
 
+  it('more layers than there is memory for the names of their parameters', () => {
+    for (const numLayers of [2 ** 16 + 1, 2 ** 40, Number.MAX_SAFE_INTEGER]) {
+      const make = (): unknown => elmanCore({ numLayers })
+      expect(make).toThrow(RangeError)
+      expect(make).toThrow(`numLayers must be at most 65536, got ${numLayers}`)
+    }
+  })
+
   const passes = ['RecurrentCore#forward', 'RecurrentCore#backward']
   const recurrent = calls.filter(({ name }) => passes.includes(name))
   it.each(recurrent.map((call) => [call.name, call] as const))('arguments of %s', (_, call) => {

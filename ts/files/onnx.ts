@@ -15,28 +15,30 @@ export interface ExportOnnxOptions {
 }
 
 /**
- * Writes an `nn.RNN`, `nn.LSTM` or `nn.GRU` as an ONNX model, which ONNX Runtime and others run: as what the module is in `eval()`, with the
- * weights as they are now.
+ * Exports an `nn.RNN`, `nn.LSTM` or `nn.GRU` as an ONNX model, which ONNX Runtime and others run.
+ *
+ * The model is the module in `eval()`, with its weights at the time of the call.
  *
  * | value of the model | shape |
  * |---|---|
- * | input `input` | (T, B, I), or (B, T, I) if the module is `batchFirst`; T and B are named `sequence` and `batch`, and each call of the model chooses them |
- * | input `h0` | (L·D, B, H), or (L·D, 1, H) for the same state in all sequences: zeros where a sequence begins |
+ * | input `input` | (T, B, I), or (B, T, I) if the module is `batchFirst`; T and B are dynamic dimensions, named `sequence` and `batch` |
+ * | input `h0` | (L·D, B, H), or (L·D, 1, H) for the same state in all sequences; zeros for the start of a sequence |
  * | output `output` | (T, B, D·H), or (B, T, D·H) if the module is `batchFirst` |
  * | output `hN` | (L·D, B, H) |
- * | input `c0`, output `cN` | as `h0` and `hN`; of an `nn.LSTM` only |
+ * | input `c0`, output `cN` | as `h0` and `hN`; for `nn.LSTM` only |
  *
- * Each layer is one node `RNN`, `LSTM` or `GRU` (with `linear_before_reset` 1) of operator set 14. The numbers are those
- * of `forward`, up to rounding. ONNX Runtime computes these in float32, so a module of float64 is refused;
+ * Each layer is one node `RNN`, `LSTM` or `GRU` (with `linear_before_reset` 1) of operator set 14. Results are those of
+ * `forward`, up to rounding. ONNX Runtime computes these nodes in float32, so a module of float64 is refused;
  * `rnn.to('float32')` converts one. ONNX has no projection, so an `nn.LSTM` with `projSize` is refused.
  *
- * The file is there as a whole or not at all: it is written under another name in the same folder and then renamed.
+ * The file is written atomically: under a temporary name in the same folder, then renamed.
  *
  * @param rnn the module.
  * @param options `path`: the file. Default: none is written.
  * @returns the bytes of the model.
- * @throws TypeError if it is no `nn.RNN`, `nn.LSTM` or `nn.GRU`, or one of float64 or with a projection; RangeError if
- *   its parameters are more than the 2 GiB of which an ONNX file consists at most, or there is no memory; an `Error` of Node if the file cannot be written.
+ * @throws TypeError if it is not an `nn.RNN`, `nn.LSTM` or `nn.GRU`, or one of float64 or with a projection; RangeError
+ *   if its parameters exceed 2 GiB, the limit of an ONNX file, or there is no memory; an `Error` of Node if the file
+ *   cannot be written.
  *
  * @example
  * ```ts

@@ -17,7 +17,7 @@ use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
 /// Chains of multiply-adds, each independent of the others: two units of 4 cycles' latency need 8, and 16
-/// registers have room for 12 beside the two factors.
+/// registers hold 12 in addition to the two factors.
 const CHAINS: usize = 12;
 
 /// `rounds` multiply-adds on each of [`CHAINS`] vectors.

@@ -1,7 +1,7 @@
 //! Model files: bytes in, checked tensors out, and the other way round.
 //!
-//! This crate turns buffers into tensors and knows nothing of paths: opening, syncing and renaming files is the
-//! caller's. Each format is one module: [`safetensors`] both ways, [`onnx`] out only.
+//! This crate turns buffers into tensors and takes no paths: the caller opens, syncs and renames
+//! files. Each format is one module: [`safetensors`] both ways, [`onnx`] out only.
 
 #![forbid(unsafe_code)]
 

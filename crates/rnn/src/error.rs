@@ -2,6 +2,8 @@
 
 use elman_kernels::{AllocError, StepsError};
 
+use crate::cell::Shape;
+
 /// An error of this crate. Nothing has been written when one is returned, except after [`Error::Alloc`],
 /// which leaves the outputs unspecified.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,6 +44,12 @@ pub enum Error {
     TooLarge {
         /// Which array.
         what: &'static str,
+    },
+    /// A parameter of this shape is beyond all memory.
+    #[error("a tensor of shape {shape:?} has too many elements")]
+    ShapeTooLarge {
+        /// Its dimensions.
+        shape: Shape,
     },
     /// An array has another number of elements than its shape says.
     #[error("{what} must have {expected} elements, got {actual}")]

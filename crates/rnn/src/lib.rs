@@ -9,7 +9,7 @@
 //! | [`layout`] | how the caller's arrays lie: time or batch first, lengths, packed |
 //! | [`pass`] | the order in which a direction goes over the rows |
 //!
-//! Data flows `stack → cell → kernels`. The stack knows nothing of a cell's gates, and a cell nothing of
+//! Data flows `stack → cell → kernels`. The stack does not depend on a cell's gates, nor a cell on
 //! layers.
 //!
 //! # Symbols

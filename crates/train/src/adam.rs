@@ -31,11 +31,11 @@ pub struct Adam {
     pub weight_decay: f64,
     /// Whether the decay is decoupled from the gradient: `AdamW`.
     pub decoupled: bool,
-    /// Whether to climb.
+    /// Whether to maximize.
     pub maximize: bool,
 }
 
-/// What Adam remembers of one parameter; all of its length, zero before the first step.
+/// The state of Adam for one parameter: arrays of its length, zero before the first step.
 #[derive(Debug)]
 pub struct Moments<'a, T> {
     /// m

@@ -195,7 +195,7 @@ multiversion! {
 }
 
 /// The maxima of a block's rows, and exp(x - maximum) of their elements: in one loop over the whole block, so that
-/// few elements are left over beside whole vectors. Rows that do not count get a 1 everywhere.
+/// few elements are left over after whole vectors. Rows that do not count get a 1 everywhere.
 #[inline(always)]
 fn fill_exps<T: Scalar>(
     shape: &CrossEntropy,

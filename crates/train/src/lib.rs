@@ -1,4 +1,4 @@
-//! What a training step needs beside the recurrence.
+//! What a training step needs in addition to the recurrence.
 //!
 //! | module | holds |
 //! |---|---|

@@ -30,11 +30,11 @@ pub struct RmsProp {
     pub weight_decay: f64,
     /// μ
     pub momentum: f64,
-    /// Whether to climb.
+    /// Whether to maximize.
     pub maximize: bool,
 }
 
-/// What `RMSprop` remembers of one parameter; all of its length, zero before the first step.
+/// The state of `RMSprop` for one parameter: arrays of its length, zero before the first step.
 #[derive(Debug)]
 pub struct Averages<'a, T> {
     /// v

@@ -29,7 +29,7 @@ pub struct Sgd {
     pub weight_decay: f64,
     /// Whether to look ahead along the momentum.
     pub nesterov: bool,
-    /// Whether to climb.
+    /// Whether to maximize.
     pub maximize: bool,
 }
 

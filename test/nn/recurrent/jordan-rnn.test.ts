@@ -349,6 +349,11 @@ describe('the module', () => {
       ],
       [forward(input, null, { teacher: [[1]] }), TypeError, "'teacher'"],
       [
+        forward(nn.utils.rnn.packSequence([zeros([4, 2])]), null, { teacher: zeros([4, 1]) }),
+        TypeError,
+        "argument 'teacher' must be PackedSequence, not Tensor",
+      ],
+      [
         forward(input, null, { teacher: zeros([4, 5, 1], { dtype: 'float64' }) }),
         TypeError,
         'teacher dtype (float64)',
@@ -374,5 +379,9 @@ describe('the module', () => {
     }
     Object.assign(network, { weight_hy: zeros([3, 1]) })
     expect(forward(input)).toThrow('Expected weight_hy to have shape [1, 3], got [3, 1]')
+    // There is no (H, H) weight that could have too many elements.
+    expect(() => new nn.JordanRNN(1, 2 ** 40, 1)).toThrow(`cannot allocate ${2 ** 40} elements`)
+    const square = [2 ** 40, 2 ** 40].join(', ')
+    expect(() => new nn.JordanRNN(1, 2 ** 40, 2 ** 40)).toThrow(`a tensor of shape [${square}]`)
   })
 })

@@ -124,7 +124,7 @@ export function checkPackedArguments(
       `${owner}(): argument 'lengths' is for padded input, but got a PackedSequence`,
     )
   }
-  const { data: input, form } = checkPackedSequence(owner, given.input)
+  const { data: input, form } = checkPackedSequence(owner, 'input', given.input)
   const states = checkStateKinds(owner, module, given.states)
   const teacher = options.teacher == null ? null : checkTeacher(owner, options.teacher, form)
   checkDTypes(module, dtype, input, states, teacher)
@@ -188,7 +188,7 @@ export function checkArgumentDType(
   )
 }
 
-/** The dtype of each state is that of the weights. */
+/** Refuses states whose dtype is not that of the weights. */
 export function checkStateDTypes(
   module: string,
   form: StateForm<unknown>,
@@ -200,7 +200,7 @@ export function checkStateDTypes(
   })
 }
 
-/** The states of which the argument consists, as tensors. */
+/** The states in an argument, as tensors. */
 export function splitStates(
   owner: string,
   form: StateForm<unknown>,
@@ -251,7 +251,7 @@ function checkInputSize(config: RNNBaseConfig, input: Variable): void {
   }
 }
 
-/** The states of which an argument consists, as tensors; null for zeros. */
+/** The states in an argument, as tensors; null for zeros. */
 function checkStateKinds(
   owner: string,
   { form, noStates }: Signature,
@@ -260,7 +260,7 @@ function checkStateKinds(
   return given == null ? noStates : splitStates(owner, form, given)
 }
 
-/** The states have a batch dimension if the input, of rank 2 or 3, has one. */
+/** Checks that the states have a batch dimension if and only if the input, of rank 2 or 3, has one. */
 function checkStateRanks(
   { form }: Signature,
   states: readonly (Variable | null)[],
@@ -302,7 +302,7 @@ function checkStateShapes(
 
 /** Checks the teacher of a packed input, which must be packed like the input. */
 function checkTeacher(owner: string, given: unknown, form: PackedForm): Variable {
-  const { data, form: own } = checkPackedSequence(owner, given)
+  const { data, form: own } = checkPackedSequence(owner, 'teacher', given)
   const { batchSizes, sortedIndices, unsortedIndices } = form
   if (own !== form && !own.holds(batchSizes, sortedIndices, unsortedIndices)) {
     throw new RangeError(

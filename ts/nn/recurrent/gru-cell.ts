@@ -16,14 +16,14 @@ const kind = {
 }
 
 /**
- * One step of a GRU, as `torch.nn.GRUCell`:
+ * One step of a GRU, as `torch.nn.GRUCell`.
  *
  *     r = σ(W_ir x + b_ir + W_hr h + b_hr)
  *     z = σ(W_iz x + b_iz + W_hz h + b_hz)
  *     n = tanh(W_in x + b_in + r ⊙ (W_hn h + b_hn))
  *     h' = (1 - z) ⊙ n + z ⊙ h
  *
- * For a loop over time that does something else between the steps; where it does not, `nn.GRU` is much faster.
+ * The cell is for a loop over time with other operations between the steps; without these, `nn.GRU` is much faster.
  *
  * | shape | where |
  * |---|---|
@@ -31,7 +31,7 @@ const kind = {
  * | hx, the result (B, H), or (H) | H = `hiddenSize` |
  * | `weight_ih` (3H, I), `weight_hh` (3H, H), `bias_ih`, `bias_hh` (3H) | the rows of r, z and n |
  *
- * Every parameter is drawn from uniform(-1/√H, 1/√H), with torch's numbers.
+ * Every parameter is drawn from uniform(-1/√H, 1/√H): the same values as in torch for the same seed.
  *
  * @example
  * ```ts
@@ -51,7 +51,7 @@ export class GRUCell extends RNNCellBase {
    * @param hiddenSize H: the number of features of h.
    * @param options `bias`: whether there are b_i* and b_h*, default true; `dtype`: default `'float32'`.
    * @throws RangeError for a size that is not greater than zero or for which there is no memory; TypeError for a size
-   *   that is not an integer, a `bias` that is not a boolean, or an option that does not exist.
+   *   that is not an integer, a `bias` that is not a boolean, or an unknown option.
    */
   constructor(inputSize: number, hiddenSize: number, options?: GRUCellOptions) {
     const given = checkOptions('GRUCell', options, cellOptions)

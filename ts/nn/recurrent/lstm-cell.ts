@@ -16,7 +16,7 @@ const kind = {
 }
 
 /**
- * One step of an LSTM, as `torch.nn.LSTMCell`:
+ * One step of an LSTM, as `torch.nn.LSTMCell`.
  *
  *     i = σ(W_ii x + b_ii + W_hi h + b_hi)
  *     f = σ(W_if x + b_if + W_hf h + b_hf)
@@ -25,8 +25,8 @@ const kind = {
  *     c' = f ⊙ c + i ⊙ g
  *     h' = o ⊙ tanh(c')
  *
- * For a loop over time that does something else between the steps; where it does not, `nn.LSTM` is much faster. The
- * states are a pair: `forward(x, [h, c])` gives `[h', c']`.
+ * The cell is for a loop over time with other operations between the steps; without these, `nn.LSTM` is much faster.
+ * The states are a pair: `forward(x, [h, c])` gives `[h', c']`.
  *
  * | shape | where |
  * |---|---|
@@ -34,7 +34,7 @@ const kind = {
  * | h, c, h', c' (B, H), or (H) | H = `hiddenSize` |
  * | `weight_ih` (4H, I), `weight_hh` (4H, H), `bias_ih`, `bias_hh` (4H) | the rows of i, f, g and o |
  *
- * Every parameter is drawn from uniform(-1/√H, 1/√H), with torch's numbers.
+ * Every parameter is drawn from uniform(-1/√H, 1/√H): the same values as in torch for the same seed.
  *
  * @example
  * ```ts
@@ -54,7 +54,7 @@ export class LSTMCell extends RNNCellBase<LSTMState> {
    * @param hiddenSize H: the number of features of h and c.
    * @param options `bias`: whether there are b_i* and b_h*, default true; `dtype`: default `'float32'`.
    * @throws RangeError for a size that is not greater than zero or for which there is no memory; TypeError for a size
-   *   that is not an integer, a `bias` that is not a boolean, or an option that does not exist.
+   *   that is not an integer, a `bias` that is not a boolean, or an unknown option.
    */
   constructor(inputSize: number, hiddenSize: number, options?: LSTMCellOptions) {
     const given = checkOptions('LSTMCell', options, cellOptions)

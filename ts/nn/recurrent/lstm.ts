@@ -1,4 +1,4 @@
-/** The LSTM: recurrent layers whose gates decide what a memory takes in, keeps and shows. */
+/** The LSTM: recurrent layers with a cell state behind input, forget and output gates. */
 
 import { checkInteger, checkOptions } from '../../check'
 import type { Tensor } from '../../tensor/tensor'
@@ -30,17 +30,17 @@ const kind = {
  *
  * Each layer computes, for every time step t of every sequence,
  *
- *     i_t = σ(W_ii x_t + b_ii + W_hi h_{t-1} + b_hi)      what the memory takes in
- *     f_t = σ(W_if x_t + b_if + W_hf h_{t-1} + b_hf)      what it keeps
- *     g_t = tanh(W_ig x_t + b_ig + W_hg h_{t-1} + b_hg)   what is offered to it
- *     o_t = σ(W_io x_t + b_io + W_ho h_{t-1} + b_ho)      what it shows
+ *     i_t = σ(W_ii x_t + b_ii + W_hi h_{t-1} + b_hi)      input gate
+ *     f_t = σ(W_if x_t + b_if + W_hf h_{t-1} + b_hf)      forget gate
+ *     g_t = tanh(W_ig x_t + b_ig + W_hg h_{t-1} + b_hg)   candidate
+ *     o_t = σ(W_io x_t + b_io + W_ho h_{t-1} + b_ho)      output gate
  *     c_t = f_t ⊙ c_{t-1} + i_t ⊙ g_t
  *     h_t = o_t ⊙ tanh(c_t)
  *
- * where σ is the logistic function, ⊙ multiplies element by element, x_t is the input at t (in the first layer) or the
+ * where σ is the logistic sigmoid, ⊙ is the elementwise product, x_t is the input at t (in the first layer) or the
  * output of the layer before, and h_0 and c_0 are `hx` or zero. With `projSize` P, h_t is W_hr (o_t ⊙ tanh(c_t)), of P
- * features (Sak et al., arXiv 1402.1128). With `bidirectional`, each layer has a second half that reads the sequence
- * from its end; its outputs stand behind those of the first half.
+ * features (Sak et al., arXiv 1402.1128). With `bidirectional`, each layer also runs in the reverse direction, with its
+ * own parameters; the features of its output are those of the forward direction, then those of the reverse one.
  *
  * The states are a pair: `hx` is `[h0, c0]` and hN is `[hN, cN]`, in every call.
  *
@@ -49,14 +49,16 @@ const kind = {
  * | input (T, B, I), (B, T, I) with `batchFirst`, or (T, I) unbatched | T time steps, B sequences, I = `inputSize` |
  * | h0, hN (L·D, B, P), or (L·D, P) unbatched; never `batchFirst` | L = `numLayers`, D = 2 if bidirectional else 1, P = `projSize`, or H if that is 0; layer 0 forward, layer 0 reverse, layer 1 forward, … |
  * | c0, cN (L·D, B, H), or (L·D, H) unbatched | H = `hiddenSize` |
- * | output (T, B, D·P), (B, T, D·P) or (T, D·P) | the last layer's h_t: forward half, reverse half |
- * | `weight_ih_l{k}` (4H, I), or (4H, D·P) for k > 0 | k-th layer, the rows of i, f, g and o; `…_reverse` for its second half |
+ * | output (T, B, D·P), (B, T, D·P) or (T, D·P) | the last layer's h_t: forward, then reverse direction |
+ * | `weight_ih_l{k}` (4H, I), or (4H, D·P) for k > 0 | k-th layer, the rows of i, f, g and o; `…_reverse` for the reverse direction |
  * | `weight_hh_l{k}` (4H, P); `bias_ih_l{k}`, `bias_hh_l{k}` (4H) | |
  * | `weight_hr_l{k}` (P, H) | with `projSize` only |
  *
- * Every parameter is drawn from uniform(-1/√H, 1/√H): after `manualSeed(s)` the numbers are those of torch after
- * `torch.manual_seed(s)`. A row of a batch does not depend on the other rows, to the last bit, nor does a result
- * depend on the number of threads; a sequence cut in two, with the states carried over, gives the bits of the whole.
+ * Every parameter is drawn from uniform(-1/√H, 1/√H): after `manualSeed(s)` the values are those of torch after
+ * `torch.manual_seed(s)`.
+ *
+ * Results are reproducible to the last bit. They do not depend on the other sequences of the batch or on the number of
+ * threads, and a sequence cut in two, with the states carried over, gives the same bits as the whole.
  *
  * For the backward pass each layer and direction keeps i, f, g, o and c_{t-1}, 5·H numbers a row, and the outputs of
  * the layers below the last; `checkpointEvery` reduces that.
@@ -91,14 +93,14 @@ export class LSTM extends RNNBase<LSTMState> {
    * - `numLayers`: how many layers are stacked, at most 65536. Default: 1.
    * - `bias`: whether there are b_i* and b_h*. Default: true.
    * - `batchFirst`: whether input and output are (B, T, …). Default: false.
-   * - `dropout`: probability with which, in training, an element of each layer's output but the last's becomes 0; the
-   *   others are scaled by 1/(1-p). Default: 0.
-   * - `bidirectional`: whether each layer has a second half that reads from the end. Default: false.
+   * - `dropout`: probability p of dropout, in training, on the output of each layer except the last; elements that stay
+   *   are scaled by 1/(1-p). Default: 0.
+   * - `bidirectional`: whether each layer also runs in the reverse direction. Default: false.
    * - `projSize`: P, the number of features of h_t if it is projected, below `hiddenSize`; 0 for none. Default: 0.
    * - `dtype`: `'float32'` or `'float64'`. Default: `'float32'`.
    * @throws RangeError for a size that is not greater than zero or for which there is no memory, a `projSize` that is
    *   negative or not below `hiddenSize`, or a `dropout` outside [0, 1]; TypeError for a size that is not an integer, a
-   *   flag that is not a boolean, or an option that does not exist.
+   *   flag that is not a boolean, or an unknown option.
    */
   constructor(inputSize: number, hiddenSize: number, options?: LSTMOptions) {
     const given = checkOptions('LSTM', options, ['projSize', ...baseOptions])

@@ -1,7 +1,6 @@
 /** The base class of all recurrent modules: a cell of the addon, and its parameters. */
 
 import type { Variable } from '../../autograd/variable'
-import { elementCount } from '../../check'
 import type { DType } from '../../dtype'
 import { type NativePasses, type NativeRecurrentCore, native } from '../../native'
 import { checkTensor, type Tensor } from '../../tensor/tensor'
@@ -70,8 +69,6 @@ export class RecurrentModule extends Module {
   constructor(kind: RecurrentKind, config: RecurrentConfig, cell: CellConfig) {
     super()
     const { inputSize, hiddenSize, bias, dtype } = config
-    // The addon's error would not name the shape.
-    for (const size of [inputSize, hiddenSize]) elementCount([hiddenSize, size])
     this.#kind = kind
     this.#config = config
     this.#cell = { ...cell, inputSize, hiddenSize, bias, bare: kind.bare }

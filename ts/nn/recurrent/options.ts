@@ -43,7 +43,7 @@ export interface RNNBaseConfig extends RecurrentConfig {
   readonly bidirectional: boolean
 }
 
-/** The most layers: each has up to ten parameters, which take memory in addition to their values. */
+/** The largest number of layers: each has up to ten parameters, whose objects need memory too. */
 const maxLayers = 2 ** 16
 
 /** Checks the options that all stacks have, in torch's order. */
@@ -108,15 +108,16 @@ export interface RNNForwardOptions {
    */
   lengths?: Lengths | null | undefined
   /**
-   * n: keeps only every n-th hidden state for the backward pass, which computes the others again. Gradients are the
-   * same, to the last bit.
+   * Gradient checkpointing: n, to keep only every n-th state; the backward pass recomputes the others. Gradients are
+   * the same, to the last bit.
    *
-   * For long sequences: between forward and backward about 1/n of what is kept otherwise is held, and a training step
-   * costs up to one forward pass more. `nn.RNN` keeps the outputs of the layers below the last, (L-1)·T·B·H numbers;
-   * an `nn.LSTM` 5·H numbers a row of each layer and an `nn.GRU` 4·H in addition. n about √T is a good choice; a small n holds more and takes longer, since each
-   * segment of n steps is a pass of its own (a step with n = 1 may take more than twice as long). The backward pass
-   * itself needs as much memory as without, and gives it back to the system. With one layer of an `nn.RNN`, or where
-   * the tape does not record, there is nothing to keep. Not for bidirectional modules. Default: all are kept.
+   * It saves memory with long sequences: between forward and backward, about 1/n of what is otherwise kept is held. A
+   * training step costs up to one more forward pass. Without checkpointing, `nn.RNN` keeps the outputs of the layers
+   * below the last, (L-1)·T·B·H numbers; an `nn.LSTM` keeps 5·H more numbers for each row of each layer, an `nn.GRU`
+   * 4·H. Choose n near √T: a small n holds more and is slower, since each segment of n steps is a pass of its own (a
+   * step with n = 1 may take more than twice as long). The backward pass itself needs as much memory as without
+   * checkpointing, and returns it to the system. With one layer of an `nn.RNN`, or if the tape does not record, there
+   * is nothing to save. Not for bidirectional modules. Default: all are kept.
    */
   checkpointEvery?: number | null | undefined
 }

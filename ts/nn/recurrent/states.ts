@@ -1,4 +1,4 @@
-/** How the states of a recurrent module look in the public API: one tensor, or several. */
+/** The public form of a recurrent module's states: one tensor, or several. */
 
 import type { Variable } from '../../autograd/variable'
 import { describe } from '../../check'
@@ -14,10 +14,10 @@ export interface StateForm<State> {
   readonly labels: readonly string[]
   /** Whether each state has a first dimension for layers and directions. */
   readonly layered: boolean
-  /** The name of one of the states of which an argument consists. */
+  /** The name of one of the states in an argument. */
   nameOf(argument: string, place: number): string
   /**
-   * The states that a value consists of, themselves unchecked.
+   * The states in a value, unchecked.
    *
    * @param owner the function's name in messages.
    * @param argument the value's name.
@@ -43,7 +43,7 @@ export function oneState(argument: string, label: string, layered: boolean): Sta
   }
 }
 
-/** The states of an LSTM: the output h, and the cell's memory c. */
+/** The states of an LSTM: the hidden state h and the cell state c. */
 export type LSTMState = [h: Tensor, c: Tensor]
 
 /**
@@ -81,7 +81,7 @@ export function twoStates(
   }
 }
 
-/** The gradients of states in their public form: any of several may be missing. */
+/** The gradients of the states in their public form; with several states, any may be null. */
 export type StateGradients<State> = State extends readonly Tensor[]
   ? { readonly [Place in keyof State]: Tensor | null }
   : State

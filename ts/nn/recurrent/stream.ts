@@ -106,7 +106,7 @@ export class RNNStream<State = Tensor> {
 
   /**
    * The states of all layers after the last step, as `forward` gives them in hN: for `nn.RNN` (L, B, H), for `nn.LSTM`
-   * `[h, c]`. A copy, made at each reading, which later steps leave alone; `reset` takes it back.
+   * `[h, c]`. Each access returns a new copy, which later steps do not change; `reset` accepts it.
    *
    * @example
    * ```ts
@@ -131,7 +131,7 @@ export class RNNStream<State = Tensor> {
   }
 
   /**
-   * Goes on by one time step: reads `input`, writes `output`.
+   * Runs one time step: reads `input`, writes `output`.
    *
    * @throws RangeError if the buffer of `input` or `output` was transferred.
    */

@@ -24,8 +24,8 @@ export interface RNNVjp<State = Tensor, Gradients = RNNGradients<State>> {
   /** As from `forward`. */
   hN: State
   /**
-   * The gradients of a loss from those of `output` and `hN`; either, but not both, may be null, and so may either state
-   * of an `nn.LSTM`. Can be called any number of times.
+   * Computes the gradients of a loss from those of `output` and `hN`. One of the two may be null, and so may one of the
+   * states of an `nn.LSTM`. It can be called any number of times.
    *
    * @throws RangeError or TypeError if a gradient does not fit; Error if a parameter, the input or a state was changed
    *   in place since the call of `vjp`.

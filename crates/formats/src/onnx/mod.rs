@@ -18,7 +18,7 @@
 //! T and B are names, not numbers: each call of the model chooses them.
 //!
 //! `h0` and `c0` have to be given. The format knows defaults of inputs (a constant of the same name), but ONNX Runtime's
-//! interfaces for JavaScript do not: onnxruntime-node would take no notice of a state that has a default, and compute
+//! interfaces for JavaScript do not: onnxruntime-node ignores the value of a state that has a default, and computes
 //! from zeros. So zeros are given like any other state, as (L·D, 1, H) if that is simpler.
 
 mod graph;

@@ -10,10 +10,10 @@ pub struct Model {
     /// Version of the format itself.
     #[prost(int64, tag = "1")]
     pub ir_version: i64,
-    /// Who wrote it.
+    /// The program that wrote it.
     #[prost(string, tag = "2")]
     pub producer_name: String,
-    /// In which version.
+    /// The program's version.
     #[prost(string, tag = "3")]
     pub producer_version: String,
     /// What is computed.

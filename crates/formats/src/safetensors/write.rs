@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, HashSet};
 /// A tensor to be written.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor<'a> {
-    /// Its key in the state dict; any text but `__metadata__`, unique in the file.
+    /// Its key in the state dict; any text except `__metadata__`, unique in the file.
     pub name: &'a str,
     /// Its dimensions; empty for a scalar.
     pub shape: &'a [usize],

@@ -24,7 +24,7 @@ use crate::simd::vector::{Kernel, Simd};
 /// second cache.
 pub(crate) const MC: usize = 96;
 
-/// Panels from which on it pays to copy rows that would be read slowly.
+/// The number of panels from which a copy of slowly read rows saves time.
 const WORTH_A_COPY: usize = 4;
 
 /// C = initial C + A B: a (R, K), b (K, N), c (R, N). Rows of a and c must be contiguous; any row stride.

@@ -149,7 +149,7 @@ mod tests {
     }
 
     /// Neighbours in a row, elements of two seeds and elements 2³² apart are kept independently: two of them
-    /// agree as often as chance has it.
+    /// agree as often as by chance.
     #[test]
     fn masks_look_independent() {
         let isa = Isa::detect();

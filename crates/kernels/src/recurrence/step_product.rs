@@ -25,7 +25,7 @@ use crate::simd::cache::FAR;
 use crate::simd::element::Element;
 use crate::simd::vector::Simd;
 
-/// Sequences from which on it pays to copy rows of a step that would be read slowly.
+/// The number of sequences from which a copy of a step's slowly read rows saves time.
 pub(crate) const WORTH_A_COPY: usize = 6;
 
 /// Whether threads share out the batch, else the columns.

@@ -9,8 +9,8 @@
 //!
 //! # Threads
 //!
-//! Sequences are independent, so a team shares out the batch and never waits. Where the batch is too small
-//! for that, it shares out the columns and waits at a barrier after each product.
+//! Sequences are independent, so the batch is divided among the threads, without barriers. Where the batch is too small
+//! for that, the columns are divided, with a barrier after each product.
 
 use std::ops::Range;
 use std::time::Duration;

@@ -34,7 +34,7 @@ pub(crate) struct Arena {
 
 impl Arena {
     /// Takes a buffer of at least `len` elements of type `T`. Its contents are unspecified (but initialised);
-    /// in tests they are NaN, so that a test sees what is read before it is written.
+    /// in tests they are NaN, so that a test detects a read before the first write.
     pub(crate) fn take<T: Element>(&self, len: usize) -> Result<Scratch<'_, T>, AllocError> {
         let too_much = AllocError { bytes: len.saturating_mul(size_of::<T>()) };
         let words = len.checked_mul(size_of::<T>()).ok_or(too_much)?.div_ceil(WORD);

@@ -2,10 +2,10 @@
 //!
 //! ```text
 //! caller    closure, job number -> open       its own part     closed      waits until no worker is inside
-//! worker    sees a new number, goes inside, looks again whether it is still open, does its part, leaves
+//! worker    reads a new number, enters, checks again that the job is open, does its part, leaves
 //! ```
 //!
-//! A worker that comes after the job is closed has missed it. Between jobs a worker spins for a short while before it sleeps.
+//! A worker that enters after the job is closed does nothing. Between jobs a worker spins for a short while before it sleeps.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

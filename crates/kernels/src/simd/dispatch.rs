@@ -60,7 +60,7 @@ macro_rules! compile_kernels {
 }
 pub(crate) use compile_kernels;
 
-/// Asks an instruction set for its number of lanes.
+/// The kernel that returns the number of lanes of an instruction set.
 pub struct LaneCount;
 
 impl<T: Element> Kernel<T> for LaneCount {

@@ -10,7 +10,7 @@ use crate::simd::portable::Portable;
 
 /// An instruction set that this host has.
 ///
-/// It can be made only by [`Isa::detect`], [`Isa::by_name`] and [`Isa::available`], which ask the processor.
+/// It can be made only by [`Isa::detect`], [`Isa::by_name`] and [`Isa::available`], which query the processor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Isa(pub(crate) Kind);
 

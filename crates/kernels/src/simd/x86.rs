@@ -3,7 +3,7 @@
 
 use std::arch::x86_64::__cpuid;
 
-/// Whether Intel made this processor. Asking takes microseconds where the machine is a virtual one.
+/// Whether Intel made this processor. The query takes microseconds on a virtual machine.
 pub(crate) fn made_by_intel() -> bool {
     #[allow(unused_unsafe)] // newer versions of Rust have it safe
     // SAFETY: every x86-64 processor has this instruction.

@@ -16,6 +16,9 @@ pub use self::config::{Config, Value};
 use crate::cell::Cell;
 use crate::{Error, Stack};
 
+/// The most layers of a stack: their parameters are listed by name.
+const MAX_LAYERS: usize = 1 << 16;
+
 /// A stack of the cell called `cell`.
 ///
 /// | cell | keys of `config` |
@@ -41,6 +44,10 @@ pub fn build<T: Scalar>(cell: &str, config: &Config) -> Result<Stack<T>, Error> 
     let (input_size, layers) = (config.size("inputSize")?, config.size("numLayers")?);
     let (bidirectional, bare) = (config.flag("bidirectional")?, config.flag("bare")?);
     config.finish()?;
+    if layers > MAX_LAYERS {
+        let (expected, actual) = (format!("at most {MAX_LAYERS}"), layers.to_string());
+        return Err(Error::ConfigValue { key: "numLayers", expected, actual });
+    }
     Stack::new(cell, input_size, layers, bidirectional, bare)
 }
 

@@ -51,7 +51,14 @@ fn configurations_are_checked() {
     assert_eq!(output, "outputNonlinearity must be identity or tanh or sigmoid, got 'TANH'");
     assert_eq!(error("jordan", "outputSize", size(usize::MAX)), "the output would have too many elements");
     let large = stack("elman", &[("inputSize", size(1 << 40)), ("hiddenSize", size(1 << 40))]);
-    assert_eq!(large.unwrap_err(), Error::TooLarge { what: "weight_ih" });
+    let text = "a tensor of shape [1099511627776, 1099511627776] has too many elements";
+    assert_eq!(large.unwrap_err().to_string(), text);
+    let layers = |count| stack("elman", &[("numLayers", size(count))]);
+    assert_eq!(layers(65536).unwrap().layers(), 65536);
+    let most = "numLayers must be at most 65536, got";
+    for count in [65537, usize::MAX] {
+        assert_eq!(layers(count).unwrap_err().to_string(), format!("{most} {count}"));
+    }
     let bare = stack("elman", &[("bare", Some(Value::Flag(true))), ("numLayers", size(2))]).unwrap_err();
     let text = "bare names of parameters: expected 1 layer in 1 direction, got 2 layers in 1 directions";
     assert_eq!(bare.to_string(), text);

@@ -76,7 +76,7 @@ impl<T: Scalar> Stack<T> {
         let upper = cell.spec(width.ok_or(Error::TooLarge { what: "the output" })?);
         for parameter in first.parameters.iter().chain(upper.parameters.iter().filter(|_| layers > 1)) {
             let bytes = parameter.elements().and_then(|len| len.checked_mul(size_of::<T>()));
-            bytes.ok_or(Error::TooLarge { what: parameter.name })?;
+            bytes.ok_or_else(|| Error::ShapeTooLarge { shape: parameter.shape.clone() })?;
         }
         let stack = Self { cell, specs: Arc::new([first, upper]), input_size, layers, directions, bare };
         if bare {

@@ -21,7 +21,7 @@ export interface Packed {
 const forms = new WeakMap<IntTensor, PackedForm>()
 
 // Assigned by the class: access to its private fields for this package.
-let unpack: (owner: string, value: unknown) => Packed
+let unpack: (owner: string, name: string, value: unknown) => Packed
 let isPacked: (value: unknown) => value is PackedSequence
 
 /**
@@ -80,17 +80,17 @@ export class PackedSequence {
       unsortedIndices == null ? null : asIntTensor('unsorted_indices', unsortedIndices)
     this.#sortedIndices = sorted ?? inverseTensor('unsorted_indices', unsorted)
     this.#unsortedIndices = unsorted ?? inverseTensor('sorted_indices', sorted)
-    unpack('PackedSequence', this)
+    unpack('PackedSequence', 'sequence', this)
   }
 
   static {
     showAsText(PackedSequence.prototype)
     isPacked = (value): value is PackedSequence =>
       typeof value === 'object' && value !== null && #data in value
-    unpack = (owner, value) => {
+    unpack = (owner, name, value) => {
       if (!isPacked(value)) {
         throw new TypeError(
-          `${owner}(): argument 'sequence' must be PackedSequence, not ${describe(value)}`,
+          `${owner}(): argument '${name}' must be PackedSequence, not ${describe(value)}`,
         )
       }
       const data = checkTensor(owner, 'data', value.#data)
@@ -154,8 +154,8 @@ export function isPackedSequence(value: unknown): value is PackedSequence {
  * The parts of an argument that must be a packed sequence. Its numbers are checked at each use, since a program may
  * have written to them.
  */
-export function checkPackedSequence(owner: string, value: unknown): Packed {
-  return unpack(owner, value)
+export function checkPackedSequence(owner: string, name: string, value: unknown): Packed {
+  return unpack(owner, name, value)
 }
 
 /** Packed sequences of this form. */

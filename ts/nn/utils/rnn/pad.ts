@@ -67,7 +67,7 @@ export function padPackedSequence(
   const given = checkOptions(owner, options, ['batchFirst', 'paddingValue', 'totalLength'])
   const batchFirst = checkBoolean('batch_first', given.batchFirst ?? false)
   const value = checkPaddingValue(given.paddingValue)
-  const { data, form } = checkPackedSequence(owner, sequence)
+  const { data, form } = checkPackedSequence(owner, 'sequence', sequence)
   const { batchSizes, sequences } = form
   const longest = batchSizes.length
   const steps =
