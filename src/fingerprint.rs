@@ -28,14 +28,6 @@ fn together(hashes: impl Iterator<Item = BindingResult<u64>>) -> BindingResult<f
     Ok(number(all))
 }
 
-/// The error of a graph whose saved values are not what they were.
-pub(crate) fn changed(owner: &str) -> BindingError {
-    BindingError::Changed(format!(
-        "one of the variables needed for gradient computation has been modified by an inplace operation: \
-         something was written into the data of a tensor that {owner} has kept since its forward pass"
-    ))
-}
-
 /// A number that tells (with probability 1 - 2⁻⁵³) whether any of the arrays has changed.
 #[napi(catch_unwind)]
 pub fn fingerprint(env: Env, arrays: Vec<Floats<'_>>) -> Result<f64> {
@@ -47,9 +39,9 @@ pub fn fingerprint(env: Env, arrays: Vec<Floats<'_>>) -> Result<f64> {
     })
 }
 
-/// Throws unless the arrays' fingerprint is `expected`; `owner` is the operation that has kept them.
+/// Throws an error with this message unless the arrays' fingerprint is `expected`.
 #[napi(catch_unwind)]
-pub fn verify(env: Env, arrays: Vec<Floats<'_>>, expected: f64, owner: String) -> Result<f64> {
+pub fn verify(env: Env, arrays: Vec<Floats<'_>>, expected: f64, message: String) -> Result<f64> {
     work::run(env, || {
         let dtypes = arrays.iter().map(Floats::dtype).collect::<BindingResult<Vec<_>>>()?;
         let arrays: Vec<Source> = arrays.take()?;
@@ -58,7 +50,7 @@ pub fn verify(env: Env, arrays: Vec<Floats<'_>>, expected: f64, owner: String) -
             let all = together(
                 pairs.map(|(array, dtype)| for_dtype!(dtype, T => Ok(hash::<T>(ctx, [array.get()?])))),
             )?;
-            if all == expected || ctx.cancelled() { Ok(0.0) } else { Err(changed(&owner)) }
+            if all == expected || ctx.cancelled() { Ok(0.0) } else { Err(BindingError::Changed(message)) }
         })
     })
 }

@@ -316,3 +316,13 @@ export function checkIntact(values: ArrayLike<number>, count: number): void {
     )
   }
 }
+
+/** An error of the addon in torch's words, where its message is of a known form; any other as it is. */
+export function inTorchWords(
+  error: unknown,
+  form: RegExp,
+  words: (...parts: string[]) => string,
+): unknown {
+  const parts = error instanceof Error ? form.exec(error.message) : null
+  return parts === null ? error : new RangeError(words(...parts))
+}

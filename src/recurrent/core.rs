@@ -40,8 +40,8 @@ pub struct ParameterSpec {
 
 #[napi]
 impl RecurrentCore {
-    /// Layers of the cell called `cell`, with the sizes, flags and names that it needs. `owner` is the operation's name in
-    /// messages.
+    /// Layers of the cell called `cell`, with the sizes, flags and names that it needs. `changed` is the message of the error
+    /// of a backward pass whose inputs have changed since the forward pass.
     #[napi(constructor, catch_unwind)]
     pub fn new(
         env: Env,
@@ -49,7 +49,7 @@ impl RecurrentCore {
         cell: String,
         #[napi(ts_arg_type = "Record<string, number | boolean | string>")] config: Entries,
         dtype: String,
-        owner: String,
+        changed: String,
     ) -> Result<Self> {
         constructed(env, &this, "RecurrentCore\0")?;
         export(env, || {
@@ -58,7 +58,7 @@ impl RecurrentCore {
                 states: stack.state_sizes().len(),
                 parameters: stack.parameters().len(),
             });
-            Ok(Self { layers: Layers { stack: Arc::new(stack), owner: owner.into(), counts } })
+            Ok(Self { layers: Layers { stack: Arc::new(stack), changed: changed.into(), counts } })
         })
     }
 

@@ -9,7 +9,7 @@ use elman_rnn::{Backward, Dropout, Forward, Gradients, Inputs, Layout, List, Sta
 use super::slots::{Counts, GradientSlots, InputSlots, ResultSlots, UpstreamSlots};
 use super::stack::{AnyStack, for_stack};
 use crate::background::work::{self, Source, Target, optional, optional_mut, required, required_mut};
-use crate::fingerprint::{changed, number};
+use crate::fingerprint::number;
 use crate::js::arrays::disjoint;
 use crate::js::error::{BindingError, BindingResult};
 use crate::js::memory::{Element, Memory};
@@ -21,8 +21,8 @@ use crate::sequences::Sequences;
 #[derive(Clone)]
 pub(super) struct Layers {
     pub(super) stack: Arc<AnyStack>,
-    /// The operation's name in messages.
-    pub(super) owner: Arc<str>,
+    /// The message of the error of a backward pass whose inputs have changed.
+    pub(super) changed: Arc<str>,
     pub(super) counts: Counts,
 }
 
@@ -110,7 +110,7 @@ fn backward<T: Scalar + Element>(
     stack: &Stack<T>,
     ctx: &Context,
     call: &mut Call,
-    (expected, owner): (f64, &str),
+    (expected, changed): (f64, &str),
 ) -> BindingResult<f64> {
     let Call { counts, options, read, written } = call;
     let (inputs, rest) = InputSlots::of(*counts, read.as_slice());
@@ -119,7 +119,7 @@ fn backward<T: Scalar + Element>(
     let inputs = InputArrays::of(*counts, inputs)?;
     let output = required(upstream.output, "the output")?;
     if !expected.is_nan() && expected != inputs.fingerprint(ctx, output) {
-        return Err(changed(owner));
+        return Err(BindingError::Changed(changed.to_owned()));
     }
     let dstates_n = upstream.grad_final_states.iter().map(|one| optional(one.as_ref()));
     let dstates = gradients.grad_states.iter_mut().map(|one| optional_mut(one.as_mut()));
@@ -172,9 +172,9 @@ impl Layers {
         let arrays = arguments.memories(read + GradientSlots::count(self.counts))?;
         work::call(|| {
             let (stack, mut call) = self.call(&sequences, numbers, arrays.split_at(read))?;
-            let owner = Arc::clone(&self.owner);
+            let changed = Arc::clone(&self.changed);
             Ok(
-                move |ctx: &Context| for_stack!(&*stack, stack => backward(stack, ctx, &mut call, (fingerprint, &owner))),
+                move |ctx: &Context| for_stack!(&*stack, stack => backward(stack, ctx, &mut call, (fingerprint, &changed))),
             )
         })
     }

@@ -5,6 +5,15 @@ import { dtypeOf } from '../dtype'
 import { type Floats, native } from '../native'
 import type { Sized, Storage, Variable } from './variable'
 
+/** What torch says where saved values have changed. */
+const modified =
+  'one of the variables needed for gradient computation has been modified by an inplace operation: '
+
+/** The message where a write of a program has changed values that an operation has kept. */
+export function changedMessage(owner: string): string {
+  return `${modified}something was written into the data of a tensor that ${owner} has kept since its forward pass`
+}
+
 /** A variable's values, with their version at the time of the forward pass. */
 class SavedValue {
   readonly #storage: Storage
@@ -23,8 +32,7 @@ class SavedValue {
     if (version === this.#version) return
     const dtype = dtypeOf(this.#storage.data)
     throw new Error(
-      'one of the variables needed for gradient computation has been modified by an inplace operation: ' +
-        `[${dtype} ${formatShape(this.#sized.shape)}], kept by ${owner}, is at version ${version}; expected version ${this.#version} instead.`,
+      `${modified}[${dtype} ${formatShape(this.#sized.shape)}], kept by ${owner}, is at version ${version}; expected version ${this.#version} instead.`,
     )
   }
 
@@ -68,7 +76,7 @@ export class Saved {
   /** Throws if any of the values has changed since. Reads all of them. */
   verify(): void {
     if (this.#fingerprint === null) return
-    native.verify(this.values(), this.#fingerprint, this.#owner)
+    native.verify(this.values(), this.#fingerprint, changedMessage(this.#owner))
   }
 
   /** The values; an error if their buffer was detached or resized. */

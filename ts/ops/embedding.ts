@@ -2,6 +2,7 @@
 
 import { apply } from '../autograd/node'
 import type { Variable } from '../autograd/variable'
+import { inTorchWords } from '../check'
 import { allocate } from '../dtype'
 import { native } from '../native'
 
@@ -24,7 +25,12 @@ export function embedding(
   const { dtype } = weight
   const rows = indices.slice()
   const out = allocate(dtype, rows.length * dim)
-  native.embeddingForward(weight.values(), rows, count, dim, out)
+  try {
+    native.embeddingForward(weight.values(), rows, count, dim, out)
+  } catch (error) {
+    const outOfRange = /^expected 0 ≤ index < .*/
+    throw inTorchWords(error, outOfRange, (text) => `index out of range in self: ${text}`)
+  }
   return apply('EmbeddingBackward0', out, [...shape, dim], [weight], [], (gradient) => {
     const gradWeight = allocate(dtype, count * dim)
     native.embeddingBackward(gradient, rows, count, dim, paddingIdx, gradWeight)

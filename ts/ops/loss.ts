@@ -2,6 +2,7 @@
 
 import { apply } from '../autograd/node'
 import type { Variable } from '../autograd/variable'
+import { inTorchWords } from '../check'
 import { allocate } from '../dtype'
 import { native } from '../native'
 
@@ -28,7 +29,12 @@ export function crossEntropy(
   const kept = targets.slice()
   const shape = reduction === 'none' ? leading : []
   const out = allocate(dtype, reduction === 'none' ? rows : 1)
-  native.crossEntropyForward(logits.values(), kept, rows, classes, ignoreIndex, reduction, out)
+  try {
+    native.crossEntropyForward(logits.values(), kept, rows, classes, ignoreIndex, reduction, out)
+  } catch (error) {
+    const outOfRange = /^expected 0 ≤ target < \d+, got (.*)$/
+    throw inTorchWords(error, outOfRange, (_, target) => `Target ${target} is out of bounds.`)
+  }
   return apply('NllLossBackward0', out, shape, [logits], [logits], (gradient) => {
     const gradLogits = allocate(dtype, numel)
     native.crossEntropyBackward(

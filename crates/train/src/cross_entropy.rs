@@ -420,8 +420,8 @@ mod tests {
             assert_eq!(out, [5.0; 2]);
             error
         };
-        assert_eq!(refuse(&logits, &[0, 3], 2), "Target 3 is out of bounds.");
-        assert_eq!(refuse(&logits, &[0, -2], 2), "Target -2 is out of bounds.");
+        assert_eq!(refuse(&logits, &[0, 3], 2), "expected 0 ≤ target < 3, got 3");
+        assert_eq!(refuse(&logits, &[0, -2], 2), "expected 0 ≤ target < 3, got -2");
         assert_eq!(refuse(&logits, &[0], 2), "targets: expected 2 elements, got 1");
         assert_eq!(refuse(&logits[1..], &[0, 0], 2), "logits: expected 6 elements, got 5");
         assert_eq!(refuse(&logits, &[0, 0], 1), "out: expected 2 elements, got 1");
@@ -433,7 +433,7 @@ mod tests {
         let no_classes = CrossEntropy { classes: 0, ..shape };
         assert_eq!(
             no_classes.forward::<f64>(ctx, &[], &[0, -1], &mut [0.0; 2]).unwrap_err().to_string(),
-            "Target 0 is out of bounds."
+            "expected 0 ≤ target < 0, got 0"
         );
         no_classes.forward::<f64>(ctx, &[], &[-1, -1], &mut [0.0; 2]).unwrap();
         no_classes.backward::<f64>(ctx, &[], &[-1, -1], &[0.0; 2], &mut []).unwrap();

@@ -40,8 +40,8 @@ pub enum Error {
         length: usize,
     },
 
-    /// An index of an embedding names no row. The words are PyTorch's.
-    #[error("index out of range in self: expected 0 ≤ index < {rows}, got {index}")]
+    /// An index of an embedding names no row.
+    #[error("expected 0 ≤ index < {rows}, got {index}")]
     Index {
         /// The index.
         index: i32,
@@ -49,12 +49,12 @@ pub enum Error {
         rows: usize,
     },
 
-    /// A class index names no class. The words are PyTorch's.
-    #[error("Target {target} is out of bounds.")]
+    /// A class index names no class.
+    #[error("expected 0 ≤ target < {classes}, got {target}")]
     Target {
         /// The class index.
         target: i32,
-        /// Number of classes: `target` should be in `0..classes`.
+        /// Number of classes.
         classes: usize,
     },
 

@@ -1,5 +1,6 @@
 /** The base class of all recurrent modules: a cell of the addon, and its parameters. */
 
+import { changedMessage } from '../../autograd/saved'
 import type { Variable } from '../../autograd/variable'
 import type { DType } from '../../dtype'
 import { type NativePasses, type NativeRecurrentCore, native } from '../../native'
@@ -41,12 +42,12 @@ interface ParameterSpec {
 interface Native {
   readonly core: NativeRecurrentCore
   readonly passes: NativePasses
+  readonly specs: readonly ParameterSpec[]
 }
 
 /** The parameters of a module, and the native layers that compute with them. */
 export interface Parts extends Native {
   readonly dtype: DType
-  readonly specs: readonly ParameterSpec[]
   /** In the order of the state dict. */
   readonly parameters: readonly Variable[]
 }
@@ -72,7 +73,7 @@ export class RecurrentModule extends Module {
     this.#kind = kind
     this.#config = config
     this.#cell = { ...cell, inputSize, hiddenSize, bias, bare: kind.bare }
-    this.#specs = this.#native(dtype).core.parameters()
+    this.#specs = this.#native(dtype).specs
     for (const { name, shape } of this.#specs) this.#fields[name] = parameter(shape, dtype)
     this.resetParameters()
   }
@@ -130,9 +131,25 @@ export class RecurrentModule extends Module {
     const made = this.#natives.get(dtype)
     if (made !== undefined) return made
     const { cell, operation } = this.#kind
-    const core = new native.RecurrentCore(cell, this.#cell, dtype, operation)
-    const layers = { core, passes: { forward: core.forward(), backward: core.backward() } }
+    const key = JSON.stringify([cell, operation, dtype, this.#cell])
+    const layers = recent.get(key) ?? make(cell, this.#cell, dtype, operation)
     this.#natives.set(dtype, layers)
+    // The latest last.
+    recent.delete(key)
+    if (layers.specs.length <= largest) recent.set(key, layers)
+    for (const oldest of recent.keys()) if (recent.size > most) recent.delete(oldest)
     return layers
   }
+}
+
+/** The native layers that were used last. They hold no numbers of a module, so modules of one configuration share them. */
+const recent = new Map<string, Native>()
+
+/** How many of them stay, and the most parameters of one that does. */
+const [most, largest] = [32, 64]
+
+function make(cell: string, config: CellConfig, dtype: DType, operation: string): Native {
+  const core = new native.RecurrentCore(cell, config, dtype, changedMessage(operation))
+  const passes = { forward: core.forward(), backward: core.backward() }
+  return { core, passes, specs: core.parameters() }
 }
