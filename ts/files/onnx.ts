@@ -15,8 +15,8 @@ export interface ExportOnnxOptions {
 }
 
 /**
- * Writes an `nn.RNN`, `nn.LSTM` or `nn.GRU` as an ONNX model, which ONNX Runtime and others run: as what the module is in `eval()`, with the
- * weights as they are now.
+ * Writes an `nn.RNN`, `nn.LSTM` or `nn.GRU` as an ONNX model, which ONNX Runtime and others run: as what the module is in
+ * `eval()`, with the weights as they are now.
  *
  * | value of the model | shape |
  * |---|---|
@@ -44,8 +44,8 @@ export interface ExportOnnxOptions {
  * import { tmpdir } from 'node:os'
  * import { join } from 'node:path'
  *
- * const rnn = new nn.RNN(3, 4, { numLayers: 2 })
- * const bytes = exportOnnx(rnn, { path: join(tmpdir(), 'model.onnx') })
+ * const lstm = new nn.LSTM(3, 4, { numLayers: 2 })
+ * const bytes = exportOnnx(lstm, { path: join(tmpdir(), 'model.onnx') })
  * console.log(bytes.length > 0) // true
  * ```
  *

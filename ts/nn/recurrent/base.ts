@@ -153,7 +153,8 @@ export class RNNBase<
    * Runs the layers over the input.
    *
    * @param input (T, B, I), (B, T, I) with `batchFirst`, or (T, I); or packed sequences with `data` (N, I).
-   * @param hx the initial states: for `nn.RNN` h_0 of each layer and direction, (L·D, B, H), or (L·D, H). Default: zeros.
+   * @param hx the initial states: for `nn.RNN` h_0 of each layer and direction, (L·D, B, H), or (L·D, H); for `nn.LSTM`
+   *   a pair, `[h0, c0]`. Default: zeros.
    *   With packed sequences, B is in the order in which they were before they were packed.
    * @param options `lengths`: how long each sequence of a padded input is, in any order. The output is 0 beyond a
    *   sequence's end, hN is taken there, and the reverse half begins there. `checkpointEvery`: n, to keep only every

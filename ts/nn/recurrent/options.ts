@@ -113,10 +113,11 @@ export interface RNNForwardOptions {
    *
    * For long sequences: between forward and backward about 1/n of what is kept otherwise is held, and a training step
    * costs up to one forward pass more. `nn.RNN` keeps the outputs of the layers below the last, (L-1)·T·B·H numbers;
-   * an `nn.LSTM` 5·H numbers a row of each layer and an `nn.GRU` 4·H in addition. n about √T is a good choice; a small n holds more and takes longer, since each
-   * segment of n steps is a pass of its own (a step with n = 1 may take more than twice as long). The backward pass
-   * itself needs as much memory as without, and gives it back to the system. With one layer of an `nn.RNN`, or where
-   * the tape does not record, there is nothing to keep. Not for bidirectional modules. Default: all are kept.
+   * an `nn.LSTM` 5·H numbers a row of each layer and an `nn.GRU` 4·H in addition. n about √T is a good choice; a
+   * small n holds more and takes longer, since each segment of n steps is a pass of its own (a step with n = 1 may
+   * take more than twice as long). The backward pass itself needs as much memory as without, and gives it back to the
+   * system. With one layer of an `nn.RNN`, or where the tape does not record, there is nothing to keep. Not for
+   * bidirectional modules. Default: all are kept.
    */
   checkpointEvery?: number | null | undefined
 }
