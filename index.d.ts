@@ -50,10 +50,10 @@ export declare class Generator {
  */
 export declare class RecurrentCore {
   /**
-   * Layers of the cell called `cell`, with the sizes, flags and names that it needs. `owner` is the operation's name in
-   * messages.
+   * Layers of the cell called `cell`, with the sizes, flags and names that it needs. `changed` is the message of the error
+   * of a backward pass whose inputs have changed since the forward pass.
    */
-  constructor(cell: string, config: Record<string, number | boolean | string>, dtype: string, owner: string)
+  constructor(cell: string, config: Record<string, number | boolean | string>, dtype: string, changed: string)
   /** Names and shapes of the parameters, in the order of the state dict. */
   parameters(): Array<ParameterSpec>
   /** Features of each state. */
@@ -361,5 +361,5 @@ export declare function tanh(x: Floats, out: FloatsMut): void
 /** dx = dy (1 - y²) for y = tanh x. */
 export declare function tanhBackward(y: Floats, dy: Floats, dx: FloatsMut): number
 
-/** Throws unless the arrays' fingerprint is `expected`; `owner` is the operation that has kept them. */
-export declare function verify(arrays: Array<Floats>, expected: number, owner: string): number
+/** Throws an error with this message unless the arrays' fingerprint is `expected`. */
+export declare function verify(arrays: Array<Floats>, expected: number, message: string): number

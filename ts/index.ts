@@ -1,5 +1,6 @@
 /**
- * Recurrent neural networks for Node.js, with the semantics of `torch.nn.RNN`, trained and run in Rust.
+ * Recurrent neural networks for Node.js, with the semantics of torch's `nn.RNN`, `nn.LSTM` and `nn.GRU`, trained and run in
+ * Rust.
  *
  * @module @elman/rnn
  */

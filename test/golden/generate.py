@@ -1576,10 +1576,12 @@ def file_files():
 
 
 def guide_files():
-    """The file that docs/from-pytorch.md brings over."""
+    """The files that docs/from-pytorch.md brings over."""
     torch.manual_seed(7)
     rnn = torch.nn.RNN(3, 4, num_layers=2, bidirectional=True)
-    return {"guide.safetensors": save(rnn.state_dict())}
+    torch.manual_seed(7)
+    lstm = torch.nn.LSTM(3, 4, num_layers=2, proj_size=2)
+    return {"guide.safetensors": save(rnn.state_dict()), "guide-lstm.safetensors": save(lstm.state_dict())}
 
 
 def numbers(tensor):

@@ -44,8 +44,9 @@ describe.each([
 
   test('its examples run, and print what their comments say', () => {
     expect(examples.length).toBeGreaterThanOrEqual(atLeast)
-    // What the Python example of from-pytorch.md writes.
+    // What the Python examples of from-pytorch.md write.
     copyFileSync('test/golden/guide.safetensors', join(folder, 'from-torch.safetensors'))
+    copyFileSync('test/golden/guide-lstm.safetensors', join(folder, 'lstm-from-torch.safetensors'))
     const outcomes = runExamples(folder, examples)
     examples.forEach(({ where, printed }, place) => {
       expect({ where, ...outcomes[place] }).toEqual({ where, lines: printed, error: null })

@@ -46,8 +46,8 @@ export interface ExportOnnxOptions {
  * import { tmpdir } from 'node:os'
  * import { join } from 'node:path'
  *
- * const rnn = new nn.RNN(3, 4, { numLayers: 2 })
- * const bytes = exportOnnx(rnn, { path: join(tmpdir(), 'model.onnx') })
+ * const lstm = new nn.LSTM(3, 4, { numLayers: 2 })
+ * const bytes = exportOnnx(lstm, { path: join(tmpdir(), 'model.onnx') })
  * console.log(bytes.length > 0) // true
  * ```
  *

@@ -15,7 +15,7 @@ export { Linear, type LinearOptions } from './linear'
 export { Module } from './module'
 export { MSELoss } from './mse-loss'
 export type { PointwiseLossOptions } from './pointwise-loss'
-export type { RNNBase } from './recurrent/base'
+export type { GradientsOf, RNNBase } from './recurrent/base'
 export type { RNNCellBase, RNNCellBaseOptions } from './recurrent/cell-base'
 export { GRU, type GRUOptions, type GRUParameterName } from './recurrent/gru'
 export { GRUCell, type GRUCellOptions } from './recurrent/gru-cell'
@@ -29,13 +29,14 @@ export { LSTM, type LSTMOptions, type LSTMParameterName } from './recurrent/lstm
 export { LSTMCell, type LSTMCellOptions } from './recurrent/lstm-cell'
 export type {
   Nonlinearity,
+  PackedOptions,
   RNNBaseOptions,
   RNNForwardAsyncOptions,
   RNNForwardOptions,
 } from './recurrent/options'
 export { RNN, type RNNOptions, type RNNParameterName } from './recurrent/rnn'
 export { RNNCell, type RNNCellOptions } from './recurrent/rnn-cell'
-export type { LSTMState } from './recurrent/states'
+export type { LSTMState, StateGradients } from './recurrent/states'
 export type { RNNStream, RNNStreamOptions } from './recurrent/stream'
 export type { RNNGradients, RNNVjp } from './recurrent/vjp'
 export type { IncompatibleKeys } from './state-dict'

@@ -153,8 +153,8 @@ export class RNNBase<
    * Runs the layers over the input.
    *
    * @param input (T, B, I), (B, T, I) with `batchFirst`, or (T, I); or packed sequences with `data` (N, I).
-   * @param hx the initial states: for `nn.RNN` h_0 of each layer and direction, (L·D, B, H), or (L·D, H). Default:
-   *   zeros. With packed sequences, B is in the order in which they were before they were packed.
+   * @param hx the initial states: for `nn.RNN` h_0 of each layer and direction, (L·D, B, H), or (L·D, H); for
+   *   `nn.LSTM` a pair, `[h0, c0]`. Default: zeros. With packed sequences, B is in the order in which they were before they were packed.
    * @param options `lengths`: the length of each sequence of a padded input, in any order. Beyond the end of a sequence
    *   the output is 0; hN is the state at the end, and the reverse direction begins there. `checkpointEvery`: n, to
    *   keep only every n-th hidden state of the lower layers for the backward pass, which computes the others again:

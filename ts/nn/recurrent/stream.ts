@@ -14,7 +14,10 @@ import type { StateForm } from './states'
 export interface RNNStreamOptions<State = Tensor> {
   /** B: the number of sequences. Default: 1. */
   batchSize?: number | undefined
-  /** The initial states of each layer, with a batch dimension: for `nn.RNN` h_0, (L, B, H); for `nn.LSTM` `[h0, c0]`. Default: zeros. */
+  /**
+   * The initial states of each layer, with a batch dimension: for `nn.RNN` h_0, (L, B, H); for `nn.LSTM` `[h0, c0]`.
+   * Default: zeros.
+   */
   hx?: State | null | undefined
 }
 
