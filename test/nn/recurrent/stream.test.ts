@@ -203,11 +203,11 @@ describe('in a process of its own', () => {
     return stdout
   }
 
-  it('100 000 steps allocate nothing', () => {
+  it.each(['RNN', 'LSTM', 'GRU'])('100 000 steps of an %s allocate nothing', (kind) => {
     const result = JSON.parse(
       run(
         `
-        const stream = new nn.RNN(32, 32, { numLayers: 2 }).stream({ batchSize: 2 })
+        const stream = new nn.${kind}(32, 32, { numLayers: 2 }).stream({ batchSize: 2 })
         const steps = (count) => {
           for (let i = 0; i < count; i++) {
             stream.input[0] = i & 1

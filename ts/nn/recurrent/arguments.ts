@@ -196,7 +196,7 @@ export function checkStateDTypes(
   states: readonly (Variable | null)[],
 ): void {
   states.forEach((state, place) => {
-    checkArgumentDType(module, dtype, form.nameOf(form.argument, place), state)
+    checkArgumentDType(module, dtype, form.names[place] ?? '', state)
   })
 }
 
@@ -206,10 +206,10 @@ export function splitStates(
   form: StateForm<unknown>,
   given: unknown,
 ): readonly Variable[] {
-  const { argument } = form
+  const { argument, names } = form
   return form
     .split(owner, argument, given)
-    .map((state, place) => checkTensor(owner, form.nameOf(argument, place), state))
+    .map((state, place) => checkTensor(owner, names[place] ?? '', state))
 }
 
 /** L·D: the first dimension of states that have one for layers and directions. */
@@ -267,8 +267,8 @@ function checkStateRanks(
   rank: number,
 ): void {
   const expected = form.layered ? rank : rank - 1
+  if (states.every((state) => state === null || state.shape.length === expected)) return
   const ranks = states.map((state) => state?.shape.length ?? expected)
-  if (ranks.every((each) => each === expected)) return
   const input = rank === 3 ? 'For batched 3-D' : 'For unbatched 2-D'
   const each = ranks.map((one) => `${one}-D`).join(', ')
   const got = ranks.length === 1 ? `${each} tensor` : `(${each}) tensors`

@@ -116,9 +116,8 @@ export class RNNCellBase<State = Tensor> extends RecurrentModule {
       checkRank(name, form.labels[place] ?? '', dims)
       if (dims !== rank) {
         const expected = rank === 2 ? 'For batched 2-D' : 'For unbatched 1-D'
-        const state = form.nameOf(form.argument, place)
         throw new RangeError(
-          `${expected} input, ${state} should also be ${rank}-D but got ${dims}-D tensor`,
+          `${expected} input, ${form.names[place]} should also be ${rank}-D but got ${dims}-D tensor`,
         )
       }
     })

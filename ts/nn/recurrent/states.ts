@@ -8,14 +8,16 @@ import { Tensor, wrap } from '../../tensor/tensor'
 export interface StateForm<State> {
   /** The argument's name: `hx`. */
   readonly argument: string
+  /** The name of each state as an argument: `hx`, or `hx[0]`. */
+  readonly names: readonly string[]
   /** The states by name in messages about their rank: `hx and cx`. */
   readonly together: string
   /** The name of each state in messages about its size. */
   readonly labels: readonly string[]
   /** Whether each state has a first dimension for layers and directions. */
   readonly layered: boolean
-  /** The name of one of the states in an argument. */
-  nameOf(argument: string, place: number): string
+  /** The name of one gradient in an argument that holds several. */
+  gradientName(argument: string, place: number): string
   /**
    * The states in a value, unchecked.
    *
@@ -31,10 +33,11 @@ export interface StateForm<State> {
 export function oneState(argument: string, label: string, layered: boolean): StateForm<Tensor> {
   return {
     argument,
+    names: [argument],
     together: argument,
     labels: [label],
     layered,
-    nameOf: (name) => name,
+    gradientName: (name) => name,
     split: (_owner, _argument, value) => [value],
     join([state]) {
       if (state === undefined) throw new Error('expected a state, got none')
@@ -58,10 +61,11 @@ export function twoStates(
 ): StateForm<LSTMState> {
   return {
     argument: 'hx',
+    names: ['hx[0]', 'hx[1]'],
     together: 'hx and cx',
     labels,
     layered,
-    nameOf: (name, place) => `${name}[${place}]`,
+    gradientName: (name, place) => `${name}[${place}]`,
     split(owner, argument, value) {
       if (!Array.isArray(value)) {
         const got = value instanceof Tensor ? 'Tensor' : describe(value)

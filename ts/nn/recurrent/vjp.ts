@@ -47,7 +47,7 @@ export function vjp<State, Gradients>(
       const dOutput = checkGradient('gradOutput', gradOutput, output)
       const given = gradHN == null ? [] : form.split('pullback', 'gradHN', gradHN)
       const dStates = states.map((state, place) =>
-        checkGradient(form.nameOf('gradHN', place), given[place], state),
+        checkGradient(form.gradientName('gradHN', place), given[place], state),
       )
       const upstream = [dOutput, ...dStates]
       if (upstream.every((gradient) => gradient === null)) {
