@@ -1,7 +1,8 @@
-/** nn.RNN with `checkpointEvery`: the same bits, less memory between forward and backward, and errors. */
+/** `checkpointEvery`, mostly of nn.RNN: the same bits, less memory between forward and backward, and errors. */
 
 import { getRngState, manualSeed, nn, type Tensor, zeros } from '@elman/rnn'
 import { describe, expect, it } from 'vitest'
+import { addon } from '../../helpers/addon'
 import { runModule } from '../../helpers/child'
 import { bits, errorOf, expectSameBits, filled } from '../../helpers/numbers'
 
@@ -173,5 +174,34 @@ describe('refuses, and draws no random numbers:', () => {
     expect(errorOf(() => rnn.vjp(input, null, { checkpointEvery: 2 }))).toEqual(
       new TypeError("RNN.vjp() got an unexpected keyword argument 'checkpointEvery'"),
     )
+  })
+})
+
+describe('what LSTM and GRU keep for the backward pass', () => {
+  const sequences = addon.Sequences.padded(100, 8, false)
+  const sizes = { inputSize: 3, hiddenSize: 32, numLayers: 1, bidirectional: false }
+  const flags = { bias: true, bare: false }
+  const kept = (cell: string, config: object, every: number | null = null): number =>
+    new addon.RecurrentCore(
+      cell,
+      { ...sizes, ...flags, ...config },
+      'float32',
+      'a test',
+    ).savedLength(sequences, null, false, every)
+
+  it('is what the docs say', () => {
+    const rows = 100 * 8
+    const two = { numLayers: 2 }
+    expect(kept('lstm', { projSize: 0 })).toBe(rows * 5 * 32)
+    expect(kept('lstm', { projSize: 8 })).toBe(rows * 5 * 32)
+    expect(kept('gru', {})).toBe(rows * 4 * 32)
+    expect(kept('lstm', { projSize: 8, ...two })).toBe(rows * (2 * 5 * 32 + 8))
+    expect(kept('gru', two)).toBe(rows * (2 * 4 * 32 + 32))
+  })
+
+  it('is less with checkpointEvery, also of one layer', () => {
+    // The states before each segment but the first.
+    expect(kept('lstm', { projSize: 0 }, 10)).toBe(9 * 8 * 2 * 32)
+    expect(kept('gru', {}, 10)).toBe(9 * 8 * 32)
   })
 })

@@ -3,7 +3,6 @@
 import { manualSeed, nn, noGrad, type Tensor, tensor, zeros } from '@elman/rnn'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { addon } from '../../helpers/addon'
 import { expectGradients, leaf } from '../../helpers/finite-differences'
 import { bits, errorOf, expectClose, expectSameBits, filled, gradOf } from '../../helpers/numbers'
 import { bitsOf, gradsOf, Kind, lossOf } from './contract/description'
@@ -249,35 +248,6 @@ describe('nn.GRUCell', () => {
     ])
     expect(hh.slice(0, 8)).toEqual(ih.slice(0, 8))
     expect(hh.slice(8)).not.toEqual(ih.slice(8))
-  })
-})
-
-describe('what is kept for the backward pass', () => {
-  const sequences = addon.Sequences.padded(100, 8, false)
-  const sizes = { inputSize: 3, hiddenSize: 32, numLayers: 1, bidirectional: false }
-  const flags = { bias: true, bare: false }
-  const kept = (cell: string, config: object, every: number | null = null): number =>
-    new addon.RecurrentCore(
-      cell,
-      { ...sizes, ...flags, ...config },
-      'float32',
-      'a test',
-    ).savedLength(sequences, null, false, every)
-
-  it('is what the docs say', () => {
-    const rows = 100 * 8
-    const two = { numLayers: 2 }
-    expect(kept('lstm', { projSize: 0 })).toBe(rows * 5 * 32)
-    expect(kept('lstm', { projSize: 8 })).toBe(rows * 5 * 32)
-    expect(kept('gru', {})).toBe(rows * 4 * 32)
-    expect(kept('lstm', { projSize: 8, ...two })).toBe(rows * (2 * 5 * 32 + 8))
-    expect(kept('gru', two)).toBe(rows * (2 * 4 * 32 + 32))
-  })
-
-  it('is less with checkpointEvery, also of one layer', () => {
-    // The states before each segment but the first.
-    expect(kept('lstm', { projSize: 0 }, 10)).toBe(9 * 8 * 2 * 32)
-    expect(kept('gru', {}, 10)).toBe(9 * 8 * 32)
   })
 })
 
