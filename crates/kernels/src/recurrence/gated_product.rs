@@ -178,7 +178,7 @@ impl<'a, T: Element> CheckedProduct<'a, T> {
             target,
             double_buffer: if again { Staging::new(ctx, 1, 2 * batch, result_columns) } else { None },
             prefetches: false,
-            gates: Some(gates),
+            gates: Some(Box::new(gates)),
         })
     }
 }

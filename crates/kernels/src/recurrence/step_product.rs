@@ -143,7 +143,8 @@ pub(crate) struct CheckedProduct<'a, T: Element> {
     pub(super) double_buffer: Option<Staging<'a, T>>,
     /// Whether its rows come from memory, so that each step prefetches those of the next.
     pub(crate) prefetches: bool,
-    pub(crate) gates: Option<CheckedGates<'a, T>>,
+    /// In memory of their own, so that other products stay small.
+    pub(crate) gates: Option<Box<CheckedGates<'a, T>>>,
 }
 
 /// What a part of a step reads apart from A and W.
@@ -227,7 +228,7 @@ impl<'a, T: Element> CheckedProduct<'a, T> {
 
     /// Columns of what the product [carries](Self::carried).
     pub(crate) fn carried_columns(&self) -> usize {
-        self.gates.as_ref().map_or_else(|| self.weights[0].n(), CheckedGates::carried_columns)
+        self.gates.as_ref().map_or_else(|| self.weights[0].n(), |gates| gates.carried_columns())
     }
 
     /// Multiply-adds of a row, besides the projection.
