@@ -2,10 +2,11 @@
 
 import { types } from 'node:util'
 import { checkUnshared, describe } from './check'
-import { native } from './native'
+import { type NativeGenerator, native } from './native'
 
 /** Draws the numbers of initial weights, dropout masks, `rand` and `randn`. */
-export const generator = new native.Generator()
+// With its type written out: a declaration file would name the package itself, whose types are others.
+export const generator: NativeGenerator = new native.Generator()
 
 /**
  * Seeds the random number generator: the numbers are then those of torch after `torch.manual_seed(seed)`.
