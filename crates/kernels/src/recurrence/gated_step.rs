@@ -173,15 +173,13 @@ impl<T: Transcendental> Kernel<T> for GatedStepPart<'_, '_, T> {
             let y = at(y, 0).pointers(&mut of_y[..rows]);
             for range in panel_groups(self.panels.clone(), panels.group::<T>(), descending) {
                 for (gate, StepGate { weights, .. }) in gates.iter().enumerate() {
-                    let of_gate = |bias: &'_ [T]| std::ptr::from_ref(&bias[gate * units..][..units]);
                     let arguments = Arguments::<T, false> {
                         a: &of_a[gate][..rows],
                         w: weights.data().as_ptr(),
                         panels: weights.panels(),
                         range: range.clone(),
-                        // SAFETY: a part of the bias, which outlives the step.
                         initial: bias
-                            .map_or(InitialC::Zero, |bias| InitialC::Row(unsafe { &*of_gate(bias) })),
+                            .map_or(InitialC::Zero, |bias| InitialC::Row(&bias[gate * units..][..units])),
                         c: &of_sums[gate][..rows],
                         epilogue: Epilogue::None,
                         prefetch: None,

@@ -22,9 +22,8 @@ use elman_kernels::{
 use ndarray::{ArrayView2, ArrayViewMut2, Axis, Zip};
 
 use super::super::gates::columns;
-use super::super::projection::{begin, begin_at, input_gradient, input_weights, recurrent_gradients};
+use super::super::projection::{begin, begin_at, input_gradient, input_weights, matrix, recurrent_gradients};
 use super::Lstm;
-use super::forward::rows;
 use crate::Error;
 use crate::cell::{CellBackward, CellGradients, CellInputs, CellResults, List, UpstreamGradients};
 
@@ -44,7 +43,7 @@ impl<T: Scalar> CellBackward<T> for Lstm {
         let (mut dz, mut ds) = dz.split_at(Axis(1), 4 * units);
         let batch = pass.steps.batch();
         let mut dc = ctx.scratch(batch * units)?;
-        let mut dc = rows(&mut dc, units);
+        let mut dc = matrix(&mut dc, batch, units);
         match upstream.dstates_n[1] {
             Some(dc_n) => dc.assign(&dc_n),
             None => dc.fill(T::zero()),
@@ -54,7 +53,7 @@ impl<T: Scalar> CellBackward<T> for Lstm {
         match weights.w_hr {
             None => {
                 let mut first = ctx.scratch(batch * units)?;
-                let mut first = rows(&mut first, units);
+                let mut first = matrix(&mut first, batch, units);
                 begin_at(inputs, upstream, 0, |b| b, first.view_mut());
                 let product = GatedProduct {
                     weights: &w_hh,
@@ -120,13 +119,14 @@ impl<T: Scalar> CellBackward<T> for Lstm {
         recurrent_gradients(ctx, inputs, (0, results.y.reborrow()), dz, fused, weights, biases)?;
         if let Some(dw_hr) = &mut dw_hr {
             let mut m = ctx.scratch(ds.nrows() * units)?;
-            let mut m = rows(&mut m, units);
+            let mut m = matrix(&mut m, ds.nrows(), units);
             let kept = |plane: usize| columns(results.saved, plane * units..(plane + 1) * units);
             let [i, f, g, o, c] = [0, 1, 2, 3, 4].map(kept);
             Zip::from(&mut m).and(&i).and(&g).for_each(|m, &i, &g| *m = i * g);
             Zip::from(&mut m).and(&f).and(&c).for_each(|m, &f, &c| *m = f * c + *m);
             if let Some(m) = m.as_slice_mut() {
-                let c = m.to_vec();
+                let mut c = ctx.scratch(m.len())?;
+                c.copy_from_slice(m);
                 activate(ctx, Activation::Tanh, &c, m);
             }
             Zip::from(&mut m).and(&o).for_each(|m, &o| *m *= o);

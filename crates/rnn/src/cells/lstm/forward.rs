@@ -14,9 +14,10 @@ use elman_kernels::{
     Context, Epilogue, GatedProduct, Gates, InitialC, Order, Packed, Product, Recurrence, Scalar, Scratch,
     Start, StepProduct, gemm_mapped, recurrence,
 };
-use ndarray::{ArrayViewMut2, Axis};
+use ndarray::Axis;
 
 use super::super::gates::{bias, gate_of_bias, packed, projects_in_steps};
+use super::super::projection::matrix;
 use super::Lstm;
 use crate::Error;
 use crate::cell::{CellForward, CellInputs, CellOutputs, List};
@@ -89,8 +90,9 @@ impl<T: Scalar> CellForward<T> for Lstm {
             }
             Some(w_hr) => {
                 let w_hr = Packed::new(ctx, w_hr.t())?;
-                let mut m = ctx.scratch(pass.steps.rows() * units)?;
-                let gates = Gates::LstmForward { c, kept, h: rows(&mut m, units).into() };
+                let rows = pass.steps.rows();
+                let mut m = ctx.scratch(rows * units)?;
+                let gates = Gates::LstmForward { c, kept, h: matrix(&mut m, rows, units).into() };
                 let to_m = GatedProduct { weights: &w_hh, initial, projection, gates };
                 let to_s = StepProduct {
                     weights: &w_hr,
@@ -105,9 +107,4 @@ impl<T: Scalar> CellForward<T> for Lstm {
         pass.final_rows(&outputs.y.view(), s_n.view_mut());
         Ok(())
     }
-}
-
-/// Rows of `columns` columns.
-pub(super) fn rows<T>(data: &mut [T], columns: usize) -> ArrayViewMut2<'_, T> {
-    ArrayViewMut2::from_shape((data.len() / columns, columns), data).expect("whole rows")
 }
