@@ -21,7 +21,7 @@
 use std::fmt;
 
 use arrayvec::ArrayVec;
-use elman_kernels::{CACHE_LINE, Context, MappedRows, MappedRowsMut, Scalar};
+use elman_kernels::{CACHE_LINE, Context, MappedRows, MappedRowsMut, Scalar, Steps};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use crate::Error;
@@ -102,7 +102,8 @@ pub struct CellInputs<'a, T: Scalar> {
 pub struct CellOutputs<'a, T: Scalar> {
     /// The output y (N, S).
     pub y: MappedRowsMut<'a, T>,
-    /// What is kept for the backward pass (N, [`CellSpec::saved_size`]).
+    /// What is kept for the backward pass (N, [`CellSpec::saved_size`]); (N, 0) where no backward pass will follow and
+    /// [`CellForward::needs_saved`] says no.
     pub saved: ArrayViewMut2<'a, T>,
     /// The final states, shaped as the initial ones.
     pub states_n: List<ArrayViewMut2<'a, T>>,
@@ -148,6 +149,11 @@ pub trait Cell<T: Scalar>: CellForward<T> + CellBackward<T> + CellStep<T> + fmt:
 
 /// The forward pass of a cell.
 pub trait CellForward<T: Scalar> {
+    /// Whether the pass needs room for what is kept also where no backward pass will follow.
+    fn needs_saved(&self, _steps: &Steps) -> bool {
+        true
+    }
+
     /// The batched part.
     ///
     /// # Errors

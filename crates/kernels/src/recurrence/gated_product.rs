@@ -6,7 +6,7 @@
 //!   result, state, kept = the functions of the gates, of S
 //! ```
 //!
-//! The sums of a group stay in the first caches between the two: they are in a buffer for one step, and only what the
+//! The sums of a group stay in the caches between the two: they are in a buffer for one step, and only what the
 //! functions make of them goes to memory.
 
 use std::ops::Range;
@@ -36,8 +36,10 @@ pub(crate) const GATES: usize = 4;
 /// and its target, x and the initial sums, each perhaps staged.
 pub(crate) const GATED_SLOTS: usize = 2 * GATES + 9;
 
-/// Bytes of sums that are computed before their gates: as many as the first cache holds along with a panel.
-const SUMS_TOGETHER: usize = 16 << 10;
+/// Bytes of sums that are computed before their gates: few enough to stay in the second cache. As many as the first cache
+/// holds would be slower, since the panels of each gate are read one after the other: on a Zen 4 a forward pass of an LSTM
+/// takes 0.86 to 0.93 of the time at (128, 64, 512, 512) and (35, 20, 200, 200, 2, 1), and a step 0.90 to 0.97.
+const SUMS_TOGETHER: usize = 512 << 10;
 
 /// What the functions of the gates read and write; shapes have been checked.
 pub(crate) struct CheckedGates<'a, T: Element> {

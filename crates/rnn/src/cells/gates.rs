@@ -2,19 +2,24 @@
 
 use std::ops::Range;
 
-use elman_kernels::{Context, Packed, Scalar, Scratch};
-use ndarray::{ArrayView2, Axis};
+use elman_kernels::{Context, Packed, Scalar, Scratch, Steps};
+use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 
 use crate::Error;
-use crate::cell::{CellInputs, List};
+use crate::cell::List;
 
 /// With fewer sequences a step is one short chain of multiply-adds after the other, which a product for all rows at
 /// once keeps short.
 const ENOUGH_SEQUENCES: usize = 8;
 
 /// Whether the loop over time projects the input, and not a product of all rows before it.
-pub(super) fn projects_in_steps<T: Scalar>(inputs: &CellInputs<'_, T>) -> bool {
-    inputs.pass.steps.batch() >= ENOUGH_SEQUENCES
+pub(super) fn projects_in_steps(steps: &Steps) -> bool {
+    steps.batch() >= ENOUGH_SEQUENCES
+}
+
+/// Where to keep, if anything is kept.
+pub(super) fn kept<'a, T>(saved: &'a mut ArrayViewMut2<'_, T>) -> Option<ArrayViewMut2<'a, T>> {
+    (saved.ncols() > 0).then(|| saved.view_mut())
 }
 
 /// These columns.

@@ -68,7 +68,8 @@ impl<T: Scalar> Stack<T> {
             } else {
                 part_or_scratch(ctx, keeps.then_some(&mut kept_layers), of_layer)?
             };
-            let mut cells = part_or_scratch(ctx, keeps.then_some(&mut kept_cells), of_cells)?;
+            let needed = if keeps || self.cell.needs_saved(layout.steps()) { of_cells } else { 0 };
+            let mut cells = part_or_scratch(ctx, keeps.then_some(&mut kept_cells), needed)?;
             let layer = Layer {
                 steps: layout.steps(),
                 x,
@@ -104,7 +105,8 @@ impl<T: Scalar> Stack<T> {
         let (spec, rows) = (self.spec(0), layer.steps.rows());
         let states: List<_> = (0..self.directions).map(|d| self.states_of(layer, d)).collect();
         let inputs = |d: usize| layer.inputs(d, &states[d]);
-        let mut cells = cells.chunks_mut((rows * spec.saved_size).max(1));
+        let saved_size = if cells.is_empty() { 0 } else { spec.saved_size };
+        let mut cells = cells.chunks_mut((rows * saved_size).max(1));
         let mut finals: List<_> = states_n
             .iter_mut()
             .zip(&spec.states)
@@ -117,7 +119,7 @@ impl<T: Scalar> Stack<T> {
             let states_n = finals.iter_mut().zip(&spec.states);
             let mut outputs = CellOutputs {
                 y,
-                saved: rows_of_mut(cells.next().unwrap_or_default(), rows, spec.saved_size),
+                saved: rows_of_mut(cells.next().unwrap_or_default(), rows, saved_size),
                 states_n: states_n
                     .map(|(parts, &size)| matrix_mut(parts.next().unwrap_or_default(), size))
                     .collect(),

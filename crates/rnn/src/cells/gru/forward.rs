@@ -10,24 +10,29 @@
 //! none of x but its bias.
 
 use elman_kernels::{
-    Context, GatedProduct, Gates, InitialC, MappedRows, Order, Recurrence, Scalar, Start, gemm_mapped,
+    Context, GatedProduct, Gates, InitialC, MappedRows, Order, Recurrence, Scalar, Start, Steps, gemm_mapped,
     recurrence,
 };
 use ndarray::Axis;
 
-use super::super::gates::{bias, packed, projects_in_steps};
+use super::super::gates::{bias, kept, packed, projects_in_steps};
 use super::{Gru, OF_H, OF_X};
 use crate::Error;
 use crate::cell::{CellForward, CellInputs, CellOutputs, List};
 
 impl<T: Scalar> CellForward<T> for Gru {
+    /// As memory for the projection of all rows.
+    fn needs_saved(&self, steps: &Steps) -> bool {
+        !projects_in_steps(steps)
+    }
+
     fn project(
         &self,
         ctx: &Context,
         inputs: &CellInputs<'_, T>,
         outputs: &mut CellOutputs<'_, T>,
     ) -> Result<(), Error> {
-        if projects_in_steps(inputs) {
+        if projects_in_steps(inputs.pass.steps) {
             return Ok(());
         }
         let units = self.hidden_size;
@@ -53,7 +58,7 @@ impl<T: Scalar> CellForward<T> for Gru {
         let (pass, units) = (inputs.pass, self.hidden_size);
         let weights = self.weights(inputs.parameters);
         let w_hh = packed(ctx, weights.w_hh, units, OF_H)?;
-        let in_steps = projects_in_steps(inputs);
+        let in_steps = projects_in_steps(inputs.pass.steps);
         let w_ih = if in_steps { packed(ctx, weights.w_ih, units, OF_X)? } else { List::new() };
         let bias = if in_steps { Some(bias(ctx, units, self.biases(inputs.parameters))?) } else { None };
         let order = if pass.reverse { Order::Descending } else { Order::Ascending };
@@ -62,7 +67,7 @@ impl<T: Scalar> CellForward<T> for Gru {
             weights: &w_hh,
             initial: bias.as_deref().map_or(InitialC::InPlace, InitialC::Row),
             projection: in_steps.then(|| (inputs.x.reborrow(), &w_ih[..])),
-            gates: Gates::GruForward { kept: Some(outputs.saved.view_mut()), h: outputs.y.reborrow() },
+            gates: Gates::GruForward { kept: kept(&mut outputs.saved), h: outputs.y.reborrow() },
         };
         recurrence(ctx, &terms, [product])?;
         pass.final_rows(&outputs.y.view(), outputs.states_n[0].view_mut());

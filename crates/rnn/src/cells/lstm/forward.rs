@@ -7,16 +7,15 @@
 //!           s_n, c_n = s and c at the last step of each sequence
 //! ```
 //!
-//! What is kept is written also where no backward pass will follow and few sequences are projected before the loop: then
-//! it is scratch memory.
+//! Where no backward pass will follow, few sequences use scratch memory for what is kept, and others keep nothing.
 
 use elman_kernels::{
     Context, Epilogue, GatedProduct, Gates, InitialC, Order, Packed, Product, Recurrence, Scalar, Scratch,
-    Start, StepProduct, gemm_mapped, recurrence,
+    Start, StepProduct, Steps, gemm_mapped, recurrence,
 };
 use ndarray::Axis;
 
-use super::super::gates::{bias, gate_of_bias, packed, projects_in_steps};
+use super::super::gates::{bias, gate_of_bias, kept, packed, projects_in_steps};
 use super::super::projection::matrix;
 use super::Lstm;
 use crate::Error;
@@ -43,13 +42,18 @@ impl Lstm {
 }
 
 impl<T: Scalar> CellForward<T> for Lstm {
+    /// As memory for the projection of all rows.
+    fn needs_saved(&self, steps: &Steps) -> bool {
+        !projects_in_steps(steps)
+    }
+
     fn project(
         &self,
         ctx: &Context,
         inputs: &CellInputs<'_, T>,
         outputs: &mut CellOutputs<'_, T>,
     ) -> Result<(), Error> {
-        if projects_in_steps(inputs) {
+        if projects_in_steps(inputs.pass.steps) {
             return Ok(());
         }
         let w_ih = Packed::new(ctx, self.weights(inputs.parameters).w_ih.t())?;
@@ -69,7 +73,7 @@ impl<T: Scalar> CellForward<T> for Lstm {
         let (pass, units) = (inputs.pass, self.hidden_size);
         let weights = self.weights(inputs.parameters);
         let w_hh = packed(ctx, weights.w_hh, units, GATES)?;
-        let in_steps = projects_in_steps(inputs);
+        let in_steps = projects_in_steps(inputs.pass.steps);
         let w_ih = if in_steps { packed(ctx, weights.w_ih, units, GATES)? } else { List::new() };
         let bias = if in_steps { self.summed_bias(ctx, inputs)? } else { None };
         let order = if pass.reverse { Order::Descending } else { Order::Ascending };
@@ -82,7 +86,7 @@ impl<T: Scalar> CellForward<T> for Lstm {
             None => InitialC::InPlace,
         };
         let projection = in_steps.then(|| (inputs.x.reborrow(), &w_ih[..]));
-        let (c, kept) = (c_n.view_mut(), Some(outputs.saved.view_mut()));
+        let (c, kept) = (c_n.view_mut(), kept(&mut outputs.saved));
         match weights.w_hr {
             None => {
                 let gates = Gates::LstmForward { c, kept, h: outputs.y.reborrow() };
