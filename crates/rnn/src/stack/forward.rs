@@ -105,7 +105,8 @@ impl<T: Scalar> Stack<T> {
         let (spec, rows) = (self.spec(0), layer.steps.rows());
         let states: List<_> = (0..self.directions).map(|d| self.states_of(layer, d)).collect();
         let inputs = |d: usize| layer.inputs(d, &states[d]);
-        let saved_size = if cells.is_empty() { 0 } else { spec.saved_size };
+        let keeps = cells.len() >= rows * spec.saved_size * self.directions;
+        let saved_size = if keeps { spec.saved_size } else { 0 };
         let mut cells = cells.chunks_mut((rows * saved_size).max(1));
         let mut finals: List<_> = states_n
             .iter_mut()
