@@ -3,7 +3,7 @@
  *
  *     npm run bench                                everything but the demo
  *     npm run bench -- --python venv/bin/python    with PyTorch and JAX
- *     npm run bench -- grid --only ours --quick    a short look at this package alone
+ *     npm run bench -- grid --only ours --quick    a quick run of this package alone
  *     npm run bench -- --cell lstm                 the LSTM instead of the plain RNN
  *     npm run bench -- demo --python …             the demo and the same program in PyTorch
  *     npm run bench -- names --python …            and the example names

@@ -55,7 +55,7 @@ export function readOptions(): Options {
   const cores = availableParallelism()
   const command = commandLine(
     'npm run bench --',
-    'Measures this package beside onnxruntime-node and tfjs, and beside PyTorch and JAX where a Python has them.',
+    'Compares this package with onnxruntime-node and tfjs, and with PyTorch and JAX if --python names a Python that has them.',
   )
     .addArgument(
       new Argument('[mode]', 'what to measure; all is everything but demo and names')
@@ -63,19 +63,19 @@ export function readOptions(): Options {
         .default('all'),
     )
     .addOption(
-      new Option('--cell <kind>', 'what is measured: nn.RNN, nn.GRU or nn.LSTM')
+      new Option('--cell <kind>', 'the module that is measured: nn.RNN, nn.GRU or nn.LSTM')
         .choices(cells)
         .default('rnn'),
     )
-    .option('--python <path>', 'a Python with torch and jax, to measure these too')
+    .option('--python <path>', 'a Python with torch and jax, to measure them too')
     .option(
       '--only <names>',
-      `which of ${Object.keys(groups).join(', ')} take part (default: all)`,
+      `which of ${Object.keys(groups).join(', ')} are measured (default: all)`,
       list(parseContenders),
     )
     .option(
       '--shapes <list>',
-      'shapes of the grid by their number, 1 to 9, or others as TxBxIxH[xLxD] (default: the grid)',
+      'shapes of the grid by number, 1 to 9, or other shapes as TxBxIxH[xLxD] (default: the grid)',
       list(readShape),
     )
     .option(
@@ -83,11 +83,16 @@ export function readOptions(): Options {
       'numbers of threads (default: 1 and 2)',
       list((text) => [wholeNumber(1, cores)(text)]),
     )
-    .option('--seconds <s>', 'how long each is measured (default: 2)', positiveNumber())
-    .option('--patience <s>', 'what takes longer is left out (default: 20)', positiveNumber())
-    .option('--repeats <n>', 'how often the programs of demo and names run', wholeNumber(1, 100), 3)
-    .option('--quick', 'a short look: small shapes, small sizes, a tenth of the time', false)
-    .option('--output <folder>', 'where bench.json and the charts go', 'out/bench')
+    .option('--seconds <s>', 'seconds that each measurement takes (default: 2)', positiveNumber())
+    .option('--patience <s>', 'calls that take longer are left out (default: 20)', positiveNumber())
+    .option(
+      '--repeats <n>',
+      'how many times the programs of demo and names run',
+      wholeNumber(1, 100),
+      3,
+    )
+    .option('--quick', 'a quick run: small shapes, small sizes, a tenth of the time', false)
+    .option('--output <folder>', 'the folder for bench.json and the charts', 'out/bench')
     .option('--json <file>', 'the results as JSON (default: bench.json in the output folder)')
     .option('--markdown <file>', 'the tables as Markdown')
     .parse()
@@ -109,9 +114,7 @@ export function readOptions(): Options {
   const { quick, cell } = given
   const [mode] = command.processedArgs as [Mode]
   if (['demo', 'names'].includes(mode) && given.python === undefined) {
-    command.error(
-      `error: the ${mode} mode needs --python, for the program that it is compared with`,
-    )
+    command.error(`error: the ${mode} mode needs --python, to run the same program with PyTorch`)
   }
   const shapes = given.shapes ?? (quick ? grid.slice(0, 4) : grid)
   return {

@@ -1,12 +1,13 @@
 /**
  * `npm test`: everything that CI checks, in one command, as the first command in a fresh clone.
- * Stops at the first failure; ends with a line that counts the tests.
+ * Two lists of steps run side by side, and each step prints a line when it ends. Stops at the first failure; ends with a
+ * line that counts the tests.
  */
 
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fail, root, runNode, Stop } from './lib/run.mjs'
+import { fail, root, runNode, Stop, stopAll } from './lib/run.mjs'
 import { addon, apiPages, checkTools, packages, runCargo, typescript } from './lib/setup.mjs'
 
 const tool = (path) => join(root, 'node_modules', path)
@@ -46,9 +47,9 @@ function countCargo(output) {
   }
 }
 
-async function cargoTest(...options) {
+async function cargoTests() {
   try {
-    countCargo(await runCargo(['test', '--locked', '--no-fail-fast', ...options]))
+    countCargo(await runCargo(['test', '--workspace', '--locked', '--no-fail-fast']))
   } catch (error) {
     if (error instanceof Stop) countCargo(error.output)
     throw error
@@ -61,6 +62,7 @@ async function vitest() {
   try {
     await runNode(tool('vitest/vitest.mjs'), [
       ...['run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`],
+      `--maxWorkers=${availableParallelism()}`, // its default leaves one core free
     ])
   } finally {
     const { numPassedTests = 0, numFailedTests = 0 } = readReport(report)
@@ -116,12 +118,13 @@ async function installation() {
 
 const deny = '-D warnings'
 
-const steps = [
-  ['npm packages', () => packages.isFresh() || packages.run()],
-  [
-    'format and lint of TypeScript',
-    () => runNode(tool('@biomejs/biome/bin/biome'), ['check', '--error-on-warnings']),
-  ],
+/** A step: its title, and what it does. @typedef {[string, () => unknown]} Step */
+
+/** @type {Step[]} */
+const first = [['npm packages', () => packages.isFresh() || packages.run()]]
+
+/** Steps in target/debug, for the most part on all cores. @type {Step[]} */
+const rust = [
   ['rustfmt', () => runCargo(['fmt', '--all', '--check'])],
   [
     'clippy',
@@ -130,10 +133,10 @@ const steps = [
   ],
   [
     // A workspace of its own, so that its libraries stay out of ours.
-    'clippy of the products beside other libraries',
+    'clippy of the Rust benchmarks',
     () =>
       runCargo([
-        ...['clippy', '--manifest-path', 'bench/products/Cargo.toml', '--target-dir', 'target'],
+        ...['clippy', '--manifest-path', 'bench/rust/Cargo.toml', '--target-dir', 'target'],
         ...['--all-targets', '--locked', '--', ...deny.split(' ')],
       ]),
   ],
@@ -142,10 +145,14 @@ const steps = [
     () =>
       runCargo(['doc', '--workspace', '--no-deps', '--locked'], { env: { RUSTDOCFLAGS: deny } }),
   ],
-  ['cargo tests', () => cargoTest('--workspace')],
+  ['cargo tests', cargoTests],
+]
+
+/** Steps that mostly take one core: the addon, in target/release, and what needs it. @type {Step[]} */
+const javascript = [
   [
-    "the kernels' tests with debug assertions",
-    () => cargoTest('--profile', 'checked', '-p', 'elman-kernels', '--lib'),
+    'format and lint of TypeScript',
+    () => runNode(tool('@biomejs/biome/bin/biome'), ['check', '--error-on-warnings']),
   ],
   ['addon, index.js and index.d.ts up to date', buildAddon],
   ['TypeScript build', () => typescript.run()],
@@ -156,26 +163,47 @@ const steps = [
   ['API pages', checkApiPages],
   ['the demo command', demo],
   ['packages, installed from a registry', installation],
-  ['vitest', vitest],
 ]
+
+/** Alone, since some tests measure time. @type {Step[]} */
+const last = [['vitest', vitest]]
 
 const begin = performance.now()
 const seconds = (since) => `${((performance.now() - since) / 1000).toFixed(1).padStart(7)} s`
 
-try {
-  checkTools()
+/** Runs steps one after the other, until one fails here or in another list. */
+async function runSteps(steps, signal) {
   for (const [title, action] of steps) {
-    process.stdout.write(`${title.padEnd(44)}`)
+    if (signal.aborted) return
     const start = performance.now()
+    const end = (result) => console.log(`${title.padEnd(44)}${seconds(start)}   ${result}`)
     try {
       await action()
     } catch (error) {
-      process.stdout.write(`${seconds(start)}   failed\n`)
+      if (!signal.aborted) end('failed')
       throw error
     }
-    process.stdout.write(`${seconds(start)}   ok\n`)
+    end('ok')
   }
-  process.stdout.write(`${'all together'.padEnd(44)}${seconds(begin)}\n`)
+}
+
+/** Runs lists of steps side by side; the first failure ends them all. */
+async function sideBySide(...lists) {
+  const failure = new AbortController()
+  const stop = (error) => {
+    failure.abort()
+    stopAll()
+    throw error
+  }
+  await Promise.all(lists.map((steps) => runSteps(steps, failure.signal).catch(stop)))
+}
+
+try {
+  checkTools()
+  await sideBySide(first)
+  await sideBySide(rust, javascript)
+  await sideBySide(last)
+  console.log(`${'all together'.padEnd(44)}${seconds(begin)}`)
   if (tests.failed > 0 || tests.passed === 0) throw new Stop('no test ran, or one failed unnoticed')
 } catch (error) {
   fail(error)

@@ -16,7 +16,7 @@ interface Epoch {
   readonly bits: number
 }
 
-/** Characters that a short look is content with. */
+/** Characters of the text with `--quick`. */
 const quickLength = 60_000
 
 export function runDemo({ options, results }: Bench): void {

@@ -1,4 +1,4 @@
-/** The tables of what is no race on the grid: single steps, memory, the start, whole programs. */
+/** The tables of everything that is not measured on the grid: single steps, memory, the start, whole programs. */
 
 import { cellFacts, cells, keptArrays, shapeName } from '../lib/shape'
 import { median } from '../lib/statistics'
@@ -40,7 +40,7 @@ function lengthsTable({ lengths, cell }: Results): Table[] {
   const kind = cell === 'rnn' ? '' : `${cellFacts[cell].title}: `
   return [
     {
-      title: `${kind}Sequences of different lengths beside a full batch with as many valid steps, milliseconds`,
+      title: `${kind}Sequences of different lengths, and a full batch with as many valid steps, milliseconds`,
       head: ['full batch', 'task', 'threads', 'full', 'lengths', '× full', 'packed', '× full'],
       rows: lengths.map((one) => [
         shapeName(one.shape),
@@ -122,8 +122,9 @@ function startTables({ start }: Results): Table[] {
   ]
   return [
     {
-      title: "The start of a program, milliseconds; beyond an empty one's, and times as much",
-      head: ['', 'all', 'beyond', 'times'],
+      title:
+        'The start of a program, milliseconds: in total, more than an empty program, and times an empty program',
+      head: ['', 'total', 'more', 'times'],
       rows: [
         ['empty', milliseconds(node), '–', '–'],
         ['import', ...beyond(start.import)],
@@ -153,7 +154,7 @@ function checkpointsTable(result: CheckpointsResult): Table {
     step.toFixed(0),
   ]
   return {
-    title: `Held between forward and backward beside the results at ${shapeName(shape)}, megabytes, and a step's milliseconds`,
+    title: `Memory kept between forward and backward in addition to the results at ${shapeName(shape)}, megabytes, and a step's milliseconds`,
     head: ['', 'array buffers', 'resident', 'step'],
     rows: [
       row('all states', plain, time.plain),
@@ -172,7 +173,7 @@ function demoTable({ demo }: Results): Table[] {
   if (demo === undefined) return []
   return [
     {
-      title: `The demo beside ${demo[0]?.version}: characters per second in training, medians`,
+      title: `The demo, compared with ${demo[0]?.version}: characters per second in training, medians`,
       head: ['threads', '@elman/rnn', 'PyTorch', 'times as fast', 'bits per character, both'],
       rows: demo.map(({ threads, ours, torch, bits }) => [
         String(threads),
@@ -188,7 +189,7 @@ function namesTable({ names }: Results): Table[] {
   if (names === undefined) return []
   return [
     {
-      title: `The example names beside ${names[0]?.version}: milliseconds an epoch, medians`,
+      title: `The example names, compared with ${names[0]?.version}: milliseconds an epoch, medians`,
       head: ['threads', '@elman/rnn', 'PyTorch', 'times as fast'],
       rows: names.map(({ threads, ours, torch }) => [
         String(threads),

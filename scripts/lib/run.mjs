@@ -10,6 +10,14 @@ import { fileURLToPath } from 'node:url'
 /** The repository's root, where programs are started. */
 export const root = fileURLToPath(new URL('../..', import.meta.url))
 
+/** The programs that are running. @type {Set<import('node:child_process').ChildProcess>} */
+const children = new Set()
+
+/** Ends all programs that are running. */
+export function stopAll() {
+  for (const child of children) child.kill()
+}
+
 /** An error to be told in one line, without a stack. */
 export class Stop extends Error {
   /** @param {string} message @param {string} [output] what the failing program wrote */
@@ -41,6 +49,7 @@ export function run(command, args, { env = {}, bare = false, cwd = root } = {}) 
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
+    children.add(child)
     const chunks = []
     child.stdout.on('data', (chunk) => chunks.push(chunk))
     child.stderr.on('data', (chunk) => chunks.push(chunk))
@@ -53,6 +62,7 @@ export function run(command, args, { env = {}, bare = false, cwd = root } = {}) 
     process.on('SIGINT', pass).on('SIGTERM', pass)
 
     const done = () => {
+      children.delete(child)
       process.off('SIGINT', pass).off('SIGTERM', pass)
       return Buffer.concat(chunks).toString()
     }

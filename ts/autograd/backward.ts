@@ -19,8 +19,7 @@
 import { Background, NotInBackground, TimeSlices } from '../background'
 import { allocate, converted, dtypeOf, overlap } from '../dtype'
 import { type Floats, native } from '../native'
-import type { Destination, GraphNode } from './node'
-import { Variable } from './variable'
+import { type Destination, type GraphNode, Variable } from './variable'
 
 /** A gradient that is not delivered yet. `owned`: nothing else reads the array, so it may be written to and kept. */
 interface Pending {

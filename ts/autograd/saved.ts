@@ -3,7 +3,7 @@
 import { checkIntact, formatShape } from '../check'
 import { dtypeOf } from '../dtype'
 import { type Floats, native } from '../native'
-import type { Sized, Storage, Variable } from './variable'
+import type { Sized, Storage, Stored } from './storage'
 
 /** What torch says where saved values have changed. */
 const modified =
@@ -20,10 +20,10 @@ class SavedValue {
   readonly #version: number
   readonly #sized: Sized
 
-  constructor(variable: Variable) {
-    this.#storage = variable.storage
-    this.#version = variable.storage.version
-    this.#sized = { shape: variable.shape, numel: variable.numel } // not the variable, which keeps its graph alive
+  constructor({ storage, shape, numel }: Stored) {
+    this.#storage = storage
+    this.#version = storage.version
+    this.#sized = { shape, numel } // not the variable, which keeps its graph alive
   }
 
   /** Throws if this package has changed the values since: optimizers, `loadStateDict`, `resetParameters`, … */
@@ -61,7 +61,7 @@ export class Saved {
    * @param fingerprinted whether the operation takes and compares the fingerprint itself, as part of its calls of the
    *   addon.
    */
-  constructor(owner: string, variables: readonly Variable[], fingerprinted: boolean) {
+  constructor(owner: string, variables: readonly Stored[], fingerprinted: boolean) {
     this.#owner = owner
     this.#values = variables.map((variable) => new SavedValue(variable))
     this.#fingerprint =

@@ -1,6 +1,6 @@
 /** Dropout. */
 
-import { apply } from '../autograd/node'
+import { apply } from '../autograd/record'
 import type { Variable } from '../autograd/variable'
 import { allocate } from '../dtype'
 import { type Floats, native } from '../native'

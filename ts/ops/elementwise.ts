@@ -1,6 +1,6 @@
 /** Elementwise operations. */
 
-import { apply } from '../autograd/node'
+import { apply } from '../autograd/record'
 import type { Variable } from '../autograd/variable'
 import { checkSameDType, checkSameShape } from '../check'
 import { allocate, dtypeOf } from '../dtype'

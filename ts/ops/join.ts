@@ -1,6 +1,6 @@
 /** Operations that join tensors. */
 
-import { apply } from '../autograd/node'
+import { apply } from '../autograd/record'
 import type { Variable } from '../autograd/variable'
 import { checkDim, checkSameDType, formatShape, sameShape } from '../check'
 import { allocate } from '../dtype'

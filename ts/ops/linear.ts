@@ -1,6 +1,6 @@
 /** The affine map y = x Wᵀ + b. */
 
-import { apply, multiplyAddsOfAnElement } from '../autograd/node'
+import { apply, multiplyAddsOfAnElement } from '../autograd/record'
 import type { Variable } from '../autograd/variable'
 import { allocateUnset } from '../dtype'
 import { type Floats, native } from '../native'

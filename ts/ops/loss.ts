@@ -1,6 +1,6 @@
 /** Losses. */
 
-import { apply } from '../autograd/node'
+import { apply } from '../autograd/record'
 import type { Variable } from '../autograd/variable'
 import { inTorchWords } from '../check'
 import { allocate } from '../dtype'

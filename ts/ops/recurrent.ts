@@ -1,8 +1,9 @@
 /** Layers of a recurrent cell over whole sequences as one operation: forward, and back-propagation through time. */
 
-import { multiplyAddsOfAnElement, record, willRecord } from '../autograd/node'
+import { multiplyAddsOfAnElement, record, willRecord } from '../autograd/record'
 import { Saved } from '../autograd/saved'
-import { type Sized, Variable } from '../autograd/variable'
+import type { Sized } from '../autograd/storage'
+import { Variable } from '../autograd/variable'
 import { Background, TimeSlices } from '../background'
 import { allocateUnset } from '../dtype'
 import type { Floats, NativePasses, NativeRecurrentCore, NativeSequences } from '../native'

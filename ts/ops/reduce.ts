@@ -1,6 +1,6 @@
 /** Reductions of all elements to one number. */
 
-import { apply } from '../autograd/node'
+import { apply } from '../autograd/record'
 import type { Variable } from '../autograd/variable'
 import { allocate, type DType } from '../dtype'
 import { type Floats, native } from '../native'

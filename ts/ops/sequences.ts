@@ -5,7 +5,7 @@
  * gradient.
  */
 
-import { apply } from '../autograd/node'
+import { apply } from '../autograd/record'
 import type { Variable } from '../autograd/variable'
 import { elementCount } from '../check'
 import { allocate } from '../dtype'

@@ -4,8 +4,9 @@
  * Tensors are dense, so all of them copy, except `reshape`, which shares the storage of its input.
  */
 
-import { apply, record } from '../autograd/node'
-import { sized, Variable } from '../autograd/variable'
+import { apply, record } from '../autograd/record'
+import { sized } from '../autograd/storage'
+import { Variable } from '../autograd/variable'
 import { checkDim, checkIndex, checkReshape, checkSlice } from '../check'
 import { allocate } from '../dtype'
 import { native } from '../native'

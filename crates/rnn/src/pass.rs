@@ -1,7 +1,7 @@
 //! One direction's way over the rows of a batch: where each sequence begins and ends, and what comes before
 //! each row.
 
-use elman_kernels::{MappedRows, RowIndex, Scalar, Steps};
+use elman_kernels::{MappedRows, Order, RowIndex, Scalar, Steps};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis};
 
 use crate::Error;
@@ -16,6 +16,16 @@ pub struct Pass<'a> {
 }
 
 impl Pass<'_> {
+    /// The order in time.
+    pub fn order(&self) -> Order {
+        if self.reverse { Order::Descending } else { Order::Ascending }
+    }
+
+    /// The order of the backward pass: against that of the pass.
+    pub fn backward_order(&self) -> Order {
+        if self.reverse { Order::Ascending } else { Order::Descending }
+    }
+
     /// The row of sequence `b` that this pass computes first.
     fn first_row(&self, b: usize) -> usize {
         if self.reverse { self.steps.last_row(b) } else { b }

@@ -3,9 +3,9 @@
 use crate::random::Generator;
 use elman_kernels::{Context, Isa, Scalar};
 
-/// A context for every instruction set of this host and for wide portable vectors, alone and with threads.
+/// A context for every instruction set of this host, alone and with threads.
 pub(crate) fn contexts() -> Vec<Context> {
-    let isas = Isa::testable();
+    let isas = Isa::available();
     isas.into_iter().flat_map(|isa| [Context::new(isa, 1), Context::new(isa, 3)]).collect()
 }
 

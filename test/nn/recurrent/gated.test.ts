@@ -1,7 +1,6 @@
-/** nn.LSTM, nn.GRU and their cells, where an equation or another way of calling them says what must come out. */
+/** nn.LSTM and nn.GRU, where an equation or another way of calling them says what must come out. */
 
 import { manualSeed, nn, noGrad, type Tensor, tensor, zeros } from '@elman/rnn'
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { expectGradients, leaf } from '../../helpers/finite-differences'
 import { bits, errorOf, expectClose, expectSameBits, filled, gradOf } from '../../helpers/numbers'
@@ -130,113 +129,7 @@ describe('a loss on some of the results of an LSTM', () => {
   })
 })
 
-const anyCell = fc.record({
-  inputSize: fc.integer({ min: 1, max: 40 }),
-  hiddenSize: fc.integer({ min: 1, max: 70 }),
-  batch: fc.constantFrom(null, 0, 1, 2, 5, 13),
-  options: fc.record({
-    bias: fc.boolean(),
-    dtype: fc.constantFrom<Tensor['dtype']>('float32', 'float64'),
-  }),
-})
-
-/** The stack of one layer with the same weights. */
-function copyOf<Stack extends nn.Module>(cell: nn.Module, stack: Stack): Stack {
-  stack.loadStateDict(new Map([...cell.stateDict()].map(([name, one]) => [`${name}_l0`, one])))
-  return stack
-}
-
-describe('nn.LSTMCell', () => {
-  it('in a loop gives the bits of nn.LSTM', () => {
-    fc.assert(
-      fc.property(anyCell, ({ inputSize, hiddenSize, batch, options }) => {
-        const cell = new nn.LSTMCell(inputSize, hiddenSize, options)
-        const lstm = copyOf(cell, new nn.LSTM(inputSize, hiddenSize, options))
-        const rows = batch === null ? [] : [batch]
-        const { dtype } = options
-        const input = filled([4, ...rows, inputSize], 1, { dtype })
-        const [h0, c0] = [2, 3].map((seed) => filled([...rows, hiddenSize], seed, { dtype }))
-        const layered = (state: Tensor) => state.reshape([1, ...rows, hiddenSize])
-        const [output, [, cN]] = lstm.forward(input, [layered(h0), layered(c0)])
-        let [h, c] = [h0, c0]
-        for (let t = 0; t < 4; t += 1) {
-          ;[h, c] = cell.forward(input.select(0, t), [h, c])
-          expectSameBits(h, output.select(0, t))
-        }
-        expectSameBits(c, cN.select(0, 0))
-        const zero = zeros([...rows, hiddenSize], { dtype })
-        const x = input.select(0, 0)
-        expect(bitsOf(cell.forward(x))).toEqual(bitsOf(cell.forward(x, [zero, zero])))
-      }),
-      { numRuns: 60 },
-    )
-  })
-
-  it('carries gradients that finite differences confirm, of h and of c', () => {
-    for (const rows of [[], [3]]) {
-      manualSeed(0)
-      const cell = new nn.LSTMCell(3, 4, { dtype: 'float64' })
-      const leaves = [leaf([...rows, 3], 1), leaf([...rows, 4], 2), leaf([...rows, 4], 3)]
-      const twice = (x: Tensor, h: Tensor, c: Tensor) => cell.forward(x, cell.forward(x, [h, c]))
-      expectGradients((x, h, c) => twice(x, h, c)[1], [...leaves, ...cell.parameters()])
-      for (const one of [...leaves, ...cell.parameters()]) one.grad = null
-      expectGradients((x, h, c) => lossOf(twice(x, h, c)), [...leaves, ...cell.parameters()])
-    }
-  })
-
-  it('has the names, texts and seeds of torch', () => {
-    manualSeed(7)
-    const cell = new nn.LSTMCell(3, 4)
-    manualSeed(7)
-    const lstm = new nn.LSTM(3, 4)
-    expect(bitsOf(cell.parameters())).toEqual(bitsOf(lstm.parameters()))
-    expect([...cell.stateDict()].map(([name, { shape }]) => [name, shape])).toEqual([
-      ['weight_ih', [16, 3]],
-      ['weight_hh', [16, 4]],
-      ['bias_ih', [16]],
-      ['bias_hh', [16]],
-    ])
-    const bare = new nn.LSTMCell(3, 4, { bias: false })
-    expect([bare.bias_ih, bare.bias_hh, String(bare)]).toEqual([
-      null,
-      null,
-      'LSTMCell(3, 4, bias=False)',
-    ])
-  })
-})
-
 describe('nn.GRUCell', () => {
-  it('in a loop gives the bits of nn.GRU', () => {
-    fc.assert(
-      fc.property(anyCell, ({ inputSize, hiddenSize, batch, options }) => {
-        const cell = new nn.GRUCell(inputSize, hiddenSize, options)
-        const gru = copyOf(cell, new nn.GRU(inputSize, hiddenSize, options))
-        const rows = batch === null ? [] : [batch]
-        const { dtype } = options
-        const input = filled([4, ...rows, inputSize], 1, { dtype })
-        const hx = filled([...rows, hiddenSize], 2, { dtype })
-        const [output] = gru.forward(input, hx.reshape([1, ...rows, hiddenSize]))
-        let h = hx
-        for (let t = 0; t < 4; t += 1) {
-          h = cell.forward(input.select(0, t), h)
-          expectSameBits(h, output.select(0, t))
-        }
-      }),
-      { numRuns: 60 },
-    )
-  })
-
-  it('carries gradients that finite differences confirm', () => {
-    for (const rows of [[], [3]]) {
-      manualSeed(0)
-      const cell = new nn.GRUCell(3, 4, { dtype: 'float64' })
-      expectGradients(
-        (x, h) => cell.forward(x, cell.forward(x, h)),
-        [leaf([...rows, 3], 1), leaf([...rows, 4], 2), ...cell.parameters()],
-      )
-    }
-  })
-
   it('has biases with different gradients, since r multiplies one part of b_hh alone', () => {
     const cell = new nn.GRUCell(3, 4)
     cell

@@ -1,6 +1,7 @@
 /** The base class of the modules over whole sequences. */
 
-import { sized, type Variable } from '../../autograd/variable'
+import { sized } from '../../autograd/storage'
+import type { Variable } from '../../autograd/variable'
 import { checkSignal } from '../../background'
 import { checkOptions } from '../../check'
 import type { NativeSequences } from '../../native'

@@ -1,6 +1,7 @@
 /** The base class of the cells, the modules of a single time step. */
 
-import { sized, type Variable } from '../../autograd/variable'
+import { sized } from '../../autograd/storage'
+import type { Variable } from '../../autograd/variable'
 import { checkBoolean, checkDType, checkPositiveInteger } from '../../check'
 import type { DType } from '../../dtype'
 import { type Geometry, recurrent } from '../../ops/recurrent'

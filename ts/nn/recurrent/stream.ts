@@ -1,6 +1,7 @@
 /** One time step at a time, through weights that are laid out once. */
 
-import { sized, Variable } from '../../autograd/variable'
+import { sized } from '../../autograd/storage'
+import { Variable } from '../../autograd/variable'
 import { checkOptions, checkPositiveInteger } from '../../check'
 import { allocate, type DType } from '../../dtype'
 import { showAsText } from '../../inspect'

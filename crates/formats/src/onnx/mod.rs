@@ -22,6 +22,7 @@
 //! from zeros. So zeros are given like any other state, as (L·D, 1, H) if that is simpler.
 
 mod graph;
+mod model;
 mod proto;
 
-pub use graph::{Error, Rnn, serialize};
+pub use model::{Error, Rnn, serialize};

@@ -46,7 +46,7 @@ impl Arena {
             buffer.resize(words, 0);
         }
         let mut scratch = Scratch { arena: self, buffer, len, element: std::marker::PhantomData };
-        if cfg!(any(test, feature = "test-isas")) {
+        if cfg!(any(test, feature = "nan-scratch")) {
             scratch.fill(T::nan());
         }
         Ok(scratch)

@@ -14,7 +14,7 @@ pub(crate) const FIRST_CACHE: usize = match (APPLE, cfg!(target_arch = "aarch64"
     _ => 48 << 10,
 };
 
-/// Bytes from which operands come from beyond the second cache, so that it pays to prefetch (`benches/kernels.rs`:
+/// Bytes from which operands come from beyond the second cache, so that it pays to prefetch (`bench/rust/benches/kernels.rs`:
 /// gemm_tn gains 2 to 9 % there, -2 to -5 % below; the recurrence 12 to 19 % at 25 MB a matrix, nothing at 2 MB).
 pub(crate) const FAR: usize = 8 << 20;
 

@@ -21,9 +21,9 @@ macro_rules! dispatch {
             Kind::Avx2(token) => Simd::<$type>::vectorize(token, $kernel),
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512(token) => Simd::<$type>::vectorize(token, $kernel),
-            #[cfg(any(test, feature = "test-isas"))]
+            #[cfg(all(test, portable_lanes = "8"))]
             Kind::Portable8(token) => Simd::<$type>::vectorize(token, $kernel),
-            #[cfg(any(test, feature = "test-isas"))]
+            #[cfg(all(test, portable_lanes = "16"))]
             Kind::Portable16(token) => Simd::<$type>::vectorize(token, $kernel),
         }
     }};

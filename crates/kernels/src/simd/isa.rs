@@ -25,9 +25,9 @@ pub(crate) enum Kind {
     Avx2(Avx2),
     #[cfg(target_arch = "x86_64")]
     Avx512(Avx512),
-    #[cfg(any(test, feature = "test-isas"))]
+    #[cfg(all(test, portable_lanes = "8"))]
     Portable8(Portable<8, 4>),
-    #[cfg(any(test, feature = "test-isas"))]
+    #[cfg(all(test, portable_lanes = "16"))]
     Portable16(Portable<16, 16>),
 }
 
@@ -59,13 +59,16 @@ impl Isa {
         found
     }
 
-    /// What tests run: [`Isa::available`], and portable vectors of 8 and 16 lanes, which have the tiles of
-    /// AVX2 and AVX-512 on any host. Those of 8 have halves, which take less time to compile
-    /// than those of 16 would.
-    #[cfg(any(test, feature = "test-isas"))]
-    pub fn testable() -> Vec<Self> {
+    /// What the tests of this crate run: [`Isa::available`], and portable vectors of 8 and 16 lanes, which have the tiles
+    /// of AVX2 and AVX-512, on a host without these. Those of 8 have halves, which take less time to compile than those
+    /// of 16 would.
+    #[cfg(test)]
+    pub(crate) fn testable() -> Vec<Self> {
+        #[allow(unused_mut)] // some hosts have all tiles
         let mut all = Self::available();
+        #[cfg(portable_lanes = "8")]
         all.push(Self(Kind::Portable8(Portable)));
+        #[cfg(portable_lanes = "16")]
         all.push(Self(Kind::Portable16(Portable)));
         all
     }
@@ -80,9 +83,9 @@ impl Isa {
             Kind::Avx2(_) => "avx2",
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512(_) => "avx512",
-            #[cfg(any(test, feature = "test-isas"))]
+            #[cfg(all(test, portable_lanes = "8"))]
             Kind::Portable8(_) => "portable8",
-            #[cfg(any(test, feature = "test-isas"))]
+            #[cfg(all(test, portable_lanes = "16"))]
             Kind::Portable16(_) => "portable16",
         }
     }

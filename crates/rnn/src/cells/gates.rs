@@ -2,15 +2,18 @@
 
 use std::ops::Range;
 
-use elman_kernels::{Context, Packed, Scalar, Scratch, Steps};
+use elman_kernels::{Context, GatedProduct, Gates, InitialC, Packed, Scalar, Scratch, Steps};
 use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 
 use crate::Error;
-use crate::cell::List;
+use crate::cell::{CellInputs, List};
 
 /// With fewer sequences a step is one short chain of multiply-adds after the other, which a product for all rows at
 /// once keeps short.
 const ENOUGH_SEQUENCES: usize = 8;
+
+/// The gate of a weight that each sum of a step reads, if it reads one.
+pub(super) type SumGates = [Option<usize>; 4];
 
 /// Whether the loop over time projects the input, and not a product of all rows before it.
 pub(super) fn projects_in_steps(steps: &Steps) -> bool {
@@ -37,7 +40,7 @@ pub(super) fn packed<'a, T: Scalar>(
     ctx: &'a Context,
     w: ArrayView2<'_, T>,
     units: usize,
-    gates: [Option<usize>; 4],
+    gates: SumGates,
 ) -> Result<List<Packed<'a, T>>, Error> {
     let of_gate = |index: Option<usize>| match index {
         Some(index) => Packed::new(ctx, gate(w.reborrow(), units, index).t()),
@@ -66,7 +69,57 @@ pub(super) fn add_biases<T: Scalar>(sums: &mut [T], units: usize, gates: [List<A
     }
 }
 
-/// The columns of a gate of a bias (1, G·H).
-pub(super) fn gate_of_bias<'a, T>(all: ArrayView2<'a, T>, units: usize, gate: usize) -> ArrayView2<'a, T> {
-    columns(all, gate * units..(gate + 1) * units)
+/// The biases (1, H) of each sum: its gates of `b_ih` and `b_hh` (1, G·H).
+pub(super) fn biases<'a, T: Scalar>(
+    both: Option<[ArrayView2<'a, T>; 2]>,
+    units: usize,
+    of_x: SumGates,
+    of_h: SumGates,
+) -> [List<ArrayView2<'a, T>>; 4] {
+    let of_gate =
+        |(b, gate): (_, Option<usize>)| gate.map(|gate| columns(b, gate * units..(gate + 1) * units));
+    [0, 1, 2, 3]
+        .map(|sum| both.into_iter().flatten().zip([of_x[sum], of_h[sum]]).filter_map(of_gate).collect())
+}
+
+/// What the loop over time multiplies and adds: W_hhᵀ of each sum, and W_ihᵀ with the biases if it projects the input.
+pub(super) struct LoopWeights<'w, T: Scalar> {
+    w_hh: List<Packed<'w, T>>,
+    projection: Option<(List<Packed<'w, T>>, Scratch<'w, T>)>,
+}
+
+impl<'w, T: Scalar> LoopWeights<'w, T> {
+    /// From `W_ih` (G·H, F) and `W_hh` (G·H, K) with the gates of their sums, and the biases.
+    pub(super) fn new(
+        ctx: &'w Context,
+        inputs: &CellInputs<'_, T>,
+        units: usize,
+        [(w_ih, of_x), (w_hh, of_h)]: [(ArrayView2<'_, T>, SumGates); 2],
+        biases: [List<ArrayView2<'_, T>>; 4],
+    ) -> Result<Self, Error> {
+        let w_hh = packed(ctx, w_hh, units, of_h)?;
+        let projection = match projects_in_steps(inputs.pass.steps) {
+            true => Some((packed(ctx, w_ih, units, of_x)?, bias(ctx, units, biases)?)),
+            false => None,
+        };
+        Ok(Self { w_hh, projection })
+    }
+
+    /// The product of a step. Sums that are not projected in it stand in what is kept.
+    pub(super) fn product<'a, 'p, 'c>(
+        &'p self,
+        inputs: &'a CellInputs<'_, T>,
+        gates: Gates<'a, 'c, T>,
+    ) -> GatedProduct<'a, 'p, 'c, T>
+    where
+        'p: 'a,
+    {
+        let projection = self.projection.as_ref();
+        GatedProduct {
+            weights: &self.w_hh,
+            initial: projection.map_or(InitialC::InPlace, |(_, bias)| InitialC::Row(bias)),
+            projection: projection.map(|(w_ih, _)| (inputs.x.reborrow(), &w_ih[..])),
+            gates,
+        }
+    }
 }

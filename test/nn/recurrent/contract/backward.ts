@@ -6,6 +6,8 @@ import { describe, expect, it } from 'vitest'
 import { expectGradients } from '../../../helpers/finite-differences'
 import { bits, errorOf, expectClose } from '../../../helpers/numbers'
 import {
+  type AnyKind,
+  type AnyModule,
   all,
   bitsOf,
   type CallOptions,
@@ -23,7 +25,11 @@ import {
 const { packPaddedSequence } = nn.utils.rnn
 
 /** Inputs, states and a module that have no gradients yet. */
-function prepare<Hx>(kind: Kind<Hx>, sizes = small, options: Options = {}) {
+function prepare<Hx, M extends AnyModule>(
+  kind: AnyKind<Hx, M>,
+  sizes = small,
+  options: Options = {},
+) {
   const module = kind.make(sizes.inputSize, sizes.hiddenSize, options)
   const inputs = leavesOf(kind.inputs(sizes, options))
   const states = leavesOf(kind.states(sizes, options))
@@ -36,8 +42,8 @@ function prepare<Hx>(kind: Kind<Hx>, sizes = small, options: Options = {}) {
   return { module, inputs, states, leaves, everything, clear }
 }
 
-function gradientContract<Hx>(kind: Kind<Hx>): void {
-  const { stacked, choices } = kind.description
+function gradientContract<Hx, M extends AnyModule>(kind: AnyKind<Hx, M>): void {
+  const { choices } = kind.description
   const double = { dtype: 'float64' } as const
 
   /** All values of all choices, one choice after the other. */
@@ -48,17 +54,19 @@ function gradientContract<Hx>(kind: Kind<Hx>): void {
     { numLayers: 2, bidirectional: true },
     { numLayers: 3, bias: false },
   ]
-  const flags: Options[] = [{}, { bias: false }, { batchFirst: true }, ...varied]
+  const order: Options[] = kind.overTime ? [{ batchFirst: true }] : []
+  const flags: Options[] = [{}, { bias: false }, ...order, ...varied]
+  const forms: [name: string, batch: number | null, lengths: number[] | null][] = [
+    ['padded', 2, null],
+    ...(kind.overTime ? [['with lengths', 3, [2, 4, 1]] satisfies [string, number, number[]]] : []),
+    ['unbatched', null, null],
+  ]
 
-  describe.each([...flags, ...(stacked ? deep : [])])(
+  describe.each([...flags, ...(kind.stacked ? deep : [])])(
     'agree with finite differences: %o',
     (one) => {
       const options = { ...one, ...double }
-      it.each([
-        ['padded', 2, null],
-        ['with lengths', 3, [2, 4, 1]],
-        ['unbatched', null, null],
-      ] as const)('%s', (_, batch, lengths) => {
+      it.each(forms)('%s', (_, batch, lengths) => {
         manualSeed(0) // the same weights each time: relu has a kink, which no unit may come close to
         const sizes = { steps: 4, batch, inputSize: 3, hiddenSize: 5 }
         const { module, inputs, everything } = prepare(kind, sizes, options)
@@ -386,8 +394,13 @@ function asyncContract<Hx>(kind: Kind<Hx>): void {
   })
 }
 
-export function describeBackward<Hx>(kind: Kind<Hx>): void {
+/** The tests that modules and cells share. */
+export function describeGradients<Hx, M extends AnyModule>(kind: AnyKind<Hx, M>): void {
   describe('gradients', () => gradientContract(kind))
+}
+
+export function describeBackward<Hx>(kind: Kind<Hx>): void {
+  describeGradients(kind)
   describe('vjp', () => vjpContract(kind))
   describe.runIf(kind.description.checkpoints ?? true)('checkpointEvery', () =>
     checkpointContract(kind),

@@ -1,4 +1,4 @@
-/** The description of a recurrent module for the contract, and the calls of it. */
+/** The description of a recurrent module or a cell for the contract, and the calls of it. */
 
 import { type nn, type Tensor, tensor, zeros } from '@elman/rnn'
 import fc from 'fast-check'
@@ -33,15 +33,25 @@ export interface Stream<Hx> {
   reset(hx?: Hx | null): void
 }
 
-/** A recurrent module, generic over the form of hx: a tensor, or several. */
-export interface RecurrentModule<Hx> extends nn.Module {
+/** What recurrent modules and cells have in common. */
+export interface AnyModule extends nn.Module {
   readonly inputSize: number
   readonly hiddenSize: number
   readonly bias: boolean
+  resetParameters(): void
+  forward(...args: never[]): unknown
+}
+
+/** A cell, generic over the form of hx: a tensor, or several. */
+export interface CellModule<Hx> extends AnyModule {
+  forward(input: Tensor, hx?: Hx | null): Hx
+}
+
+/** A recurrent module. */
+export interface RecurrentModule<Hx> extends AnyModule {
   readonly batchFirst: boolean
   readonly allWeights: Tensor[][]
   flattenParameters(): void
-  resetParameters(): void
   forward(input: Packed, hx?: Hx | null, options?: CallOptions): [Packed, Hx]
   forward(input: Tensor, hx?: Hx | null, options?: CallOptions): [Tensor, Hx]
   forwardAsync(input: Packed, hx?: Hx | null, options?: CallOptions): Promise<[Packed, Hx]>
@@ -61,8 +71,8 @@ export interface RecurrentModule<Hx> extends nn.Module {
   stream(options?: { batchSize?: number; hx?: Hx | null }): Stream<Hx>
 }
 
-/** A kind of recurrent module. */
-export interface Description<Hx> {
+/** What the descriptions of recurrent modules and cells have in common. */
+export interface AnyDescription<Hx> {
   /** The name in messages. */
   readonly name: string
   /** The name of hx in messages. */
@@ -70,23 +80,13 @@ export interface Description<Hx> {
   /** Makes a module; the arguments may be wrong. */
   readonly construct: (inputSize: unknown, hiddenSize: unknown, options?: unknown) => unknown
   readonly prototype: object
-  /** Whether it has layers, directions, and dropout between layers. */
-  readonly stacked: boolean
-  /** Options with several values, beside those that all have. */
+  /** Options with several values, in addition to those that all have. */
   readonly choices: Readonly<Record<string, readonly unknown[]>>
-  /** O: the features of the output of one direction. */
-  readonly outputSize: (hiddenSize: number) => number
   /** The features of each state. */
   readonly stateSizes: (hiddenSize: number) => number[]
   /** hx of the states, and the other way round. */
   readonly join: (states: readonly Tensor[]) => Hx
   readonly split: (hx: Hx) => readonly Tensor[]
-  /** Further inputs, which lie as the input does: their names, and their features. */
-  readonly inputs?: Readonly<Record<string, (hiddenSize: number) => number>>
-  /** Whether hN is where the next part of a sequence begins. Default: true. */
-  readonly carries?: boolean
-  /** Whether it takes `checkpointEvery`. Default: true. */
-  readonly checkpoints?: boolean
   /** The names and shapes of the parameters, in the order of the state dict. */
   readonly parameters: (
     inputSize: number,
@@ -98,6 +98,28 @@ export interface Description<Hx> {
   /** What is said of a state of another shape, and of another rank. */
   readonly wrongSize: (expected: readonly number[], got: readonly number[]) => string
   readonly wrongRank: (batched: boolean, got: number) => string
+}
+
+/** A kind of recurrent module. */
+export interface Description<Hx> extends AnyDescription<Hx> {
+  /** Whether it has layers, directions, and dropout between layers. */
+  readonly stacked: boolean
+  /** O: the features of the output of one direction. */
+  readonly outputSize: (hiddenSize: number) => number
+  /** Further inputs, which lie as the input does: their names, and their features. */
+  readonly inputs?: Readonly<Record<string, (hiddenSize: number) => number>>
+  /** Whether hN is where the next part of a sequence begins. Default: true. */
+  readonly carries?: boolean
+  /** Whether it takes `checkpointEvery`. Default: true. */
+  readonly checkpoints?: boolean
+}
+
+/** A kind of cell. */
+export interface CellDescription<Hx> extends AnyDescription<Hx> {
+  /** The module of one layer whose step it is. */
+  readonly whole: Description<Hx>
+  /** The name of its first state in messages about the number of dimensions. */
+  readonly label: string
 }
 
 /** Sizes around the widths of vectors and tiles, and 1. */
@@ -129,20 +151,25 @@ export interface Result {
   readonly states: readonly Tensor[]
 }
 
-/** A kind of recurrent module, with all of its calls over lists of states. */
-export class Kind<Hx> {
-  readonly description: Description<Hx>
+/** A kind of recurrent module or cell, with its calls over lists of states. */
+export abstract class AnyKind<Hx, M extends AnyModule = AnyModule> {
+  readonly description: AnyDescription<Hx>
+  /** Whether it goes over time steps and has the options that come with them: a module, and not a cell. */
+  abstract readonly overTime: boolean
+  /** Whether it has layers, directions, and dropout between layers. */
+  readonly stacked: boolean
+  /** The dimensions of inputs and of states that are the batch. */
+  abstract readonly inputBatch: number
+  abstract readonly batchDimension: number
   /** Modules and inputs of any shape, for property tests. */
   readonly anyCase: fc.Arbitrary<Case>
-  /** The same with a length for each sequence. */
-  readonly anyLengths: fc.Arbitrary<readonly [Case, number[]]>
-  /** The same with time steps enough to keep every n-th, in one direction. */
+  /** The names of further inputs. */
   readonly extras: readonly string[]
 
-  constructor(description: Description<Hx>) {
+  constructor(description: AnyDescription<Hx>, stacked: boolean, extras: readonly string[]) {
     this.description = description
-    this.extras = Object.keys(description.inputs ?? {})
-    const { choices, stacked } = description
+    this.stacked = stacked
+    this.extras = extras
     const layers = {
       numLayers: fc.integer({ min: 1, max: 3 }),
       bidirectional: fc.boolean(),
@@ -157,29 +184,23 @@ export class Kind<Hx> {
         bias: fc.boolean(),
         dtype: fc.constantFrom<DType>('float32', 'float64'),
         ...Object.fromEntries(
-          Object.entries(choices).map(([name, values]) => [name, fc.constantFrom(...values)]),
+          Object.entries(description.choices).map(([name, values]) => [
+            name,
+            fc.constantFrom(...values),
+          ]),
         ),
       }),
       seed: fc.nat(1000),
     })
-    this.anyLengths = this.anyCase.chain((one) =>
-      fc.tuple(
-        fc.constant(one),
-        fc.array(fc.integer({ min: 1, max: one.steps }), {
-          minLength: one.batch,
-          maxLength: one.batch,
-        }),
-      ),
-    )
   }
 
   /** The same kind with options that it has if it is stacked. */
   deep(numLayers: number, options: Options = {}): Options {
-    return this.description.stacked ? { numLayers, ...options } : {}
+    return this.stacked ? { numLayers, ...options } : {}
   }
 
-  make(inputSize: number, hiddenSize: number, options: Options = {}): RecurrentModule<Hx> {
-    return this.description.construct(inputSize, hiddenSize, options) as RecurrentModule<Hx>
+  make(inputSize: number, hiddenSize: number, options: Options = {}): M {
+    return this.description.construct(inputSize, hiddenSize, options) as M
   }
 
   /** L·D. */
@@ -188,35 +209,17 @@ export class Kind<Hx> {
   }
 
   /** The features of the output. */
-  features(hiddenSize: number, { bidirectional = false }: Options = {}): number {
-    return this.description.outputSize(hiddenSize) * (bidirectional ? 2 : 1)
-  }
-
-  /** The dimension of the states that is the batch. */
-  get batchDimension(): number {
-    return this.description.stacked ? 1 : 0
-  }
+  abstract features(hiddenSize: number, options?: Options): number
 
   stateShapes({ batch, hiddenSize }: Sizes, options: Options = {}): number[][] {
-    const { stacked, stateSizes } = this.description
-    const outer = stacked ? [this.layers(options)] : []
-    return stateSizes(hiddenSize).map((features) => [
-      ...outer,
-      ...(batch === null ? [] : [batch]),
-      features,
-    ])
+    const outer = this.stacked ? [this.layers(options)] : []
+    return this.description
+      .stateSizes(hiddenSize)
+      .map((features) => [...outer, ...(batch === null ? [] : [batch]), features])
   }
 
   /** The shapes of all inputs. */
-  inputShapes({ steps, batch, inputSize, hiddenSize }: Sizes, options: Options = {}): number[][] {
-    const outer = options.batchFirst ? [batch, steps] : [steps, batch]
-    const rows = batch === null ? [steps] : (outer as number[])
-    const others = Object.values(this.description.inputs ?? {})
-    return [inputSize, ...others.map((features) => features(hiddenSize))].map((features) => [
-      ...rows,
-      features,
-    ])
-  }
+  abstract inputShapes(sizes: Sizes, options?: Options): number[][]
 
   /** Inputs, the one of the module's first. */
   inputs(sizes: Sizes, options: Options = {}, seed = 1, requiresGrad = false): Tensor[] {
@@ -249,12 +252,68 @@ export class Kind<Hx> {
     return states && this.description.join(states)
   }
 
+  /** The arguments of `forward`, any of which may be wrong; those of a cell end with hx. */
+  abstract arguments(inputs: readonly unknown[], hx: unknown, options?: object): unknown[]
+
+  abstract forward(
+    module: M,
+    inputs: readonly Tensor[],
+    states?: readonly Tensor[] | null,
+    options?: CallOptions,
+  ): Result
+
+  /** What is said of input of another rank, and of other features. */
+  abstract wrongInputRank(got: number): string
+  abstract wrongFeatures(expected: number, got: number): string
+}
+
+/** A kind of recurrent module. */
+export class Kind<Hx> extends AnyKind<Hx, RecurrentModule<Hx>> {
+  declare readonly description: Description<Hx>
+  readonly overTime = true
+  readonly inputBatch = 1
+  readonly batchDimension: number
+  /** Modules and inputs of any shape, with a length for each sequence. */
+  readonly anyLengths: fc.Arbitrary<readonly [Case, number[]]>
+
+  constructor(description: Description<Hx>) {
+    super(description, description.stacked, Object.keys(description.inputs ?? {}))
+    this.batchDimension = description.stacked ? 1 : 0
+    this.anyLengths = this.anyCase.chain((one) =>
+      fc.tuple(
+        fc.constant(one),
+        fc.array(fc.integer({ min: 1, max: one.steps }), {
+          minLength: one.batch,
+          maxLength: one.batch,
+        }),
+      ),
+    )
+  }
+
+  features(hiddenSize: number, { bidirectional = false }: Options = {}): number {
+    return this.description.outputSize(hiddenSize) * (bidirectional ? 2 : 1)
+  }
+
+  inputShapes({ steps, batch, inputSize, hiddenSize }: Sizes, options: Options = {}): number[][] {
+    const outer = options.batchFirst ? [batch, steps] : [steps, batch]
+    const rows = batch === null ? [steps] : (outer as number[])
+    const others = Object.values(this.description.inputs ?? {})
+    return [inputSize, ...others.map((features) => features(hiddenSize))].map((features) => [
+      ...rows,
+      features,
+    ])
+  }
+
   /** The options of a call with further inputs. */
-  call(inputs: readonly unknown[], options: CallOptions = {}): CallOptions {
+  call(inputs: readonly unknown[], options: object = {}): CallOptions {
     return {
       ...options,
       ...Object.fromEntries(this.extras.map((name, place) => [name, inputs[place + 1]])),
     }
+  }
+
+  arguments(inputs: readonly unknown[], hx: unknown, options?: object): unknown[] {
+    return [inputs[0], hx, this.call(inputs, options)]
   }
 
   forward(
@@ -313,6 +372,55 @@ export class Kind<Hx> {
 
   stream(module: RecurrentModule<Hx>, batchSize: number, states: readonly Tensor[] | null) {
     return module.stream({ batchSize, hx: this.hx(states) ?? null })
+  }
+
+  wrongInputRank(got: number): string {
+    return `${this.description.name}: Expected input to be 2D or 3D, got ${got}D tensor instead`
+  }
+
+  wrongFeatures(expected: number, got: number): string {
+    return `input.size(-1) must be equal to input_size. Expected ${expected}, got ${got}`
+  }
+}
+
+/** A kind of cell: its output is h, the first of the states after the step. */
+export class CellKind<Hx> extends AnyKind<Hx, CellModule<Hx>> {
+  declare readonly description: CellDescription<Hx>
+  readonly overTime = false
+  readonly inputBatch = 0
+  readonly batchDimension = 0
+
+  constructor(description: CellDescription<Hx>) {
+    super(description, false, [])
+  }
+
+  features(hiddenSize: number): number {
+    return this.description.stateSizes(hiddenSize)[0]
+  }
+
+  inputShapes({ batch, inputSize }: Sizes): number[][] {
+    return [batch === null ? [inputSize] : [batch, inputSize]]
+  }
+
+  arguments(inputs: readonly unknown[], hx: unknown): unknown[] {
+    return [inputs[0], hx]
+  }
+
+  forward(
+    module: CellModule<Hx>,
+    inputs: readonly Tensor[],
+    states?: readonly Tensor[] | null,
+  ): Result {
+    const last = this.description.split(module.forward(inputs[0], this.hx(states)))
+    return { output: last[0], states: last }
+  }
+
+  wrongInputRank(got: number): string {
+    return `${this.description.name}: Expected input to be 1D or 2D, got ${got}D instead`
+  }
+
+  wrongFeatures(expected: number, got: number): string {
+    return `input has inconsistent input_size: got ${got} expected ${expected}`
   }
 }
 

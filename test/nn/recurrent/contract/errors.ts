@@ -1,9 +1,18 @@
-/** The errors of every recurrent module, with torch's messages; nothing changes on an error. */
+/** The errors of every recurrent module and cell, with torch's messages; nothing changes on an error. */
 
 import { getRngState, setRngState, type Tensor, tensor, zeros } from '@elman/rnn'
 import { describe, expect, it } from 'vitest'
 import { errorOf } from '../../../helpers/numbers'
-import { all, bitsOf, type Kind, type Options, type Sizes, small } from './description'
+import {
+  type AnyKind,
+  type AnyModule,
+  all,
+  bitsOf,
+  type Kind,
+  type Options,
+  type Sizes,
+  small,
+} from './description'
 
 type Refusal = [what: string, call: () => unknown, expected: Error]
 
@@ -16,7 +25,7 @@ function expectRefusal(call: () => unknown, expected: Error): void {
   expect(getRngState()).toEqual(before)
 }
 
-function constructorContract<Hx>(kind: Kind<Hx>): void {
+function constructorContract<Hx, M extends AnyModule>(kind: AnyKind<Hx, M>): void {
   const { name, construct, choices } = kind.description
   const make = (...args: unknown[]) => {
     const [inputSize, hiddenSize, options] = args
@@ -47,9 +56,13 @@ function constructorContract<Hx>(kind: Kind<Hx>): void {
       new TypeError('bias should be of type bool, got: 1'),
     ],
     [
-      'a batchFirst that is no boolean',
+      'a batchFirst that is no boolean, and of a cell any',
       make(3, 4, { batchFirst: 'yes' }),
-      new TypeError("batch_first should be of type bool, got: 'yes'"),
+      new TypeError(
+        kind.overTime
+          ? "batch_first should be of type bool, got: 'yes'"
+          : `${name}() got an unexpected keyword argument 'batchFirst'`,
+      ),
     ],
     [
       'unknown options',
@@ -85,43 +98,40 @@ function constructorContract<Hx>(kind: Kind<Hx>): void {
   })
 }
 
-function callContract<Hx>(kind: Kind<Hx>): void {
-  const { name, state, wrongSize, wrongRank } = kind.description
-
-  /** A call whose input, states and options differ from those of a module. */
-  function forward(
+/** Makes calls whose input, states and options differ from those of a module. */
+function callsOf<Hx, M extends AnyModule>(kind: AnyKind<Hx, M>) {
+  return (
     sizes: Partial<Sizes>,
     given: { input?: unknown; hx?: unknown; call?: object; config?: Options; dtype?: 'float64' },
-  ): () => unknown {
+  ): (() => unknown) => {
     const { config = {}, call, hx, dtype = 'float32' } = given
     const module = kind.make(3, 4, config)
     const inputs: unknown[] = kind.inputs({ ...small, ...sizes }, { ...config, dtype })
     if ('input' in given) inputs[0] = given.input
-    const args = [inputs[0], hx, kind.call(inputs, call)]
-    return () => Reflect.apply(module.forward, module, args)
+    return () => Reflect.apply(module.forward, module, kind.arguments(inputs, hx, call))
   }
+}
+
+function callContract<Hx, M extends AnyModule>(kind: AnyKind<Hx, M>): void {
+  const { name, state, wrongSize, wrongRank } = kind.description
+  const forward = callsOf(kind)
   const double = { dtype: 'float64' } as const
   const states = (sizes: Partial<Sizes>, options: Options = {}): readonly Tensor[] =>
     kind.states({ ...small, ...sizes }, options)
   const hx = (sizes: Partial<Sizes>, options?: Options) => kind.hx(states(sizes, options))
-  const sized = (sizes: Partial<Sizes>, got: Partial<Sizes>, options?: Options) =>
-    new RangeError(wrongSize(states(sizes, options)[0].shape, states(got)[0].shape))
-  const rank = (dimensions: number) =>
-    new RangeError(`${name}: Expected input to be 2D or 3D, got ${dimensions}D tensor instead`)
-  const features = new RangeError('input.size(-1) must be equal to input_size. Expected 3, got 7')
+  const sized = (got: Partial<Sizes>) =>
+    new RangeError(wrongSize(states({})[0].shape, states(got)[0].shape))
+  const [low, high] = kind.overTime ? [1, 4] : [0, 3]
+  const rank = (dimensions: number) => new RangeError(kind.wrongInputRank(dimensions))
+  const features = new RangeError(kind.wrongFeatures(3, 7))
   const dtype = (what: string) =>
     new TypeError(
       `${name} ${what} dtype (float64) does not match weight dtype (float32). Convert ${what} to float32, or convert model: model.to('float64')`,
     )
-  const noSteps = new RangeError('Expected sequence length to be larger than 0 in RNN')
-  const tooShort = new RangeError(
-    "Length of all samples has to be greater than 0, but found an element in 'lengths' that is <= 0",
-  )
-  const lengths = (value: unknown) => forward({}, { call: { lengths: value } })
 
   const cases: Refusal[] = [
-    ['4-D input', forward({}, { input: zeros([1, 2, 2, 3]) }), rank(4)],
-    ['1-D input', forward({}, { input: zeros([3]) }), rank(1)],
+    [`${high}-D input`, forward({}, { input: zeros([1, 2, 2, 3].slice(-high)) }), rank(high)],
+    [`${low}-D input`, forward({}, { input: zeros([3].slice(0, low)) }), rank(low)],
     ['another feature size', forward({ inputSize: 7 }, {}), features],
     ['another feature size, unbatched', forward({ inputSize: 7, batch: null }, {}), features],
     [
@@ -134,29 +144,19 @@ function callContract<Hx>(kind: Kind<Hx>): void {
       forward({}, { hx: hx({ batch: null }) }),
       new RangeError(wrongRank(true, states({ batch: null })[0].shape.length)),
     ],
-    [
-      'a state of another batch size',
-      forward({}, { hx: hx({ batch: 7 }) }),
-      sized({}, { batch: 7 }),
-    ],
+    ['a state of another batch size', forward({}, { hx: hx({ batch: 7 }) }), sized({ batch: 7 })],
     [
       'a state of batch size 1, which is not broadcast',
       forward({}, { hx: hx({ batch: 1 }) }),
-      sized({}, { batch: 1 }),
+      sized({ batch: 1 }),
     ],
     [
       'a state of another size',
       forward({}, { hx: hx({ hiddenSize: 25 }) }),
-      sized({}, { hiddenSize: 25 }),
+      sized({ hiddenSize: 25 }),
     ],
     ['input of another dtype', forward({}, double), dtype('input')],
     ['a state of another dtype', forward({}, { hx: hx({}, double) }), dtype(state)],
-    ['no time steps', forward({ steps: 0 }, {}), noSteps],
-    [
-      'no time steps, batch first',
-      forward({ steps: 0 }, { config: { batchFirst: true } }),
-      noSteps,
-    ],
     [
       'input that is no tensor',
       forward({}, { input: [[1, 2, 3]] }),
@@ -166,6 +166,74 @@ function callContract<Hx>(kind: Kind<Hx>): void {
       'indices',
       forward({}, { input: tensor([[1, 2, 3]], { dtype: 'int32' }) }),
       new TypeError(`${name}.forward(): argument 'input' must be Tensor, not IntTensor`),
+    ],
+  ]
+  it.each(cases)('%s', (_, call, expected) => {
+    expectRefusal(call, expected)
+  })
+
+  it.runIf(kind.description.stateSizes(1).length === 1)('a state that is no tensor', () => {
+    const message = `${name}.forward(): argument '${state}' must be Tensor, not 0`
+    expectRefusal(forward({}, { hx: 0 }), new TypeError(message))
+  })
+
+  it('a wrong receiver', () => {
+    const module = kind.make(3, 4)
+    const inputs = kind.inputs(small)
+    for (const method of kind.overTime ? ['forward', 'vjp', 'stream'] : ['forward']) {
+      for (const wrong of [{}, Object.create(kind.description.prototype), new Proxy(module, {})]) {
+        expect(() =>
+          Reflect.apply(Reflect.get<object, string>(module, method), wrong, [inputs[0]]),
+        ).toThrow(TypeError)
+      }
+    }
+  })
+
+  it('parameters of another shape or kind, and whose memory has gone', () => {
+    const module = kind.make(3, 4)
+    const inputs = kind.inputs(small)
+    const [[parameter, value]] = module.namedParameters()
+    Object.assign(module, { [parameter]: zeros([3, 5]) })
+    expect(() => kind.forward(module, inputs)).toThrow(
+      `Expected ${parameter} to have shape [${value.shape.join(', ')}], got [3, 5]`,
+    )
+    Object.assign(module, { [parameter]: 3 })
+    expect(() => kind.forward(module, inputs)).toThrow(TypeError)
+    Object.assign(module, { [parameter]: value })
+    const { buffer } = value.data
+    structuredClone(buffer, { transfer: [buffer as ArrayBuffer] })
+    expect(() => kind.forward(module, inputs)).toThrow(RangeError)
+  })
+
+  it('and leaves a module that gives the same numbers as before', () => {
+    const module = kind.make(3, 4, kind.deep(2, { dropout: 0.5 }))
+    const inputs = kind.inputs(small)
+    const before = getRngState()
+    const expected = bitsOf(all(kind.forward(module, inputs)))
+    setRngState(before)
+    expect(() => kind.forward(module, inputs, states({ batch: 9 }))).toThrow(RangeError)
+    const wide = kind.inputs({ ...small, inputSize: 7 })
+    expect(() => kind.forward(module, wide)).toThrow(RangeError)
+    expect(bitsOf(all(kind.forward(module, inputs)))).toEqual(expected)
+  })
+}
+
+/** What only modules over time refuse. */
+function overTimeContract<Hx>(kind: Kind<Hx>): void {
+  const { name, wrongSize } = kind.description
+  const forward = callsOf(kind)
+  const noSteps = new RangeError('Expected sequence length to be larger than 0 in RNN')
+  const tooShort = new RangeError(
+    "Length of all samples has to be greater than 0, but found an element in 'lengths' that is <= 0",
+  )
+  const lengths = (value: unknown) => forward({}, { call: { lengths: value } })
+
+  const cases: Refusal[] = [
+    ['no time steps', forward({ steps: 0 }, {}), noSteps],
+    [
+      'no time steps, batch first',
+      forward({ steps: 0 }, { config: { batchFirst: true } }),
+      noSteps,
     ],
     [
       'unknown options',
@@ -227,14 +295,11 @@ function callContract<Hx>(kind: Kind<Hx>): void {
     expectRefusal(call, expected)
   })
 
-  it.runIf(kind.description.stateSizes(1).length === 1)('a state that is no tensor', () => {
-    const message = `${name}.forward(): argument '${state}' must be Tensor, not 0`
-    expectRefusal(forward({}, { hx: 0 }), new TypeError(message))
-  })
-
-  it.runIf(kind.description.stacked)('states for too few layers', () => {
+  it.runIf(kind.stacked)('states for too few layers', () => {
     const options = { numLayers: 2, bidirectional: true }
-    expectRefusal(forward({}, { hx: hx({}), config: options }), sized({}, {}, options))
+    const [few, all] = [kind.states(small), kind.states(small, options)]
+    const expected = new RangeError(wrongSize(all[0].shape, few[0].shape))
+    expectRefusal(forward({}, { hx: kind.hx(few), config: options }), expected)
   })
 
   it('further inputs that do not lie as the input does', () => {
@@ -245,47 +310,15 @@ function callContract<Hx>(kind: Kind<Hx>): void {
       expect(() => kind.forward(module, wrong)).toThrow(`Expected ${extra} size`)
     }
   })
+}
 
-  it('a wrong receiver', () => {
-    const module = kind.make(3, 4)
-    const inputs = kind.inputs(small)
-    for (const method of ['forward', 'vjp', 'stream'] as const) {
-      for (const wrong of [{}, Object.create(kind.description.prototype), new Proxy(module, {})]) {
-        expect(() => Reflect.apply(module[method], wrong, [inputs[0]])).toThrow(TypeError)
-      }
-    }
-  })
-
-  it('parameters of another shape or kind, and whose memory has gone', () => {
-    const module = kind.make(3, 4)
-    const inputs = kind.inputs(small)
-    const [[parameter, value]] = module.namedParameters()
-    Object.assign(module, { [parameter]: zeros([3, 5]) })
-    expect(() => kind.forward(module, inputs)).toThrow(
-      `Expected ${parameter} to have shape [${value.shape.join(', ')}], got [3, 5]`,
-    )
-    Object.assign(module, { [parameter]: 3 })
-    expect(() => kind.forward(module, inputs)).toThrow(TypeError)
-    Object.assign(module, { [parameter]: value })
-    const { buffer } = value.data
-    structuredClone(buffer, { transfer: [buffer as ArrayBuffer] })
-    expect(() => kind.forward(module, inputs)).toThrow(RangeError)
-  })
-
-  it('and leaves a module that gives the same numbers as before', () => {
-    const module = kind.make(3, 4, kind.deep(2, { dropout: 0.5 }))
-    const inputs = kind.inputs(small)
-    const before = getRngState()
-    const expected = bitsOf(all(kind.forward(module, inputs)))
-    setRngState(before)
-    expect(() => kind.forward(module, inputs, states({ batch: 9 }))).toThrow(RangeError)
-    const wide = kind.inputs({ ...small, inputSize: 7 })
-    expect(() => kind.forward(module, wide)).toThrow(RangeError)
-    expect(bitsOf(all(kind.forward(module, inputs)))).toEqual(expected)
-  })
+/** The errors that modules and cells share. */
+export function describeRefusals<Hx, M extends AnyModule>(kind: AnyKind<Hx, M>): void {
+  describe('the constructor refuses', () => constructorContract(kind))
+  describe('forward refuses', () => callContract(kind))
 }
 
 export function describeErrors<Hx>(kind: Kind<Hx>): void {
-  describe('the constructor refuses', () => constructorContract(kind))
-  describe('forward refuses', () => callContract(kind))
+  describeRefusals(kind)
+  describe('forward over time refuses', () => overTimeContract(kind))
 }

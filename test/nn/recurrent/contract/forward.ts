@@ -1,10 +1,12 @@
-/** The properties of every recurrent module, and the results of `forward`. */
+/** The properties of every recurrent module and cell, and the results of `forward`. */
 
 import { cat, getNumThreads, manualSeed, nn, noGrad, setNumThreads } from '@elman/rnn'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { bits, expectClose, expectSameBits } from '../../../helpers/numbers'
 import {
+  type AnyKind,
+  type AnyModule,
   all,
   bitsOf,
   gradsOf,
@@ -16,9 +18,9 @@ import {
   swap,
 } from './description'
 
-export function moduleContract<Hx>(kind: Kind<Hx>): void {
-  const { parameters, reprs, stacked } = kind.description
-  const flags: Options[] = stacked
+function moduleContract<Hx, M extends AnyModule>(kind: AnyKind<Hx, M>): void {
+  const { parameters, reprs } = kind.description
+  const flags: Options[] = kind.stacked
     ? [{}, { bias: false }, { numLayers: 2, bidirectional: true }]
     : [{}, { bias: false }]
 
@@ -30,22 +32,20 @@ export function moduleContract<Hx>(kind: Kind<Hx>): void {
       expect(Reflect.get(module, name)).toBe(parameter)
       expect([parameter.requiresGrad, parameter.dtype]).toEqual([true, 'float32'])
     }
-    const groups = kind.layers(options)
-    const each = expected.length / groups
-    const weights = Array.from({ length: groups }, (_, place) =>
-      module.parameters().slice(place * each, (place + 1) * each),
-    )
-    expect(module.allWeights).toEqual(weights)
-    expect(module.flattenParameters()).toBeUndefined()
   })
 
   it('its sizes and flags can be read, and not be changed', () => {
-    const module = kind.make(3, 4, { batchFirst: true, bias: false })
-    const expected = { inputSize: 3, hiddenSize: 4, batchFirst: true, bias: false, training: true }
-    expect(module).toMatchObject(expected)
-    expect(kind.make(3, 4)).toMatchObject({ batchFirst: false, bias: true })
-    expect(() => Object.assign(module, { hiddenSize: 5 })).toThrow(TypeError)
-    expect(() => Object.assign(module, { batchFirst: false })).toThrow(TypeError)
+    const flags = kind.overTime ? { batchFirst: true, bias: false } : { bias: false }
+    const module = kind.make(3, 4, flags)
+    const expected = { inputSize: 3, hiddenSize: 4, ...flags }
+    expect(module).toMatchObject({ ...expected, training: true })
+    expect(kind.make(3, 4)).toMatchObject({
+      ...(kind.overTime && { batchFirst: false }),
+      bias: true,
+    })
+    for (const [name, value] of Object.entries(expected)) {
+      expect(() => Object.assign(module, { [name]: value })).toThrow(TypeError)
+    }
   })
 
   it('resetParameters draws the numbers of a new module, from uniform(-1/√H, 1/√H)', () => {
@@ -90,13 +90,14 @@ export function moduleContract<Hx>(kind: Kind<Hx>): void {
   })
 }
 
-export function forwardContract<Hx>(kind: Kind<Hx>): void {
-  const { batchDimension, description } = kind
+function forwardContract<Hx, M extends AnyModule>(kind: AnyKind<Hx, M>): void {
+  const { batchDimension, inputBatch } = kind
+  const orders: Options[] = kind.overTime ? [{ batchFirst: false }, { batchFirst: true }] : [{}]
 
   it('gives the documented shapes', () => {
     const options = kind.deep(3, { bidirectional: true })
-    for (const batchFirst of [false, true]) {
-      const flags = { ...options, batchFirst }
+    for (const order of orders) {
+      const flags = { ...options, ...order }
       const module = kind.make(3, 4, flags)
       for (const batch of [2, 0, null, 1]) {
         const sizes = { ...small, batch }
@@ -106,7 +107,8 @@ export function forwardContract<Hx>(kind: Kind<Hx>): void {
         expect(output.shape).toEqual([...outer, kind.features(4, flags)])
         expect(states.map(({ shape }) => shape)).toEqual(kind.stateShapes(sizes, flags))
         expect(all({ output, states }).every(({ shape }) => Object.isFrozen(shape))).toBe(true)
-        for (const state of states) expect(state.data.buffer).not.toBe(output.data.buffer)
+        const arrays = new Set([output, ...states].map(({ data }) => data.buffer))
+        expect(arrays.size).toBe(states.length + (kind.overTime ? 1 : 0))
       }
     }
   })
@@ -123,23 +125,9 @@ export function forwardContract<Hx>(kind: Kind<Hx>): void {
     }
   })
 
-  it('with the batch first is that with the time first', () => {
-    fc.assert(
-      fc.property(kind.anyCase, (one) => {
-        const { module, inputs, states, options } = kind.build(one)
-        const other = kind.make(one.inputSize, one.hiddenSize, { ...options, batchFirst: true })
-        other.loadStateDict(module.stateDict())
-        const expected = kind.forward(module, inputs, states)
-        const { output, ...rest } = kind.forward(other, inputs.map(swap), states)
-        expect(bitsOf(all({ output: swap(output), ...rest }))).toEqual(bitsOf(all(expected)))
-      }),
-      { numRuns: 40 },
-    )
-  })
-
   it('without a batch is that of a batch of one', () => {
-    for (const batchFirst of [false, true]) {
-      const options = { ...kind.deep(2, { bidirectional: true }), batchFirst }
+    for (const order of orders) {
+      const options = { ...kind.deep(2, { bidirectional: true }), ...order }
       const module = kind.make(3, 4, options)
       const alone = { ...small, batch: null }
       const [inputs, states] = [kind.inputs(alone, options), kind.states(alone, options)]
@@ -163,38 +151,14 @@ export function forwardContract<Hx>(kind: Kind<Hx>): void {
         for (let row = 0; row < one.batch; row += 1) {
           const alone = kind.forward(
             module,
-            inputs.map((x) => x.narrow(1, row, 1)),
+            inputs.map((x) => x.narrow(inputBatch, row, 1)),
             states.map((state) => state.narrow(batchDimension, row, 1)),
           )
-          expectSameBits(alone.output, output.narrow(1, row, 1))
+          expectSameBits(alone.output, output.narrow(inputBatch, row, 1))
           alone.states.forEach((state, place) => {
             expectSameBits(state, last[place].narrow(batchDimension, row, 1))
           })
         }
-      }),
-      { numRuns: 40 },
-    )
-  })
-
-  it.runIf(description.carries ?? true)('in parts with hN carried has the bits of one call', () => {
-    fc.assert(
-      fc.property(kind.anyCase, fc.nat(), (one, where) => {
-        const { module, inputs, states } = kind.build(
-          one,
-          description.stacked ? { bidirectional: false } : {},
-        )
-        const cut = 1 + (where % one.steps)
-        const part = (start: number, length: number) =>
-          inputs.map((x) => x.narrow(0, start, length))
-        const whole = kind.forward(module, inputs, states)
-        const head = kind.forward(module, part(0, cut), states)
-        if (cut === one.steps) {
-          expect(bitsOf(head.states)).toEqual(bitsOf(whole.states))
-          return
-        }
-        const tail = kind.forward(module, part(cut, one.steps - cut), head.states)
-        expectSameBits(cat([head.output, tail.output]), whole.output)
-        expect(bitsOf(tail.states)).toEqual(bitsOf(whole.states))
       }),
       { numRuns: 40 },
     )
@@ -225,17 +189,86 @@ export function forwardContract<Hx>(kind: Kind<Hx>): void {
   it('sees what is written into a parameter', () => {
     const module = kind.make(3, 4)
     const inputs = kind.inputs(small)
-    const before = bits(noGrad(() => kind.forward(module, inputs)).output)
+    const run = (): string =>
+      bits(noGrad(() => kind.forward(module, inputs, kind.states(small))).output)
+    const before = run()
     for (const parameter of module.parameters()) {
       const [value] = parameter.data
       parameter.data[0] = value + 1
-      expect(bits(noGrad(() => kind.forward(module, inputs)).output)).not.toBe(before)
+      expect(run()).not.toBe(before)
       parameter.data[0] = value
-      expect(bits(noGrad(() => kind.forward(module, inputs)).output)).toBe(before)
+      expect(run()).toBe(before)
     }
   })
 
-  it('gives calls of different sizes in a row what each takes', () => {
+  it('can be a part of a model', () => {
+    class Model extends nn.Module {
+      readonly recurrent = kind.make(3, 4)
+    }
+    const model = new Model()
+    const names = [...kind.make(3, 4).stateDict().keys()]
+    expect([...model.stateDict().keys()]).toEqual(names.map((name) => `recurrent.${name}`))
+  })
+}
+
+/** What only modules over time have. */
+function overTimeContract<Hx>(kind: Kind<Hx>): void {
+  const { description } = kind
+
+  it('its weights are listed by layer and direction', () => {
+    const options = kind.deep(2, { bidirectional: true })
+    const module = kind.make(3, 4, options)
+    const groups = kind.layers(options)
+    const each = module.parameters().length / groups
+    const weights = Array.from({ length: groups }, (_, place) =>
+      module.parameters().slice(place * each, (place + 1) * each),
+    )
+    expect(module.allWeights).toEqual(weights)
+    expect(module.flattenParameters()).toBeUndefined()
+  })
+
+  it('forward with the batch first is that with the time first', () => {
+    fc.assert(
+      fc.property(kind.anyCase, (one) => {
+        const { module, inputs, states, options } = kind.build(one)
+        const other = kind.make(one.inputSize, one.hiddenSize, { ...options, batchFirst: true })
+        other.loadStateDict(module.stateDict())
+        const expected = kind.forward(module, inputs, states)
+        const { output, ...rest } = kind.forward(other, inputs.map(swap), states)
+        expect(bitsOf(all({ output: swap(output), ...rest }))).toEqual(bitsOf(all(expected)))
+      }),
+      { numRuns: 40 },
+    )
+  })
+
+  it.runIf(description.carries ?? true)(
+    'forward in parts with hN carried has the bits of one call',
+    () => {
+      fc.assert(
+        fc.property(kind.anyCase, fc.nat(), (one, where) => {
+          const { module, inputs, states } = kind.build(
+            one,
+            description.stacked ? { bidirectional: false } : {},
+          )
+          const cut = 1 + (where % one.steps)
+          const part = (start: number, length: number) =>
+            inputs.map((x) => x.narrow(0, start, length))
+          const whole = kind.forward(module, inputs, states)
+          const head = kind.forward(module, part(0, cut), states)
+          if (cut === one.steps) {
+            expect(bitsOf(head.states)).toEqual(bitsOf(whole.states))
+            return
+          }
+          const tail = kind.forward(module, part(cut, one.steps - cut), head.states)
+          expectSameBits(cat([head.output, tail.output]), whole.output)
+          expect(bitsOf(tail.states)).toEqual(bitsOf(whole.states))
+        }),
+        { numRuns: 40 },
+      )
+    },
+  )
+
+  it('forward gives calls of different sizes in a row what each takes', () => {
     const options = kind.deep(2)
     const module = kind.make(3, 4, options)
     for (const steps of [2, 7, 3]) {
@@ -255,34 +288,34 @@ export function forwardContract<Hx>(kind: Kind<Hx>): void {
     }
   })
 
-  it.runIf(description.stacked)('draws one mask of dropout a call, in training only', () => {
-    const options: Options = { numLayers: 2, dropout: 0.5 }
-    const module = kind.make(3, 16, options)
-    const inputs = kind.inputs(small)
-    const run = (): string => bits(kind.forward(module, inputs).output)
-    manualSeed(1)
-    const [first, second] = [run(), run()]
-    expect(second).not.toBe(first)
-    manualSeed(1)
-    expect([run(), run()]).toEqual([first, second])
-    Object.assign(module, { dropout: 0 })
-    const without = run()
-    Object.assign(module, { dropout: 0.5 })
-    module.eval()
-    expect(run()).toBe(without)
-  })
+  it.runIf(description.stacked)(
+    'forward draws one mask of dropout a call, in training only',
+    () => {
+      const options: Options = { numLayers: 2, dropout: 0.5 }
+      const module = kind.make(3, 16, options)
+      const inputs = kind.inputs(small)
+      const run = (): string => bits(kind.forward(module, inputs).output)
+      manualSeed(1)
+      const [first, second] = [run(), run()]
+      expect(second).not.toBe(first)
+      manualSeed(1)
+      expect([run(), run()]).toEqual([first, second])
+      Object.assign(module, { dropout: 0 })
+      const without = run()
+      Object.assign(module, { dropout: 0.5 })
+      module.eval()
+      expect(run()).toBe(without)
+    },
+  )
+}
 
-  it('can be a part of a model', () => {
-    class Model extends nn.Module {
-      readonly recurrent = kind.make(3, 4)
-    }
-    const model = new Model()
-    const names = [...kind.make(3, 4).stateDict().keys()]
-    expect([...model.stateDict().keys()]).toEqual(names.map((name) => `recurrent.${name}`))
-  })
+/** The tests that modules and cells share. */
+export function describeCall<Hx, M extends AnyModule>(kind: AnyKind<Hx, M>): void {
+  describe('as a module', () => moduleContract(kind))
+  describe('forward', () => forwardContract(kind))
 }
 
 export function describeForward<Hx>(kind: Kind<Hx>): void {
-  describe('as a module', () => moduleContract(kind))
-  describe('forward', () => forwardContract(kind))
+  describeCall(kind)
+  describe('over time', () => overTimeContract(kind))
 }

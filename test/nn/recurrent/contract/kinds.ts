@@ -1,7 +1,7 @@
-/** The descriptions of the recurrent modules for the contract. */
+/** The descriptions of the recurrent modules and cells for the contract. */
 
 import { nn, type Tensor } from '@elman/rnn'
-import type { Description, Options } from './description'
+import type { CellDescription, Description, Options } from './description'
 
 /** Parameters of layers of G gates: their names and shapes, P features of the state, and what follows the biases. */
 function layered(
@@ -183,3 +183,55 @@ export const taughtJordan: Description<Tensor> = {
   inputs: { teacher: outputSize },
   carries: false,
 }
+
+/** The cell of one step of a module. */
+function cellOf<Hx>(
+  whole: Description<Hx>,
+  cell: typeof nn.RNNCell | typeof nn.GRUCell | typeof nn.LSTMCell,
+  own: Pick<CellDescription<Hx>, 'reprs' | 'label'>,
+): CellDescription<Hx> {
+  const { state, choices, stateSizes, join, split, parameters } = whole
+  return {
+    ...{ whole, state, choices, stateSizes, join, split, ...own },
+    name: cell.name,
+    construct: (...args) => Reflect.construct(cell, args),
+    prototype: cell.prototype,
+    parameters: (...args) =>
+      parameters(...args).map(([name, shape]) => [name.replace('_l0', ''), shape]),
+    wrongSize: (expected, got) =>
+      expected[0] === got[0]
+        ? `hidden0 has inconsistent hidden_size: got ${got[1]}, expected ${expected[1]}`
+        : `Input batch size ${expected[0]} doesn't match hidden0 batch size ${got[0]}`,
+    wrongRank: (batched, got) =>
+      batched
+        ? `For batched 2-D input, ${state} should also be 2-D but got ${got}-D tensor`
+        : `For unbatched 1-D input, ${state} should also be 1-D but got ${got}-D tensor`,
+  }
+}
+
+/** nn.RNNCell. */
+export const rnnCell = cellOf(rnn, nn.RNNCell, {
+  label: 'hidden',
+  reprs: [
+    [{}, 'RNNCell(3, 4)'],
+    [{ bias: false, nonlinearity: 'relu' }, 'RNNCell(3, 4, bias=False, nonlinearity=relu)'],
+  ],
+})
+
+/** nn.GRUCell. */
+export const gruCell = cellOf(gru, nn.GRUCell, {
+  label: 'hidden',
+  reprs: [
+    [{}, 'GRUCell(3, 4)'],
+    [{ bias: false }, 'GRUCell(3, 4, bias=False)'],
+  ],
+})
+
+/** nn.LSTMCell, whose states are a pair. */
+export const lstmCell = cellOf(lstm, nn.LSTMCell, {
+  label: 'hx[0]',
+  reprs: [
+    [{}, 'LSTMCell(3, 4)'],
+    [{ bias: false }, 'LSTMCell(3, 4, bias=False)'],
+  ],
+})

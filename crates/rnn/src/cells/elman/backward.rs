@@ -11,7 +11,7 @@
 //! ```
 
 use elman_kernels::{
-    Context, Epilogue, InitialC, Order, Packed, Recurrence, Scalar, Start, StepProduct, gemm, recurrence,
+    Context, Epilogue, InitialC, Packed, Recurrence, Scalar, Start, StepProduct, gemm, recurrence,
 };
 use ndarray::{ArrayView2, ArrayViewMut2};
 
@@ -34,11 +34,7 @@ impl<T: Scalar> CellBackward<T> for Elman {
         let pass = inputs.pass;
 
         begin(inputs, upstream, 0, dz.view_mut());
-        let terms = Recurrence {
-            steps: pass.steps,
-            order: if pass.reverse { Order::Ascending } else { Order::Descending },
-            start: Start::Prepared,
-        };
+        let terms = Recurrence { steps: pass.steps, order: pass.backward_order(), start: Start::Prepared };
         let product = StepProduct {
             weights: &packed,
             initial: upstream.dy.as_ref().map_or(InitialC::Zero, |dy| InitialC::Matrix(dy.reborrow())),

@@ -10,7 +10,7 @@
 //! written to memory and read again.
 
 use elman_kernels::{
-    Context, Epilogue, InitialC, Order, Packed, Recurrence, Scalar, Start, StepProduct, recurrence,
+    Context, Epilogue, InitialC, Packed, Recurrence, Scalar, Start, StepProduct, recurrence,
 };
 
 use super::super::projection::Projection;
@@ -63,11 +63,8 @@ impl<T: Scalar> CellForward<T> for Elman {
         let packed = Packed::new(ctx, self.weights(inputs.parameters).w_hh.t())?;
         let pass = inputs.pass;
         let projection = projects_in_steps(inputs).then(|| self.projection(ctx, inputs)).transpose()?;
-        let terms = Recurrence {
-            steps: pass.steps,
-            order: if pass.reverse { Order::Descending } else { Order::Ascending },
-            start: Start::State(inputs.states[0]),
-        };
+        let terms =
+            Recurrence { steps: pass.steps, order: pass.order(), start: Start::State(inputs.states[0]) };
         let (initial, projection) = match &projection {
             Some(projection) => (projection.bias_row(), Some(projection.of(inputs.x.reborrow()))),
             None => (InitialC::InPlace, None),

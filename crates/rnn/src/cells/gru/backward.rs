@@ -15,8 +15,7 @@
 //! next to each other.
 
 use elman_kernels::{
-    Context, GatedProduct, Gates, InitialC, Order, Packed, Recurrence, Scalar, Start, gemm, gemm_tn,
-    recurrence,
+    Context, GatedProduct, Gates, InitialC, Packed, Recurrence, Scalar, Start, gemm, gemm_tn, recurrence,
 };
 use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 
@@ -43,8 +42,8 @@ impl<T: Scalar> CellBackward<T> for Gru {
         begin_at(inputs, upstream, 0, |b| b, first.view_mut());
         carry.fill(T::zero());
         let mut carry = matrix(&mut carry, batch, units);
-        let order = if pass.reverse { Order::Ascending } else { Order::Descending };
-        let terms = Recurrence { steps: pass.steps, order, start: Start::Sums(first.view()) };
+        let terms =
+            Recurrence { steps: pass.steps, order: pass.backward_order(), start: Start::Sums(first.view()) };
         let product = GatedProduct {
             weights: &w_hh,
             initial: upstream.dy.as_ref().map_or(InitialC::Zero, |dy| InitialC::Matrix(dy.reborrow())),

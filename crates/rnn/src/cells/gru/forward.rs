@@ -10,15 +10,14 @@
 //! none of x but its bias.
 
 use elman_kernels::{
-    Context, GatedProduct, Gates, InitialC, MappedRows, Order, Recurrence, Scalar, Start, Steps, gemm_mapped,
-    recurrence,
+    Context, Gates, InitialC, MappedRows, Recurrence, Scalar, Start, Steps, gemm_mapped, recurrence,
 };
 use ndarray::Axis;
 
-use super::super::gates::{bias, kept, packed, projects_in_steps};
+use super::super::gates::{LoopWeights, bias, kept, packed, projects_in_steps};
 use super::{Gru, OF_H, OF_X};
 use crate::Error;
-use crate::cell::{CellForward, CellInputs, CellOutputs, List};
+use crate::cell::{CellForward, CellInputs, CellOutputs};
 
 impl<T: Scalar> CellForward<T> for Gru {
     /// As memory for the projection of all rows.
@@ -57,19 +56,12 @@ impl<T: Scalar> CellForward<T> for Gru {
     ) -> Result<(), Error> {
         let (pass, units) = (inputs.pass, self.hidden_size);
         let weights = self.weights(inputs.parameters);
-        let w_hh = packed(ctx, weights.w_hh, units, OF_H)?;
-        let in_steps = projects_in_steps(inputs.pass.steps);
-        let w_ih = if in_steps { packed(ctx, weights.w_ih, units, OF_X)? } else { List::new() };
-        let bias = if in_steps { Some(bias(ctx, units, self.biases(inputs.parameters))?) } else { None };
-        let order = if pass.reverse { Order::Descending } else { Order::Ascending };
-        let terms = Recurrence { steps: pass.steps, order, start: Start::State(inputs.states[0]) };
-        let product = GatedProduct {
-            weights: &w_hh,
-            initial: bias.as_deref().map_or(InitialC::InPlace, InitialC::Row),
-            projection: in_steps.then(|| (inputs.x.reborrow(), &w_ih[..])),
-            gates: Gates::GruForward { kept: kept(&mut outputs.saved), h: outputs.y.reborrow() },
-        };
-        recurrence(ctx, &terms, [product])?;
+        let each = [(weights.w_ih, OF_X), (weights.w_hh, OF_H)];
+        let weights = LoopWeights::new(ctx, inputs, units, each, self.biases(inputs.parameters))?;
+        let start = Start::State(inputs.states[0]);
+        let terms = Recurrence { steps: pass.steps, order: pass.order(), start };
+        let gates = Gates::GruForward { kept: kept(&mut outputs.saved), h: outputs.y.reborrow() };
+        recurrence(ctx, &terms, [weights.product(inputs, gates)])?;
         pass.final_rows(&outputs.y.view(), outputs.states_n[0].view_mut());
         Ok(())
     }

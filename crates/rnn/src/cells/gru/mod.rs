@@ -21,7 +21,7 @@ use elman_kernels::Scalar;
 use ndarray::ArrayView2;
 
 use super::config::Config;
-use super::gates::gate_of_bias;
+use super::gates::{SumGates, biases};
 use crate::Error;
 use crate::cell::{Cell, CellSpec, List, OnnxOperator, Parameter};
 
@@ -45,10 +45,10 @@ struct Weights<'a, T: Scalar> {
 }
 
 /// The gate of `W_ih` that each sum of a step reads: r, z, the input's part of n and the state's part of n.
-const OF_X: [Option<usize>; 4] = [Some(0), Some(1), Some(2), None];
+const OF_X: SumGates = [Some(0), Some(1), Some(2), None];
 
 /// The gate of `W_hh`.
-const OF_H: [Option<usize>; 4] = [Some(0), Some(1), None, Some(2)];
+const OF_H: SumGates = [Some(0), Some(1), None, Some(2)];
 
 impl Gru {
     pub(super) fn from_config(config: &mut Config) -> Result<Self, Error> {
@@ -66,11 +66,7 @@ impl Gru {
 
     /// The biases of each sum.
     fn biases<'a, T: Scalar>(self, parameters: &[ArrayView2<'a, T>]) -> [List<ArrayView2<'a, T>>; 4] {
-        let all = self.weights(parameters).biases;
-        [0, 1, 2, 3].map(|sum| {
-            let each = all.into_iter().flatten().zip([OF_X[sum], OF_H[sum]]);
-            each.filter_map(|(b, gate)| Some(gate_of_bias(b, self.hidden_size, gate?))).collect()
-        })
+        biases(self.weights(parameters).biases, self.hidden_size, OF_X, OF_H)
     }
 }
 

@@ -15,8 +15,8 @@
 //! dZ (N, H) and dV (N, O) stand side by side in the array that the stack calls dz.
 
 use elman_kernels::{
-    Context, Epilogue, InitialC, Operand, Order, Packed, Recurrence, Scalar, Start, StepProduct,
-    TransposedProduct, gemm, gemm_tn, recurrence,
+    Context, Epilogue, InitialC, Operand, Packed, Recurrence, Scalar, Start, StepProduct, TransposedProduct,
+    gemm, gemm_tn, recurrence,
 };
 use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 
@@ -42,11 +42,7 @@ impl<T: Scalar> CellBackward<T> for Jordan {
         let (mut dz, mut dv) = dz.split_at(Axis(1), self.hidden_size);
 
         begin(inputs, upstream, 0, dv.view_mut());
-        let terms = Recurrence {
-            steps: pass.steps,
-            order: if pass.reverse { Order::Ascending } else { Order::Descending },
-            start: Start::Prepared,
-        };
+        let terms = Recurrence { steps: pass.steps, order: pass.backward_order(), start: Start::Prepared };
         let output = StepProduct {
             weights: &w_yh,
             initial: upstream.dy.as_ref().map_or(InitialC::Zero, |dy| InitialC::Matrix(dy.reborrow())),

@@ -8,7 +8,7 @@
 //! ```
 
 use elman_kernels::{
-    Context, Epilogue, InitialC, Order, Packed, Recurrence, Scalar, Start, StepProduct, recurrence,
+    Context, Epilogue, InitialC, Packed, Recurrence, Scalar, Start, StepProduct, recurrence,
 };
 
 use super::super::projection::Projection;
@@ -41,11 +41,8 @@ impl<T: Scalar> CellForward<T> for Jordan {
         let w_hy = Packed::new(ctx, weights.w_hy.t())?;
         let b_hy = weights.biases.as_ref().and_then(|[_, _, b_hy]| b_hy.to_slice());
         let pass = inputs.pass;
-        let terms = Recurrence {
-            steps: pass.steps,
-            order: if pass.reverse { Order::Descending } else { Order::Ascending },
-            start: Start::State(inputs.states[0]),
-        };
+        let terms =
+            Recurrence { steps: pass.steps, order: pass.order(), start: Start::State(inputs.states[0]) };
         let hidden = StepProduct {
             weights: &w_yh,
             initial: InitialC::InPlace,

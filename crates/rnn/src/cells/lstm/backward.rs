@@ -16,8 +16,8 @@
 //! dZ (N, 4 H) and, if the cell projects, dS (N, P) stand side by side in the array that the stack calls dz.
 
 use elman_kernels::{
-    Activation, Context, Epilogue, GatedProduct, Gates, InitialC, Operand, Order, Packed, Product,
-    Recurrence, Scalar, Start, StepProduct, TransposedProduct, activate, gemm, gemm_tn, recurrence,
+    Activation, Context, Epilogue, GatedProduct, Gates, InitialC, Operand, Packed, Product, Recurrence,
+    Scalar, Start, StepProduct, TransposedProduct, activate, gemm, gemm_tn, recurrence,
 };
 use ndarray::{ArrayView2, ArrayViewMut2, Axis, Zip};
 
@@ -49,7 +49,6 @@ impl<T: Scalar> CellBackward<T> for Lstm {
             None => dc.fill(T::zero()),
         }
         let initial = || upstream.dy.as_ref().map_or(InitialC::Zero, |dy| InitialC::Matrix(dy.reborrow()));
-        let order = if pass.reverse { Order::Ascending } else { Order::Descending };
         match weights.w_hr {
             None => {
                 let mut first = ctx.scratch(batch * units)?;
@@ -65,7 +64,11 @@ impl<T: Scalar> CellBackward<T> for Lstm {
                         dz: dz.view_mut(),
                     },
                 };
-                let terms = Recurrence { steps: pass.steps, order, start: Start::Sums(first.view()) };
+                let terms = Recurrence {
+                    steps: pass.steps,
+                    order: pass.backward_order(),
+                    start: Start::Sums(first.view()),
+                };
                 recurrence(ctx, &terms, [product])?;
             }
             Some(w_hr) => {
@@ -88,7 +91,8 @@ impl<T: Scalar> CellBackward<T> for Lstm {
                         dz: dz.view_mut(),
                     },
                 };
-                let terms = Recurrence { steps: pass.steps, order, start: Start::Prepared };
+                let terms =
+                    Recurrence { steps: pass.steps, order: pass.backward_order(), start: Start::Prepared };
                 recurrence(ctx, &terms, [Product::Plain(to_ds), Product::Gated(to_dz)])?;
             }
         }

@@ -24,6 +24,7 @@ use elman_kernels::Scalar;
 use ndarray::ArrayView2;
 
 use super::config::Config;
+use super::gates::{SumGates, biases};
 use crate::Error;
 use crate::cell::{Cell, CellSpec, List, OnnxOperator, Parameter};
 
@@ -50,6 +51,9 @@ struct Weights<'a, T: Scalar> {
     w_hr: Option<ArrayView2<'a, T>>,
 }
 
+/// The gate that each sum of a step reads, of both weights: i, f, g and o.
+const GATES: SumGates = [Some(0), Some(1), Some(2), Some(3)];
+
 impl Lstm {
     pub(super) fn from_config(config: &mut Config) -> Result<Self, Error> {
         let (hidden_size, proj_size) = (config.size("hiddenSize")?, config.size_or_none("projSize")?);
@@ -75,6 +79,11 @@ impl Lstm {
         let biases = self.bias.then(|| [parameters[2], parameters[3]]);
         let w_hr = self.proj_size.and(parameters.last().copied());
         Weights { w_ih: parameters[0], w_hh: parameters[1], biases, w_hr }
+    }
+
+    /// The biases of each sum.
+    fn biases<'a, T: Scalar>(self, parameters: &[ArrayView2<'a, T>]) -> [List<ArrayView2<'a, T>>; 4] {
+        biases(self.weights(parameters).biases, self.hidden_size, GATES, GATES)
     }
 }
 

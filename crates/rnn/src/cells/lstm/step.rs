@@ -11,7 +11,7 @@
 use elman_kernels::{Activation, GatedStep, Scalar, Stacked, Step, StepCell, StepGate, gated_step, step};
 use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 
-use super::super::gates::{add_biases, gate, gate_of_bias};
+use super::super::gates::{add_biases, gate};
 use super::super::projection::matrix;
 use super::Lstm;
 use crate::Error;
@@ -34,8 +34,7 @@ impl<T: Scalar> CellStep<T> for Lstm {
             let [w_ih, w_hh] = [given.w_ih, given.w_hh].map(|w| gate(w, units, index));
             Stacked::pack(layer.ctx, &[w_ih.t(), w_hh.t()], to)?;
         }
-        let of = |index| given.biases.iter().flatten().map(|&b| gate_of_bias(b, units, index)).collect();
-        add_biases(b, units, [0, 1, 2, 3].map(of));
+        add_biases(b, units, self.biases(parameters));
         if let Some(given) = given.w_hr {
             Stacked::pack(layer.ctx, &[given.t()], w_hr)?;
         }

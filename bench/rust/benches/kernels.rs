@@ -1,4 +1,5 @@
-//! The kernels alone, each on shapes that the recurrent layers ask for: `cargo bench -p elman-kernels`.
+//! The kernels alone, each on shapes that the recurrent layers ask for:
+//! `cargo bench --manifest-path bench/rust/Cargo.toml --bench kernels`.
 //!
 //! Throughput is in elements per second: multiply-adds for the products, values for the activations. Twice the
 //! former is the number of floating-point operations, to be held against the machine's peak.

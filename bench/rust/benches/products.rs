@@ -1,5 +1,5 @@
 //! The products of a recurrent layer by three libraries: elman-kernels, [`gemm`] and [`matrixmultiply`] (which ndarray
-//! calls), on one thread: `cargo bench --manifest-path bench/products/Cargo.toml`.
+//! calls), on one thread: `cargo bench --manifest-path bench/rust/Cargo.toml --bench products`.
 //!
 //! ```text
 //! project   Z = X W^T     X (R, F), W (H, F): R = T·B rows at once; W is laid out in each call, as in a training step

@@ -1,5 +1,6 @@
 //! Losses, optimizers and elementwise loops at the sizes of the character model (`examples/char-model`), each on the
-//! build target's own vectors (`scalar`) and on the machine's widest: `cargo bench -p elman-train`.
+//! build target's own vectors (`scalar`) and on the machine's widest:
+//! `cargo bench --manifest-path bench/rust/Cargo.toml --bench train`.
 //!
 //! Throughput is in elements a second. One thread: none of this uses more.
 
