@@ -1,6 +1,6 @@
 /** Version, instruction set and threads of the addon. */
 
-import { checkInteger } from './check'
+import { checkInteger, refuseExtra } from './check'
 import { native } from './native'
 
 /** Version, instruction set and threads of the addon. */
@@ -27,6 +27,7 @@ export interface BackendInfo {
  * ```
  */
 export function backendInfo(): BackendInfo {
+  if (arguments.length > 0) refuseExtra('backendInfo', 0, arguments)
   return native.backendInfo()
 }
 
@@ -49,6 +50,7 @@ export function backendInfo(): BackendInfo {
  * @see https://docs.pytorch.org/docs/stable/generated/torch.set_num_threads.html
  */
 export function setNumThreads(threads: number): void {
+  if (arguments.length > 1) refuseExtra('setNumThreads', 1, arguments)
   if (checkInteger('threads', threads) <= 0) {
     throw new RangeError(`set_num_threads expects a positive integer, got: ${threads}`)
   }
@@ -68,5 +70,6 @@ export function setNumThreads(threads: number): void {
  * @see https://docs.pytorch.org/docs/stable/generated/torch.get_num_threads.html
  */
 export function getNumThreads(): number {
+  if (arguments.length > 0) refuseExtra('getNumThreads', 0, arguments)
   return native.getNumThreads()
 }

@@ -1,6 +1,6 @@
 /** The affine layer. */
 
-import { checkBoolean, checkDType, checkOptions, checkPositiveInteger } from '../check'
+import { checkBoolean, checkDType, checkOptions, checkPositiveInteger, refuseExtra } from '../check'
 import type { DType } from '../dtype'
 import { linear } from '../ops/linear'
 import { checkTensor, type Tensor, wrap } from '../tensor/tensor'
@@ -55,6 +55,7 @@ export class Linear extends Module {
    *   of the wrong type, or an unknown option.
    */
   constructor(inFeatures: number, outFeatures: number, options?: LinearOptions) {
+    if (arguments.length > 3) refuseExtra('Linear', 3, arguments)
     super()
     const given = checkOptions('Linear', options, ['bias', 'dtype'])
     this.inFeatures = checkPositiveInteger('in_features', inFeatures)
@@ -68,6 +69,7 @@ export class Linear extends Module {
 
   /** Draws new values for weight and bias. */
   resetParameters(): void {
+    if (arguments.length > 0) refuseExtra('Linear.resetParameters', 0, arguments)
     const fanIn = this.inFeatures
     // As torch, which takes the weight's bound 1/√in from Kaiming initialization with slope √5: the same rounding.
     const slope = Math.sqrt(5)
@@ -86,6 +88,7 @@ export class Linear extends Module {
    *   dtype than the weight.
    */
   forward(input: Tensor): Tensor {
+    if (arguments.length > 1) refuseExtra('Linear.forward', 1, arguments)
     const x = checkTensor('linear', 'input', input)
     const weight = checkTensor('linear', 'weight', this.weight)
     const bias = this.bias === null ? null : checkTensor('linear', 'bias', this.bias)

@@ -1,7 +1,7 @@
 /** The base class of all optimizers: parameter groups, state and the step. */
 
 import { Variable } from '../autograd/variable'
-import { checkOptions, checkSameDType, formatShape, sameShape } from '../check'
+import { checkOptions, checkSameDType, formatShape, refuseExtra, sameShape } from '../check'
 import { allocate, converted, overlap } from '../dtype'
 import type { Floats } from '../native'
 import { type Tensor, variableOf } from '../tensor/tensor'
@@ -70,6 +70,7 @@ export class Optimizer<Options extends object> {
    * @throws RangeError or TypeError if an option, a gradient or the state does not fit. Nothing changes on an error.
    */
   step(): void {
+    if (arguments.length > 0) refuseExtra('Optimizer.step', 0, arguments)
     const jobs = this.paramGroups.flatMap((group) => {
       const options = this.#rule.check(group as Readonly<Record<string, unknown>>)
       return group.params.flatMap((parameter) => this.#job(parameter, options) ?? [])
@@ -80,6 +81,7 @@ export class Optimizer<Options extends object> {
 
   /** Sets the gradients of all parameters to null. */
   zeroGrad(): void {
+    if (arguments.length > 0) refuseExtra('Optimizer.zeroGrad', 0, arguments)
     for (const { params } of this.paramGroups) for (const param of params) param.grad = null
   }
 
@@ -87,6 +89,7 @@ export class Optimizer<Options extends object> {
    * The state of the optimizer and the options of its groups. The tensors share their `data` with the optimizer's.
    */
   stateDict(): OptimizerStateDict<Options> {
+    if (arguments.length > 0) refuseExtra('Optimizer.stateDict', 0, arguments)
     return toStateDict(this.#rule, this.paramGroups, this.#state)
   }
 
@@ -98,6 +101,7 @@ export class Optimizer<Options extends object> {
    *   changes on an error.
    */
   loadStateDict(dict: OptimizerStateDict<Options>): void {
+    if (arguments.length > 1) refuseExtra('Optimizer.loadStateDict', 1, arguments)
     this.#planLoad(dict)()
   }
 

@@ -2,7 +2,7 @@
 
 import { sized, type Variable } from '../../autograd/variable'
 import { checkSignal } from '../../background'
-import { checkOptions } from '../../check'
+import { checkOptions, refuseExtra } from '../../check'
 import type { NativeSequences } from '../../native'
 import { type Geometry, type RecurrentCall, recurrent, recurrentAsync } from '../../ops/recurrent'
 import { generator } from '../../random'
@@ -120,7 +120,9 @@ export class RNNBase<
   }
 
   /** Does nothing, as in torch on a CPU: each call packs the parameters for the kernels. */
-  flattenParameters(): void {}
+  flattenParameters(): void {
+    if (arguments.length > 0) refuseExtra('RNNBase.flattenParameters', 0, arguments)
+  }
 
   /**
    * Runs the layers over packed sequences.
@@ -183,6 +185,7 @@ export class RNNBase<
     hx?: State | null,
     options?: object,
   ): [output: Tensor | PackedSequence, hN: State] {
+    if (arguments.length > 3) refuseExtra('RNNBase.forward', 3, arguments)
     const [output, states] = recurrent(this.#call('forward', input, hx, options))
     return [likeInput(input, output), this.#kind.states.join(states)]
   }
@@ -226,6 +229,7 @@ export class RNNBase<
     hx?: State | null,
     options?: object,
   ): Promise<[output: Tensor | PackedSequence, hN: State]> {
+    if (arguments.length > 3) refuseExtra('RNNBase.forwardAsync', 3, arguments)
     const { name, options: own, states: form } = this.#kind
     const owner = `${name}.forwardAsync`
     const { signal, ...rest } = checkOptions(owner, options, [...own, 'signal'])
@@ -261,6 +265,7 @@ export class RNNBase<
     hx?: State | null,
     options?: Omit<Options, 'checkpointEvery'>,
   ): RNNVjp<State, GradientsOf<State, Options>> {
+    if (arguments.length > 3) refuseExtra('RNNBase.vjp', 3, arguments)
     const allowed = this.#kind.options.filter((name) => name !== 'checkpointEvery')
     const call = this.#paddedCall({
       owner: `${this.#kind.name}.vjp`,
@@ -298,6 +303,7 @@ export class RNNBase<
    * ```
    */
   stream(options?: RNNStreamOptions<State>): RNNStream<State> {
+    if (arguments.length > 1) refuseExtra('RNNBase.stream', 1, arguments)
     return streamOf(this.#signature, this.#kind.states, partsOf(this), options)
   }
 

@@ -1,7 +1,7 @@
 /** The base class of the cells, the modules of a single time step. */
 
 import { sized, type Variable } from '../../autograd/variable'
-import { checkBoolean, checkDType, checkPositiveInteger } from '../../check'
+import { checkBoolean, checkDType, checkPositiveInteger, refuseExtra } from '../../check'
 import type { DType } from '../../dtype'
 import { type Geometry, recurrent } from '../../ops/recurrent'
 import { checkTensor, type Tensor } from '../../tensor/tensor'
@@ -73,6 +73,7 @@ export class RNNCellBase<State = Tensor> extends RecurrentModule {
    *   weights.
    */
   forward(input: Tensor, hx?: State | null): State {
+    if (arguments.length > 2) refuseExtra('RNNCellBase.forward', 2, arguments)
     const { core, passes, dtype, parameters } = partsOf(this)
     const { x, states, batch, batched } = this.#check(dtype, input, hx)
     const layout = { steps: 1, batch, batchFirst: false, batched, lengths: null }

@@ -1,7 +1,7 @@
 /** Gradient clipping. */
 
 import type { Variable } from '../../autograd/variable'
-import { checkNumber, checkOptions, describe } from '../../check'
+import { checkNumber, checkOptions, describe, refuseExtra } from '../../check'
 import { native } from '../../native'
 import { Tensor, variableOf } from '../../tensor/tensor'
 
@@ -43,6 +43,7 @@ export function clipGradNorm_(
   maxNorm: number,
   options?: ClipGradNormOptions,
 ): number {
+  if (arguments.length > 3) refuseExtra('clipGradNorm_', 3, arguments)
   const { normType = 2 } = checkOptions('clipGradNorm_', options, ['normType'])
   const limit = checkNumber('max_norm', maxNorm)
   if (limit < 0) throw new RangeError(`max_norm must not be negative, got: ${limit}`)
@@ -79,6 +80,7 @@ export function clipGradNorm_(
  * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.clip_grad_value_.html
  */
 export function clipGradValue_(parameters: Iterable<Tensor> | Tensor, clipValue: number): void {
+  if (arguments.length > 2) refuseExtra('clipGradValue_', 2, arguments)
   const limit = checkNumber('clip_value', clipValue)
   if (limit < 0) throw new RangeError(`clip_value must not be negative, got: ${limit}`)
   for (const grad of gradientsOf(parameters)) {
