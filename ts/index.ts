@@ -5,6 +5,8 @@
  * @module @elman/rnn
  */
 
+import './names'
+
 export { noGrad } from './autograd/grad-mode'
 export type { DType } from './dtype'
 export {

@@ -2,6 +2,7 @@
 
 import { describe, refuseExtra } from '../check'
 import { dropout } from '../ops/dropout'
+import { pythonNumber } from '../python'
 import { generator } from '../random'
 import { checkTensor, type Tensor, wrap } from '../tensor/tensor'
 import { Module } from './module'
@@ -59,7 +60,7 @@ export class Dropout extends Module {
   }
 
   protected override extraRepr(): string {
-    return `p=${this.p}, inplace=False`
+    return `p=${pythonNumber(this.p)}, inplace=False`
   }
 }
 

@@ -3,6 +3,7 @@
 import { checkBoolean, checkDType, checkOptions, checkPositiveInteger, refuseExtra } from '../check'
 import type { DType } from '../dtype'
 import { linear } from '../ops/linear'
+import { pythonValue } from '../python'
 import { checkTensor, type Tensor, wrap } from '../tensor/tensor'
 import { parameter, uniform } from './init'
 import { Module } from './module'
@@ -115,7 +116,7 @@ export class Linear extends Module {
   }
 
   protected override extraRepr(): string {
-    const bias = this.bias === null ? 'False' : 'True'
+    const bias = pythonValue(this.bias !== null)
     return `in_features=${this.inFeatures}, out_features=${this.outFeatures}, bias=${bias}`
   }
 }

@@ -3,7 +3,9 @@
 import { Variable } from '../autograd/variable'
 import { checkOptions, checkSameDType, formatShape, refuseExtra, sameShape } from '../check'
 import { allocate, converted, overlap } from '../dtype'
+import { showAsText } from '../inspect'
 import type { Floats } from '../native'
+import { pythonValue } from '../python'
 import { type Tensor, variableOf } from '../tensor/tensor'
 import { checkGroups, type OptimizerParameters, type ParamGroup } from './groups'
 import type { Rule } from './rule'
@@ -105,7 +107,21 @@ export class Optimizer<Options extends object> {
     this.#planLoad(dict)()
   }
 
+  /** The optimizer as torch prints it: its class, and the options of each group. */
+  toString(): string {
+    if (arguments.length > 0) refuseExtra('Optimizer.toString', 0, arguments)
+    const groups = this.paramGroups.map((group, place) => {
+      const options = Object.entries<unknown>(group).filter(([name]) => name !== 'params')
+      const lines = options.map(
+        ([name, value]) => `    ${torchName(name)}: ${pythonValue(value)}\n`,
+      )
+      return `\nParameter Group ${place}\n${lines.sort().join('')}`
+    })
+    return `${this.constructor.name} (${groups.join('')})`
+  }
+
   static {
+    showAsText(Optimizer.prototype)
     plan = (optimizer, dict) => optimizer.#planLoad(dict)
     name = (optimizer) => optimizer.#rule.name
     stepped = (optimizer) => optimizer.#stepped
@@ -154,6 +170,11 @@ export class Optimizer<Options extends object> {
     for (const { name, values } of buffers) state.buffers.set(name, values)
     this.#state.set(parameter, state)
   }
+}
+
+/** `weight_decay`: an option's name in torch. */
+function torchName(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 }
 
 /** The values of a gradient; a copy if they overlap an array that the step writes. */

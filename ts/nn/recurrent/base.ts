@@ -5,6 +5,7 @@ import { checkSignal } from '../../background'
 import { checkOptions, refuseExtra } from '../../check'
 import type { NativeSequences } from '../../native'
 import { type Geometry, type RecurrentCall, recurrent, recurrentAsync } from '../../ops/recurrent'
+import { pythonFloat } from '../../python'
 import { generator } from '../../random'
 import { type Tensor, wrap } from '../../tensor/tensor'
 import { isPackedSequence, type PackedSequence, withData } from '../utils/rnn/packed-sequence'
@@ -314,7 +315,7 @@ export class RNNBase<
       ...(numLayers === 1 ? [] : [`num_layers=${numLayers}`]),
       ...(bias ? [] : ['bias=False']),
       ...(batchFirst ? ['batch_first=True'] : []),
-      ...(this.dropout === 0 ? [] : [`dropout=${this.dropout}`]),
+      ...(this.dropout === 0 ? [] : [`dropout=${pythonFloat(this.dropout)}`]),
       ...(bidirectional ? ['bidirectional=True'] : []),
     ].join(', ')
   }
