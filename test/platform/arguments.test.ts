@@ -146,7 +146,7 @@ describe('arguments', () => {
   it.each<[string, () => unknown, string]>([
     [
       'a reduction of a dimension',
-      () => x.sum(...([0] as [])),
+      () => x.sum(...([0] as unknown[] as [])),
       'Tensor.sum() takes no arguments (1 given)',
     ],
     [
@@ -156,12 +156,12 @@ describe('arguments', () => {
     ],
     [
       'a class',
-      () => new nn.Dropout(...([0.5, true] as [number])),
+      () => new nn.Dropout(...([0.5, true] as unknown[] as [number])),
       'Dropout() takes at most 1 argument (2 given)',
     ],
     [
       'a model without a constructor',
-      () => new (class Net extends nn.Module {} as new (size: number) => nn.Module)(3),
+      () => new (class Net extends nn.Module {} as new (size: number) => object)(3),
       'Net() takes no arguments (1 given)',
     ],
   ])('%s', (_, call, message) => {
@@ -278,12 +278,12 @@ describe('options', () => {
     ['another letter', () => new optim.SGD([x], { weightDecoy: 1 } as object), 'weightDecay'],
     ['the beginning', () => rnn.stream({ batch: 1 } as object), 'batchSize'],
     ['more than the name', () => new optim.Adam([x], { epsilon: 1 } as object), 'eps'],
-    ['of a group', () => new optim.SGD([{ params: x, Lr: 1 } as { params: [] }]), 'lr'],
+    ['of a group', () => new optim.SGD([{ params: x, Lr: 1 } as { params: elman.Tensor }]), 'lr'],
     ['of a call', () => rnn.forward(x, null, { length: [4, 4] } as object), 'lengths'],
     ['no near name', () => new nn.RNN(2, 3, { activation: 'relu' } as object), null],
     ['a name of another class', () => new optim.SGD([x], { betas: [0, 0] } as object), null],
   ])('that were meant are named: %s', (_, call, meant) => {
-    const { message } = errorOf(call)
+    const { message } = errorOf(call) as Error
     expect(message).toContain('got an unexpected keyword argument')
     expect(/did you mean `(\w+)`\?$/.exec(message)?.[1] ?? null).toBe(meant)
   })

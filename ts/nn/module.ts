@@ -51,6 +51,7 @@ export class Module {
   /** Whether the module is in training mode, in which dropout acts. Set by {@link train} and {@link eval}. */
   training = true
 
+  /** @throws TypeError if there is an argument: a class with a constructor of its own calls `super()`. */
   constructor() {
     if (arguments.length > 0) refuseExtra(new.target.name, 0, arguments)
   }
