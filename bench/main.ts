@@ -17,6 +17,7 @@ import { thisMachine } from './lib/machine'
 import { PeakMeter } from './lib/peak'
 import type { Bench } from './modes/bench'
 import { runDemo } from './modes/demo'
+import { runDenormals } from './modes/denormals'
 import { runGates } from './modes/gates'
 import { runGrid } from './modes/grid'
 import { runGrowth } from './modes/growth'
@@ -41,6 +42,7 @@ const parts: [Mode, (bench: Bench) => void | Promise<void>][] = [
   ['stream', runStream],
   ['lengths', runLengths],
   ['gates', runGates],
+  ['denormals', runDenormals],
   ['growth', runGrowth],
   ['memory', runMemory],
   ['start', runStart],
@@ -68,9 +70,9 @@ async function run(workshop: Workshop): Promise<void> {
   const runs = parts.filter(([name]) => (mode === 'all' ? !programs.includes(name) : name === mode))
 
   makeFolder(options.output) // no measurement is lost if it cannot be made
-  // Lengths, gates, memory, the start and programs have no contenders, and start the processes that they need.
+  // Lengths, gates, denormals, memory, the start and programs have no contenders, and start the processes that they need.
   const races = runs.some(
-    ([name]) => !['lengths', 'gates', 'memory', 'start', ...programs].includes(name),
+    ([name]) => !['lengths', 'gates', 'denormals', 'memory', 'start', ...programs].includes(name),
   )
   const names = races ? only : []
   if (names.some((name) => fromPackages.includes(name))) await workshop.installPeers()

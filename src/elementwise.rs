@@ -9,14 +9,14 @@ use crate::background::work::{self, Portable, done};
 use crate::env::context::context;
 use crate::js::arrays::{Array, Floats, FloatsMut, disjoint};
 use crate::js::error::BindingResult;
-use crate::js::exports::export;
+use crate::js::exports::compute;
 use crate::js::memory::for_dtype;
 use crate::js::numbers::size;
 
 /// out = a + b.
 #[napi(catch_unwind)]
 pub fn add(env: Env, a: Floats<'_>, b: Floats<'_>, out: FloatsMut<'_>) -> Result<()> {
-    export(env, || {
+    compute(env, || {
         disjoint(&[&out], &[&a, &b])?;
         for_dtype!(a.dtype(), T => Ok(elementwise::add::<T>(&context()?, a.get()?, b.get()?, out.get()?)?))
     })
@@ -25,7 +25,7 @@ pub fn add(env: Env, a: Floats<'_>, b: Floats<'_>, out: FloatsMut<'_>) -> Result
 /// out = a + value.
 #[napi(catch_unwind)]
 pub fn add_scalar(env: Env, a: Floats<'_>, value: f64, out: FloatsMut<'_>) -> Result<()> {
-    export(env, || {
+    compute(env, || {
         disjoint(&[&out], &[&a])?;
         for_dtype!(a.dtype(), T => Ok(elementwise::add_scalar::<T>(&context()?, a.get()?, value, out.get()?)?))
     })
@@ -49,7 +49,7 @@ pub fn mul(env: Env, a: Floats<'_>, b: Floats<'_>, out: FloatsMut<'_>) -> Result
 pub fn mul_scalar(env: Env, a: Floats<'_>, value: f64, out: FloatsMut<'_>) -> Result<f64> {
     let same = a.memory().is_ok_and(|place| out.memory().is_ok_and(|memory| memory == place));
     if same {
-        return export(env, || {
+        return compute(env, || {
             for_dtype!(a.dtype(), T => {
                 elementwise::scale(&context()?, out.get::<T>()?, value);
                 Ok(0.0)
@@ -69,7 +69,7 @@ pub fn mul_scalar(env: Env, a: Floats<'_>, value: f64, out: FloatsMut<'_>) -> Re
 /// target ← target + source.
 #[napi(catch_unwind)]
 pub fn accumulate(env: Env, target: FloatsMut<'_>, source: Floats<'_>) -> Result<()> {
-    export(env, || {
+    compute(env, || {
         disjoint(&[&target], &[&source])?;
         for_dtype!(source.dtype(), T => Ok(elementwise::accumulate::<T>(&context()?, target.get()?, source.get()?)?))
     })
@@ -78,7 +78,7 @@ pub fn accumulate(env: Env, target: FloatsMut<'_>, source: Floats<'_>) -> Result
 /// Limits every element of `values` to the range from `-limit` to `limit`; NaN stays.
 #[napi(catch_unwind)]
 pub fn clip(env: Env, values: FloatsMut<'_>, limit: f64) -> Result<()> {
-    export(env, || {
+    compute(env, || {
         for_dtype!(values.dtype(), T => {
             elementwise::clip::<T>(&context()?, values.get()?, limit);
             Ok(())
@@ -89,7 +89,7 @@ pub fn clip(env: Env, values: FloatsMut<'_>, limit: f64) -> Result<()> {
 /// out = tanh x.
 #[napi(catch_unwind)]
 pub fn tanh(env: Env, x: Floats<'_>, out: FloatsMut<'_>) -> Result<()> {
-    export(env, || {
+    compute(env, || {
         disjoint(&[&out], &[&x])?;
         for_dtype!(x.dtype(), T => Ok(elementwise::activate::<T>(&context()?, Activation::Tanh, x.get()?, out.get()?)?))
     })
@@ -98,7 +98,7 @@ pub fn tanh(env: Env, x: Floats<'_>, out: FloatsMut<'_>) -> Result<()> {
 /// out = max(x, 0).
 #[napi(catch_unwind)]
 pub fn relu(env: Env, x: Floats<'_>, out: FloatsMut<'_>) -> Result<()> {
-    export(env, || {
+    compute(env, || {
         disjoint(&[&out], &[&x])?;
         for_dtype!(x.dtype(), T => Ok(elementwise::activate::<T>(&context()?, Activation::Relu, x.get()?, out.get()?)?))
     })
@@ -107,7 +107,7 @@ pub fn relu(env: Env, x: Floats<'_>, out: FloatsMut<'_>) -> Result<()> {
 /// out = 1 / (1 + e^-x).
 #[napi(catch_unwind)]
 pub fn sigmoid(env: Env, x: Floats<'_>, out: FloatsMut<'_>) -> Result<()> {
-    export(env, || {
+    compute(env, || {
         disjoint(&[&out], &[&x])?;
         for_dtype!(x.dtype(), T => Ok(elementwise::activate::<T>(&context()?, Activation::Sigmoid, x.get()?, out.get()?)?))
     })
@@ -176,7 +176,7 @@ pub fn fill(env: Env, out: FloatsMut<'_>, value: f64) -> Result<f64> {
 /// Σ x.
 #[napi(catch_unwind)]
 pub fn sum(env: Env, x: Floats<'_>) -> Result<f64> {
-    export(env, || for_dtype!(x.dtype(), T => Ok(elementwise::sum::<T>(&context()?, x.get()?))))
+    compute(env, || for_dtype!(x.dtype(), T => Ok(elementwise::sum::<T>(&context()?, x.get()?))))
 }
 
 /// Copies a strided view of `source` into the row-major array `out`. Strides are in elements.
@@ -189,7 +189,7 @@ pub fn copy_strided(
     strides: Vec<f64>,
     out: FloatsMut<'_>,
 ) -> Result<()> {
-    export(env, || {
+    compute(env, || {
         disjoint(&[&out], &[&source])?;
         let (offset, shape, strides) = (size(offset, "offset")?, sizes(&shape)?, sizes(&strides)?);
         let view = View { offset, shape: &shape, strides: &strides };

@@ -9,7 +9,7 @@ use crate::background::work::{self, Portable, done, optional_mut};
 use crate::env::context::context;
 use crate::js::arrays::{Floats, FloatsMut, disjoint};
 use crate::js::error::BindingResult;
-use crate::js::exports::export;
+use crate::js::exports::compute;
 use crate::js::memory::for_dtype;
 use crate::js::numbers::size;
 
@@ -34,7 +34,7 @@ pub fn linear_forward(
     out_features: f64,
     out: FloatsMut<'_>,
 ) -> Result<()> {
-    export(env, || {
+    compute(env, || {
         disjoint(&[&out], &[&x, &weight, &bias])?;
         let linear = shape(rows, in_features, out_features)?;
         for_dtype!(x.dtype(), T => {

@@ -11,7 +11,7 @@ use crate::background::work::{self, Portable, done, optional_mut};
 use crate::env::context::context;
 use crate::js::arrays::{Floats, FloatsMut, Ints, disjoint};
 use crate::js::error::{BindingError, BindingResult};
-use crate::js::exports::export;
+use crate::js::exports::compute;
 use crate::js::memory::for_dtype;
 use crate::js::numbers::{integer, size};
 
@@ -51,7 +51,7 @@ pub fn cross_entropy_forward(
     reduction: String,
     out: FloatsMut<'_>,
 ) -> Result<()> {
-    export(env, || {
+    compute(env, || {
         disjoint(&[&out], &[&logits, &targets])?;
         let loss = cross_entropy(rows, classes, ignore_index, &reduction)?;
         for_dtype!(logits.dtype()?, T => Ok(loss.forward::<T>(&context()?, logits.get()?, targets.get()?, out.get()?)?))
@@ -118,7 +118,7 @@ pub fn pointwise_forward(
     reduction: String,
     out: FloatsMut<'_>,
 ) -> Result<()> {
-    export(env, || {
+    compute(env, || {
         disjoint(&[&out], &[&input, &target])?;
         let reduction = self::reduction(&reduction)?;
         for_loss!(loss.as_str(), loss => for_dtype!(input.dtype(), T => {

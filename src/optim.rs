@@ -10,7 +10,7 @@ use napi_derive::napi;
 use crate::env::context::context;
 use crate::js::arrays::{Floats, FloatsMut, disjoint};
 use crate::js::error::{BindingError, BindingResult};
-use crate::js::exports::export;
+use crate::js::exports::compute;
 use crate::js::memory::for_dtype;
 use crate::js::numbers::size;
 
@@ -77,7 +77,7 @@ pub fn sgd_step(
     first: bool,
     options: SgdStepOptions,
 ) -> Result<()> {
-    export(env, || {
+    compute(env, || {
         disjoint(&[&param, &momentum_buffer], &[&grad])?;
         let SgdStepOptions { lr, momentum, dampening, weight_decay, nesterov, maximize } = options;
         let sgd = Sgd { lr, momentum, dampening, weight_decay, nesterov, maximize };
@@ -101,7 +101,7 @@ pub fn adam_step(
     step: f64,
     options: AdamStepOptions,
 ) -> Result<()> {
-    export(env, || {
+    compute(env, || {
         disjoint(&[&param, &exp_avg, &exp_avg_sq, &max_exp_avg_sq], &[&grad])?;
         if size(step, "step")? == 0 {
             return Err(BindingError::Range("step counts from 1, got 0".into()));
@@ -130,7 +130,7 @@ pub fn rmsprop_step(
     momentum_buffer: Option<FloatsMut<'_>>,
     options: RmspropStepOptions,
 ) -> Result<()> {
-    export(env, || {
+    compute(env, || {
         disjoint(&[&param, &square_avg, &grad_avg, &momentum_buffer], &[&grad])?;
         let RmspropStepOptions { lr, alpha, eps, weight_decay, momentum, maximize } = options;
         let rmsprop = RmsProp { lr, alpha, eps, weight_decay, momentum, maximize };
@@ -148,7 +148,7 @@ pub fn rmsprop_step(
 /// The norm of some gradients taken together; 0 if there are none.
 #[napi(catch_unwind)]
 pub fn grad_norm(env: Env, grads: Vec<Floats<'_>>, norm_type: f64) -> Result<f64> {
-    export(env, || {
+    compute(env, || {
         let Some(first) = grads.first() else { return Ok(0.0) };
         for_dtype!(first.dtype(), T => {
             let grads = grads.iter().map(Floats::get).collect::<BindingResult<Vec<&[T]>>>()?;

@@ -1,15 +1,16 @@
-//! Instruction set and threads, as a program reads and sets them.
+//! Instruction set, threads and denormal numbers, as a program reads and sets them.
 
 use elman_kernels::Isa;
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
 use crate::env::context::{MAX_THREADS, context};
+use crate::env::denormals::{flushes, set_flush};
 use crate::js::error::BindingError;
 use crate::js::exports::export;
 use crate::js::numbers::size;
 
-/// Version, instruction set and threads.
+/// Version, instruction set, threads and denormal numbers.
 #[napi(object)]
 pub struct BackendInfo {
     /// Version of the package.
@@ -20,6 +21,8 @@ pub struct BackendInfo {
     pub isa_available: Vec<String>,
     /// The most threads that a call uses.
     pub threads: u32,
+    /// Whether arithmetic takes denormal numbers as zero.
+    pub flush_denormal: bool,
 }
 
 /// What the arithmetic runs on.
@@ -32,6 +35,7 @@ pub fn backend_info(env: Env) -> Result<BackendInfo> {
             isa: context.isa().name().into(),
             isa_available: Isa::available().into_iter().map(|isa| isa.name().into()).collect(),
             threads: u32::try_from(context.threads()).unwrap_or(u32::MAX),
+            flush_denormal: flushes(),
         })
     })
 }
@@ -55,4 +59,10 @@ pub fn set_num_threads(env: Env, threads: f64) -> Result<()> {
 #[napi(catch_unwind)]
 pub fn get_num_threads(env: Env) -> Result<u32> {
     export(env, || Ok(u32::try_from(context()?.threads()).unwrap_or(u32::MAX)))
+}
+
+/// Sets whether arithmetic takes denormal numbers as zero; false, and no change, on a processor that cannot.
+#[napi(catch_unwind)]
+pub fn set_flush_denormal(env: Env, on: bool) -> Result<bool> {
+    export(env, || Ok(set_flush(on)))
 }

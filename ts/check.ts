@@ -7,6 +7,7 @@
 
 import { types } from 'node:util'
 import { type DType, dtypes } from './dtype'
+import { suggestion } from './suggest'
 
 /** An unexpected value as messages show it: numbers and short strings as they are, objects by class. */
 export function describe(value: unknown): string {
@@ -90,6 +91,24 @@ export function checkDType(value: unknown): DType {
 }
 
 /**
+ * Refuses arguments beyond the first `count`; undefined counts as absent. Every function of the public API begins with
+ *
+ *     if (arguments.length > 2) refuseExtra('zeros', 2, arguments)
+ *
+ * since JavaScript itself ignores them. The comparison takes less than a nanosecond; with it in here, the list of
+ * arguments would be made at every call.
+ *
+ * @param owner the function, in messages.
+ */
+export function refuseExtra(owner: string, count: number, given: ArrayLike<unknown>): void {
+  let { length } = given
+  while (length > count && given[length - 1] === undefined) length -= 1
+  if (length === count) return
+  const most = count === 0 ? 'no arguments' : `at most ${count} argument${count === 1 ? '' : 's'}`
+  throw new TypeError(`${owner}() takes ${most} (${length} given)`)
+}
+
+/**
  * An options object without keys other than `allowed`.
  *
  * @param owner the function that takes the options, in messages.
@@ -100,15 +119,25 @@ export function checkOptions(
   allowed: readonly string[],
 ): Record<string, unknown> {
   if (options === undefined) return {}
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+  if (!isOptions(options)) {
     throw new TypeError(`${owner}() expected an object of options, got: ${describe(options)}`)
   }
   for (const key of Object.keys(options)) {
     if (!allowed.includes(key)) {
-      throw new TypeError(`${owner}() got an unexpected keyword argument '${key}'`)
+      throw new TypeError(
+        `${owner}() got an unexpected keyword argument '${key}'${suggestion(key, allowed)}`,
+      )
     }
   }
-  return options as Record<string, unknown>
+  return options
+}
+
+/** Whether a value can hold options: not a tensor, a Map or another object whose content is no properties. */
+function isOptions(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  const plain = prototype === null || Object.getPrototypeOf(prototype) === null
+  return plain || Object.keys(value).length > 0
 }
 
 /** A function, for callbacks. */

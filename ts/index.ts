@@ -5,6 +5,8 @@
  * @module @elman/rnn
  */
 
+import './names'
+
 export { noGrad } from './autograd/grad-mode'
 export type { DType } from './dtype'
 export {
@@ -25,7 +27,13 @@ export {
 export * as nn from './nn/index'
 export * as optim from './optim/index'
 export { getRngState, manualSeed, setRngState } from './random'
-export { type BackendInfo, backendInfo, getNumThreads, setNumThreads } from './runtime'
+export {
+  type BackendInfo,
+  backendInfo,
+  getNumThreads,
+  setFlushDenormal,
+  setNumThreads,
+} from './runtime'
 export {
   type FillOptions,
   type IntTensorOptions,

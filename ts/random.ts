@@ -1,7 +1,7 @@
 /** The random number generator of the package: torch's Mersenne Twister. */
 
 import { types } from 'node:util'
-import { checkUnshared, describe } from './check'
+import { checkUnshared, describe, refuseExtra } from './check'
 import { type NativeGenerator, native } from './native'
 
 /** Draws the numbers of initial weights, dropout masks, `rand` and `randn`. */
@@ -27,6 +27,7 @@ export const generator: NativeGenerator = new native.Generator()
  * @see https://docs.pytorch.org/docs/stable/generated/torch.manual_seed.html
  */
 export function manualSeed(seed: number | bigint): void {
+  if (arguments.length > 1) refuseExtra('manualSeed', 1, arguments)
   generator.manualSeed(checkSeed(seed))
 }
 
@@ -43,6 +44,7 @@ export function manualSeed(seed: number | bigint): void {
  * @see https://docs.pytorch.org/docs/stable/generated/torch.get_rng_state.html
  */
 export function getRngState(): Uint8Array {
+  if (arguments.length > 0) refuseExtra('getRngState', 0, arguments)
   return generator.getState()
 }
 
@@ -64,6 +66,7 @@ export function getRngState(): Uint8Array {
  * @see https://docs.pytorch.org/docs/stable/generated/torch.set_rng_state.html
  */
 export function setRngState(state: Uint8Array): void {
+  if (arguments.length > 1) refuseExtra('setRngState', 1, arguments)
   if (!types.isUint8Array(state)) {
     throw new TypeError(`RNG state must be a Uint8Array, got: ${describe(state)}`)
   }

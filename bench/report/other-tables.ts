@@ -10,6 +10,7 @@ export function otherTables(results: Results): Table[] {
     ...streamTable(results),
     ...lengthsTable(results),
     ...gatesTable(results),
+    ...denormalsTable(results),
     ...memoryTables(results),
     ...startTables(results),
     ...demoTable(results),
@@ -75,6 +76,25 @@ function gatesTable({ gates }: Results): Table[] {
         String(one.threads),
         ...cells.map((cell) => milliseconds(one[cell])),
         ...gated.map((cell) => ratio(one[cell] / one.rnn)),
+      ]),
+    },
+  ]
+}
+
+function denormalsTable({ denormals }: Results): Table[] {
+  if (denormals === undefined) return []
+  return [
+    {
+      title: 'Denormal states: nn.RNN, float32, 1 thread, milliseconds',
+      head: ['(T, B, I, H, L, D)', 'task', 'normal', 'denormal', '× normal', 'flushed', '× normal'],
+      rows: denormals.map(({ shape, task, normal, denormal, flushed }) => [
+        shapeName(shape),
+        task,
+        milliseconds(normal),
+        milliseconds(denormal),
+        ratio(denormal / normal),
+        milliseconds(flushed),
+        ratio(flushed / normal),
       ]),
     },
   ]

@@ -89,6 +89,18 @@ export interface DemoResult {
   readonly bits: Readonly<Record<'ours' | 'torch', number>>
 }
 
+/** Milliseconds of an nn.RNN on one thread. */
+export interface DenormalsResult {
+  readonly shape: Shape
+  readonly task: Task
+  /** with states of ordinary size */
+  readonly normal: number
+  /** with denormal states */
+  readonly denormal: number
+  /** with denormal states that are taken as zero */
+  readonly flushed: number
+}
+
 export interface NamesResult {
   readonly threads: number
   /** PyTorch's own name and version */
@@ -100,7 +112,7 @@ export interface NamesResult {
 
 export interface Results {
   readonly command: string
-  /** what was measured, other than by `gates`, `start` and `names` */
+  /** what was measured, other than by `gates`, `denormals`, `start` and `names` */
   readonly cell: Cell
   readonly machine: Machine
   readonly contenders: readonly { readonly name: ContenderName; readonly version: string }[]
@@ -111,6 +123,7 @@ export interface Results {
   stream?: readonly StepRate[]
   lengths?: readonly LengthsResult[]
   gates?: readonly GatesResult[]
+  denormals?: readonly DenormalsResult[]
   memory?: MemoryResult
   start?: StartResult
   demo?: DemoResult[]

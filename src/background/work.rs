@@ -15,6 +15,7 @@ use napi::bindgen_prelude::*;
 
 use crate::background::block::Block;
 use crate::env::context::context;
+use crate::env::denormals::{flushes, flushing};
 use crate::env::malloc;
 use crate::js::arrays::{Array, Floats, FloatsMut, Ints};
 use crate::js::error::{BindingError, BindingResult, caught};
@@ -74,12 +75,14 @@ where
     caught(|| call(prepare)).map_err(|failure| failure.throw(env.raw()))
 }
 
-/// The same within [`caught`].
+/// The same within [`caught`]. Whether the job flushes denormal numbers is decided now, if it runs later too.
 pub(crate) fn call<J>(prepare: impl FnOnce() -> BindingResult<J>) -> BindingResult<f64>
 where
     J: FnOnce(&Context) -> BindingResult<f64> + Send + 'static,
 {
     let job = prepare()?;
+    let flush = flushes();
+    let job = move |ctx: &Context| flushing(flush, || job(ctx));
     if RECORDING.with_borrow(Option::is_none) {
         return job(&context()?);
     }

@@ -16,6 +16,7 @@ use super::arrays::{Array, FloatsMut};
 use super::error::{BindingError, BindingResult};
 use super::exports::export_raw;
 use super::memory::{Element, Memory};
+use crate::env::denormals::{flushes, flushing};
 
 /// An array to keep, as an argument of an export: `Float32Array` or `Float64Array`.
 pub struct ToKeep<'a> {
@@ -222,7 +223,7 @@ unsafe extern "C" fn call_bound<T: Element + 'static, B: Bound<T, N>, const N: u
             // SAFETY: the function is there, and the slices end with this call; `disjoint` was checked.
             *slice = unsafe { array.get(env) }?;
         }
-        state.own.call(arrays)
+        flushing(flushes(), || state.own.call(arrays))
     });
     ptr::null_mut()
 }

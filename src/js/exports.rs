@@ -6,6 +6,7 @@ use napi::bindgen_prelude::*;
 use napi::{JsError, JsValue};
 
 use super::error::{BindingError, BindingResult, caught};
+use crate::env::denormals::{flushes, flushing};
 
 /// Whether the calls of this thread run at once or are recorded (`background`).
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -41,6 +42,11 @@ fn refuse_while_recording() -> BindingResult<()> {
 pub(crate) fn export<R>(env: Env, body: impl FnOnce() -> BindingResult<R>) -> Result<R> {
     let checked = || refuse_while_recording().and_then(|()| body());
     caught(checked).map_err(|failure| failure.throw(env.raw()))
+}
+
+/// [`export`] for arithmetic, which flushes denormal numbers if that is set.
+pub(crate) fn compute<R>(env: Env, body: impl FnOnce() -> BindingResult<R>) -> Result<R> {
+    export(env, || flushing(flushes(), body))
 }
 
 /// Refuses a constructor's receiver that is no new object of its class: the class was called without `new`.

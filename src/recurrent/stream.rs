@@ -11,7 +11,7 @@ use crate::env::context::context;
 use crate::js::arrays::{Floats, FloatsMut, disjoint};
 use crate::js::bound::{Bound, ToKeep, bound_function};
 use crate::js::error::BindingResult;
-use crate::js::exports::export;
+use crate::js::exports::{compute, export};
 use crate::js::memory::Element;
 use crate::js::numbers::size;
 
@@ -60,7 +60,7 @@ impl RecurrentCore {
         input: ToKeep<'_>,
         output: ToKeep<'_>,
     ) -> Result<Unknown<'env>> {
-        export(*env, || {
+        compute(*env, || {
             disjoint(&[&memory, &input, &output], &[&parameters])?;
             for_stack!(self.stack(), stack => {
                 start(env, stream_of(stack, batch_size)?, &parameters, [memory, input, output])

@@ -144,6 +144,7 @@ export const calls: readonly Call[] = [
   {
     ...call('setNumThreads', () => [addon.getNumThreads()], { sizes: [0] }),
   },
+  call('setFlushDenormal', () => [false]),
 ]
 
 /** The places of all typed arrays among some arguments. */

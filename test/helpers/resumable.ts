@@ -15,6 +15,7 @@ import {
   saveCheckpoint,
   type Tensor,
 } from '@elman/rnn'
+import { endEpoch } from './schedules'
 
 class Model extends nn.Module {
   rnn = new nn.RNN(3, 4, { numLayers: 2, dropout: 0.5 })
@@ -82,7 +83,7 @@ for (const [optimizerName, makeOptimizer] of Object.entries(optimizers)) {
       nn.utils.clipGradValue_(model.parameters(), 0.05)
       optimizer.step()
       losses.push(loss.item())
-      scheduler.step(loss.item())
+      endEpoch(scheduler, loss.item())
     }
     saveCheckpoint({ model, optimizer, scheduler, extra: losses }, file(to))
   }

@@ -14,6 +14,7 @@ import {
   readCases,
   type Stored,
 } from '../helpers/golden'
+import { type AnyScheduler, endEpoch } from '../helpers/schedules'
 
 interface Trajectory {
   id: string
@@ -59,12 +60,6 @@ type Schedule =
     }
 
 type AnyOptimizer = optim.SGD | optim.Adam | optim.AdamW | optim.RMSprop
-
-interface AnyScheduler {
-  step(metrics: number): void
-  stateDict(): object
-  getLastLr(): number[]
-}
 
 function makeOptimizer(chosen: Trajectory['optimizer'], parameters: Tensor[]): AnyOptimizer {
   if (chosen.kind === 'SGD') return new optim.SGD(parameters, chosen.options)
@@ -184,7 +179,7 @@ function checkTrajectory(one: Trajectory, golden: Golden): string[] {
       differences.push(
         ...compareNumber(`rate of step ${step}`, rate, one.rates?.[step] ?? Number.NaN, 1e-12),
       )
-      scheduler.step(value.item())
+      endEpoch(scheduler, value.item())
     }
   }
   for (const [name, got] of model.stateDict()) {
@@ -243,7 +238,7 @@ describe('schedules give the learning rates and the state of PyTorch', () => {
         ),
       )
       expect(scheduler.getLastLr()).toEqual(rates())
-      if (epoch < first.metrics.length) scheduler.step(first.metrics[epoch] ?? Number.NaN)
+      if (epoch < first.metrics.length) endEpoch(scheduler, first.metrics[epoch] ?? Number.NaN)
     }
     expect(differences).toEqual([])
     // What torch names alike, key by key; learning rates of a cosine may differ in their last bits.

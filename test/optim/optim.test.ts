@@ -447,6 +447,47 @@ describe('clipGradNorm_', () => {
     expect(clipGradNorm_([p, single], 100)).toBe(13)
   })
 
+  // From torch.nn.utils.clip_grad_norm_(…, 1, norm_type=…), for gradients [3, 0, -4] and [1, 2].
+  it.each<[number | 'inf' | '-inf', number, number]>([
+    [0, 2, 0.5],
+    [-1, 0, 1],
+    [-2, 0, 1],
+    ['inf', 4, 0.25],
+    [Number.POSITIVE_INFINITY, 4, 0.25],
+    ['-inf', 0, 1],
+    [0.5, 37.7766, 1 / 37.7766],
+  ])('has the norm of order %s', (normType, norm, scale) => {
+    for (const dtype of ['float32', 'float64'] as const) {
+      const [p, q] = [
+        parameter([0, 0, 0], [3, 0, -4]),
+        tensor([0, 0], { dtype, requiresGrad: true }),
+      ]
+      q.grad = tensor([1, 2], { dtype })
+      expect(clipGradNorm_([p, q], 1, { normType })).toBeCloseTo(norm, 4)
+      expectClose(p.grad?.data ?? [], [3 * scale, 0, -4 * scale], 1e-5)
+      expectClose(q.grad?.data ?? [], [scale, 2 * scale], 1e-5)
+    }
+  })
+
+  it.each<[number | 'inf' | undefined, number, string]>([
+    [undefined, Number.POSITIVE_INFINITY, '2.0'],
+    [undefined, Number.NaN, '2.0'],
+    [1.5, Number.NEGATIVE_INFINITY, '1.5'],
+    ['inf', Number.POSITIVE_INFINITY, 'inf'],
+    [-1, Number.NaN, '-1.0'],
+  ])('refuses a norm that is not finite, if asked to: order %s of %s', (normType, value, order) => {
+    const [p, q] = [parameter([0, 0], [3, 4]), parameter([0], [value])]
+    const options = { normType, errorIfNonfinite: true }
+    expect(() => clipGradNorm_([p, q], 1, options)).toThrow(
+      new RangeError(
+        `The total norm of order ${order} for gradients from \`parameters\` is non-finite, so it cannot be clipped. To disable this error and scale the gradients by the non-finite norm anyway, set \`error_if_nonfinite=False\``,
+      ),
+    )
+    expect([...(p.grad?.data ?? []), ...(q.grad?.data ?? [])]).toEqual([3, 4, value])
+    expect(clipGradNorm_([p], 100, options)).toBeGreaterThan(0)
+    expect(clipGradNorm_([], 1, options)).toBe(0)
+  })
+
   it('spreads NaN as torch does', () => {
     const p = parameter([0, 0], [Number.NaN, 1])
     expect(clipGradNorm_([p], 1)).toBeNaN()
@@ -457,7 +498,11 @@ describe('clipGradNorm_', () => {
     const p = parameter([0], [1])
     expect(() => clipGradNorm_([p], Number.NaN)).toThrow(RangeError)
     expect(() => clipGradNorm_([p], -1)).toThrow(RangeError)
-    expect(() => clipGradNorm_([p], 1, { normType: 0 })).toThrow(RangeError)
+    expect(() => clipGradNorm_([p], 1, { normType: Number.NaN })).toThrow(RangeError)
+    // @ts-expect-error: a string that is no norm
+    expect(() => clipGradNorm_([p], 1, { normType: '2' })).toThrow(TypeError)
+    // @ts-expect-error: not a boolean
+    expect(() => clipGradNorm_([p], 1, { errorIfNonfinite: 1 })).toThrow(TypeError)
     // @ts-expect-error: not a number
     expect(() => clipGradNorm_([p], '1')).toThrow(TypeError)
     // @ts-expect-error: not tensors

@@ -96,7 +96,7 @@ describe('npm run bench', { timeout: 120_000 }, () => {
       [['names'], 'the names mode needs --python'],
       [
         ['everything'],
-        'Allowed choices are all, grid, growth, stream, lengths, gates, memory, start, demo, names.',
+        'Allowed choices are all, grid, growth, stream, lengths, gates, denormals, memory, start, demo, names.',
       ],
     ] as const) {
       const { exitCode, stderr } = await bench(...args)

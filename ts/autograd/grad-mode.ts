@@ -1,7 +1,7 @@
 /** Whether operations are recorded at the moment. */
 
 import { types } from 'node:util'
-import { checkFunction } from '../check'
+import { checkFunction, refuseExtra } from '../check'
 
 let enabled = true
 
@@ -32,6 +32,7 @@ export function isRecording(): boolean {
  * @see https://docs.pytorch.org/docs/stable/generated/torch.no_grad.html
  */
 export function noGrad<T>(fn: () => T extends PromiseLike<unknown> ? never : T): T {
+  if (arguments.length > 1) refuseExtra('noGrad', 1, arguments)
   checkFunction('fn', fn)
   if (types.isAsyncFunction(fn)) throw new TypeError(asynchronous)
   const before = enabled

@@ -10,7 +10,7 @@
  *                elman.extra                           the caller's value, in JSON
  */
 
-import { checkOptions, checkString, describe } from '../check'
+import { checkOptions, checkString, describe, refuseExtra } from '../check'
 import { Module, planLoadStateDict } from '../nn/module'
 import { LRScheduler, planLoadScheduler, schedulerName } from '../optim/lr-scheduler/scheduler'
 import { Optimizer, optimizerName, planLoadOptimizer } from '../optim/optimizer'
@@ -87,6 +87,7 @@ interface OptimizerRecord {
  * @see https://docs.pytorch.org/tutorials/beginner/saving_loading_models.html
  */
 export function saveCheckpoint(sources: CheckpointSources, path: string): void {
+  if (arguments.length > 2) refuseExtra('saveCheckpoint', 2, arguments)
   const given = checkOptions('saveCheckpoint', sources, [
     'model',
     'optimizer',
@@ -143,6 +144,7 @@ export function saveCheckpoint(sources: CheckpointSources, path: string): void {
  * @see https://docs.pytorch.org/tutorials/beginner/saving_loading_models.html
  */
 export function loadCheckpoint(path: string, targets: CheckpointTargets): Json {
+  if (arguments.length > 2) refuseExtra('loadCheckpoint', 2, arguments)
   const given = checkOptions('loadCheckpoint', targets, ['model', 'optimizer', 'scheduler'])
   const model = checkModel(given.model)
   const optimizer = checkOptimizer(given.optimizer)

@@ -1,6 +1,6 @@
 /** Modules as ONNX models. */
 
-import { checkOptions, checkString, describe } from '../check'
+import { checkOptions, checkString, describe, refuseExtra } from '../check'
 import { isRNNBase } from '../nn/recurrent/base'
 import type { GRU } from '../nn/recurrent/gru'
 import { LSTM } from '../nn/recurrent/lstm'
@@ -54,6 +54,7 @@ export interface ExportOnnxOptions {
  * @see https://onnx.ai/onnx/operators/onnx__RNN.html
  */
 export function exportOnnx(rnn: RNN | LSTM | GRU, options?: ExportOnnxOptions): Uint8Array {
+  if (arguments.length > 2) refuseExtra('exportOnnx', 2, arguments)
   const given = checkOptions('exportOnnx', options, ['path'])
   const path = given.path === undefined ? undefined : checkString('path', given.path)
   const refused = (): TypeError =>

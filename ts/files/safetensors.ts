@@ -2,7 +2,7 @@
 
 import { types } from 'node:util'
 import { Variable } from '../autograd/variable'
-import { checkOptions, checkString, checkUnshared, describe } from '../check'
+import { checkOptions, checkString, checkUnshared, describe, refuseExtra } from '../check'
 import { type FileEntry, native } from '../native'
 import { IntTensor, intTensor, intValues } from '../tensor/int-tensor'
 import { type Tensor, variableOf, wrap } from '../tensor/tensor'
@@ -44,6 +44,7 @@ export function saveSafetensors(
   path: string,
   options?: SafetensorsOptions,
 ): void {
+  if (arguments.length > 3) refuseExtra('saveSafetensors', 3, arguments)
   const target = checkString('path', path)
   writeFileAtomic(target, serializeSafetensors(tensors, options))
 }
@@ -73,6 +74,7 @@ export function saveSafetensors(
  * @see https://huggingface.co/docs/safetensors/api/torch
  */
 export function loadSafetensors(path: string): Map<string, Tensor | IntTensor> {
+  if (arguments.length > 1) refuseExtra('loadSafetensors', 1, arguments)
   return deserializeSafetensors(readFile(checkString('path', path)))
 }
 
@@ -98,6 +100,7 @@ export function serializeSafetensors(
   tensors: ReadonlyMap<string, Tensor | IntTensor>,
   options?: SafetensorsOptions,
 ): Uint8Array {
+  if (arguments.length > 2) refuseExtra('serializeSafetensors', 2, arguments)
   const { metadata } = checkOptions('serializeSafetensors', options, ['metadata'])
   return encode(tensors, metadata === undefined ? null : checkMetadata(metadata))
 }
@@ -120,6 +123,7 @@ export function serializeSafetensors(
  * @see https://huggingface.co/docs/safetensors/api/torch
  */
 export function deserializeSafetensors(bytes: Uint8Array): Map<string, Tensor | IntTensor> {
+  if (arguments.length > 1) refuseExtra('deserializeSafetensors', 1, arguments)
   return decode(bytes).tensors
 }
 

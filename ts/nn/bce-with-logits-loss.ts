@@ -1,6 +1,6 @@
 /** The loss of classification into two classes. */
 
-import { formatShape, sameShape } from '../check'
+import { formatShape, refuseExtra, sameShape } from '../check'
 import { PointwiseLoss, type PointwiseLossOptions, type PointwiseLossRule } from './pointwise-loss'
 
 const rule: PointwiseLossRule = {
@@ -47,6 +47,7 @@ export class BCEWithLogitsLoss extends PointwiseLoss {
    * @throws RangeError for another reduction; TypeError for an option of the wrong type, or an unknown option.
    */
   constructor(options?: PointwiseLossOptions) {
+    if (arguments.length > 1) refuseExtra('BCEWithLogitsLoss', 1, arguments)
     super(rule, options)
   }
 }

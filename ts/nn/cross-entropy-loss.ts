@@ -1,6 +1,6 @@
 /** The loss of multi-class classification. */
 
-import { checkInteger, checkOptions, formatShape, sameShape } from '../check'
+import { checkInteger, checkOptions, formatShape, refuseExtra, sameShape } from '../check'
 import { crossEntropy, type Reduction } from '../ops/loss'
 import { type IntTensor, intValues } from '../tensor/int-tensor'
 import { checkTensor, type Tensor, wrap } from '../tensor/tensor'
@@ -54,6 +54,7 @@ export class CrossEntropyLoss extends Module {
    * @throws RangeError for another reduction; TypeError for an option of the wrong type, or an unknown option.
    */
   constructor(options?: CrossEntropyLossOptions) {
+    if (arguments.length > 1) refuseExtra('CrossEntropyLoss', 1, arguments)
     super()
     const given = checkOptions('CrossEntropyLoss', options, ['ignoreIndex', 'reduction'])
     this.ignoreIndex = checkInteger('ignore_index', given.ignoreIndex ?? -100)
@@ -69,6 +70,7 @@ export class CrossEntropyLoss extends Module {
    *   the target not an `IntTensor`.
    */
   forward(input: Tensor, target: IntTensor): Tensor {
+    if (arguments.length > 2) refuseExtra('CrossEntropyLoss.forward', 2, arguments)
     const ignoreIndex = checkInteger('ignore_index', this.ignoreIndex)
     const reduction = checkReduction(this.reduction)
     const logits = checkTensor('cross_entropy_loss', 'input', input)

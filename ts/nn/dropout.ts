@@ -1,7 +1,8 @@
 /** The dropout layer. */
 
-import { describe } from '../check'
+import { describe, refuseExtra } from '../check'
 import { dropout } from '../ops/dropout'
+import { pythonNumber } from '../python'
 import { generator } from '../random'
 import { checkTensor, type Tensor, wrap } from '../tensor/tensor'
 import { Module } from './module'
@@ -38,6 +39,7 @@ export class Dropout extends Module {
    * @throws RangeError if it is not in that range; TypeError if it is not a number.
    */
   constructor(p = 0.5) {
+    if (arguments.length > 1) refuseExtra('Dropout', 1, arguments)
     super()
     this.p = checkProbability(p)
   }
@@ -49,6 +51,7 @@ export class Dropout extends Module {
    * @throws TypeError if it is not a tensor.
    */
   forward(input: Tensor): Tensor {
+    if (arguments.length > 1) refuseExtra('Dropout.forward', 1, arguments)
     const x = checkTensor('dropout', 'input', input)
     const p = checkProbability(this.p)
     if (!this.training || p === 0) return input
@@ -57,7 +60,7 @@ export class Dropout extends Module {
   }
 
   protected override extraRepr(): string {
-    return `p=${this.p}, inplace=False`
+    return `p=${pythonNumber(this.p)}, inplace=False`
   }
 }
 

@@ -1,6 +1,6 @@
 /** The embedding table. */
 
-import { checkDType, checkInteger, checkOptions, checkPositiveInteger } from '../check'
+import { checkDType, checkInteger, checkOptions, checkPositiveInteger, refuseExtra } from '../check'
 import type { DType } from '../dtype'
 import { embedding } from '../ops/embedding'
 import { type IntTensor, intValues } from '../tensor/int-tensor'
@@ -60,6 +60,7 @@ export class Embedding extends Module {
    *   one that is not an integer, or an option of the wrong type, or an unknown option.
    */
   constructor(numEmbeddings: number, embeddingDim: number, options?: EmbeddingOptions) {
+    if (arguments.length > 3) refuseExtra('Embedding', 3, arguments)
     super()
     const given = checkOptions('Embedding', options, ['paddingIdx', 'dtype'])
     this.numEmbeddings = checkPositiveInteger('num_embeddings', numEmbeddings)
@@ -72,6 +73,7 @@ export class Embedding extends Module {
 
   /** Draws new values for the table. */
   resetParameters(): void {
+    if (arguments.length > 0) refuseExtra('Embedding.resetParameters', 0, arguments)
     normal(this.weight)
     if (this.paddingIdx === null) return
     const start = this.paddingIdx * this.embeddingDim
@@ -86,6 +88,7 @@ export class Embedding extends Module {
    * @throws RangeError if an index is out of range; TypeError if the input is not an `IntTensor`.
    */
   forward(input: IntTensor): Tensor {
+    if (arguments.length > 1) refuseExtra('Embedding.forward', 1, arguments)
     const indices = intValues(input, 'indices')
     const weight = checkTensor('embedding', 'weight', this.weight)
     checkParameter('weight', weight, [this.numEmbeddings, this.embeddingDim], weight.dtype)

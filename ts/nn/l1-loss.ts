@@ -1,6 +1,6 @@
 /** The absolute error. */
 
-import { checkSameShape } from '../check'
+import { checkSameShape, refuseExtra } from '../check'
 import { PointwiseLoss, type PointwiseLossOptions, type PointwiseLossRule } from './pointwise-loss'
 
 const rule: PointwiseLossRule = {
@@ -36,6 +36,7 @@ export class L1Loss extends PointwiseLoss {
    * @throws RangeError for another reduction; TypeError for an option of the wrong type, or an unknown option.
    */
   constructor(options?: PointwiseLossOptions) {
+    if (arguments.length > 1) refuseExtra('L1Loss', 1, arguments)
     super(rule, options)
   }
 }

@@ -1,8 +1,9 @@
 /** The affine layer. */
 
-import { checkBoolean, checkDType, checkOptions, checkPositiveInteger } from '../check'
+import { checkBoolean, checkDType, checkOptions, checkPositiveInteger, refuseExtra } from '../check'
 import type { DType } from '../dtype'
 import { linear } from '../ops/linear'
+import { pythonValue } from '../python'
 import { checkTensor, type Tensor, wrap } from '../tensor/tensor'
 import { parameter, uniform } from './init'
 import { Module } from './module'
@@ -55,6 +56,7 @@ export class Linear extends Module {
    *   of the wrong type, or an unknown option.
    */
   constructor(inFeatures: number, outFeatures: number, options?: LinearOptions) {
+    if (arguments.length > 3) refuseExtra('Linear', 3, arguments)
     super()
     const given = checkOptions('Linear', options, ['bias', 'dtype'])
     this.inFeatures = checkPositiveInteger('in_features', inFeatures)
@@ -68,6 +70,7 @@ export class Linear extends Module {
 
   /** Draws new values for weight and bias. */
   resetParameters(): void {
+    if (arguments.length > 0) refuseExtra('Linear.resetParameters', 0, arguments)
     const fanIn = this.inFeatures
     // As torch, which takes the weight's bound 1/√in from Kaiming initialization with slope √5: the same rounding.
     const slope = Math.sqrt(5)
@@ -86,6 +89,7 @@ export class Linear extends Module {
    *   dtype than the weight.
    */
   forward(input: Tensor): Tensor {
+    if (arguments.length > 1) refuseExtra('Linear.forward', 1, arguments)
     const x = checkTensor('linear', 'input', input)
     const weight = checkTensor('linear', 'weight', this.weight)
     const bias = this.bias === null ? null : checkTensor('linear', 'bias', this.bias)
@@ -112,7 +116,7 @@ export class Linear extends Module {
   }
 
   protected override extraRepr(): string {
-    const bias = this.bias === null ? 'False' : 'True'
+    const bias = pythonValue(this.bias !== null)
     return `in_features=${this.inFeatures}, out_features=${this.outFeatures}, bias=${bias}`
   }
 }

@@ -1,7 +1,7 @@
 /** The base class of every module, which finds parameters and children among an instance's own fields. */
 
 import type { Variable } from '../autograd/variable'
-import { checkBoolean, checkDType, checkOptions, describe } from '../check'
+import { checkBoolean, checkDType, checkOptions, describe, refuseExtra } from '../check'
 import { converted, type DType } from '../dtype'
 import { showAsText } from '../inspect'
 import type { IntTensor } from '../tensor/int-tensor'
@@ -51,6 +51,11 @@ export class Module {
   /** Whether the module is in training mode, in which dropout acts. Set by {@link train} and {@link eval}. */
   training = true
 
+  /** @throws TypeError if there is an argument: a class with a constructor of its own calls `super()`. */
+  constructor() {
+    if (arguments.length > 0) refuseExtra(new.target.name, 0, arguments)
+  }
+
   static {
     showAsText(Module.prototype)
   }
@@ -63,6 +68,7 @@ export class Module {
    * @throws TypeError if `mode` is not a boolean.
    */
   train(mode = true): this {
+    if (arguments.length > 1) refuseExtra('Module.train', 1, arguments)
     if (typeof mode !== 'boolean') {
       throw new TypeError(`training mode is expected to be boolean, got: ${describe(mode)}`)
     }
@@ -76,16 +82,19 @@ export class Module {
    * @returns this module.
    */
   eval(): this {
+    if (arguments.length > 0) refuseExtra('Module.eval', 0, arguments)
     return this.train(false)
   }
 
   /** The parameters of this module and all modules in it, each once. */
   parameters(): Tensor[] {
+    if (arguments.length > 0) refuseExtra('Module.parameters', 0, arguments)
     return this.namedParameters().map(([, parameter]) => parameter)
   }
 
   /** The parameters with their names, each once; a shared parameter has its first name. */
   namedParameters(): [name: string, parameter: Tensor][] {
+    if (arguments.length > 0) refuseExtra('Module.namedParameters', 0, arguments)
     const seen = new Set<Tensor>()
     return parametersOf(this).filter(([, parameter]) => {
       if (seen.has(parameter)) return false
@@ -107,6 +116,7 @@ export class Module {
    * ```
    */
   stateDict(): Map<string, Tensor> {
+    if (arguments.length > 0) refuseExtra('Module.stateDict', 0, arguments)
     return new Map(parametersOf(this).map(([name, parameter]) => [name, parameter.detach()]))
   }
 
@@ -133,6 +143,7 @@ export class Module {
     map: ReadonlyMap<string, Tensor | IntTensor>,
     options?: { strict?: boolean | undefined },
   ): IncompatibleKeys {
+    if (arguments.length > 2) refuseExtra('Module.loadStateDict', 2, arguments)
     const { strict } = checkOptions('loadStateDict', options, ['strict'])
     const plan = planLoadStateDict(this, map, checkBoolean('strict', strict ?? true))
     plan.commit()
@@ -141,6 +152,7 @@ export class Module {
 
   /** Sets the gradients of all parameters to null. */
   zeroGrad(): void {
+    if (arguments.length > 0) refuseExtra('Module.zeroGrad', 0, arguments)
     for (const parameter of this.parameters()) parameter.grad = null
   }
 
@@ -161,6 +173,7 @@ export class Module {
    * ```
    */
   to(dtype: DType): this {
+    if (arguments.length > 1) refuseExtra('Module.to', 1, arguments)
     const wanted = checkDType(dtype)
     const variables = this.parameters().flatMap((parameter) => variableOf(parameter) ?? [])
     const all = variables.flatMap((variable) => [
@@ -178,6 +191,7 @@ export class Module {
 
   /** The module as torch prints it: the class's name, {@link extraRepr}, and the children, indented. */
   toString(): string {
+    if (arguments.length > 0) refuseExtra('Module.toString', 0, arguments)
     if (beingShown.has(this)) return '...' // a child that refers back to its parent
     beingShown.add(this)
     try {

@@ -1,6 +1,6 @@
 /** The squared error. */
 
-import { checkSameShape } from '../check'
+import { checkSameShape, refuseExtra } from '../check'
 import { PointwiseLoss, type PointwiseLossOptions, type PointwiseLossRule } from './pointwise-loss'
 
 const rule: PointwiseLossRule = {
@@ -34,6 +34,7 @@ export class MSELoss extends PointwiseLoss {
    * @throws RangeError for another reduction; TypeError for an option of the wrong type, or an unknown option.
    */
   constructor(options?: PointwiseLossOptions) {
+    if (arguments.length > 1) refuseExtra('MSELoss', 1, arguments)
     super(rule, options)
   }
 }

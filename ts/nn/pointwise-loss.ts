@@ -1,7 +1,7 @@
 /** The base of the elementwise losses. */
 
 import type { Variable } from '../autograd/variable'
-import { checkOptions, checkSameDType } from '../check'
+import { checkOptions, checkSameDType, refuseExtra } from '../check'
 import { type PointwiseLossKind, pointwiseLoss, type Reduction } from '../ops/loss'
 import { checkTensor, type Tensor, wrap } from '../tensor/tensor'
 import { checkReduction } from './loss'
@@ -46,6 +46,7 @@ export class PointwiseLoss extends Module {
    * @throws RangeError if the shapes differ; TypeError if the dtypes do, or one is not a tensor.
    */
   forward(input: Tensor, target: Tensor): Tensor {
+    if (arguments.length > 2) refuseExtra('PointwiseLoss.forward', 2, arguments)
     const { owner, kind, checkShapes } = this.#rule
     const given: Variable = checkTensor(owner, 'input', input)
     const wanted: Variable = checkTensor(owner, 'target', target)

@@ -1,6 +1,6 @@
 /** Adam, and the update rule that AdamW shares with it. */
 
-import { checkBoolean, describe } from '../check'
+import { checkBoolean, describe, refuseExtra } from '../check'
 import { native } from '../native'
 import type { OptimizerParameters, PartialOptions } from './groups'
 import { Optimizer } from './optimizer'
@@ -101,6 +101,7 @@ export class Adam extends Optimizer<AdamOptions> {
    *   for an argument of the wrong type, or an unknown option.
    */
   constructor(parameters: OptimizerParameters<AdamOptions>, options?: PartialOptions<AdamOptions>) {
+    if (arguments.length > 2) refuseExtra('Adam', 2, arguments)
     super(rule, parameters, options)
   }
 }

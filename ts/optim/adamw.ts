@@ -1,5 +1,6 @@
 /** Adam with decoupled weight decay. */
 
+import { refuseExtra } from '../check'
 import { type AdamOptions, adamRule } from './adam'
 import type { OptimizerParameters, PartialOptions } from './groups'
 import { Optimizer } from './optimizer'
@@ -45,6 +46,7 @@ export class AdamW extends Optimizer<AdamOptions> {
    *   for an argument of the wrong type, or an unknown option.
    */
   constructor(parameters: OptimizerParameters<AdamOptions>, options?: PartialOptions<AdamOptions>) {
+    if (arguments.length > 2) refuseExtra('AdamW', 2, arguments)
     super(rule, parameters, options)
   }
 }

@@ -1,9 +1,11 @@
 /** The base class of all optimizers: parameter groups, state and the step. */
 
 import { Variable } from '../autograd/variable'
-import { checkOptions, checkSameDType, formatShape, sameShape } from '../check'
+import { checkOptions, checkSameDType, formatShape, refuseExtra, sameShape } from '../check'
 import { allocate, converted, overlap } from '../dtype'
+import { showAsText } from '../inspect'
 import type { Floats } from '../native'
+import { pythonValue } from '../python'
 import { type Tensor, variableOf } from '../tensor/tensor'
 import { checkGroups, type OptimizerParameters, type ParamGroup } from './groups'
 import type { Rule } from './rule'
@@ -70,6 +72,7 @@ export class Optimizer<Options extends object> {
    * @throws RangeError or TypeError if an option, a gradient or the state does not fit. Nothing changes on an error.
    */
   step(): void {
+    if (arguments.length > 0) refuseExtra('Optimizer.step', 0, arguments)
     const jobs = this.paramGroups.flatMap((group) => {
       const options = this.#rule.check(group as Readonly<Record<string, unknown>>)
       return group.params.flatMap((parameter) => this.#job(parameter, options) ?? [])
@@ -80,6 +83,7 @@ export class Optimizer<Options extends object> {
 
   /** Sets the gradients of all parameters to null. */
   zeroGrad(): void {
+    if (arguments.length > 0) refuseExtra('Optimizer.zeroGrad', 0, arguments)
     for (const { params } of this.paramGroups) for (const param of params) param.grad = null
   }
 
@@ -87,6 +91,7 @@ export class Optimizer<Options extends object> {
    * The state of the optimizer and the options of its groups. The tensors share their `data` with the optimizer's.
    */
   stateDict(): OptimizerStateDict<Options> {
+    if (arguments.length > 0) refuseExtra('Optimizer.stateDict', 0, arguments)
     return toStateDict(this.#rule, this.paramGroups, this.#state)
   }
 
@@ -98,10 +103,25 @@ export class Optimizer<Options extends object> {
    *   changes on an error.
    */
   loadStateDict(dict: OptimizerStateDict<Options>): void {
+    if (arguments.length > 1) refuseExtra('Optimizer.loadStateDict', 1, arguments)
     this.#planLoad(dict)()
   }
 
+  /** The optimizer as torch prints it: its class, and the options of each group. */
+  toString(): string {
+    if (arguments.length > 0) refuseExtra('Optimizer.toString', 0, arguments)
+    const groups = this.paramGroups.map((group, place) => {
+      const options = Object.entries<unknown>(group).filter(([name]) => name !== 'params')
+      const lines = options.map(
+        ([name, value]) => `    ${torchName(name)}: ${pythonValue(value)}\n`,
+      )
+      return `\nParameter Group ${place}\n${lines.sort().join('')}`
+    })
+    return `${this.constructor.name} (${groups.join('')})`
+  }
+
   static {
+    showAsText(Optimizer.prototype)
     plan = (optimizer, dict) => optimizer.#planLoad(dict)
     name = (optimizer) => optimizer.#rule.name
     stepped = (optimizer) => optimizer.#stepped
@@ -150,6 +170,11 @@ export class Optimizer<Options extends object> {
     for (const { name, values } of buffers) state.buffers.set(name, values)
     this.#state.set(parameter, state)
   }
+}
+
+/** `weight_decay`: an option's name in torch. */
+function torchName(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 }
 
 /** The values of a gradient; a copy if they overlap an array that the step writes. */

@@ -1,6 +1,6 @@
 /** Root mean square propagation. */
 
-import { checkBoolean } from '../check'
+import { checkBoolean, refuseExtra } from '../check'
 import { native } from '../native'
 import type { OptimizerParameters, PartialOptions } from './groups'
 import { Optimizer } from './optimizer'
@@ -96,6 +96,7 @@ export class RMSprop extends Optimizer<RMSpropOptions> {
     parameters: OptimizerParameters<RMSpropOptions>,
     options?: PartialOptions<RMSpropOptions>,
   ) {
+    if (arguments.length > 2) refuseExtra('RMSprop', 2, arguments)
     super(rule, parameters, options)
   }
 }

@@ -1,6 +1,6 @@
 /** Stochastic gradient descent. */
 
-import { checkBoolean } from '../check'
+import { checkBoolean, refuseExtra } from '../check'
 import { native } from '../native'
 import type { OptimizerParameters, PartialOptions } from './groups'
 import { Optimizer } from './optimizer'
@@ -81,6 +81,7 @@ export class SGD extends Optimizer<SGDOptions> {
    *   for an argument of the wrong type, or an unknown option.
    */
   constructor(parameters: OptimizerParameters<SGDOptions>, options?: PartialOptions<SGDOptions>) {
+    if (arguments.length > 2) refuseExtra('SGD', 2, arguments)
     super(rule, parameters, options)
   }
 }

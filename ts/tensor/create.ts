@@ -10,6 +10,7 @@ import {
   checkUnshared,
   elementCount,
   formatShape,
+  refuseExtra,
 } from '../check'
 import { allocate, converted, type DType, dtypeOf } from '../dtype'
 import type { Floats } from '../native'
@@ -85,6 +86,7 @@ export function tensor(values: Int32Array, options?: Partial<IntTensorOptions>):
 export function tensor(values: Exclude<TensorValues, Int32Array>, options?: TensorOptions): Tensor
 export function tensor(values: TensorValues, options: TensorOptions & { dtype: DType }): Tensor
 export function tensor(values: TensorValues, options?: object): Tensor | IntTensor {
+  if (arguments.length > 2) refuseExtra('tensor', 2, arguments)
   const given = checkOptions('tensor', options, ['shape', 'dtype', 'requiresGrad'])
   const dtype = given.dtype ?? (types.isInt32Array(values) ? 'int32' : null)
   if (dtype === 'int32') return integers(values, given)
@@ -110,6 +112,7 @@ export function tensor(values: TensorValues, options?: object): Tensor | IntTens
  * @see https://docs.pytorch.org/docs/stable/generated/torch.zeros.html
  */
 export function zeros(shape: readonly number[], options?: FillOptions): Tensor {
+  if (arguments.length > 2) refuseExtra('zeros', 2, arguments)
   return filled('zeros', shape, options, () => {})
 }
 
@@ -131,6 +134,7 @@ export function zeros(shape: readonly number[], options?: FillOptions): Tensor {
  * @see https://docs.pytorch.org/docs/stable/generated/torch.ones.html
  */
 export function ones(shape: readonly number[], options?: FillOptions): Tensor {
+  if (arguments.length > 2) refuseExtra('ones', 2, arguments)
   return filled('ones', shape, options, (values) => values.fill(1))
 }
 
@@ -153,6 +157,7 @@ export function ones(shape: readonly number[], options?: FillOptions): Tensor {
  * @see https://docs.pytorch.org/docs/stable/generated/torch.rand.html
  */
 export function rand(shape: readonly number[], options?: FillOptions): Tensor {
+  if (arguments.length > 2) refuseExtra('rand', 2, arguments)
   return filled('rand', shape, options, (values) => generator.uniform(values, 0, 1))
 }
 
@@ -175,6 +180,7 @@ export function rand(shape: readonly number[], options?: FillOptions): Tensor {
  * @see https://docs.pytorch.org/docs/stable/generated/torch.randn.html
  */
 export function randn(shape: readonly number[], options?: FillOptions): Tensor {
+  if (arguments.length > 2) refuseExtra('randn', 2, arguments)
   return filled('randn', shape, options, (values) => generator.normal(values, 0, 1))
 }
 

@@ -3,6 +3,8 @@
  * the middle left out of more than 1000 elements. Shape and dtype follow the values.
  */
 
+import { scientific } from '../python'
+
 /** With more elements than this, only the edges are shown. */
 const threshold = 1000
 /** The entries shown at each end of a dimension, if only the edges are shown. */
@@ -117,27 +119,17 @@ const floatFormatter: Formatter = (shown) => {
   const smallest = sizes.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY)
   const spread = sizes.length > 0 && largest / smallest > 1000
   const whole = sizes.every(Number.isInteger)
-  const scientific = spread || largest > 1e8 || (!whole && smallest < 1e-4)
+  const exponents = spread || largest > 1e8 || (!whole && smallest < 1e-4)
   const texts = shown.map((value) => {
     if (Number.isNaN(value)) return 'nan'
     if (!Number.isFinite(value)) return value > 0 ? 'inf' : '-inf'
-    if (scientific) return exponential(value)
+    if (exponents) return signed(value, scientific(Math.abs(value), precision))
     return signed(value, whole ? `${Math.abs(value)}.` : Math.abs(value).toFixed(precision))
   })
   // Zeros and non-finite values do not widen the columns.
   return padded(
     texts,
     texts.filter((_, place) => Number.isFinite(shown[place]) && shown[place] !== 0),
-  )
-}
-
-/** `1.5000e-05`: JavaScript's exponent has one digit where torch's has two. */
-function exponential(value: number): string {
-  const [digits, exponent] = Math.abs(value).toExponential(precision).split('e')
-  const power = Number(exponent)
-  return signed(
-    value,
-    `${digits}e${power < 0 ? '-' : '+'}${String(Math.abs(power)).padStart(2, '0')}`,
   )
 }
 

@@ -1,6 +1,13 @@
 /** Tensors of class indices. */
 
-import { checkIntact, checkShape, checkUnshared, describe, elementCount } from '../check'
+import {
+  checkIntact,
+  checkShape,
+  checkUnshared,
+  describe,
+  elementCount,
+  refuseExtra,
+} from '../check'
 import { showAsText } from '../inspect'
 import { formatInts } from './format'
 import { type Nested, nested } from './nested'
@@ -84,11 +91,13 @@ export class IntTensor {
    * @throws RangeError if they are more than nested arrays can hold: 2^26 numbers in 2^24 arrays.
    */
   toArray(): Nested {
+    if (arguments.length > 0) refuseExtra('IntTensor.toArray', 0, arguments)
     return nested(intact(this, 'self'), this.#shape)
   }
 
   /** The tensor as torch prints it, with shape and dtype. */
   toString(): string {
+    if (arguments.length > 0) refuseExtra('IntTensor.toString', 0, arguments)
     return formatInts(intact(this, 'self'), this.#shape)
   }
 }

@@ -1,7 +1,7 @@
 /** Functions that join tensors. */
 
 import type { Variable } from '../autograd/variable'
-import { describe } from '../check'
+import { describe, refuseExtra } from '../check'
 import * as join from '../ops/join'
 import { type Tensor, variableOf, wrap } from './tensor'
 
@@ -23,6 +23,7 @@ import { type Tensor, variableOf, wrap } from './tensor'
  * @see https://docs.pytorch.org/docs/stable/generated/torch.cat.html
  */
 export function cat(tensors: readonly Tensor[], dim = 0): Tensor {
+  if (arguments.length > 2) refuseExtra('cat', 2, arguments)
   return wrap(join.cat(checkTensors('cat', 'tensors', tensors), dim))
 }
 
@@ -44,6 +45,7 @@ export function cat(tensors: readonly Tensor[], dim = 0): Tensor {
  * @see https://docs.pytorch.org/docs/stable/generated/torch.stack.html
  */
 export function stack(tensors: readonly Tensor[], dim = 0): Tensor {
+  if (arguments.length > 2) refuseExtra('stack', 2, arguments)
   return wrap(join.stack(checkTensors('stack', 'tensors', tensors), dim))
 }
 

@@ -9,6 +9,7 @@ import {
   checkSameDType,
   describe,
   formatShape,
+  refuseExtra,
   sameShape,
 } from '../check'
 import { allocate, converted, type DType } from '../dtype'
@@ -155,6 +156,7 @@ export class Tensor {
    * @see https://docs.pytorch.org/docs/stable/generated/torch.Tensor.detach.html
    */
   detach(): Tensor {
+    if (arguments.length > 0) refuseExtra('Tensor.detach', 0, arguments)
     return make(this.#variable.detach())
   }
 
@@ -181,6 +183,7 @@ export class Tensor {
    * @see https://docs.pytorch.org/docs/stable/generated/torch.Tensor.backward.html
    */
   backward(gradient?: Tensor | null): void {
+    if (arguments.length > 1) refuseExtra('Tensor.backward', 1, arguments)
     const root = this.#variable
     runBackward(root, seedOf(root, gradient))
   }
@@ -212,6 +215,7 @@ export class Tensor {
     gradient?: Tensor | null,
     options?: { signal?: AbortSignal | null | undefined },
   ): Promise<void> {
+    if (arguments.length > 2) refuseExtra('Tensor.backwardAsync', 2, arguments)
     const { signal } = checkOptions('Tensor.backwardAsync', options, ['signal'])
     const checked = checkSignal('Tensor.backwardAsync', signal)
     const root = this.#variable
@@ -236,6 +240,7 @@ export class Tensor {
    * @see https://docs.pytorch.org/docs/stable/generated/torch.reshape.html
    */
   reshape(shape: readonly number[]): Tensor {
+    if (arguments.length > 1) refuseExtra('Tensor.reshape', 1, arguments)
     return make(view.reshape(this.#variable, shape))
   }
 
@@ -256,6 +261,7 @@ export class Tensor {
    * @see https://docs.pytorch.org/docs/stable/generated/torch.transpose.html
    */
   transpose(dim0: number, dim1: number): Tensor {
+    if (arguments.length > 2) refuseExtra('Tensor.transpose', 2, arguments)
     return make(view.transpose(this.#variable, dim0, dim1))
   }
 
@@ -276,6 +282,7 @@ export class Tensor {
    * @see https://docs.pytorch.org/docs/stable/generated/torch.select.html
    */
   select(dim: number, index: number): Tensor {
+    if (arguments.length > 2) refuseExtra('Tensor.select', 2, arguments)
     return make(view.select(this.#variable, dim, index))
   }
 
@@ -297,6 +304,7 @@ export class Tensor {
    * @see https://docs.pytorch.org/docs/stable/generated/torch.narrow.html
    */
   narrow(dim: number, start: number, length: number): Tensor {
+    if (arguments.length > 3) refuseExtra('Tensor.narrow', 3, arguments)
     return make(view.narrow(this.#variable, dim, start, length))
   }
 
@@ -309,6 +317,7 @@ export class Tensor {
    * @see https://docs.pytorch.org/docs/stable/generated/torch.add.html
    */
   add(other: Tensor | number): Tensor {
+    if (arguments.length > 1) refuseExtra('Tensor.add', 1, arguments)
     return typeof other === 'number'
       ? make(elementwise.addScalar(this.#variable, other))
       : make(elementwise.add(this.#variable, operand('add', other)))
@@ -323,6 +332,7 @@ export class Tensor {
    * @see https://docs.pytorch.org/docs/stable/generated/torch.mul.html
    */
   mul(other: Tensor | number): Tensor {
+    if (arguments.length > 1) refuseExtra('Tensor.mul', 1, arguments)
     return typeof other === 'number'
       ? make(elementwise.mulScalar(this.#variable, other))
       : make(elementwise.mul(this.#variable, operand('mul', other)))
@@ -334,6 +344,7 @@ export class Tensor {
    * @see https://docs.pytorch.org/docs/stable/generated/torch.tanh.html
    */
   tanh(): Tensor {
+    if (arguments.length > 0) refuseExtra('Tensor.tanh', 0, arguments)
     return make(elementwise.tanh(this.#variable))
   }
 
@@ -343,6 +354,7 @@ export class Tensor {
    * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.relu.html
    */
   relu(): Tensor {
+    if (arguments.length > 0) refuseExtra('Tensor.relu', 0, arguments)
     return make(elementwise.relu(this.#variable))
   }
 
@@ -352,6 +364,7 @@ export class Tensor {
    * @see https://docs.pytorch.org/docs/stable/generated/torch.sigmoid.html
    */
   sigmoid(): Tensor {
+    if (arguments.length > 0) refuseExtra('Tensor.sigmoid', 0, arguments)
     return make(elementwise.sigmoid(this.#variable))
   }
 
@@ -361,6 +374,7 @@ export class Tensor {
    * @see https://docs.pytorch.org/docs/stable/generated/torch.sum.html
    */
   sum(): Tensor {
+    if (arguments.length > 0) refuseExtra('Tensor.sum', 0, arguments)
     return make(reduce.sum(this.#variable))
   }
 
@@ -370,6 +384,7 @@ export class Tensor {
    * @see https://docs.pytorch.org/docs/stable/generated/torch.mean.html
    */
   mean(): Tensor {
+    if (arguments.length > 0) refuseExtra('Tensor.mean', 0, arguments)
     return make(reduce.mean(this.#variable))
   }
 
@@ -380,6 +395,7 @@ export class Tensor {
    * @see https://docs.pytorch.org/docs/stable/generated/torch.Tensor.item.html
    */
   item(): number {
+    if (arguments.length > 0) refuseExtra('Tensor.item', 0, arguments)
     const [value] = this.#variable.values()
     if (value === undefined || this.numel !== 1) {
       throw new RangeError(`a Tensor with ${this.numel} elements cannot be converted to Scalar`)
@@ -393,6 +409,7 @@ export class Tensor {
    * @throws RangeError if they are more than nested arrays can hold: 2^26 numbers in 2^24 arrays.
    */
   toArray(): Nested {
+    if (arguments.length > 0) refuseExtra('Tensor.toArray', 0, arguments)
     return nested(this.#variable.values(), this.shape)
   }
 
@@ -407,6 +424,7 @@ export class Tensor {
    * ```
    */
   toString(): string {
+    if (arguments.length > 0) refuseExtra('Tensor.toString', 0, arguments)
     const { origin, requiresGrad } = this.#variable
     const leaf = requiresGrad ? 'requires_grad=True' : null
     const suffix = origin === null ? leaf : `grad_fn=<${origin.node.name}>`

@@ -15,6 +15,7 @@
 //! | [`dropout()`] | inverted dropout with a mask computed from a seed |
 //! | [`multiversion!`] | a plain loop of the caller's, with the machine's widest vectors |
 //! | [`fingerprint()`] | a hash of some arrays, by which a change is noticed |
+//! | [`FlushDenormals`] | denormal numbers as zero, on a thread and in its teams |
 //!
 //! Folders, each of which uses those before it: `simd` (elements, vectors, instruction sets), `runtime` (threads, scratch
 //! memory), `rows` (rows in time and in memory), `pointwise`, `gemm`, `recurrence`.
@@ -32,7 +33,8 @@
 //!
 //! Vectors run over output columns, never over K: each output element is one chain of fused multiply-adds in
 //! ascending k. So its bits depend neither on the tile that computed it, nor on the number of threads, the
-//! batch size or, between instruction sets with FMA, the width of the vectors.
+//! batch size or, between instruction sets with FMA, the width of the vectors. The threads of a team treat denormal numbers
+//! as their caller does.
 
 mod gemm;
 mod pointwise;
@@ -58,6 +60,7 @@ pub use recurrence::time_loop::recurrence;
 pub use rows::row_map::{MappedRows, MappedRowsMut, RowMap};
 pub use rows::steps::{Steps, StepsError};
 pub use runtime::context::Context;
+pub use runtime::denormals::FlushDenormals;
 pub use runtime::pool::Team;
 pub use runtime::scratch::{AllocError, Scratch};
 pub use simd::cache::CACHE_LINE;

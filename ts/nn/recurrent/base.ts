@@ -3,9 +3,10 @@
 import { sized } from '../../autograd/storage'
 import type { Variable } from '../../autograd/variable'
 import { checkSignal } from '../../background'
-import { checkOptions } from '../../check'
+import { checkOptions, refuseExtra } from '../../check'
 import type { NativeSequences } from '../../native'
 import { type Geometry, type RecurrentCall, recurrent, recurrentAsync } from '../../ops/recurrent'
+import { pythonFloat } from '../../python'
 import { generator } from '../../random'
 import { type Tensor, wrap } from '../../tensor/tensor'
 import { isPackedSequence, type PackedSequence, withData } from '../utils/rnn/packed-sequence'
@@ -121,7 +122,9 @@ export class RNNBase<
   }
 
   /** Does nothing, as in torch on a CPU: each call packs the parameters for the kernels. */
-  flattenParameters(): void {}
+  flattenParameters(): void {
+    if (arguments.length > 0) refuseExtra('RNNBase.flattenParameters', 0, arguments)
+  }
 
   /**
    * Runs the layers over packed sequences.
@@ -184,6 +187,7 @@ export class RNNBase<
     hx?: State | null,
     options?: object,
   ): [output: Tensor | PackedSequence, hN: State] {
+    if (arguments.length > 3) refuseExtra('RNNBase.forward', 3, arguments)
     const [output, states] = recurrent(this.#call('forward', input, hx, options))
     return [likeInput(input, output), this.#kind.states.join(states)]
   }
@@ -227,6 +231,7 @@ export class RNNBase<
     hx?: State | null,
     options?: object,
   ): Promise<[output: Tensor | PackedSequence, hN: State]> {
+    if (arguments.length > 3) refuseExtra('RNNBase.forwardAsync', 3, arguments)
     const { name, options: own, states: form } = this.#kind
     const owner = `${name}.forwardAsync`
     const { signal, ...rest } = checkOptions(owner, options, [...own, 'signal'])
@@ -262,6 +267,7 @@ export class RNNBase<
     hx?: State | null,
     options?: Omit<Options, 'checkpointEvery'>,
   ): RNNVjp<State, GradientsOf<State, Options>> {
+    if (arguments.length > 3) refuseExtra('RNNBase.vjp', 3, arguments)
     const allowed = this.#kind.options.filter((name) => name !== 'checkpointEvery')
     const call = this.#paddedCall({
       owner: `${this.#kind.name}.vjp`,
@@ -299,6 +305,7 @@ export class RNNBase<
    * ```
    */
   stream(options?: RNNStreamOptions<State>): RNNStream<State> {
+    if (arguments.length > 1) refuseExtra('RNNBase.stream', 1, arguments)
     return streamOf(this.#signature, this.#kind.states, partsOf(this), options)
   }
 
@@ -309,7 +316,7 @@ export class RNNBase<
       ...(numLayers === 1 ? [] : [`num_layers=${numLayers}`]),
       ...(bias ? [] : ['bias=False']),
       ...(batchFirst ? ['batch_first=True'] : []),
-      ...(this.dropout === 0 ? [] : [`dropout=${this.dropout}`]),
+      ...(this.dropout === 0 ? [] : [`dropout=${pythonFloat(this.dropout)}`]),
       ...(bidirectional ? ['bidirectional=True'] : []),
     ].join(', ')
   }

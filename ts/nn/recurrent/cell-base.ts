@@ -2,7 +2,7 @@
 
 import { sized } from '../../autograd/storage'
 import type { Variable } from '../../autograd/variable'
-import { checkBoolean, checkDType, checkPositiveInteger } from '../../check'
+import { checkBoolean, checkDType, checkPositiveInteger, refuseExtra } from '../../check'
 import type { DType } from '../../dtype'
 import { type Geometry, recurrent } from '../../ops/recurrent'
 import { checkTensor, type Tensor } from '../../tensor/tensor'
@@ -74,6 +74,7 @@ export class RNNCellBase<State = Tensor> extends RecurrentModule {
    *   weights.
    */
   forward(input: Tensor, hx?: State | null): State {
+    if (arguments.length > 2) refuseExtra('RNNCellBase.forward', 2, arguments)
     const { core, passes, dtype, parameters } = partsOf(this)
     const { x, states, batch, batched } = this.#check(dtype, input, hx)
     const layout = { steps: 1, batch, batchFirst: false, batched, lengths: null }

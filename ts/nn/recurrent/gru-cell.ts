@@ -1,6 +1,6 @@
 /** A single step of the GRU. */
 
-import { checkOptions } from '../../check'
+import { checkOptions, refuseExtra } from '../../check'
 import { cellOptions, checkCellConfig, RNNCellBase, type RNNCellBaseOptions } from './cell-base'
 import { oneState } from './states'
 
@@ -54,6 +54,7 @@ export class GRUCell extends RNNCellBase {
    *   that is not an integer, a `bias` that is not a boolean, or an unknown option.
    */
   constructor(inputSize: number, hiddenSize: number, options?: GRUCellOptions) {
+    if (arguments.length > 3) refuseExtra('GRUCell', 3, arguments)
     const given = checkOptions('GRUCell', options, cellOptions)
     super(kind, checkCellConfig(inputSize, hiddenSize, given), {})
   }

@@ -1,6 +1,6 @@
 /** The GRU: recurrent layers with reset and update gates, and the hidden state as the only state. */
 
-import { checkOptions } from '../../check'
+import { checkOptions, refuseExtra } from '../../check'
 import type { Tensor } from '../../tensor/tensor'
 import { RNNBase } from './base'
 import {
@@ -92,6 +92,7 @@ export class GRU extends RNNBase {
    *   [0, 1]; TypeError for a size that is not an integer, a flag that is not a boolean, or an unknown option.
    */
   constructor(inputSize: number, hiddenSize: number, options?: GRUOptions) {
+    if (arguments.length > 3) refuseExtra('GRU', 3, arguments)
     checkNoProjection(options)
     const given = checkOptions('GRU', options, baseOptions)
     super(kind, checkBaseConfig(inputSize, hiddenSize, given), {})

@@ -1,6 +1,6 @@
 /** The Jordan network: a recurrent layer that feeds back its output instead of its hidden state. */
 
-import { checkChoice, checkOptions, checkPositiveInteger } from '../../check'
+import { checkChoice, checkOptions, checkPositiveInteger, refuseExtra } from '../../check'
 import type { DType } from '../../dtype'
 import type { Tensor } from '../../tensor/tensor'
 import { RNNBase } from './base'
@@ -131,6 +131,7 @@ export class JordanRNN extends RNNBase<Tensor, JordanRNNForwardOptions> {
     outputSize: number,
     options?: JordanRNNOptions,
   ) {
+    if (arguments.length > 4) refuseExtra('JordanRNN', 4, arguments)
     const given = checkOptions('JordanRNN', options, optionNames)
     const nonlinearity = checkNonlinearity(given.nonlinearity ?? 'tanh')
     const outputNonlinearity = checkOutputNonlinearity(given.outputNonlinearity ?? 'identity')

@@ -1,6 +1,6 @@
 /** A single step of the LSTM. */
 
-import { checkOptions } from '../../check'
+import { checkOptions, refuseExtra } from '../../check'
 import { cellOptions, checkCellConfig, RNNCellBase, type RNNCellBaseOptions } from './cell-base'
 import { type LSTMState, twoStates } from './states'
 
@@ -57,6 +57,7 @@ export class LSTMCell extends RNNCellBase<LSTMState> {
    *   that is not an integer, a `bias` that is not a boolean, or an unknown option.
    */
   constructor(inputSize: number, hiddenSize: number, options?: LSTMCellOptions) {
+    if (arguments.length > 3) refuseExtra('LSTMCell', 3, arguments)
     const given = checkOptions('LSTMCell', options, cellOptions)
     super(kind, checkCellConfig(inputSize, hiddenSize, given), { projSize: 0 })
   }

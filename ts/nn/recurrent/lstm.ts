@@ -1,6 +1,6 @@
 /** The LSTM: recurrent layers with a cell state behind input, forget and output gates. */
 
-import { checkInteger, checkOptions } from '../../check'
+import { checkInteger, checkOptions, refuseExtra } from '../../check'
 import type { Tensor } from '../../tensor/tensor'
 import { RNNBase } from './base'
 import { baseOptions, checkBaseConfig, forwardOptions, type RNNBaseOptions } from './options'
@@ -103,6 +103,7 @@ export class LSTM extends RNNBase<LSTMState> {
    *   flag that is not a boolean, or an unknown option.
    */
   constructor(inputSize: number, hiddenSize: number, options?: LSTMOptions) {
+    if (arguments.length > 3) refuseExtra('LSTM', 3, arguments)
     const given = checkOptions('LSTM', options, ['projSize', ...baseOptions])
     const config = checkBaseConfig(inputSize, hiddenSize, given)
     const projSize = checkProjSize(given.projSize ?? 0, config.hiddenSize)

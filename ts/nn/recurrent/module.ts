@@ -2,6 +2,7 @@
 
 import { changedMessage } from '../../autograd/saved'
 import type { Variable } from '../../autograd/variable'
+import { refuseExtra } from '../../check'
 import type { DType } from '../../dtype'
 import { type NativePasses, type NativeRecurrentCore, native } from '../../native'
 import { checkTensor, type Tensor } from '../../tensor/tensor'
@@ -101,6 +102,7 @@ export class RecurrentModule extends Module {
 
   /** Draws new values for every parameter from uniform(-1/√H, 1/√H), in the order of the state dict. */
   resetParameters(): void {
+    if (arguments.length > 0) refuseExtra('RNNBase.resetParameters', 0, arguments)
     const bound = 1 / Math.sqrt(this.hiddenSize)
     for (const weight of weightsOf(this)) uniform(weight, bound)
   }

@@ -2,6 +2,7 @@
 
 import { checkBoolean, checkDType, checkPositiveInteger } from '../../check'
 import type { DType } from '../../dtype'
+import { pythonNumber } from '../../python'
 import type { Lengths } from '../lengths'
 import type { PackedSequence } from '../utils/rnn/packed-sequence'
 import type { RecurrentConfig } from './module'
@@ -65,7 +66,7 @@ export function checkBaseConfig(
   if (config.dropout > 0 && config.numLayers === 1) {
     process.emitWarning(
       'dropout option adds dropout after all but last recurrent layer, so non-zero dropout expects ' +
-        `num_layers greater than 1, but got dropout=${config.dropout} and num_layers=1`,
+        `num_layers greater than 1, but got dropout=${pythonNumber(config.dropout)} and num_layers=1`,
     )
   }
   return config

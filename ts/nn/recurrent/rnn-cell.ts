@@ -1,6 +1,6 @@
 /** A single step of the Elman network. */
 
-import { checkOptions } from '../../check'
+import { checkOptions, refuseExtra } from '../../check'
 import { cellOptions, checkCellConfig, RNNCellBase, type RNNCellBaseOptions } from './cell-base'
 import { checkNonlinearity, type Nonlinearity } from './options'
 import { oneState } from './states'
@@ -59,6 +59,7 @@ export class RNNCell extends RNNCellBase {
    *   option.
    */
   constructor(inputSize: number, hiddenSize: number, options?: RNNCellOptions) {
+    if (arguments.length > 3) refuseExtra('RNNCell', 3, arguments)
     const given = checkOptions('RNNCell', options, ['nonlinearity', ...cellOptions])
     const nonlinearity = checkNonlinearity(given.nonlinearity ?? 'tanh')
     super(kind, checkCellConfig(inputSize, hiddenSize, given), { nonlinearity })

@@ -1,6 +1,6 @@
 /** The Elman network: a stack of recurrent layers over whole sequences. */
 
-import { checkOptions } from '../../check'
+import { checkOptions, refuseExtra } from '../../check'
 import type { Tensor } from '../../tensor/tensor'
 import { RNNBase } from './base'
 import {
@@ -94,6 +94,7 @@ export class RNN extends RNNBase {
    *   or an unknown option.
    */
   constructor(inputSize: number, hiddenSize: number, options?: RNNOptions) {
+    if (arguments.length > 3) refuseExtra('RNN', 3, arguments)
     checkNoProjection(options)
     const given = checkOptions('RNN', options, ['nonlinearity', ...baseOptions])
     const nonlinearity = checkNonlinearity(given.nonlinearity ?? 'tanh')

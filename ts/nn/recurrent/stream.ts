@@ -2,7 +2,7 @@
 
 import { sized } from '../../autograd/storage'
 import { Variable } from '../../autograd/variable'
-import { checkOptions, checkPositiveInteger } from '../../check'
+import { checkOptions, checkPositiveInteger, refuseExtra } from '../../check'
 import { allocate, type DType } from '../../dtype'
 import { showAsText } from '../../inspect'
 import type { Floats, NativeRecurrentCore } from '../../native'
@@ -140,6 +140,7 @@ export class RNNStream<State = Tensor> {
    * @throws RangeError if the buffer of `input` or `output` was transferred.
    */
   step(): void {
+    if (arguments.length > 0) refuseExtra('RNNStream.step', 0, arguments)
     this.#step()
   }
 
@@ -160,6 +161,7 @@ export class RNNStream<State = Tensor> {
    * ```
    */
   reset(hx?: State | null): void {
+    if (arguments.length > 1) refuseExtra('RNNStream.reset', 1, arguments)
     const signature = this.#signature
     const owner = `${signature.name}.stream`
     const states = checkBatchStates(owner, signature, this.#dtype, hx, this.#batchSize)
@@ -169,6 +171,7 @@ export class RNNStream<State = Tensor> {
 
   /** `RNNStream(64, 64, batchSize=1)`: features of input and output. */
   toString(): string {
+    if (arguments.length > 0) refuseExtra('RNNStream.toString', 0, arguments)
     const { config, outputSize } = this.#signature
     return `RNNStream(${config.inputSize}, ${outputSize}, batchSize=${this.#batchSize})`
   }

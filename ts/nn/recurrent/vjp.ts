@@ -1,7 +1,7 @@
 /** Vector-Jacobian products: the gradients of a call as a function. */
 
 import type { Variable } from '../../autograd/variable'
-import { describe, formatShape, sameShape } from '../../check'
+import { describe, formatShape, refuseExtra, sameShape } from '../../check'
 import { type RecurrentCall, recurrentVjp } from '../../ops/recurrent'
 import { type Tensor, variableOf, wrap } from '../../tensor/tensor'
 import type { Parts } from './module'
@@ -44,6 +44,7 @@ export function vjp<State, Gradients>(
     output: wrap(output),
     hN: form.join(states),
     pullback(gradOutput, gradHN) {
+      if (arguments.length > 2) refuseExtra('pullback', 2, arguments)
       const dOutput = checkGradient('gradOutput', gradOutput, output)
       const given = gradHN == null ? [] : form.split('pullback', 'gradHN', gradHN)
       const dStates = states.map((state, place) =>

@@ -1,14 +1,17 @@
 /** Gradient clipping. */
 
 import type { Variable } from '../../autograd/variable'
-import { checkNumber, checkOptions, describe } from '../../check'
+import { checkBoolean, checkNumber, checkOptions, describe, refuseExtra } from '../../check'
 import { native } from '../../native'
+import { pythonFloat } from '../../python'
 import { Tensor, variableOf } from '../../tensor/tensor'
 
 /** Options of {@link clipGradNorm_}. */
 export interface ClipGradNormOptions {
-  /** The p of the p-norm; may be `Infinity`. Default: 2. */
-  normType?: number | undefined
+  /** The p of the p-norm: any number, `Infinity` or `'inf'` for the largest absolute value. Default: 2. */
+  normType?: number | 'inf' | '-inf' | undefined
+  /** Whether a total norm that is NaN or infinite is an error. Default: false. */
+  errorIfNonfinite?: boolean | undefined
 }
 
 /**
@@ -21,10 +24,15 @@ export interface ClipGradNormOptions {
  *
  * @param parameters the parameters, or a single one.
  * @param maxNorm the largest norm that is not reduced.
- * @param options `normType`: the p of the p-norm, or `Infinity`. Default: 2.
+ * @param options
+ * - `normType`: the p of the p-norm, any number; `Infinity` or `'inf'` for the largest absolute value. With 0, the norm is
+ *   the number of gradients that are not zero. Default: 2.
+ * - `errorIfNonfinite`: whether a total norm that is NaN or infinite is an error. If not, all gradients are scaled by it:
+ *   they become NaN or 0. Default: false.
  * @returns the norm before clipping; 0 if there are no gradients.
- * @throws TypeError if something is not a tensor or a number; RangeError if `maxNorm` is negative or NaN, or `normType`
- *   is not greater than zero.
+ * @throws TypeError if something is not a tensor, a number or a boolean, or for an unknown option; RangeError if
+ *   `maxNorm` is negative, a number is NaN, or the norm is not finite and `errorIfNonfinite` is set. No gradient changes
+ *   on an error.
  *
  * @example
  * ```ts
@@ -43,13 +51,19 @@ export function clipGradNorm_(
   maxNorm: number,
   options?: ClipGradNormOptions,
 ): number {
-  const { normType = 2 } = checkOptions('clipGradNorm_', options, ['normType'])
+  if (arguments.length > 3) refuseExtra('clipGradNorm_', 3, arguments)
+  const given = checkOptions('clipGradNorm_', options, ['normType', 'errorIfNonfinite'])
   const limit = checkNumber('max_norm', maxNorm)
   if (limit < 0) throw new RangeError(`max_norm must not be negative, got: ${limit}`)
-  const p = checkNumber('norm_type', normType)
-  if (p <= 0) throw new RangeError(`norm_type must be greater than zero, got: ${p}`)
+  const p = checkNormType(given.normType ?? 2)
+  const strict = checkBoolean('error_if_nonfinite', given.errorIfNonfinite ?? false)
   const grads = gradientsOf(parameters)
   const norm = totalNorm(grads, p)
+  if (strict && !Number.isFinite(norm)) {
+    throw new RangeError(
+      `The total norm of order ${pythonFloat(p)} for gradients from \`parameters\` is non-finite, so it cannot be clipped. To disable this error and scale the gradients by the non-finite norm anyway, set \`error_if_nonfinite=False\``,
+    )
+  }
   const scale = Math.min(1, limit / (norm + 1e-6))
   if (scale !== 1) {
     for (const grad of grads) grad.mutate((values) => native.mulScalar(values, scale, values))
@@ -79,11 +93,18 @@ export function clipGradNorm_(
  * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.clip_grad_value_.html
  */
 export function clipGradValue_(parameters: Iterable<Tensor> | Tensor, clipValue: number): void {
+  if (arguments.length > 2) refuseExtra('clipGradValue_', 2, arguments)
   const limit = checkNumber('clip_value', clipValue)
   if (limit < 0) throw new RangeError(`clip_value must not be negative, got: ${limit}`)
   for (const grad of gradientsOf(parameters)) {
     grad.mutate((values) => native.clip(values, limit))
   }
+}
+
+function checkNormType(value: unknown): number {
+  if (value === 'inf') return Number.POSITIVE_INFINITY
+  if (value === '-inf') return Number.NEGATIVE_INFINITY
+  return checkNumber('norm_type', value)
 }
 
 /** ‖(‖g_i‖_p)_i‖_p over gradients of either dtype. */
@@ -97,6 +118,8 @@ function totalNorm(grads: readonly Variable[], p: number): number {
           p,
         )
   })
+  // A count of gradients, unlike another norm, is not that of the two norms.
+  if (p === 0) return norms.reduce((sum, count) => sum + count, 0)
   return norms.length < 2 ? (norms[0] ?? 0) : native.gradNorm([Float64Array.from(norms)], p)
 }
 

@@ -1,6 +1,6 @@
 /** A cosine learning rate schedule. */
 
-import { checkPositiveInteger } from '../../check'
+import { checkPositiveInteger, refuseExtra } from '../../check'
 import { nonNegative } from '../rule'
 import { type EpochRule, EpochScheduler } from './epoch-scheduler'
 import type { AnyOptimizer } from './scheduler'
@@ -72,6 +72,7 @@ export class CosineAnnealingLR extends EpochScheduler<CosineAnnealingLRSettings>
    * @throws RangeError for a value out of range; TypeError for an argument of the wrong type, or an unknown option.
    */
   constructor(optimizer: AnyOptimizer, tMax: number, options?: CosineAnnealingLROptions) {
+    if (arguments.length > 3) refuseExtra('CosineAnnealingLR', 3, arguments)
     super(rule, optimizer, { tMax, etaMin: 0 }, options, ['etaMin'])
   }
 }

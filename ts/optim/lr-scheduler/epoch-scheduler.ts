@@ -1,6 +1,6 @@
 /** The base of the schedules that depend on the number of the epoch alone. */
 
-import { checkInteger, checkOptions } from '../../check'
+import { checkInteger, checkOptions, refuseExtra } from '../../check'
 import { hasStepped } from '../optimizer'
 import { nonNegative } from '../rule'
 import {
@@ -102,6 +102,7 @@ export class EpochScheduler<Options extends object> extends LRScheduler<Options 
    * @throws RangeError or TypeError if a group's learning rate is invalid. Nothing changes on an error.
    */
   step(): void {
+    if (arguments.length > 0) refuseExtra('LRScheduler.step', 0, arguments)
     if (this.state.stepCount === 1 && !hasStepped(this.optimizer)) {
       process.emitWarning(
         'Detected call of `lrScheduler.step()` before `optimizer.step()`. They should be called in the opposite ' +

@@ -1,6 +1,6 @@
 /** A schedule that reduces the learning rates when a metric stops improving. */
 
-import { checkChoice, checkOptions, describe } from '../../check'
+import { checkChoice, checkOptions, describe, refuseExtra } from '../../check'
 import { Tensor } from '../../tensor/tensor'
 import { finite, nonNegative } from '../rule'
 import {
@@ -136,6 +136,7 @@ export class ReduceLROnPlateau extends LRScheduler<PlateauState> {
    * @throws RangeError for a value out of range; TypeError for an argument of the wrong type, or an unknown option.
    */
   constructor(optimizer: AnyOptimizer, options?: ReduceLROnPlateauOptions) {
+    if (arguments.length > 2) refuseExtra('ReduceLROnPlateau', 2, arguments)
     const given = checkOptions('ReduceLROnPlateau', options, optionNames)
     const checked = checkOptimizer(optimizer)
     const checks = stateChecks(checked)
@@ -176,6 +177,7 @@ export class ReduceLROnPlateau extends LRScheduler<PlateauState> {
    * @throws TypeError if it is neither; RangeError for a tensor of another size.
    */
   step(metrics: number | Tensor): void {
+    if (arguments.length > 1) refuseExtra('ReduceLROnPlateau.step', 1, arguments)
     const current = checkMetric(metrics)
     const { state, optimizer } = this
     const before = learningRates(optimizer)

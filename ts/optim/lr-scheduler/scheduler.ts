@@ -1,6 +1,6 @@
 /** The base class of all schedules: the optimizer, and a state that can be saved and loaded. */
 
-import { checkInteger, describe } from '../../check'
+import { checkInteger, describe, refuseExtra } from '../../check'
 import { Optimizer } from '../optimizer'
 import { nonNegative } from '../rule'
 
@@ -53,11 +53,13 @@ export abstract class LRScheduler<State extends object> {
 
   /** The learning rates of the groups after the last step. */
   getLastLr(): number[] {
+    if (arguments.length > 0) refuseExtra('LRScheduler.getLastLr', 0, arguments)
     return [...this.state.lastLr]
   }
 
   /** The state of the schedule, as plain values. */
   stateDict(): State {
+    if (arguments.length > 0) refuseExtra('LRScheduler.stateDict', 0, arguments)
     return structuredClone(this.state)
   }
 
@@ -69,6 +71,7 @@ export abstract class LRScheduler<State extends object> {
    *   type. Nothing changes on an error.
    */
   loadStateDict(dict: State): void {
+    if (arguments.length > 1) refuseExtra('LRScheduler.loadStateDict', 1, arguments)
     this.#planLoad(dict)()
   }
 

@@ -1,6 +1,6 @@
 /** A stepwise learning rate schedule. */
 
-import { checkPositiveInteger } from '../../check'
+import { checkPositiveInteger, refuseExtra } from '../../check'
 import { nonNegative } from '../rule'
 import { type EpochRule, EpochScheduler } from './epoch-scheduler'
 import type { AnyOptimizer } from './scheduler'
@@ -60,6 +60,7 @@ export class StepLR extends EpochScheduler<StepLRSettings> {
    * @throws RangeError for a value out of range; TypeError for an argument of the wrong type, or an unknown option.
    */
   constructor(optimizer: AnyOptimizer, stepSize: number, options?: StepLROptions) {
+    if (arguments.length > 3) refuseExtra('StepLR', 3, arguments)
     super(rule, optimizer, { stepSize, gamma: 0.1 }, options, ['gamma'])
   }
 }

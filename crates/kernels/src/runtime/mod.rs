@@ -2,6 +2,7 @@
 
 mod barrier;
 pub(crate) mod context;
+pub(crate) mod denormals;
 pub(crate) mod pool;
 pub(crate) mod scratch;
 mod workers;

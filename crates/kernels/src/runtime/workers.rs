@@ -16,6 +16,7 @@ use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
 use crate::runtime::barrier::{SPINS_PER_LOOK, spin_until};
+use crate::runtime::denormals::Mode;
 
 /// How long a waiting worker spins before it sleeps: about the price of waking it.
 pub(crate) const SPIN_TIME: Duration = Duration::from_micros(50);
@@ -101,7 +102,9 @@ impl Workers {
         // Before the job is open: nothing may unwind while a worker can be inside.
         assert!((1..=self.len()).contains(&members), "a job has members that are there");
         let failure: Mutex<Option<Box<dyn Any + Send>>> = Mutex::new(None);
+        let mode = Mode::of_thread();
         let guarded = |index: usize| {
+            let _mode = (index > 0).then(|| mode.enter());
             if let Err(panic) = catch_unwind(AssertUnwindSafe(|| body(index))) {
                 failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(panic);
             }

@@ -238,7 +238,9 @@ function overTimeContract<Hx>(kind: Kind<Hx>): void {
     [
       'unknown options',
       forward({}, { call: { length: [1, 2] } }),
-      new TypeError(`${name}.forward() got an unexpected keyword argument 'length'`),
+      new TypeError(
+        `${name}.forward() got an unexpected keyword argument 'length'; did you mean \`lengths\`?`,
+      ),
     ],
     [
       'too few lengths',

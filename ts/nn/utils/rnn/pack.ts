@@ -1,6 +1,6 @@
 /** Packing, into a {@link PackedSequence}. */
 
-import { checkBoolean, checkOptions } from '../../../check'
+import { checkBoolean, checkOptions, refuseExtra } from '../../../check'
 import { pack } from '../../../ops/sequences'
 import { checkTensor, type Tensor, wrap } from '../../../tensor/tensor'
 import { checkLengths, type Lengths } from '../../lengths'
@@ -52,6 +52,7 @@ export function packPaddedSequence(
   lengths: Lengths,
   options?: PackPaddedSequenceOptions,
 ): PackedSequence {
+  if (arguments.length > 3) refuseExtra('packPaddedSequence', 3, arguments)
   const owner = 'packPaddedSequence'
   const given = checkOptions(owner, options, ['batchFirst', 'enforceSorted'])
   const batchFirst = checkBoolean('batch_first', given.batchFirst ?? false)
@@ -97,6 +98,7 @@ export function packSequence(
   sequences: readonly Tensor[],
   options?: PackSequenceOptions,
 ): PackedSequence {
+  if (arguments.length > 2) refuseExtra('packSequence', 2, arguments)
   const { enforceSorted } = checkOptions('packSequence', options, ['enforceSorted'])
   const sorted = checkBoolean('enforce_sorted', enforceSorted ?? true)
   const padded = padSequence(sequences)

@@ -1,7 +1,7 @@
 /** Sequences of different lengths without padding. */
 
 import type { Variable } from '../../../autograd/variable'
-import { describe } from '../../../check'
+import { describe, refuseExtra } from '../../../check'
 import { showAsText } from '../../../inspect'
 import { IntTensor, intTensor, intValues } from '../../../tensor/int-tensor'
 import { checkTensor, type Tensor } from '../../../tensor/tensor'
@@ -72,6 +72,7 @@ export class PackedSequence {
     sortedIndices?: Lengths | null,
     unsortedIndices?: Lengths | null,
   ) {
+    if (arguments.length > 4) refuseExtra('PackedSequence', 4, arguments)
     checkTensor('PackedSequence', 'data', data)
     this.#data = data
     this.#batchSizes = asIntTensor('batch_sizes', batchSizes)
@@ -134,6 +135,7 @@ export class PackedSequence {
 
   /** The sequences as torch prints them. */
   toString(): string {
+    if (arguments.length > 0) refuseExtra('PackedSequence.toString', 0, arguments)
     const parts: [string, Tensor | IntTensor | null][] = [
       ['data', this.#data],
       ['batch_sizes', this.#batchSizes],

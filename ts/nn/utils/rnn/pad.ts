@@ -8,6 +8,7 @@ import {
   checkSameDType,
   checkSameShape,
   describe,
+  refuseExtra,
 } from '../../../check'
 import { pad, padEach } from '../../../ops/sequences'
 import { type IntTensor, intTensor } from '../../../tensor/int-tensor'
@@ -63,6 +64,7 @@ export function padPackedSequence(
   sequence: PackedSequence,
   options?: PadPackedSequenceOptions,
 ): [tensor: Tensor, lengths: IntTensor] {
+  if (arguments.length > 2) refuseExtra('padPackedSequence', 2, arguments)
   const owner = 'padPackedSequence'
   const given = checkOptions(owner, options, ['batchFirst', 'paddingValue', 'totalLength'])
   const batchFirst = checkBoolean('batch_first', given.batchFirst ?? false)
@@ -104,6 +106,7 @@ export function padPackedSequence(
  * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.rnn.pad_sequence.html
  */
 export function padSequence(sequences: readonly Tensor[], options?: PadSequenceOptions): Tensor {
+  if (arguments.length > 2) refuseExtra('padSequence', 2, arguments)
   const owner = 'padSequence'
   const given = checkOptions(owner, options, ['batchFirst', 'paddingValue', 'paddingSide'])
   const batchFirst = checkBoolean('batch_first', given.batchFirst ?? false)
