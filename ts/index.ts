@@ -5,7 +5,7 @@
  * @module @elman/rnn
  */
 
-export { noGrad } from './autograd/grad-mode'
+export { type CallPromise, type NoGradResult, noGrad } from './autograd/grad-mode'
 export type { DType } from './dtype'
 export {
   type CheckpointSources,

@@ -1,8 +1,10 @@
 /** The base class of the modules over whole sequences. */
 
+import { type CallPromise, decidedAtCall } from '../../autograd/grad-mode'
 import { sized, type Variable } from '../../autograd/variable'
-import { checkSignal } from '../../background'
+import { notItself } from '../../brand'
 import { checkOptions } from '../../check'
+import { checkSignal, throwIfAborted } from '../../foreign'
 import type { NativeSequences } from '../../native'
 import { type Geometry, type RecurrentCall, recurrent, recurrentAsync } from '../../ops/recurrent'
 import { generator } from '../../random'
@@ -183,6 +185,7 @@ export class RNNBase<
     hx?: State | null,
     options?: object,
   ): [output: Tensor | PackedSequence, hN: State] {
+    if (!(#kind in this)) throw notItself('forward', this)
     const [output, states] = recurrent(this.#call('forward', input, hx, options))
     return [likeInput(input, output), this.#kind.states.join(states)]
   }
@@ -192,7 +195,8 @@ export class RNNBase<
    *
    * The call takes a snapshot: input, hx and parameters are copied, the dropout seed is drawn, and whether the tape
    * records is decided. So calls may overlap, and parameters and input may change as soon as it has returned. (A
-   * backward pass through the call is then an error, as after `forward`.) At most two tasks of a process run at a time,
+   * backward pass through the call is then an error, as after `forward`.) A layer that is applied after the `await` uses
+   * its weights of that later moment, and is recorded unless it is inside a `noGrad` of its own. At most two tasks of a process run at a time,
    * the others wait in a queue; a worker thread that ends cancels its own.
    *
    * @param input as for `forward`.
@@ -211,29 +215,32 @@ export class RNNBase<
    * console.log(output.shape, hN.shape) // [ 6, 2, 8 ] [ 1, 2, 8 ]
    * ```
    */
-  async forwardAsync(
+  forwardAsync(
     input: PackedSequence,
     hx?: State | null,
     options?: PackedOptions<Options> & Pick<RNNForwardAsyncOptions, 'signal'>,
-  ): Promise<[output: PackedSequence, hN: State]>
-  async forwardAsync(
+  ): CallPromise<[output: PackedSequence, hN: State]>
+  forwardAsync(
     input: Tensor,
     hx?: State | null,
     options?: Options & Pick<RNNForwardAsyncOptions, 'signal'>,
-  ): Promise<[output: Tensor, hN: State]>
-  async forwardAsync(
+  ): CallPromise<[output: Tensor, hN: State]>
+  forwardAsync(
     input: Tensor | PackedSequence,
     hx?: State | null,
     options?: object,
-  ): Promise<[output: Tensor | PackedSequence, hN: State]> {
-    const { name, options: own, states: form } = this.#kind
-    const owner = `${name}.forwardAsync`
-    const { signal, ...rest } = checkOptions(owner, options, [...own, 'signal'])
-    const checked = checkSignal(owner, signal)
-    checked?.throwIfAborted()
-    const call = this.#call('forwardAsync', input, hx, rest)
-    const [output, states] = await recurrentAsync(call, checked)
-    return [likeInput(input, output), form.join(states)]
+  ): CallPromise<[output: Tensor | PackedSequence, hN: State]> {
+    return decidedAtCall(async () => {
+      if (!(#kind in this)) throw notItself('forwardAsync', this)
+      const { name, options: own, states: form } = this.#kind
+      const owner = `${name}.forwardAsync`
+      const { signal, ...rest } = checkOptions(owner, options, [...own, 'signal'])
+      const checked = checkSignal(owner, signal)
+      throwIfAborted(checked)
+      const call = this.#call('forwardAsync', input, hx, rest)
+      const [output, states] = await recurrentAsync(call, checked)
+      return [likeInput(input, output), form.join(states)]
+    })
   }
 
   /**
@@ -261,6 +268,7 @@ export class RNNBase<
     hx?: State | null,
     options?: Omit<Options, 'checkpointEvery'>,
   ): RNNVjp<State, GradientsOf<State, Options>> {
+    if (!(#kind in this)) throw notItself('vjp', this)
     const allowed = this.#kind.options.filter((name) => name !== 'checkpointEvery')
     const call = this.#paddedCall({
       owner: `${this.#kind.name}.vjp`,
@@ -298,6 +306,7 @@ export class RNNBase<
    * ```
    */
   stream(options?: RNNStreamOptions<State>): RNNStream<State> {
+    if (!(#kind in this)) throw notItself('stream', this)
     return streamOf(this.#signature, this.#kind.states, partsOf(this), options)
   }
 

@@ -1,6 +1,7 @@
 /** The base class of the cells, the modules of a single time step. */
 
 import { sized, type Variable } from '../../autograd/variable'
+import { notItself } from '../../brand'
 import { checkBoolean, checkDType, checkPositiveInteger } from '../../check'
 import type { DType } from '../../dtype'
 import { type Geometry, recurrent } from '../../ops/recurrent'
@@ -73,6 +74,7 @@ export class RNNCellBase<State = Tensor> extends RecurrentModule {
    *   weights.
    */
   forward(input: Tensor, hx?: State | null): State {
+    if (!(#kind in this)) throw notItself('forward', this)
     const { core, passes, dtype, parameters } = partsOf(this)
     const { x, states, batch, batched } = this.#check(dtype, input, hx)
     const layout = { steps: 1, batch, batchFirst: false, batched, lengths: null }
