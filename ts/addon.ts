@@ -8,6 +8,8 @@
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { types } from 'node:util'
+import { ofThisRealm } from './realm'
 
 /** The version of this package, put in by scripts/lib/bundle.mjs. */
 declare const PACKAGE_VERSION: string
@@ -18,7 +20,7 @@ type Addon = typeof import('../index.js')
 export function loadAddon(): Addon {
   let addon: Addon
   try {
-    addon = require('../index.js')
+    addon = ofThisRealm(require('../index.js') as Addon)
   } catch (error) {
     throw new Error(explain(messages(error)), { cause: error })
   }
@@ -38,8 +40,8 @@ function platformPackages(): string[] | undefined {
 function messages(error: unknown): string[] {
   const found: string[] = []
   // The outermost error is the loader's general advice about npm.
-  let cause = error instanceof Error ? error.cause : undefined
-  for (; cause instanceof Error; cause = cause.cause)
+  let cause = types.isNativeError(error) ? error.cause : undefined
+  for (; types.isNativeError(cause); cause = cause.cause)
     found.push(cause.message.split('\n', 1)[0] ?? '')
   // The loader looks for a WebAssembly package on every platform; there is none.
   const native = found.filter((message) => !message.includes('wasi'))

@@ -11,7 +11,7 @@
  */
 
 import { setImmediate } from 'node:timers/promises'
-import { describe } from './check'
+import { onAbort, throwIfAborted } from './foreign'
 import { type Floats, native } from './native'
 
 /** Milliseconds of a time slice. */
@@ -76,15 +76,14 @@ export class Background {
    * @throws what a call threw, or the reason of the signal.
    */
   async run(signal: AbortSignal | null): Promise<number> {
-    signal?.throwIfAborted()
-    const cancel = (): void => this.#task.cancel()
-    signal?.addEventListener('abort', cancel, { once: true })
+    throwIfAborted(signal)
+    const ignore = signal && onAbort(signal, () => this.#task.cancel())
     try {
       await this.#task.start()
     } finally {
-      signal?.removeEventListener('abort', cancel)
+      ignore?.()
     }
-    signal?.throwIfAborted()
+    throwIfAborted(signal)
     return this.#task.finish()
   }
 
@@ -107,13 +106,4 @@ export class Background {
       await this.#slices.pause()
     }
   }
-}
-
-/** An `AbortSignal`, or null if there is none. */
-export function checkSignal(owner: string, value: unknown): AbortSignal | null {
-  if (value === undefined || value === null) return null
-  if (!(value instanceof AbortSignal)) {
-    throw new TypeError(`${owner}(): argument 'signal' must be AbortSignal, not ${describe(value)}`)
-  }
-  return value
 }

@@ -6,6 +6,7 @@
  */
 
 import { types } from 'node:util'
+import { describeObject } from './brand'
 import { type DType, dtypes } from './dtype'
 import { suggestion } from './suggest'
 
@@ -20,11 +21,8 @@ export function describe(value: unknown): string {
       return `${value}n`
     case 'string':
       return `'${value.length > 40 ? `${value.slice(0, 40)}…` : value}'`
-    case 'object': {
-      if (value === null) return 'null'
-      const name: unknown = value.constructor?.name
-      return typeof name === 'string' && name !== '' ? name : 'Object'
-    }
+    case 'object':
+      return value === null ? 'null' : describeObject(value)
     default:
       return typeof value
   }
@@ -145,6 +143,18 @@ export function checkFunction(name: string, value: unknown): void {
   if (typeof value !== 'function') {
     throw new TypeError(`${name} should be a function, got: ${describe(value)}`)
   }
+}
+
+/** Whether an object has these methods, whatever its class is. */
+export function hasMethods<Name extends string>(
+  value: unknown,
+  names: readonly Name[],
+): value is Record<Name, () => unknown> {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    names.every((name) => typeof (value as Record<string, unknown>)[name] === 'function')
+  )
 }
 
 /** A string, for paths and keys. */

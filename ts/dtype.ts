@@ -32,6 +32,9 @@ export function allocate(dtype: DType, length: number): Floats {
   }
 }
 
+/** Whether Node's buffers are of this realm; see `ts/realm.ts`. */
+const ownBuffers = Buffer.alloc(0).buffer instanceof ArrayBuffer
+
 /** Bytes from which zeroing an array costs more than writing it with cache misses. */
 const LARGE = 2 ** 20
 
@@ -43,7 +46,7 @@ const LARGE = 2 ** 20
  */
 export function allocateUnset(dtype: DType, length: number, cleared = false): Floats {
   const bytes = length * bytesOf(dtype)
-  if (!((cleared || bytes >= LARGE) && bytes <= constants.MAX_LENGTH)) {
+  if (!((cleared || bytes >= LARGE) && bytes <= constants.MAX_LENGTH && ownBuffers)) {
     return allocate(dtype, length)
   }
   try {

@@ -7,7 +7,7 @@
 
 import './names'
 
-export { noGrad } from './autograd/grad-mode'
+export { type CallPromise, type NoGradResult, noGrad } from './autograd/grad-mode'
 export type { DType } from './dtype'
 export {
   type CheckpointSources,

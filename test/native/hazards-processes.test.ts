@@ -387,3 +387,32 @@ describe('memory stays where it is', () => {
     expect(grown).toBeLessThan(30)
   })
 })
+
+describe('a promise that noGrad refuses', () => {
+  it.each([
+    ['of an async function', '(async () => { await null; throw new Error("late") })()'],
+    ['of what follows a call', 'rnn.forwardAsync(zeros([9])).then(() => 1)'],
+    [
+      'of another library',
+      '({ then: (...both) => Promise.reject(new Error("late")).then(...both) })',
+    ],
+  ])('does not end the process by its rejection: one %s', (_, promise) => {
+    const ended = runModule(`import { nn, noGrad, zeros } from '@elman/rnn'
+      const rnn = new nn.RNN(3, 4)
+      try {
+        noGrad(() => ${promise})
+      } catch (error) {
+        console.log(error.name)
+      }
+      setTimeout(() => console.log('goes on'), 50)`)
+    expect([ended.stdout, ended.stderr, ended.status]).toEqual(['TypeError\ngoes on\n', '', 0])
+  })
+
+  it('is reported if nobody waits for a promise that it takes', () => {
+    const ended = runModule(`import { nn, noGrad, zeros } from '@elman/rnn'
+      const rnn = new nn.RNN(3, 4)
+      noGrad(() => rnn.forwardAsync(zeros([9])))`)
+    expect(ended.status).toBe(1)
+    expect(ended.stderr).toContain('RangeError: RNN: Expected input to be 2D or 3D')
+  })
+})

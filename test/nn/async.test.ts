@@ -222,10 +222,7 @@ describe('forwardAsync takes everything as it is at the call:', () => {
   it('the mode of the tape, and what needs a gradient', async () => {
     const model = rnn()
     const input = filled([3, 2, 8], 1)
-    let call = model.forwardAsync(input)
-    noGrad(() => {
-      call = model.forwardAsync(input)
-    })
+    let call = noGrad(() => model.forwardAsync(input))
     for (const one of model.parameters()) one.requiresGrad = true
     expect((await call)[0].requiresGrad).toBe(false)
     for (const one of model.parameters()) one.requiresGrad = false
@@ -233,6 +230,25 @@ describe('forwardAsync takes everything as it is at the call:', () => {
     for (const one of model.parameters()) one.requiresGrad = true
     expect((await call)[1].requiresGrad).toBe(false)
     expect((await model.forwardAsync(input))[1].requiresGrad).toBe(true)
+  })
+
+  it('inside noGrad, whose promises it takes', async () => {
+    const model = rnn()
+    const input = filled([3, 2, 8], 1)
+    const recorded = model.forwardAsync(input)
+    const calls = noGrad(() => [1, 2].map(() => model.forwardAsync(input)))
+    for (const [output, hN] of await Promise.all(calls)) {
+      expect([output.requiresGrad, hN.requiresGrad]).toEqual([false, false])
+    }
+    const wrong = noGrad(() => model.forwardAsync(zeros([1])))
+    await expect(wrong).rejects.toThrow(RangeError)
+    const loss = (await recorded)[0].sum()
+    await noGrad(() => loss.backwardAsync())
+    expect(model.weight_ih_l0.grad).not.toBeNull()
+    // The call was recorded, and so may be what follows a call.
+    expect(() => noGrad(() => recorded)).toThrow(TypeError)
+    // @ts-expect-error: a promise of what follows
+    expect(() => noGrad(() => model.forwardAsync(input).then(([y]) => y.mean()))).toThrow(TypeError)
   })
 
   it('the mask of dropout', async () => {

@@ -1,6 +1,7 @@
 /** The types of the public API. */
 
 import {
+  type CallPromise,
   type IntTensor,
   loadCheckpoint,
   loadSafetensors,
@@ -37,7 +38,7 @@ describe('tensors', () => {
     expectTypeOf(zeros([1]).item()).toBeNumber()
     expectTypeOf(zeros([1]).backward).toBeCallableWith(zeros([1]))
     expectTypeOf(zeros([1]).backward).toBeCallableWith(null)
-    expectTypeOf(zeros([1]).backwardAsync()).toEqualTypeOf<Promise<void>>()
+    expectTypeOf(zeros([1]).backwardAsync()).toEqualTypeOf<CallPromise<void>>()
     expectTypeOf(zeros([1]).backwardAsync).toBeCallableWith(null, { signal: AbortSignal.abort() })
   })
 
@@ -79,7 +80,7 @@ describe('nn.RNN', () => {
 
   it('gives tuples and named gradients', () => {
     const result = rnn.forward(zeros([5, 2, 3]), null, { lengths: [5, 2] })
-    expectTypeOf(rnn.forwardAsync(zeros([5, 2, 3]))).toEqualTypeOf<Promise<typeof result>>()
+    expectTypeOf(rnn.forwardAsync(zeros([5, 2, 3]))).toEqualTypeOf<CallPromise<typeof result>>()
     expectTypeOf(rnn.forwardAsync).toBeCallableWith(zeros([5, 2, 3]), null, {
       lengths: [5, 2],
       signal: AbortSignal.abort(),
@@ -163,7 +164,7 @@ describe('nn.LSTM and nn.GRU', () => {
   it('give a pair of states, and one', () => {
     const result = lstm.forward(zeros([5, 2, 3]), [zeros([2, 2, 2]), zeros([2, 2, 4])])
     expectTypeOf(result).toEqualTypeOf<[output: Tensor, hN: [h: Tensor, c: Tensor]]>()
-    expectTypeOf(lstm.forwardAsync(zeros([5, 2, 3]))).toEqualTypeOf<Promise<typeof result>>()
+    expectTypeOf(lstm.forwardAsync(zeros([5, 2, 3]))).toEqualTypeOf<CallPromise<typeof result>>()
     const packed = nn.utils.rnn.packSequence([zeros([2, 3])])
     expectTypeOf(lstm.forward(packed)[1]).toEqualTypeOf<nn.LSTMState>()
     expectTypeOf(gru.forward(zeros([5, 2, 3]), zeros([2, 2, 4]))).toEqualTypeOf<
@@ -273,5 +274,27 @@ describe('noGrad', () => {
     >()
     // @ts-expect-error: asynchronous
     noGrad(async () => zeros([1]))
+    // @ts-expect-error: a generator
+    noGrad(function* () {
+      yield zeros([1])
+    })
+  })
+
+  it('takes a function that returns the promise of a call', () => {
+    const rnn = new nn.RNN(1, 1)
+    const call = (): CallPromise<[output: Tensor, hN: Tensor]> => rnn.forwardAsync(zeros([1, 1, 1]))
+    const result = noGrad(call)
+    expectTypeOf(result).toEqualTypeOf<CallPromise<[output: Tensor, hN: Tensor]>>()
+    expectTypeOf(result).toExtend<Promise<[Tensor, Tensor]>>()
+    expectTypeOf(noGrad(() => [call(), call()])).toEqualTypeOf<(typeof result)[]>()
+    expectTypeOf(noGrad(() => zeros([1]).backwardAsync())).toEqualTypeOf<CallPromise<void>>()
+    // @ts-expect-error: what follows is recorded
+    noGrad(() => call().then(([output]) => output.mean()))
+    class Sub extends nn.RNN {
+      override async forwardAsync(): Promise<never> {
+        throw new Error('not supported')
+      }
+    }
+    expectTypeOf<Sub>().toExtend<nn.RNN>()
   })
 })

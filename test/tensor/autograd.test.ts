@@ -232,20 +232,46 @@ describe('noGrad', () => {
     expect(leaf([1]).mul(2).requiresGrad).toBe(true)
   })
 
-  it('refuses what is not synchronous, before and after', async () => {
+  it('refuses what would run later, before and after', () => {
     let ran = false
+    const run = () => {
+      ran = true
+    }
+    const asynchronous = /^noGrad expects a synchronous function, or one that returns the promise/
+    const generating = /^noGrad expects a function that runs at once: the body of a generator/
+    // @ts-expect-error: asynchronous
+    expect(() => noGrad(async () => run())).toThrow(asynchronous)
     expect(() =>
-      // @ts-expect-error: asynchronous
-      noGrad(async () => {
-        ran = true
+      // @ts-expect-error: a generator
+      noGrad(function* () {
+        yield run()
       }),
-    ).toThrow(TypeError)
+    ).toThrow(generating)
+    expect(() =>
+      // @ts-expect-error: an asynchronous generator
+      noGrad(async function* () {
+        yield run()
+      }),
+    ).toThrow(generating)
+    const generate = function* (): Generator<void> {
+      yield run()
+    }
+    // @ts-expect-error: returns a generator
+    expect(() => noGrad(() => generate())).toThrow(generating)
+    // Generators as other compilers write them.
+    const written = { next: run, return: run, throw: run }
+    expect(() => noGrad(() => written)).toThrow(generating)
     expect(ran).toBe(false)
     // @ts-expect-error: returns a promise
-    expect(() => noGrad(() => Promise.resolve(1))).toThrow(TypeError)
+    expect(() => noGrad(() => Promise.resolve(1))).toThrow(asynchronous)
+    // biome-ignore lint/suspicious/noThenProperty: a promise of another library
+    const thenable: PromiseLike<number> = { then: () => Promise.resolve() as never }
+    // @ts-expect-error: returns a promise of another library
+    expect(() => noGrad(() => thenable)).toThrow(asynchronous)
     // @ts-expect-error: not a function
     expect(() => noGrad(1)).toThrow(TypeError)
     expect(leaf([1]).mul(2).requiresGrad).toBe(true)
+    expect([...noGrad(() => new Map([[1, 2]]).values())]).toEqual([2])
   })
 
   it('detaches hN, so that it can be carried', () => {

@@ -18,6 +18,7 @@
 
 import { Background, NotInBackground, TimeSlices } from '../background'
 import { allocate, converted, dtypeOf, overlap } from '../dtype'
+import { throwIfAborted } from '../foreign'
 import { type Floats, native } from '../native'
 import { type Destination, type GraphNode, Variable } from './variable'
 
@@ -64,7 +65,7 @@ export async function runBackwardAsync(
   seed: Floats,
   signal: AbortSignal | null,
 ): Promise<void> {
-  signal?.throwIfAborted()
+  throwIfAborted(signal)
   const sums: Elementwise[] = []
   const pass = new Pass(root, (sum) => sums.push(sum))
   const slices = new TimeSlices()
@@ -82,7 +83,7 @@ export async function runBackwardAsync(
           await slices.pause()
         }
       }
-      signal?.throwIfAborted()
+      throwIfAborted(signal)
     }
     for (const node of pass.nodes) node.recheck()
     pass.finish()

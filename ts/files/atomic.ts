@@ -1,8 +1,24 @@
 /** Atomic writes of files. */
 
 import { randomBytes } from 'node:crypto'
-import * as fs from 'node:fs'
+import {
+  closeSync,
+  fstatSync,
+  fsyncSync,
+  openSync,
+  readSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
 import * as path from 'node:path'
+import { ofThisRealm } from '../realm'
+
+const fs = ofThisRealm({
+  ...{ closeSync, fstatSync, fsyncSync, openSync, readSync, realpathSync, renameSync, rmSync },
+  writeSync,
+})
 
 /** Node reads and writes at most 2 GiB in one call. */
 const chunk = 2 ** 30

@@ -12,8 +12,13 @@
 
 import { checkOptions, checkString, describe, refuseExtra } from '../check'
 import { Module, planLoadStateDict } from '../nn/module'
-import { LRScheduler, planLoadScheduler, schedulerName } from '../optim/lr-scheduler/scheduler'
-import { Optimizer, optimizerName, planLoadOptimizer } from '../optim/optimizer'
+import {
+  isScheduler,
+  type LRScheduler,
+  planLoadScheduler,
+  schedulerName,
+} from '../optim/lr-scheduler/scheduler'
+import { isOptimizer, type Optimizer, optimizerName, planLoadOptimizer } from '../optim/optimizer'
 import { getRngState, setRngState } from '../random'
 import type { IntTensor } from '../tensor/int-tensor'
 import { Tensor } from '../tensor/tensor'
@@ -288,12 +293,12 @@ function checkModel(model: unknown): Module {
 
 function checkOptimizer(optimizer: unknown): Optimizer<object> | null {
   if (optimizer === undefined) return null
-  if (optimizer instanceof Optimizer) return optimizer
+  if (isOptimizer(optimizer)) return optimizer
   throw new TypeError(`optimizer should be one of optim, got: ${describe(optimizer)}`)
 }
 
 function checkScheduler(scheduler: unknown): LRScheduler<object> | null {
   if (scheduler === undefined) return null
-  if (scheduler instanceof LRScheduler) return scheduler
+  if (isScheduler(scheduler)) return scheduler
   throw new TypeError(`scheduler should be one of optim.lrScheduler, got: ${describe(scheduler)}`)
 }

@@ -3,6 +3,7 @@
 import { types } from 'node:util'
 import { Variable } from '../autograd/variable'
 import { checkOptions, checkString, checkUnshared, describe, refuseExtra } from '../check'
+import { entriesOf } from '../foreign'
 import { type FileEntry, native } from '../native'
 import { IntTensor, intTensor, intValues } from '../tensor/int-tensor'
 import { type Tensor, variableOf, wrap } from '../tensor/tensor'
@@ -129,10 +130,11 @@ export function deserializeSafetensors(bytes: Uint8Array): Map<string, Tensor | 
 
 /** Tensors and metadata as bytes. */
 export function encode(tensors: unknown, metadata: Record<string, string> | null): Uint8Array {
-  if (!(tensors instanceof Map)) {
+  const map = entriesOf(tensors)
+  if (map === null) {
     throw new TypeError(`Expected a Map of tensors by name, got: ${describe(tensors)}`)
   }
-  const entries = Array.from(tensors as Map<unknown, unknown>, ([name, value]) =>
+  const entries = Array.from(map, ([name, value]) =>
     entryOf(checkString('the name of a tensor', name), value),
   )
   return native.serializeSafetensors(entries, metadata)
@@ -156,7 +158,8 @@ export function decode(bytes: unknown): {
 
 function entryOf(name: string, value: unknown): FileEntry {
   if (value instanceof IntTensor) {
-    return { name, dtype: 'int32', shape: [...value.shape], data: intValues(value, name) }
+    const data = intValues(value, name)
+    return { name, dtype: 'int32', shape: [...value.shape], data }
   }
   const variable = variableOf(value)
   if (variable === null) {

@@ -56,10 +56,11 @@ export function integerList(
   value: unknown,
 ): readonly number[] | Int32Array {
   if (value instanceof IntTensor) {
+    const values = intValues(value, name)
     if (value.shape.length !== 1) {
       throw new RangeError(`Expected '${name}' to be 1D, got ${value.shape.length}D tensor instead`)
     }
-    return intValues(value, name)
+    return values
   }
   if (types.isInt32Array(value)) {
     checkUnshared(name, value)

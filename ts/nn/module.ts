@@ -1,6 +1,7 @@
 /** The base class of every module, which finds parameters and children among an instance's own fields. */
 
 import type { Variable } from '../autograd/variable'
+import { brand } from '../brand'
 import { checkBoolean, checkDType, checkOptions, describe, refuseExtra } from '../check'
 import { converted, type DType } from '../dtype'
 import { showAsText } from '../inspect'
@@ -58,6 +59,7 @@ export class Module {
 
   static {
     showAsText(Module.prototype)
+    brand(Module.prototype, 'Module')
   }
 
   /**
@@ -271,7 +273,11 @@ function membersOf(module: Module): [name: string, member: Member][] {
 
 function asMember(value: unknown): Member | null {
   if (value instanceof Module) return value
-  if (value instanceof Tensor) return variableOf(value)?.isParameter === true ? value : null
+  if (value instanceof Tensor) {
+    const variable = variableOf(value)
+    if (variable === null) throw new TypeError(`a module holds ${describe(value)}, not a Tensor`)
+    return variable.isParameter ? value : null
+  }
   if (!Array.isArray(value) || value.length === 0) return null
   const members: Member[] = []
   for (const item of value) {

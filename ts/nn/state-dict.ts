@@ -2,6 +2,7 @@
 
 import type { Variable } from '../autograd/variable'
 import { describe, formatShape, sameShape } from '../check'
+import { entriesOf } from '../foreign'
 import { variableOf } from '../tensor/tensor'
 
 /** The names that only the module or only the map has. */
@@ -31,12 +32,13 @@ export function planLoad(
   source: unknown,
   strict: boolean,
 ): LoadPlan {
-  if (!(source instanceof Map)) {
+  const entries = entriesOf(source)
+  if (entries === null) {
     throw new TypeError(`Expected state_dict to be a Map, got ${describe(source)}.`)
   }
-  const names = [...source.keys()] as unknown[]
+  const names = [...entries.keys()]
   const keys = {
-    missingKeys: [...targets.keys()].filter((name) => !source.has(name)),
+    missingKeys: [...targets.keys()].filter((name) => !entries.has(name)),
     unexpectedKeys: names.filter((name) => !targets.has(name as string)).map(String),
   }
   const problems: string[] = []
@@ -51,8 +53,8 @@ export function planLoad(
   }
   const copies: (() => void)[] = []
   for (const [name, target] of targets) {
-    if (!source.has(name)) continue
-    const given: unknown = source.get(name)
+    if (!entries.has(name)) continue
+    const given = entries.get(name)
     const variable = variableOf(given)
     if (variable === null) {
       problems.push(

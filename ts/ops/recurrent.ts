@@ -6,6 +6,7 @@ import type { Sized } from '../autograd/storage'
 import { Variable } from '../autograd/variable'
 import { Background, TimeSlices } from '../background'
 import { allocateUnset } from '../dtype'
+import { throwIfAborted } from '../foreign'
 import type { Floats, NativePasses, NativeRecurrentCore, NativeSequences } from '../native'
 import { type Allocation, gradientSlabs, resultSlabs } from '../slab'
 
@@ -70,7 +71,7 @@ export async function recurrentAsync(
   call: RecurrentCall,
   signal: AbortSignal | null,
 ): Promise<[output: Variable, states: readonly Variable[]]> {
-  signal?.throwIfAborted()
+  throwIfAborted(signal)
   const inputs = inputsOf(call)
   const results = allocateResults(call, willRecord(inputs) ? allocateSaved(call) : null)
   const { output, states, saved } = results
@@ -81,7 +82,7 @@ export async function recurrentAsync(
     results.fingerprint = await background.run(signal)
     for (const result of [output, ...states]) await background.copyBack(result.values())
     if (saved !== null) await background.copyBack(saved)
-    signal?.throwIfAborted()
+    throwIfAborted(signal)
   } finally {
     background.release()
   }

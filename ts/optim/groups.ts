@@ -1,7 +1,7 @@
 /** Parameter groups, each with its own options. */
 
 import { describe } from '../check'
-import { Tensor, variableOf } from '../tensor/tensor'
+import { isTensor, Tensor, variableOf } from '../tensor/tensor'
 import { nonNegative } from './rule'
 
 /** A group of parameters with common options, which may change between steps. */
@@ -77,7 +77,7 @@ export function checkInitialLr(value: unknown): number | undefined {
 }
 
 function checkParameter(parameter: unknown): Tensor {
-  if (!(parameter instanceof Tensor)) {
+  if (!isTensor(parameter)) {
     throw new TypeError(
       `optimizer can only optimize Tensors, but one of the params is ${describe(parameter)}`,
     )

@@ -1,6 +1,7 @@
 /** The base class of all optimizers: parameter groups, state and the step. */
 
 import { Variable } from '../autograd/variable'
+import { brand } from '../brand'
 import { checkOptions, checkSameDType, formatShape, refuseExtra, sameShape } from '../check'
 import { allocate, converted, overlap } from '../dtype'
 import { showAsText } from '../inspect'
@@ -29,6 +30,8 @@ interface Job<Options> {
 let plan: (optimizer: Optimizer<object>, dict: unknown) => () => void
 let name: (optimizer: Optimizer<object>) => string
 let stepped: (optimizer: Optimizer<object>) => boolean
+/** Whether a value is an optimizer, and no proxy of one. */
+export let isOptimizer: (value: unknown) => value is Optimizer<object>
 
 /** Checks a load of an optimizer's state. The function that it returns loads it and cannot fail. */
 export function planLoadOptimizer(optimizer: Optimizer<object>, dict: unknown): () => void {
@@ -122,6 +125,9 @@ export class Optimizer<Options extends object> {
 
   static {
     showAsText(Optimizer.prototype)
+    brand(Optimizer.prototype, 'Optimizer')
+    isOptimizer = (value): value is Optimizer<object> =>
+      typeof value === 'object' && value !== null && #rule in value
     plan = (optimizer, dict) => optimizer.#planLoad(dict)
     name = (optimizer) => optimizer.#rule.name
     stepped = (optimizer) => optimizer.#stepped

@@ -3,6 +3,7 @@
 import { Variable } from '../autograd/variable'
 import { checkInteger, describe, formatShape, sameShape } from '../check'
 import { converted } from '../dtype'
+import { entriesOf } from '../foreign'
 import { type Tensor, variableOf, wrap } from '../tensor/tensor'
 import { checkInitialLr, type ParamGroup } from './groups'
 import type { Rule } from './rule'
@@ -104,10 +105,16 @@ function initialLrOf(group: { readonly initialLr?: unknown }): { initialLr?: num
   return initialLr === undefined ? {} : { initialLr }
 }
 
-function checkOutline(dict: unknown): { state: Map<unknown, unknown>; paramGroups: unknown[] } {
-  const { state, paramGroups } = checkRecord(dict)
-  if (!(state instanceof Map) || !Array.isArray(paramGroups)) {
-    throw new TypeError('Expected state_dict with a Map as state and an array as paramGroups')
+function checkOutline(dict: unknown): {
+  state: ReadonlyMap<unknown, unknown>
+  paramGroups: unknown[]
+} {
+  const { state: given, paramGroups } = checkRecord(dict)
+  const state = entriesOf(given)
+  if (state === null || !Array.isArray(paramGroups)) {
+    throw new TypeError(
+      `Expected state_dict with a Map as state and an array as paramGroups, got ${describe(given)} and ${describe(paramGroups)}`,
+    )
   }
   return { state, paramGroups }
 }

@@ -1,5 +1,6 @@
 /** Tensors of class indices. */
 
+import { brand } from '../brand'
 import {
   checkIntact,
   checkShape,
@@ -48,6 +49,7 @@ export class IntTensor {
 
   static {
     showAsText(IntTensor.prototype)
+    brand(IntTensor.prototype, 'IntTensor')
     make = (data, shape) => {
       checkUnshared('data', data)
       const sizes = checkShape('tensor', [...shape])

@@ -1,8 +1,9 @@
 /** The public wrapper of a variable: values with a shape, and a node of the tape. */
 
 import { runBackward, runBackwardAsync } from '../autograd/backward'
+import { type CallPromise, decidedAtCall } from '../autograd/grad-mode'
 import type { Variable } from '../autograd/variable'
-import { checkSignal } from '../background'
+import { brand } from '../brand'
 import {
   checkBoolean,
   checkOptions,
@@ -13,6 +14,7 @@ import {
   sameShape,
 } from '../check'
 import { allocate, converted, type DType } from '../dtype'
+import { checkSignal } from '../foreign'
 import { showAsText } from '../inspect'
 import type { Floats } from '../native'
 import * as elementwise from '../ops/elementwise'
@@ -64,6 +66,7 @@ export class Tensor {
 
   static {
     showAsText(Tensor.prototype)
+    brand(Tensor.prototype, 'Tensor')
     make = (variable) => new Tensor(key, variable)
     unwrap = (value) =>
       typeof value === 'object' && value !== null && #variable in value ? value.#variable : null
@@ -211,16 +214,18 @@ export class Tensor {
    * console.log(rnn.weight_hh_l0.grad?.shape) // [ 8, 8 ]
    * ```
    */
-  async backwardAsync(
+  backwardAsync(
     gradient?: Tensor | null,
     options?: { signal?: AbortSignal | null | undefined },
-  ): Promise<void> {
-    if (arguments.length > 2) refuseExtra('Tensor.backwardAsync', 2, arguments)
-    const { signal } = checkOptions('Tensor.backwardAsync', options, ['signal'])
-    const checked = checkSignal('Tensor.backwardAsync', signal)
-    const root = this.#variable
-    const seed = converted(seedOf(root, gradient), root.dtype)
-    await runBackwardAsync(root, seed, checked)
+  ): CallPromise<void> {
+    return decidedAtCall(async () => {
+      if (arguments.length > 2) refuseExtra('Tensor.backwardAsync', 2, arguments)
+      const { signal } = checkOptions('Tensor.backwardAsync', options, ['signal'])
+      const checked = checkSignal('Tensor.backwardAsync', signal)
+      const root = this.#variable
+      const seed = converted(seedOf(root, gradient), root.dtype)
+      await runBackwardAsync(root, seed, checked)
+    })
   }
 
   /**
@@ -435,6 +440,11 @@ export class Tensor {
 /** A tensor around a new variable. A variable has only one tensor. */
 export function wrap(variable: Variable): Tensor {
   return make(variable)
+}
+
+/** Whether a value is a tensor of this copy of the package, and no proxy of one. */
+export function isTensor(value: unknown): value is Tensor {
+  return unwrap(value) !== null
 }
 
 /** The variable of a tensor; null if `value` is not a tensor. */

@@ -1,9 +1,11 @@
 /** The base class of the modules over whole sequences. */
 
+import { type CallPromise, decidedAtCall } from '../../autograd/grad-mode'
 import { sized } from '../../autograd/storage'
 import type { Variable } from '../../autograd/variable'
-import { checkSignal } from '../../background'
+import { notItself } from '../../brand'
 import { checkOptions, refuseExtra } from '../../check'
+import { checkSignal, throwIfAborted } from '../../foreign'
 import type { NativeSequences } from '../../native'
 import { type Geometry, type RecurrentCall, recurrent, recurrentAsync } from '../../ops/recurrent'
 import { pythonFloat } from '../../python'
@@ -187,6 +189,7 @@ export class RNNBase<
     hx?: State | null,
     options?: object,
   ): [output: Tensor | PackedSequence, hN: State] {
+    if (!(#kind in this)) throw notItself('forward', this)
     if (arguments.length > 3) refuseExtra('RNNBase.forward', 3, arguments)
     const [output, states] = recurrent(this.#call('forward', input, hx, options))
     return [likeInput(input, output), this.#kind.states.join(states)]
@@ -197,7 +200,8 @@ export class RNNBase<
    *
    * The call takes a snapshot: input, hx and parameters are copied, the dropout seed is drawn, and whether the tape
    * records is decided. So calls may overlap, and parameters and input may change as soon as it has returned. (A
-   * backward pass through the call is then an error, as after `forward`.) At most two tasks of a process run at a time,
+   * backward pass through the call is then an error, as after `forward`.) A layer that is applied after the `await` uses
+   * its weights of that later moment, and is recorded unless it is inside a `noGrad` of its own. At most two tasks of a process run at a time,
    * the others wait in a queue; a worker thread that ends cancels its own.
    *
    * @param input as for `forward`.
@@ -216,30 +220,33 @@ export class RNNBase<
    * console.log(output.shape, hN.shape) // [ 6, 2, 8 ] [ 1, 2, 8 ]
    * ```
    */
-  async forwardAsync(
+  forwardAsync(
     input: PackedSequence,
     hx?: State | null,
     options?: PackedOptions<Options> & Pick<RNNForwardAsyncOptions, 'signal'>,
-  ): Promise<[output: PackedSequence, hN: State]>
-  async forwardAsync(
+  ): CallPromise<[output: PackedSequence, hN: State]>
+  forwardAsync(
     input: Tensor,
     hx?: State | null,
     options?: Options & Pick<RNNForwardAsyncOptions, 'signal'>,
-  ): Promise<[output: Tensor, hN: State]>
-  async forwardAsync(
+  ): CallPromise<[output: Tensor, hN: State]>
+  forwardAsync(
     input: Tensor | PackedSequence,
     hx?: State | null,
     options?: object,
-  ): Promise<[output: Tensor | PackedSequence, hN: State]> {
-    if (arguments.length > 3) refuseExtra('RNNBase.forwardAsync', 3, arguments)
-    const { name, options: own, states: form } = this.#kind
-    const owner = `${name}.forwardAsync`
-    const { signal, ...rest } = checkOptions(owner, options, [...own, 'signal'])
-    const checked = checkSignal(owner, signal)
-    checked?.throwIfAborted()
-    const call = this.#call('forwardAsync', input, hx, rest)
-    const [output, states] = await recurrentAsync(call, checked)
-    return [likeInput(input, output), form.join(states)]
+  ): CallPromise<[output: Tensor | PackedSequence, hN: State]> {
+    return decidedAtCall(async () => {
+      if (arguments.length > 3) refuseExtra('RNNBase.forwardAsync', 3, arguments)
+      if (!(#kind in this)) throw notItself('forwardAsync', this)
+      const { name, options: own, states: form } = this.#kind
+      const owner = `${name}.forwardAsync`
+      const { signal, ...rest } = checkOptions(owner, options, [...own, 'signal'])
+      const checked = checkSignal(owner, signal)
+      throwIfAborted(checked)
+      const call = this.#call('forwardAsync', input, hx, rest)
+      const [output, states] = await recurrentAsync(call, checked)
+      return [likeInput(input, output), form.join(states)]
+    })
   }
 
   /**
@@ -267,6 +274,7 @@ export class RNNBase<
     hx?: State | null,
     options?: Omit<Options, 'checkpointEvery'>,
   ): RNNVjp<State, GradientsOf<State, Options>> {
+    if (!(#kind in this)) throw notItself('vjp', this)
     if (arguments.length > 3) refuseExtra('RNNBase.vjp', 3, arguments)
     const allowed = this.#kind.options.filter((name) => name !== 'checkpointEvery')
     const call = this.#paddedCall({
@@ -305,6 +313,7 @@ export class RNNBase<
    * ```
    */
   stream(options?: RNNStreamOptions<State>): RNNStream<State> {
+    if (!(#kind in this)) throw notItself('stream', this)
     if (arguments.length > 1) refuseExtra('RNNBase.stream', 1, arguments)
     return streamOf(this.#signature, this.#kind.states, partsOf(this), options)
   }

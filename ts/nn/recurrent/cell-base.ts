@@ -2,6 +2,7 @@
 
 import { sized } from '../../autograd/storage'
 import type { Variable } from '../../autograd/variable'
+import { notItself } from '../../brand'
 import { checkBoolean, checkDType, checkPositiveInteger, refuseExtra } from '../../check'
 import type { DType } from '../../dtype'
 import { type Geometry, recurrent } from '../../ops/recurrent'
@@ -74,6 +75,7 @@ export class RNNCellBase<State = Tensor> extends RecurrentModule {
    *   weights.
    */
   forward(input: Tensor, hx?: State | null): State {
+    if (!(#kind in this)) throw notItself('forward', this)
     if (arguments.length > 2) refuseExtra('RNNCellBase.forward', 2, arguments)
     const { core, passes, dtype, parameters } = partsOf(this)
     const { x, states, batch, batched } = this.#check(dtype, input, hx)

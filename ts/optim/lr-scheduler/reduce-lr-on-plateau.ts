@@ -1,7 +1,7 @@
 /** A schedule that reduces the learning rates when a metric stops improving. */
 
 import { checkChoice, checkOptions, describe, refuseExtra } from '../../check'
-import { Tensor } from '../../tensor/tensor'
+import { isTensor, type Tensor } from '../../tensor/tensor'
 import { finite, nonNegative } from '../rule'
 import {
   type AnyOptimizer,
@@ -203,7 +203,7 @@ export class ReduceLROnPlateau extends LRScheduler<PlateauState> {
 }
 
 function checkMetric(metrics: unknown): number {
-  if (metrics instanceof Tensor) return metrics.item()
+  if (isTensor(metrics)) return metrics.item()
   if (typeof metrics === 'number') return metrics
   throw new TypeError(`metrics should be a number or a Tensor, got: ${describe(metrics)}`)
 }

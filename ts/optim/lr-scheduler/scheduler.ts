@@ -1,7 +1,9 @@
 /** The base class of all schedules: the optimizer, and a state that can be saved and loaded. */
 
+import { brand } from '../../brand'
 import { checkInteger, describe, refuseExtra } from '../../check'
-import { Optimizer } from '../optimizer'
+import { ofThisRealm } from '../../realm'
+import { isOptimizer, type Optimizer } from '../optimizer'
 import { nonNegative } from '../rule'
 
 /** Any optimizer with a learning rate. */
@@ -9,6 +11,8 @@ export type AnyOptimizer = Optimizer<{
   /** The learning rate. */
   lr: number
 }>
+
+const { structuredClone: copied } = ofThisRealm({ structuredClone })
 
 /** The check of each value of a state that is loaded. */
 export type StateChecks<State> = {
@@ -18,6 +22,8 @@ export type StateChecks<State> = {
 // Assigned by the class: access to its private fields for this package.
 let plan: (scheduler: LRScheduler<object>, dict: unknown) => () => void
 let name: (scheduler: LRScheduler<object>) => string
+/** Whether a value is a schedule, and no proxy of one. */
+export let isScheduler: (value: unknown) => value is LRScheduler<object>
 
 /** Checks a load of a schedule's state. The function that it returns loads it and cannot fail. */
 export function planLoadScheduler(scheduler: LRScheduler<object>, dict: unknown): () => void {
@@ -60,7 +66,7 @@ export abstract class LRScheduler<State extends object> {
   /** The state of the schedule, as plain values. */
   stateDict(): State {
     if (arguments.length > 0) refuseExtra('LRScheduler.stateDict', 0, arguments)
-    return structuredClone(this.state)
+    return copied(this.state)
   }
 
   /**
@@ -76,6 +82,9 @@ export abstract class LRScheduler<State extends object> {
   }
 
   static {
+    brand(LRScheduler.prototype, 'LRScheduler')
+    isScheduler = (value): value is LRScheduler<object> =>
+      typeof value === 'object' && value !== null && #checks in value
     plan = (scheduler, dict) => scheduler.#planLoad(dict)
     name = (scheduler) => scheduler.#name
   }
@@ -97,7 +106,7 @@ export abstract class LRScheduler<State extends object> {
 
 /** An optimizer, as the first argument of a schedule. */
 export function checkOptimizer(value: unknown): AnyOptimizer {
-  if (value instanceof Optimizer) return value as AnyOptimizer
+  if (isOptimizer(value)) return value as AnyOptimizer
   throw new TypeError(`${describe(value)} is not an Optimizer`)
 }
 

@@ -1,6 +1,7 @@
 /** Sequences of different lengths without padding. */
 
 import type { Variable } from '../../../autograd/variable'
+import { brand } from '../../../brand'
 import { describe, refuseExtra } from '../../../check'
 import { showAsText } from '../../../inspect'
 import { IntTensor, intTensor, intValues } from '../../../tensor/int-tensor'
@@ -86,6 +87,7 @@ export class PackedSequence {
 
   static {
     showAsText(PackedSequence.prototype)
+    brand(PackedSequence.prototype, 'PackedSequence')
     isPacked = (value): value is PackedSequence =>
       typeof value === 'object' && value !== null && #data in value
     unpack = (owner, name, value) => {
