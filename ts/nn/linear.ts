@@ -5,6 +5,7 @@ import type { DType } from '../dtype'
 import { linear } from '../ops/linear'
 import { checkTensor, type Tensor, wrap } from '../tensor/tensor'
 import { parameter, uniform } from './init'
+import { declareParameters } from './members'
 import { Module } from './module'
 import { checkParameter } from './parameter'
 
@@ -63,6 +64,7 @@ export class Linear extends Module {
     const dtype = checkDType(given.dtype ?? 'float32')
     this.weight = parameter([outFeatures, inFeatures], dtype)
     this.bias = bias ? parameter([outFeatures], dtype) : null
+    declareParameters(this, ['weight', 'bias'])
     this.resetParameters()
   }
 

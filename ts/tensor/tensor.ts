@@ -3,6 +3,7 @@
 import { runBackward, runBackwardAsync } from '../autograd/backward'
 import type { Variable } from '../autograd/variable'
 import { checkSignal } from '../background'
+import { brand } from '../brand'
 import {
   checkBoolean,
   checkOptions,
@@ -63,6 +64,7 @@ export class Tensor {
 
   static {
     showAsText(Tensor.prototype)
+    brand(Tensor.prototype, 'Tensor')
     make = (variable) => new Tensor(key, variable)
     unwrap = (value) =>
       typeof value === 'object' && value !== null && #variable in value ? value.#variable : null
