@@ -5,7 +5,14 @@ import { checkOptions, checkSameDType, formatShape, sameShape } from '../check'
 import { allocate, converted, overlap } from '../dtype'
 import type { Floats } from '../native'
 import { type Tensor, variableOf } from '../tensor/tensor'
-import { checkGroups, type OptimizerParameters, type ParamGroup } from './groups'
+import {
+  checkChangedGroups,
+  checkGroups,
+  currentOptions,
+  holdsParameters,
+  type OptimizerParameters,
+  type ParamGroup,
+} from './groups'
 import type { Rule } from './rule'
 import { fromStateDict, type OptimizerStateDict, type ParameterState, toStateDict } from './state'
 
@@ -50,6 +57,8 @@ export class Optimizer<Options extends object> {
    */
   readonly paramGroups: ParamGroup<Options>[]
   readonly #rule: Rule<Options>
+  /** The parameters of all groups, checked. */
+  #params: readonly Tensor[]
   #state = new Map<Tensor, ParameterState>()
   #stepped = false
 
@@ -62,16 +71,19 @@ export class Optimizer<Options extends object> {
       params,
       ...(initialLr === undefined ? {} : { initialLr }),
     }))
+    this.#params = this.paramGroups.flatMap(({ params }) => params)
   }
 
   /**
    * Updates every parameter that has a gradient.
    *
-   * @throws RangeError or TypeError if an option, a gradient or the state does not fit. Nothing changes on an error.
+   * @throws RangeError or TypeError if a parameter, an option, a gradient or the state does not fit. Nothing changes on
+   *   an error.
    */
   step(): void {
+    this.#checkGroups()
     const jobs = this.paramGroups.flatMap((group) => {
-      const options = this.#rule.check(group as Readonly<Record<string, unknown>>)
+      const options = currentOptions(this.#rule, group)
       return group.params.flatMap((parameter) => this.#job(parameter, options) ?? [])
     })
     for (const job of jobs) this.#run(job)
@@ -80,6 +92,7 @@ export class Optimizer<Options extends object> {
 
   /** Sets the gradients of all parameters to null. */
   zeroGrad(): void {
+    this.#checkGroups()
     for (const { params } of this.paramGroups) for (const param of params) param.grad = null
   }
 
@@ -87,6 +100,7 @@ export class Optimizer<Options extends object> {
    * The state of the optimizer and the options of its groups. The tensors share their `data` with the optimizer's.
    */
   stateDict(): OptimizerStateDict<Options> {
+    this.#checkGroups()
     return toStateDict(this.#rule, this.paramGroups, this.#state)
   }
 
@@ -107,7 +121,14 @@ export class Optimizer<Options extends object> {
     stepped = (optimizer) => optimizer.#stepped
   }
 
+  /** Checks the parameters of the groups, if a program has changed them. */
+  #checkGroups(): void {
+    if (holdsParameters(this.paramGroups, this.#params)) return
+    this.#params = checkChangedGroups(this.paramGroups)
+  }
+
   #planLoad(dict: unknown): () => void {
+    this.#checkGroups()
     const { groups, state } = fromStateDict(this.#rule, this.paramGroups, dict)
     return () => {
       this.paramGroups.forEach((group, place) => {
