@@ -217,6 +217,17 @@ export function planLoadStateDict(module: Module, map: unknown, strict: boolean)
   return planLoad(module.constructor.name, targets, map, strict)
 }
 
+/** The names of each parameter in a module: a shared one has several. */
+export function parameterNames(module: Module): Map<Tensor, string[]> {
+  const names = new Map<Tensor, string[]>()
+  for (const [name, parameter] of parametersOf(module)) {
+    const known = names.get(parameter)
+    if (known === undefined) names.set(parameter, [name])
+    else known.push(name)
+  }
+  return names
+}
+
 /** A module of a tree, with what was found in its fields. */
 interface Branch {
   /** What the names of its parameters begin with. */
