@@ -429,6 +429,92 @@ describe('checkpoints', () => {
     expect(state()).toEqual(before)
   })
 
+  describe("compare the names of the optimizer's parameters", () => {
+    const pair = (reversed = false): nn.Module & Record<'first' | 'second', nn.Linear> => {
+      const [first, second] = [new nn.Linear(2, 2), new nn.Linear(2, 2)]
+      return Object.assign(new nn.Module(), reversed ? { second, first } : { first, second })
+    }
+    const trained = (model: nn.Module, parameters = model.parameters()): optim.Adam => {
+      const optimizer = new optim.Adam(parameters, { lr: 0.5 })
+      parameters.forEach((parameter, place) => {
+        parameter.grad = filled(parameter.shape, place)
+      })
+      optimizer.step()
+      return optimizer
+    }
+
+    it('and refuse another order, with both names', () => {
+      const path = join(folder, 'order.safetensors')
+      const model = pair()
+      saveCheckpoint({ model, optimizer: trained(model) }, path)
+      const reversed = pair(true)
+      const optimizer = trained(reversed)
+      const state = (): unknown => [
+        reversed.parameters().map(bits),
+        [...optimizer.stateDict().state.values()].map(({ expAvg }) => bits(expAvg as Tensor)),
+        getRngState(),
+      ]
+      const before = state()
+      expect(() => loadCheckpoint(path, { model: reversed, optimizer })).toThrow(
+        new RangeError(
+          `${path} holds the optimizer's state of 'first.weight' at place 0, where this optimizer has ` +
+            "'second.weight': expected the same parameters in the same order",
+        ),
+      )
+      expect(state()).toEqual(before)
+      // In the order of the file.
+      const ordered = [reversed.first, reversed.second].flatMap((layer) => layer.parameters())
+      loadCheckpoint(path, { model: reversed, optimizer: new optim.Adam(ordered) })
+      expect(bits(reversed.first.weight)).toBe(bits(model.first.weight))
+    })
+
+    it("and refuse others than the model's", () => {
+      const path = join(folder, 'others.safetensors')
+      const [model, other] = [pair(), pair()]
+      saveCheckpoint({ model, optimizer: trained(model) }, path)
+      expect(() => loadCheckpoint(path, { model, optimizer: trained(other) })).toThrow(
+        /of 'first\.weight' at place 0, where this optimizer has a parameter that is not in the model/,
+      )
+      saveCheckpoint({ model, optimizer: trained(other) }, path)
+      expect(() => loadCheckpoint(path, { model, optimizer: trained(model) })).toThrow(
+        /of a parameter that is not in the model at place 0, where this optimizer has 'first\.weight'/,
+      )
+      loadCheckpoint(path, { model, optimizer: trained(other) })
+    })
+
+    it('any of them for a shared one', () => {
+      const path = join(folder, 'shared.safetensors')
+      const [model, reversed] = [pair(), pair(true)]
+      for (const { first, second } of [model, reversed]) Object.assign(second, first)
+      saveCheckpoint({ model, optimizer: trained(model) }, path)
+      expect(loadCheckpoint(path, { model: reversed, optimizer: trained(reversed) })).toBeNull()
+    })
+
+    it('but not of a file without them', () => {
+      const path = join(folder, 'nameless.safetensors')
+      const model = pair()
+      const optimizer = trained(model)
+      saveCheckpoint({ model, optimizer }, path)
+      const bytes = fs.readFileSync(path)
+      const end = 8 + Number(bytes.readBigUInt64LE())
+      const header = JSON.parse(bytes.toString('utf8', 8, end)) as {
+        __metadata__: Record<string, string>
+      }
+      const write = (change: object): void => {
+        const record = JSON.parse(header.__metadata__['elman.optimizer'] ?? '') as object
+        const changed = JSON.stringify({ ...record, ...change })
+        const __metadata__ = { ...header.__metadata__, 'elman.optimizer': changed }
+        fs.writeFileSync(path, file({ ...header, __metadata__ }, bytes.subarray(end)))
+      }
+      write({ names: undefined })
+      expect(loadCheckpoint(path, { model, optimizer })).toBeNull()
+      for (const names of [5, [5, 5, 5, 5], [['first.weight']]]) {
+        write({ names })
+        expect(() => loadCheckpoint(path, { model, optimizer })).toThrow(/malformed: optimizer/)
+      }
+    })
+  })
+
   it('refuse other arguments', () => {
     const path = join(folder, 'x')
     const model = new Model()

@@ -303,6 +303,93 @@ describe('an optimizer refuses', () => {
   })
 })
 
+describe('groups that a program has changed', () => {
+  type Groups = Record<string, unknown>[] & { params: unknown[] }[]
+  const p = (): Tensor => parameter([1], [1])
+  const twice = 'some parameters appear in more than one parameter group, or twice in one'
+  const missing = (name: string): RangeError =>
+    new RangeError(
+      `parameter group didn't specify a value of required optimization parameter ${name}`,
+    )
+  const cases: [name: string, change: (groups: Groups) => void, expected: Error][] = [
+    [
+      'a number among the parameters',
+      ([, group]) => group?.params.push(5),
+      new TypeError('optimizer can only optimize Tensors, but one of the params is 5'),
+    ],
+    [
+      'a result',
+      ([, group]) => group?.params.push(p().mul(2)),
+      new RangeError("can't optimize a non-leaf Tensor"),
+    ],
+    ['a parameter twice', ([a, b]) => b?.params.push(a?.params[0]), new RangeError(twice)],
+    [
+      'a hole',
+      ([, group]) => {
+        if (group) group.params.length = 2
+      },
+      new TypeError('optimizer can only optimize Tensors, but one of the params is undefined'),
+    ],
+    [
+      'no list',
+      ([, group]) => Object.assign(group ?? {}, { params: new Set([p()]) }),
+      new TypeError('params of a group must be an array of Tensors, got: Set'),
+    ],
+    [
+      'no group',
+      (groups) => Reflect.apply(Array.prototype.push, groups, [null]),
+      new TypeError('param_group must be an object with params, got: null'),
+    ],
+    [
+      'a group without options',
+      (groups) => Reflect.apply(Array.prototype.push, groups, [{ params: [p()], lr: 1 }]),
+      missing('momentum'),
+    ],
+    ['no lr', ([, group]) => delete group?.lr, missing('lr')],
+    [
+      'null for weightDecay',
+      ([, group]) => Object.assign(group ?? {}, { weightDecay: null }),
+      missing('weightDecay'),
+    ],
+    [
+      'an lr that is text',
+      ([, group]) => Object.assign(group ?? {}, { lr: '0.1' }),
+      new TypeError("Invalid learning rate should be a number, got: '0.1'"),
+    ],
+    [
+      'an lr that is NaN',
+      ([, group]) => Object.assign(group ?? {}, { lr: Number.NaN }),
+      new RangeError('Invalid learning rate should be a number, got: NaN'),
+    ],
+  ]
+  it.each(cases)('are refused before anything changes: %s', (_, change, expected) => {
+    const [a, b] = [p(), p()]
+    const optimizer = new optim.SGD([{ params: [a] }, { params: [b] }], { lr: 1, momentum: 0.9 })
+    optimizer.step()
+    const dict = optimizer.stateDict()
+    const before = [a.item(), b.item(), dict.state.get(0)?.momentumBuffer]
+    change(optimizer.paramGroups as unknown as Groups)
+    for (const use of [() => optimizer.step(), () => optimizer.stateDict()]) {
+      expect(errorOf(use)).toEqual(expected)
+    }
+    if (!/lr|weightDecay|learning|momentum/.test(expected.message)) {
+      expect(errorOf(() => optimizer.zeroGrad())).toEqual(expected)
+    }
+    expect([a.item(), b.item(), dict.state.get(0)?.momentumBuffer]).toEqual(before)
+    expect([a.grad, b.grad]).not.toContain(null)
+  })
+
+  it('may hold other parameters', () => {
+    const [a, b, c] = [p(), p(), p()]
+    const optimizer = new optim.SGD([{ params: [a] }, { params: [b] }], { lr: 1 })
+    optimizer.paramGroups[0].params.push(c)
+    optimizer.paramGroups[1].params = []
+    optimizer.step()
+    expect([a.item(), b.item(), c.item()]).toEqual([0, 1, 0])
+    expect(optimizer.stateDict().paramGroups.map(({ params }) => params)).toEqual([[0, 1], []])
+  })
+})
+
 describe('stateDict and loadStateDict', () => {
   type AnyClass = typeof optim.SGD | typeof optim.Adam | typeof optim.RMSprop
   type AnyOptimizer = optim.SGD | optim.Adam | optim.RMSprop

@@ -5,13 +5,13 @@
  *                optimizer.<place>.<name>              the optimizer's state of each parameter
  *     metadata   elman.checkpoint   "1"                the version of this layout
  *                elman.rng                             the state of the random numbers, in base64
- *                elman.optimizer                       kind, options and counts, in JSON
+ *                elman.optimizer                       kind, options, counts and names of parameters, in JSON
  *                elman.scheduler                       kind and state, in JSON
  *                elman.extra                           the caller's value, in JSON
  */
 
 import { checkOptions, checkString, describe, refuseExtra } from '../check'
-import { Module, planLoadStateDict } from '../nn/module'
+import { Module, parameterNames, planLoadStateDict } from '../nn/module'
 import {
   isScheduler,
   type LRScheduler,
@@ -60,6 +60,8 @@ interface OptimizerRecord {
   paramGroups: unknown[]
   /** Counts by place and name. */
   counts: [place: number, name: string, value: number][]
+  /** The first name of each parameter in the model, by place; null if it is none of the model's. Old files have none. */
+  names?: (string | null)[]
 }
 
 /**
@@ -69,6 +71,9 @@ interface OptimizerRecord {
  * Training that continues after {@link loadCheckpoint} gives the same bits as training without interruption. The file
  * is a safetensors file, in which the names of parameters begin with `model.`. It is written atomically: under a
  * temporary name in the same folder, then renamed.
+ *
+ * The state of the optimizer is by the places of its parameters, as in torch. The file holds their names in the model
+ * too, so that a load into an optimizer over other parameters, or over the same in another order, is an error.
  *
  * @param sources `model`; `optimizer` and `scheduler`, if they are to be continued; `extra`: any JSON value. Default:
  *   null.
@@ -112,7 +117,7 @@ export function saveCheckpoint(sources: CheckpointSources, path: string): void {
     'elman.extra': extra,
   }
   if (optimizer !== null) {
-    metadata['elman.optimizer'] = JSON.stringify(recordOptimizer(optimizer, tensors))
+    metadata['elman.optimizer'] = JSON.stringify(recordOptimizer(optimizer, model, tensors))
   }
   if (scheduler !== null) {
     const record = { kind: schedulerName(scheduler), state: scheduler.stateDict() }
@@ -126,7 +131,8 @@ export function saveCheckpoint(sources: CheckpointSources, path: string): void {
  *
  * @param path the file.
  * @param targets `model`; `optimizer` and `scheduler`, if they are to be continued: of the same classes, over the same
- *   parameters.
+ *   parameters in the same order. The names of the parameters are compared (if the file has them: files of earlier
+ *   versions do not).
  * @returns the caller's value, `extra`.
  * @throws RangeError if the file is malformed, is not a checkpoint, or does not fit the model, the optimizer or the
  *   schedule; TypeError if an argument has the wrong type; an `Error` of Node if the file cannot be read. Nothing
@@ -169,10 +175,7 @@ export function loadCheckpoint(path: string, targets: CheckpointTargets): Json {
   const commitOptimizer =
     optimizer === null
       ? null
-      : planLoadOptimizer(
-          optimizer,
-          restoreOptimizer(path, optimizer, metadata, withPrefix(tensors, optimizerPrefix)),
-        )
+      : planOptimizer(path, optimizer, model, metadata, withPrefix(tensors, optimizerPrefix))
   const commitScheduler =
     scheduler === null
       ? null
@@ -188,6 +191,7 @@ export function loadCheckpoint(path: string, targets: CheckpointTargets): Json {
 /** The record of an optimizer for the metadata; adds its tensors to `tensors`. */
 function recordOptimizer(
   optimizer: Optimizer<object>,
+  model: Module,
   tensors: Map<string, Tensor>,
 ): OptimizerRecord {
   const { state, paramGroups } = optimizer.stateDict()
@@ -198,16 +202,23 @@ function recordOptimizer(
       else counts.push([place, name, value])
     }
   }
-  return { kind: optimizerName(optimizer), paramGroups, counts }
+  const names = parameterNames(model)
+  return {
+    kind: optimizerName(optimizer),
+    paramGroups,
+    counts,
+    names: parametersOf(optimizer).map((parameter) => names.get(parameter)?.[0] ?? null),
+  }
 }
 
-/** The state dict that {@link recordOptimizer} took apart; the optimizer checks what is in it. */
-function restoreOptimizer(
+/** Checks a load of the state that {@link recordOptimizer} took apart; the optimizer checks what is in it. */
+function planOptimizer(
   path: string,
   optimizer: Optimizer<object>,
+  model: Module,
   metadata: ReadonlyMap<string, string>,
   tensors: ReadonlyMap<string, Tensor | IntTensor>,
-): { state: Map<number, Record<string, unknown>>; paramGroups: unknown } {
+): () => void {
   const record = recordOf(path, 'optimizer', optimizerName(optimizer), metadata)
   if (!isOptimizerRecord(record)) throw new RangeError(`${path} is malformed: optimizer`)
   const state = new Map<number, Record<string, unknown>>()
@@ -219,12 +230,41 @@ function restoreOptimizer(
     const dot = key.indexOf('.')
     put(Number(key.slice(0, dot)), key.slice(dot + 1), value)
   }
-  return { state, paramGroups: record.paramGroups }
+  const commit = planLoadOptimizer(optimizer, { state, paramGroups: record.paramGroups })
+  if (record.names !== undefined) checkNames(path, record.names, optimizer, model)
+  return commit
+}
+
+/** Refuses an optimizer whose parameters are not, place by place, those that the file names. */
+function checkNames(
+  path: string,
+  expected: readonly (string | null)[],
+  optimizer: Optimizer<object>,
+  model: Module,
+): void {
+  const names = parameterNames(model)
+  const shown = (name: string | null): string =>
+    name === null ? 'a parameter that is not in the model' : `'${name}'`
+  parametersOf(optimizer).forEach((parameter, place) => {
+    const own = names.get(parameter)
+    const saved = expected[place] ?? null
+    if (saved === null ? own === undefined : own?.includes(saved)) return
+    throw new RangeError(
+      `${path} holds the optimizer's state of ${shown(saved)} at place ${place}, where this optimizer has ` +
+        `${shown(own?.[0] ?? null)}: expected the same parameters in the same order`,
+    )
+  })
+}
+
+function parametersOf({ paramGroups }: Optimizer<object>): Tensor[] {
+  return paramGroups.flatMap(({ params }) => params)
 }
 
 function isOptimizerRecord(record: object): record is OptimizerRecord {
-  const { counts } = record as Partial<Record<string, unknown>>
-  return Array.isArray(counts) && counts.every(Array.isArray)
+  const { counts, names = [] } = record as Partial<Record<string, unknown>>
+  if (!Array.isArray(counts) || !Array.isArray(names)) return false
+  const isName = (name: unknown): boolean => name === null || typeof name === 'string'
+  return counts.every(Array.isArray) && names.every(isName)
 }
 
 /** The state of a schedule; the schedule checks what is in it. */

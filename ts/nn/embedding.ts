@@ -6,6 +6,7 @@ import { embedding } from '../ops/embedding'
 import { type IntTensor, intValues } from '../tensor/int-tensor'
 import { checkTensor, type Tensor, wrap } from '../tensor/tensor'
 import { normal, parameter, zero } from './init'
+import { declareParameters } from './members'
 import { Module } from './module'
 import { checkParameter } from './parameter'
 
@@ -68,6 +69,7 @@ export class Embedding extends Module {
     this.paddingIdx = checkPaddingIdx(given.paddingIdx ?? null, numEmbeddings)
     const dtype = checkDType(given.dtype ?? 'float32')
     this.weight = parameter([numEmbeddings, embeddingDim], dtype)
+    declareParameters(this, ['weight'])
     this.resetParameters()
   }
 

@@ -6,6 +6,7 @@ import { linear } from '../ops/linear'
 import { pythonValue } from '../python'
 import { checkTensor, type Tensor, wrap } from '../tensor/tensor'
 import { parameter, uniform } from './init'
+import { declareParameters } from './members'
 import { Module } from './module'
 import { checkParameter } from './parameter'
 
@@ -65,6 +66,7 @@ export class Linear extends Module {
     const dtype = checkDType(given.dtype ?? 'float32')
     this.weight = parameter([outFeatures, inFeatures], dtype)
     this.bias = bias ? parameter([outFeatures], dtype) : null
+    declareParameters(this, ['weight', 'bias'])
     this.resetParameters()
   }
 

@@ -1,5 +1,6 @@
 /** The base class of every module, which finds parameters and children among an instance's own fields. */
 
+import { types } from 'node:util'
 import type { Variable } from '../autograd/variable'
 import { brand } from '../brand'
 import { checkBoolean, checkDType, checkOptions, describe, refuseExtra } from '../check'
@@ -7,25 +8,32 @@ import { converted, type DType } from '../dtype'
 import { showAsText } from '../inspect'
 import type { IntTensor } from '../tensor/int-tensor'
 import { Tensor, variableOf } from '../tensor/tensor'
-import { formatModule, formatModuleList } from './repr'
+import { type Fields, fieldsOf, leavesOf, type Member, type Stray } from './members'
+import { formatModule, formatModules, formatParameters } from './repr'
 import { type IncompatibleKeys, type LoadPlan, planLoad } from './state-dict'
 
 /** The modules whose `toString` is running. */
 const beingShown = new Set<Module>()
-
-/** A field's value that is a module or parameter, or a list of them. */
-type Member = Module | Tensor | readonly Member[]
 
 /**
  * The base class of every module; a model is a class with fields.
  *
  * Parameters and children are found among the instance's own fields, in the order in which they were first assigned:
  *
- * - a `Module` is a child, an array of modules a list of children named `0`, `1`, …;
+ * - a `Module` is a child. So are the modules in an array, named `0`, `1`, …, and in a plain object, named by its keys:
+ *   torch's `ModuleList` and `ModuleDict`. Arrays and objects may hold others, null, and values that are no modules.
  * - a `Tensor` that was made with `requiresGrad: true` (or whose `requiresGrad` was once set to true) is a parameter,
- *   and stays one while it is frozen by `requiresGrad = false`; an array of such tensors is a list of parameters;
- * - other fields are ignored: results of operations, data, numbers. Private fields, whose name begins with `#`, are not
- *   visible to this class.
+ *   and stays one while it is frozen by `requiresGrad = false`. So are those in arrays and plain objects.
+ * - other fields are ignored: results of operations, data, numbers. So are private fields, whose name begins with `#`,
+ *   fields named by symbols, and getters.
+ *
+ * A field that held a parameter or child, when the methods of this class looked at it, stays the place of one; in the
+ * modules of this package, the fields of parameters are from the start. A tensor that is assigned to it is a parameter
+ * too, frozen if it does not require a gradient. Anything else but null is an error of the next method that looks.
+ *
+ * Names must not be empty or contain a dot, since `a.b` is the name of a parameter `b` of the child `a`: a RangeError.
+ * A module or parameter in a `Map` or `Set` belongs to no model: a TypeError, unless it is found elsewhere in the model
+ * too. A module in an object of another class gives a warning.
  *
  * @example
  * ```ts
@@ -74,7 +82,7 @@ export class Module {
     if (typeof mode !== 'boolean') {
       throw new TypeError(`training mode is expected to be boolean, got: ${describe(mode)}`)
     }
-    for (const [, module] of modulesOf(this)) module.training = mode
+    for (const { module } of treeOf(this)) module.training = mode
     return this
   }
 
@@ -197,7 +205,7 @@ export class Module {
     if (beingShown.has(this)) return '...' // a child that refers back to its parent
     beingShown.add(this)
     try {
-      const children = membersOf(this).flatMap(([name, member]) => {
+      const children = fieldsOf(this, isModule).members.flatMap(([name, member]) => {
         const text = formatMember(member)
         return text === null ? [] : [[name, text] as const]
       })
@@ -223,79 +231,109 @@ export function planLoadStateDict(module: Module, map: unknown, strict: boolean)
   return planLoad(module.constructor.name, targets, map, strict)
 }
 
+/** The names of each parameter in a module: a shared one has several. */
+export function parameterNames(module: Module): Map<Tensor, string[]> {
+  const names = new Map<Tensor, string[]>()
+  for (const [name, parameter] of parametersOf(module)) {
+    const known = names.get(parameter)
+    if (known === undefined) names.set(parameter, [name])
+    else known.push(name)
+  }
+  return names
+}
+
+/** A module of a tree, with what was found in its fields. */
+interface Branch {
+  /** What the names of its parameters begin with. */
+  readonly prefix: string
+  readonly module: Module
+  readonly members: Fields<Module>['members']
+}
+
 /** All parameters with their names; a shared one under each of its names. */
 function parametersOf(root: Module): [name: string, parameter: Tensor][] {
   const found: [string, Tensor][] = []
   // A module's own parameters come before those of its children, as in torch.
-  for (const [prefix, module] of modulesOf(root)) {
-    for (const [name, member] of membersOf(module))
-      collectTensors(`${prefix}${name}`, member, found)
-  }
-  return found
-}
-
-function collectTensors(name: string, member: Member, found: [string, Tensor][]): void {
-  if (member instanceof Tensor) found.push([name, member])
-  else if (isList(member)) {
-    member.forEach((item, place) => {
-      collectTensors(`${name}.${place}`, item, found)
-    })
-  }
-}
-
-/** This module and all modules in it, with the prefixes of their parameters' names. */
-function modulesOf(root: Module): [prefix: string, module: Module][] {
-  const found: [string, Module][] = []
-  const visit = (prefix: string, module: Module, above: readonly Module[]): void => {
-    if (above.includes(module)) return // a child that refers back to its parent
-    found.push([prefix, module])
-    const descend = (name: string, member: Member): void => {
-      if (member instanceof Module) visit(`${name}.`, member, [...above, module])
-      else if (isList(member)) {
-        member.forEach((item, place) => {
-          descend(`${name}.${place}`, item)
-        })
+  for (const { prefix, members } of treeOf(root)) {
+    for (const [name, member] of members) {
+      for (const [path, leaf] of leavesOf(prefix + name, member)) {
+        if (leaf instanceof Tensor) found.push([path, leaf])
       }
     }
-    for (const [name, member] of membersOf(module)) descend(`${prefix}${name}`, member)
   }
-  visit('', root, [])
   return found
 }
 
-/** The parameters, children and lists of them among a module's own fields. */
-function membersOf(module: Module): [name: string, member: Member][] {
-  return Object.entries(module).flatMap(([name, value]: [string, unknown]) => {
-    const member = asMember(value)
-    return member === null ? [] : [[name, member] as [string, Member]]
-  })
-}
-
-function asMember(value: unknown): Member | null {
-  if (value instanceof Module) return value
-  if (value instanceof Tensor) {
-    const variable = variableOf(value)
-    if (variable === null) throw new TypeError(`a module holds ${describe(value)}, not a Tensor`)
-    return variable.isParameter ? value : null
+/**
+ * This module and all modules in it.
+ *
+ * @throws RangeError or TypeError if a member has no proper name, or is no member any more, or is none since a `Map`
+ *   or `Set` holds it.
+ */
+function treeOf(root: Module): Branch[] {
+  const found: Branch[] = []
+  const strays: Stray<Module>[] = []
+  const visit = (prefix: string, module: Module, above: readonly Module[]): void => {
+    if (above.includes(module)) return // a child that refers back to its parent
+    const fields = fieldsOf(module, isModule)
+    for (const problem of fields.problems) throw problem
+    found.push({ prefix, module, members: fields.members })
+    strays.push(...fields.strays)
+    const around = [...above, module]
+    for (const [name, member] of fields.members) {
+      for (const [path, leaf] of leavesOf(prefix + name, member)) {
+        if (leaf instanceof Module) visit(`${path}.`, leaf, around)
+      }
+    }
   }
-  if (!Array.isArray(value) || value.length === 0) return null
-  const members: Member[] = []
-  for (const item of value) {
-    const member = asMember(item)
-    if (member === null) return null
-    members.push(member)
+  visit('', root, [])
+  if (strays.length > 0) reportStrays(found, strays)
+  return found
+}
+
+/** The other objects that were warned about. */
+const reported = new WeakSet<object>()
+
+/** Refuses, or warns of, what belongs to the tree by its fields' contents and is no part of it. */
+function reportStrays(tree: readonly Branch[], strays: readonly Stray<Module>[]): void {
+  const parts = new Set<unknown>(tree.map(({ module }) => module))
+  for (const { members } of tree) {
+    for (const [name, member] of members)
+      for (const [, leaf] of leavesOf(name, member)) parts.add(leaf)
   }
-  return members
+  for (const { where, holder, held } of strays) {
+    const lost = held.find((leaf) => !parts.has(leaf))
+    if (lost === undefined) continue
+    const what = `${where} is a ${describe(holder)} that holds a ${describe(lost)}, which is no part of the model: `
+    if (types.isMap(holder) || types.isSet(holder)) {
+      throw new TypeError(
+        `${what}expected an array or a plain object, or a private field if it is not to be one`,
+      )
+    }
+    if (reported.has(holder)) continue
+    reported.add(holder)
+    process.emitWarning(
+      `${what}it is not trained or saved with it. Derive ${describe(holder)} from nn.Module, or use a private field`,
+    )
+  }
 }
 
-function isList(member: Member): member is readonly Member[] {
-  return Array.isArray(member)
+function isModule(value: object): value is Module {
+  return value instanceof Module
 }
 
-/** The text of a child; null for parameters, which torch does not show. */
-function formatMember(member: Member): string | null {
+/** The text of a child; null for parameters, which torch does not show outside of lists. */
+function formatMember(member: Member<Module>): string | null {
   if (member instanceof Tensor) return null
   if (member instanceof Module) return member.toString()
-  const items = member.flatMap((item) => formatMember(item) ?? [])
-  return items.length < member.length ? null : formatModuleList(items)
+  const { kind, entries } = member
+  const leaves = [...leavesOf('', member)].map(([, leaf]) => leaf)
+  if (leaves.every((leaf) => leaf instanceof Tensor)) return formatParameters(kind, entries)
+  return formatModules(
+    kind,
+    entries.flatMap(([name, item]) => {
+      const text = item === null ? 'None' : formatMember(item)
+      return text === null ? [] : [[name, text] as const]
+    }),
+  )
 }

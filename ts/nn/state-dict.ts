@@ -4,6 +4,7 @@ import type { Variable } from '../autograd/variable'
 import { describe, formatShape, sameShape } from '../check'
 import { entriesOf } from '../foreign'
 import { variableOf } from '../tensor/tensor'
+import { identify } from './recurrent/identify'
 
 /** The names that only the module or only the map has. */
 export interface IncompatibleKeys {
@@ -71,9 +72,30 @@ export function planLoad(
     }
   }
   if (problems.length > 0) {
+    problems.unshift(...otherModules(entries, targets))
     throw new RangeError(
       `Error(s) in loading state_dict for ${owner}:\n${problems.map((text) => `\t${text}`).join('\n')}`,
     )
   }
   return { keys, commit: () => copies.forEach((copy) => void copy()) }
+}
+
+/** The recurrent modules whose weights in `source` are those of another one: what many wrong sizes come from. */
+function otherModules(
+  source: ReadonlyMap<unknown, unknown>,
+  targets: ReadonlyMap<string, Variable>,
+): string[] {
+  const shapes = new Map<string, readonly number[]>()
+  for (const [name, value] of source) {
+    const variable = variableOf(value)
+    if (variable !== null) shapes.set(String(name), variable.shape)
+  }
+  const given = identify(shapes)
+  const expected = identify(new Map([...targets].map(([name, { shape }]) => [name, shape])))
+  return [...expected].flatMap(([prefix, own]) => {
+    const other = given.get(prefix)
+    if (other === undefined || other === own) return []
+    const where = prefix === '' ? '' : ` for "${prefix.slice(0, -1)}"`
+    return [`The weights in state_dict${where} are those of ${other}, expected those of ${own}.`]
+  })
 }

@@ -2,7 +2,7 @@
 
 import { describe } from '../check'
 import { isTensor, Tensor, variableOf } from '../tensor/tensor'
-import { nonNegative } from './rule'
+import { nonNegative, type Rule } from './rule'
 
 /** A group of parameters with common options, which may change between steps. */
 export type ParamGroup<Options> = Options & {
@@ -54,6 +54,45 @@ export function checkGroups(parameters: unknown): GivenGroup[] {
     seen.add(parameter)
   }
   return groups
+}
+
+/** Whether the parameters of the groups, which a program may change, are these. */
+export function holdsParameters(groups: readonly unknown[], params: readonly Tensor[]): boolean {
+  let place = 0
+  for (const group of groups) {
+    if (!isGroup(group) || !Array.isArray(group.params)) return false
+    for (const param of group.params as readonly unknown[]) {
+      if (param !== params[place]) return false
+      place += 1
+    }
+  }
+  return place === params.length
+}
+
+/** Checks the groups of an optimizer after a program has changed them. */
+export function checkChangedGroups(groups: readonly unknown[]): Tensor[] {
+  for (const group of groups) {
+    if (isGroup(group) && !Array.isArray(group.params)) {
+      throw new TypeError(
+        `params of a group must be an array of Tensors, got: ${describe(group.params)}`,
+      )
+    }
+    givenGroup(group)
+  }
+  return checkGroups(groups).flatMap(({ params }) => params)
+}
+
+/** The options of a group of an optimizer, which a program may change; all must be there. */
+export function currentOptions<Options>(rule: Rule<Options>, group: object): Options {
+  const given = group as Readonly<Record<string, unknown>>
+  for (const name of rule.options) {
+    if (given[name] == null) {
+      throw new RangeError(
+        `parameter group didn't specify a value of required optimization parameter ${name}`,
+      )
+    }
+  }
+  return rule.check(given)
 }
 
 function givenGroup(group: unknown): GivenGroup {

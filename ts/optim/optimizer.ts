@@ -8,7 +8,14 @@ import { showAsText } from '../inspect'
 import type { Floats } from '../native'
 import { pythonValue } from '../python'
 import { type Tensor, variableOf } from '../tensor/tensor'
-import { checkGroups, type OptimizerParameters, type ParamGroup } from './groups'
+import {
+  checkChangedGroups,
+  checkGroups,
+  currentOptions,
+  holdsParameters,
+  type OptimizerParameters,
+  type ParamGroup,
+} from './groups'
 import type { Rule } from './rule'
 import { fromStateDict, type OptimizerStateDict, type ParameterState, toStateDict } from './state'
 
@@ -55,6 +62,8 @@ export class Optimizer<Options extends object> {
    */
   readonly paramGroups: ParamGroup<Options>[]
   readonly #rule: Rule<Options>
+  /** The parameters of all groups, checked. */
+  #params: readonly Tensor[]
   #state = new Map<Tensor, ParameterState>()
   #stepped = false
 
@@ -67,17 +76,20 @@ export class Optimizer<Options extends object> {
       params,
       ...(initialLr === undefined ? {} : { initialLr }),
     }))
+    this.#params = this.paramGroups.flatMap(({ params }) => params)
   }
 
   /**
    * Updates every parameter that has a gradient.
    *
-   * @throws RangeError or TypeError if an option, a gradient or the state does not fit. Nothing changes on an error.
+   * @throws RangeError or TypeError if a parameter, an option, a gradient or the state does not fit. Nothing changes on
+   *   an error.
    */
   step(): void {
     if (arguments.length > 0) refuseExtra('Optimizer.step', 0, arguments)
+    this.#checkGroups()
     const jobs = this.paramGroups.flatMap((group) => {
-      const options = this.#rule.check(group as Readonly<Record<string, unknown>>)
+      const options = currentOptions(this.#rule, group)
       return group.params.flatMap((parameter) => this.#job(parameter, options) ?? [])
     })
     for (const job of jobs) this.#run(job)
@@ -87,6 +99,7 @@ export class Optimizer<Options extends object> {
   /** Sets the gradients of all parameters to null. */
   zeroGrad(): void {
     if (arguments.length > 0) refuseExtra('Optimizer.zeroGrad', 0, arguments)
+    this.#checkGroups()
     for (const { params } of this.paramGroups) for (const param of params) param.grad = null
   }
 
@@ -95,6 +108,7 @@ export class Optimizer<Options extends object> {
    */
   stateDict(): OptimizerStateDict<Options> {
     if (arguments.length > 0) refuseExtra('Optimizer.stateDict', 0, arguments)
+    this.#checkGroups()
     return toStateDict(this.#rule, this.paramGroups, this.#state)
   }
 
@@ -133,7 +147,14 @@ export class Optimizer<Options extends object> {
     stepped = (optimizer) => optimizer.#stepped
   }
 
+  /** Checks the parameters of the groups, if a program has changed them. */
+  #checkGroups(): void {
+    if (holdsParameters(this.paramGroups, this.#params)) return
+    this.#params = checkChangedGroups(this.paramGroups)
+  }
+
   #planLoad(dict: unknown): () => void {
+    this.#checkGroups()
     const { groups, state } = fromStateDict(this.#rule, this.paramGroups, dict)
     return () => {
       this.paramGroups.forEach((group, place) => {

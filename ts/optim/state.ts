@@ -5,7 +5,7 @@ import { checkInteger, describe, formatShape, sameShape } from '../check'
 import { converted } from '../dtype'
 import { entriesOf } from '../foreign'
 import { type Tensor, variableOf, wrap } from '../tensor/tensor'
-import { checkInitialLr, type ParamGroup } from './groups'
+import { checkInitialLr, currentOptions, type ParamGroup } from './groups'
 import type { Rule } from './rule'
 
 /** The state of one parameter. */
@@ -56,7 +56,7 @@ export function toStateDict<Options extends object>(
   return {
     state,
     paramGroups: groups.map((group) => ({
-      ...rule.check(group as Readonly<Record<string, unknown>>),
+      ...currentOptions(rule, group),
       ...initialLrOf(group),
       params: group.params.map((param) => places.get(param) ?? -1),
     })),

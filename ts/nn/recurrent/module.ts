@@ -7,6 +7,7 @@ import type { DType } from '../../dtype'
 import { type NativePasses, type NativeRecurrentCore, native } from '../../native'
 import { checkTensor, type Tensor } from '../../tensor/tensor'
 import { parameter, uniform } from '../init'
+import { declareParameters } from '../members'
 import { Module } from '../module'
 import { checkParameter } from '../parameter'
 
@@ -76,6 +77,10 @@ export class RecurrentModule extends Module {
     this.#cell = { ...cell, inputSize, hiddenSize, bias, bare: kind.bare }
     this.#specs = this.#native(dtype).specs
     for (const { name, shape } of this.#specs) this.#fields[name] = parameter(shape, dtype)
+    declareParameters(
+      this,
+      this.#specs.map(({ name }) => name),
+    )
     this.resetParameters()
   }
 
