@@ -5,12 +5,12 @@
  * older build to compare with.
  */
 
-import { readFileSync } from 'node:fs'
 import { backendInfo } from '@elman/rnn'
 import { describe, expect, it } from 'vitest'
-import { bitsWith, columnOf, type Golden, goldenPath } from './bits/run'
+import { columnOf, readGoldenBits } from '../helpers/golden-bits'
+import { bitsWith } from './bits/run'
 
-const golden: Golden = JSON.parse(readFileSync(goldenPath, 'utf8'))
+const golden = readGoldenBits()
 // The C library of the system on which the file was written.
 const sameLibrary = process.platform === 'linux' && process.arch === 'x64'
 

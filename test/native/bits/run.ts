@@ -12,11 +12,6 @@ export interface Bits {
   readonly threads: readonly Readonly<Record<string, string>>[]
 }
 
-/** The committed hashes of each case: with fused multiply-add, and without (the portable vectors of x86). */
-export type Golden = Readonly<Record<string, readonly [fused: string, scalar: string]>>
-
-export const goldenPath = fileURLToPath(new URL('../../golden/bits.json', import.meta.url))
-
 const program = fileURLToPath(new URL('./program.ts', import.meta.url))
 
 export function bitsWith(isa: string): Bits {
@@ -27,6 +22,3 @@ export function bitsWith(isa: string): Bits {
   })
   return JSON.parse(output)
 }
-
-/** The column of {@link Golden} that an instruction set has. */
-export const columnOf = (isa: string): 0 | 1 => (isa === 'scalar' ? 1 : 0)

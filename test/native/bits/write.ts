@@ -4,10 +4,11 @@
  */
 
 import { writeFileSync } from 'node:fs'
-import { bitsWith, goldenPath } from './run'
+import { goldenBitsPath } from '../../helpers/golden-bits'
+import { bitsWith } from './run'
 
 const [fused, scalar] = ['avx2', 'scalar'].map((isa) => bitsWith(isa).threads[0])
 const lines = Object.entries(fused).map(
   ([name, hash]) => `  ${JSON.stringify(name)}: ["${hash}", "${scalar[name]}"]`,
 )
-writeFileSync(goldenPath, `{\n${lines.join(',\n')}\n}\n`)
+writeFileSync(goldenBitsPath, `{\n${lines.join(',\n')}\n}\n`)
