@@ -1,40 +1,14 @@
 /**
- * Saving a run and continuing it. A resumed run does exactly what the run would have done without the
- * break, so everything that it depends on is kept: weights, optimizer and random numbers by
- * `saveCheckpoint`, and with them the place in the text and the hidden state.
+ * What a checkpoint holds in addition to weights, optimizer and random numbers, so that a resumed run does exactly what
+ * it would have done without the break: the place in the text, the hidden state, and the curves so far.
  */
 
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
-import { loadCheckpoint, type optim, saveCheckpoint, tensor } from '@elman/rnn'
-import { readText, withReason, writeText } from '../lib/files'
+import { tensor } from '@elman/rnn'
 import { UserError } from '../lib/program'
-import type { Cell, CharModel } from './model'
+import type { Parts, SavedRun } from '../lib/saved-run'
 import { Mean, Run } from './run'
 import type { Book } from './text'
 
-/** The options that a run cannot change on its way (except `epochs`). */
-export interface Settings {
-  /** path of the text, null for Moby Dick */
-  text: string | null
-  epochs: number
-  rate: number
-  clip: number
-  batch: number
-  steps: number
-  cell: Cell
-  embedding: number
-  hidden: number
-  layers: number
-  seed: number
-}
-
-export const settingNames = [
-  ...(['text', 'epochs', 'rate', 'clip', 'batch', 'steps'] as const),
-  ...(['cell', 'embedding', 'hidden', 'layers', 'seed'] as const),
-] satisfies (keyof Settings)[]
-
-/** What `extra` of the checkpoint holds. */
 type Extra = {
   fingerprint: string
   run: Pick<Run, 'epoch' | 'chunk' | 'curve' | 'scores'>
@@ -43,33 +17,11 @@ type Extra = {
   recentLoss: [number, number]
 }
 
-const checkpointFile = (folder: string) => join(folder, 'checkpoint.safetensors')
-const settingsFile = (folder: string) => join(folder, 'settings.json')
-
-/** The settings of the run in a folder. */
-export function readSettings(folder: string): Settings {
-  const path = settingsFile(folder)
-  if (!existsSync(path) || !existsSync(checkpointFile(folder))) {
-    throw new UserError(`there is no run in ${folder} to resume`)
-  }
-  try {
-    const settings = JSON.parse(readText(path))
-    if (settingNames.every((name) => name in settings)) return settings
-  } catch {
-    // told below
-  }
-  throw new UserError(`${path} is damaged`)
-}
-
-/** Where a run is kept, and its settings. */
-type Place = Settings & { output: string }
-
 /** Saves a run. */
 export function saveRun(
-  options: Place,
+  saved: SavedRun,
   { fingerprint }: Book,
-  model: CharModel,
-  optimizer: optim.Adam,
+  parts: Parts,
   { memory, epochLoss, recentLoss, ...run }: Run,
 ): void {
   const extra: Extra = {
@@ -79,20 +31,13 @@ export function saveRun(
     epochLoss: [epochLoss.total, epochLoss.count],
     recentLoss: [recentLoss.total, recentLoss.count],
   }
-  const path = checkpointFile(options.output)
-  withReason(`cannot write ${path}`, () => saveCheckpoint({ model, optimizer, extra }, path))
-  const settings = Object.fromEntries(settingNames.map((name) => [name, options[name]]))
-  writeText(settingsFile(options.output), `${JSON.stringify(settings, null, 2)}\n`)
+  saved.save(parts, extra)
 }
 
-/** Loads what {@link saveRun} saved: into model and optimizer, and as the run to go on with. */
-export function loadRun(
-  { output }: Place,
-  { fingerprint }: Book,
-  model: CharModel,
-  optimizer: optim.Adam,
-): Run {
-  const extra = loadCheckpoint(checkpointFile(output), { model, optimizer }) as Extra
+/** Loads what {@link saveRun} saved, if the run is resumed: into the parts, and as the run to go on with. */
+export function loadRun(saved: SavedRun, { fingerprint }: Book, parts: Parts): Run {
+  const extra = saved.load(parts) as Extra | undefined
+  if (extra === undefined) return new Run()
   if (extra.fingerprint !== fingerprint) {
     throw new UserError('the text has changed since the run stopped, so the run cannot be resumed')
   }

@@ -9,11 +9,11 @@
  *     npm run demo                                 Moby Dick, five times over
  *     npm run demo -- --text mine.txt --epochs 20  a text of your own
  *     npm run demo -- --resume                     go on after Ctrl-C
+ *     npm run demo -- --output out/other           leave the run that is there, and write elsewhere
  *     npm run demo -- --cell lstm                  another kind of recurrent layer: rnn, lstm or gru
  */
 
 import { manualSeed, nn, noGrad, optim, setNumThreads } from '@elman/rnn'
-import { makeFolder } from '../lib/files'
 import { Interrupt } from '../lib/interrupt'
 import { runProgram } from '../lib/program'
 import { loadRun, saveRun } from './checkpoint'
@@ -21,13 +21,12 @@ import { CharModel, type Memory } from './model'
 import { readOptions } from './options'
 import { Report } from './report'
 import { writeResults } from './results'
-import { Mean, Run } from './run'
+import { Mean } from './run'
 import { type Chunk, readBook } from './text'
 
 async function main(): Promise<number> {
-  const options = readOptions()
+  const { options, saved } = readOptions()
   if (options.threads !== undefined) setNumThreads(options.threads)
-  makeFolder(options.output)
 
   // The book, cut into rows that are read side by side. Its last tenth is held out: the model never
   // learns from it, so its guesses there show what it has understood rather than memorised.
@@ -39,9 +38,10 @@ async function main(): Promise<number> {
   const model = new CharModel(vocabulary.size, options)
   const criterion = new nn.CrossEntropyLoss()
   const optimizer = new optim.Adam(model.parameters(), { lr: options.rate })
+  const parts = { model, optimizer }
 
   // How far we are: nowhere, or where an earlier run stopped.
-  const run = options.resume ? loadRun(options, book, model, optimizer) : new Run()
+  const run = loadRun(saved, book, parts)
 
   /** Learns from one chunk and gives its loss, the mean over its characters. */
   function learn({ inputs, targets }: Chunk): number {
@@ -89,16 +89,16 @@ async function main(): Promise<number> {
 
     const heldOutLoss = interrupt.exitCode === undefined ? await score() : undefined
     if (heldOutLoss) run.endEpoch(heldOutLoss)
-    saveRun(options, book, model, optimizer, run)
+    report.stop()
+    saveRun(saved, book, parts, run)
     if (interrupt.exitCode !== undefined) {
-      report.interrupted()
-      return interrupt.exitCode
+      throw saved.stopped(interrupt.exitCode, report.done)
     }
     report.endEpoch()
   }
   interrupt.close()
 
-  writeResults(options, book, model, run)
+  writeResults(options, book, model, run, saved.file('model'))
   return 0
 }
 

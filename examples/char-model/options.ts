@@ -3,8 +3,29 @@
 import { resolve } from 'node:path'
 import { Option } from 'commander'
 import { commandLine, positiveNumber, wholeNumber } from '../lib/program'
-import { readSettings, type Settings, settingNames } from './checkpoint'
-import { cells } from './model'
+import { addRunOptions, SavedRun } from '../lib/saved-run'
+import { type Cell, cells } from './model'
+
+/** The options that a run cannot change on its way (except `epochs`). */
+export interface Settings {
+  /** path of the text, null for Moby Dick */
+  text: string | null
+  epochs: number
+  rate: number
+  clip: number
+  batch: number
+  steps: number
+  cell: Cell
+  embedding: number
+  hidden: number
+  layers: number
+  seed: number
+}
+
+const settingNames = [
+  ...(['text', 'epochs', 'rate', 'clip', 'batch', 'steps'] as const),
+  ...(['cell', 'embedding', 'hidden', 'layers', 'seed'] as const),
+] satisfies (keyof Settings)[]
 
 export interface Options extends Settings {
   output: string
@@ -15,14 +36,17 @@ export interface Options extends Settings {
 }
 
 /** Reads the command line; with `--resume`, what it does not say comes from the run to be continued. */
-export function readOptions(): Options {
-  const command = commandLine(
-    'npm run demo --',
-    'Trains a character model on a text, and lets it write some of its own.',
+export function readOptions(): { options: Options; saved: SavedRun } {
+  const command = addRunOptions(
+    commandLine(
+      'npm run demo --',
+      'Trains a character model on a text, and lets it write some of its own.',
+    ),
+    'out/char-model',
   )
-    .option('--text <file>', 'UTF-8 text to learn from (default: Moby Dick)')
-    .option('--output <folder>', 'where the results go', 'out/char-model')
-    .option('--resume', 'continue the run in the output folder where it stopped')
+    .option('--text <file>', 'UTF-8 text to learn from (default: Moby Dick)', (path) =>
+      resolve(path),
+    )
     .option('--epochs <n>', 'how often the text is read', wholeNumber(1), 5)
     .option(
       '--rate <x>',
@@ -57,22 +81,7 @@ export function readOptions(): Options {
     .option('--temperature <x>', 'how daring it writes', positiveNumber({ zero: true }), 0.7)
     .parse()
 
-  const { text, ...given } = command.opts<Omit<Options, 'text'> & { text?: string }>()
-  const options: Options = { ...given, text: text === undefined ? null : resolve(text) }
-  if (!options.resume) return options
-
-  const settings = readSettings(options.output)
-  const contrary = settingNames.find(
-    (name) =>
-      name !== 'epochs' &&
-      command.getOptionValueSource(name) === 'cli' &&
-      options[name] !== settings[name],
-  )
-  if (contrary !== undefined) {
-    command.error(
-      `error: --${contrary} cannot change when a run is resumed: it was ${settings[contrary] ?? 'not given'}`,
-    )
-  }
-  const epochs = command.getOptionValueSource('epochs') === 'cli' ? options.epochs : settings.epochs
-  return { ...options, ...settings, epochs }
+  const saved = new SavedRun(command, settingNames, ['epochs'])
+  const { text = null, ...given } = command.opts<Options>()
+  return { options: { text, ...given }, saved }
 }

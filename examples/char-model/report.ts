@@ -37,12 +37,14 @@ export class Report {
         `${threads} ${threads === 1 ? 'thread' : 'threads'}, ${isa}`,
     )
     if (options.resume) {
-      console.log(`Resumed  after ${this.#epochsDone} of ${options.epochs} epochs`)
+      console.log(`Resumed  after ${this.done}`)
     }
   }
 
-  get #epochsDone(): string {
-    return (this.#run.epoch + this.#run.chunk / this.#book.train.chunks).toFixed(2)
+  /** How far the run is. */
+  get done(): string {
+    const { epoch, chunk } = this.#run
+    return `${(epoch + chunk / this.#book.train.chunks).toFixed(2)} of ${this.#options.epochs} epochs`
   }
 
   get #label(): string {
@@ -65,10 +67,11 @@ export class Report {
     const { size, chunks } = this.#book.train
     const bits = (recentLoss.count > 0 ? recentLoss : epochLoss).bits
     const left = (size * (this.#options.epochs - epoch - chunk / chunks)) / this.#speed
-    this.#progress?.update(
-      chunk,
-      `${bits.toFixed(3)} bits/char  ${thousands(this.#speed)} chars/s  ${duration(left)} left`,
-    )
+    this.#progress?.update(chunk, [
+      `${bits.toFixed(3)} bits/char`,
+      `${duration(left)} left`,
+      `${thousands(this.#speed)} chars/s`,
+    ])
   }
 
   /** Characters per second, in training. */
@@ -78,21 +81,11 @@ export class Report {
 
   /** The epoch is done and scored. */
   endEpoch(): void {
-    this.stop()
     const { epoch, scores } = this.#run
     const { learned = Number.NaN, heldOut = Number.NaN } = scores.at(-1) ?? {}
     console.log(
       `Epoch ${epoch}/${this.#options.epochs}  bits/char: ${learned.toFixed(4)} while learning, ` +
         `${heldOut.toFixed(4)} held out  (${thousands(this.#speed)} chars/s)`,
-    )
-  }
-
-  /** A signal came, and the run is saved. */
-  interrupted(): void {
-    this.stop()
-    console.log(
-      `Stopped after ${this.#epochsDone} epochs; the run is saved in ${this.#options.output}.\n` +
-        'The same command with --resume goes on from here.',
     )
   }
 

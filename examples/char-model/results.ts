@@ -1,16 +1,22 @@
 /** What a finished run leaves: a sample of its writing, the learning curves and the model. */
 
 import { join } from 'node:path'
-import { saveSafetensors } from '@elman/rnn'
-import { withReason, writeText } from '../lib/files'
+import { writeText } from '../lib/files'
 import { lineChart } from '../lib/line-chart'
+import { saveModel } from '../lib/training'
 import { type CharModel, cells, write } from './model'
 import type { Options } from './options'
 import type { Run } from './run'
 import type { Book } from './text'
 
-export function writeResults(options: Options, book: Book, model: CharModel, run: Run): void {
-  const { output, sample, temperature } = options
+export function writeResults(
+  options: Options,
+  book: Book,
+  model: CharModel,
+  run: Run,
+  modelPath: string,
+): void {
+  const { output, sample, temperature, cell, embedding, hidden, layers } = options
   if (sample > 0) {
     console.log(`\nA sample of its writing, at temperature ${temperature}:\n`)
     console.log(`${printable(write(model, book.vocabulary, sample, temperature))}\n`)
@@ -18,15 +24,8 @@ export function writeResults(options: Options, book: Book, model: CharModel, run
 
   writeText(join(output, 'loss.svg'), curves(options, book, run))
 
-  const path = join(output, 'model.safetensors')
-  const metadata = {
-    vocabulary: JSON.stringify(book.vocabulary.characters),
-    cell: options.cell,
-    embedding: String(options.embedding),
-    hidden: String(options.hidden),
-    layers: String(options.layers),
-  }
-  withReason(`cannot write ${path}`, () => saveSafetensors(model.stateDict(), path, { metadata }))
+  const vocabulary = JSON.stringify(book.vocabulary.characters)
+  saveModel(modelPath, model, { vocabulary, cell, embedding, hidden, layers })
 
   console.log(
     `Written to ${output}:\n` +

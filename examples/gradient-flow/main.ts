@@ -12,12 +12,15 @@
 
 import { join } from 'node:path'
 import { cat, manualSeed, nn, noGrad, optim, rand, type Tensor, tensor } from '@elman/rnn'
+import { exampleOptions } from '../lib/example-options'
 import { writeText } from '../lib/files'
 import { percent, table } from '../lib/format'
 import { lineChart } from '../lib/line-chart'
-import { exampleOptions, runProgram } from '../lib/program'
+import { runProgram } from '../lib/program'
+import type { SavedRun } from '../lib/saved-run'
+import { Training } from '../lib/training'
 
-const [H, memory, reach] = [32, 20, 50]
+const [H, batch, memory, reach] = [32, 64, 20, 50]
 const dtype = 'float64'
 
 /** Reads numbers, (T, B, 1), and says what the first of them was, (B, 1). */
@@ -40,23 +43,25 @@ class Recall extends nn.Module {
 }
 
 /** Learns with sequences that grow: from the start, nothing would come back over 20 steps to learn from. */
-function learn(model: Recall, epochs: number): void {
+async function learn(run: SavedRun, model: Recall, epochs: number): Promise<void> {
   const optimizer = new optim.Adam(model.parameters(), { lr: 0.003 })
-  for (let epoch = 1; epoch <= epochs; epoch++) {
+  const training = new Training(run, { model, optimizer }, { total: 0 })
+  const { notes } = training
+  for await (const epoch of training.epochs(epochs)) {
     const steps = Math.min(epoch + 1, memory)
-    let total = 0
-    for (let batch = 0; batch < 80; batch++) {
-      const loss = model.loss(rand([steps, 64, 1], { dtype }))
+    for await (const _ of training.steps(80 * batch, batch)) {
+      const loss = model.loss(rand([steps, batch, 1], { dtype }))
       optimizer.zeroGrad()
       loss.backward()
       nn.utils.clipGradNorm_(model.parameters(), 1)
       optimizer.step()
-      total += loss.item() / 80
+      notes.total += loss.item() / 80
     }
     if (epoch % 6 === 0) {
-      const error = Math.sqrt(total).toFixed(3)
+      const error = Math.sqrt(notes.total).toFixed(3)
       console.log(`Epoch ${epoch}/${epochs}: the first of ${steps} numbers, to within ${error}`)
     }
+    notes.total = 0
   }
 }
 
@@ -97,7 +102,7 @@ function untrained(nonlinearity: 'tanh' | 'relu', weight = (value: number, _: nu
 }
 
 async function main(): Promise<number> {
-  const { output, epochs } = exampleOptions(
+  const { run, output, epochs } = exampleOptions(
     'gradient-flow',
     'Measures how far gradients reach back in time.',
     { epochs: 24 },
@@ -108,7 +113,7 @@ async function main(): Promise<number> {
     'relu, W_hh = identity': untrained('relu', (_, place) => Number(place % (H + 1) === 0)),
     'relu, W_hh × 2.5': untrained('relu', (value) => 2.5 * value),
   }
-  learn(models.trained, epochs)
+  await learn(run, models.trained, epochs)
   manualSeed(1)
 
   const sequences = Array.from({ length: 8 }, () => rand([2 * reach, 1, 1], { dtype }))
@@ -161,7 +166,7 @@ async function main(): Promise<number> {
     series: curves,
   })
   writeText(join(output, 'gradients.svg'), chart)
-  console.log(`\nWritten to ${output}: gradients.svg`)
+  console.log(`\nWritten to ${output}: gradients.svg, model.safetensors`)
   return 0
 }
 

@@ -14,11 +14,12 @@
 
 import { join } from 'node:path'
 import { type IntTensor, nn, noGrad, optim, type Tensor, tensor } from '@elman/rnn'
-import { batches, shuffled } from '../lib/batches'
+import { exampleOptions } from '../lib/example-options'
 import { readPackageFile, writeText } from '../lib/files'
 import { percent, table } from '../lib/format'
 import { imageGrid } from '../lib/image-grid'
-import { exampleOptions, runProgram } from '../lib/program'
+import { runProgram } from '../lib/program'
+import { shuffled, Training } from '../lib/training'
 
 const words = ['zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine']
 const mark = '^'
@@ -108,7 +109,7 @@ function nearestMean(train: Digit[]): (digit: Digit) => string {
 }
 
 async function main(): Promise<number> {
-  const { output, epochs } = exampleOptions(
+  const { run, output, epochs } = exampleOptions(
     'image-to-word',
     'Learns to spell the digits that it sees.',
     { epochs: 10 },
@@ -122,9 +123,10 @@ async function main(): Promise<number> {
   const model = new Speller()
   const criterion = new nn.CrossEntropyLoss()
   const optimizer = new optim.Adam(model.parameters(), { lr: 0.001 })
-  for (let epoch = 1; epoch <= epochs; epoch++) {
-    let total = 0
-    for await (const batch of batches(`Epoch ${epoch}/${epochs}`, train.length, 64)) {
+  const metadata = { alphabet: alphabet.join('') }
+  const training = new Training(run, { model, optimizer }, { total: 0 }, { metadata })
+  for await (const epoch of training.epochs(epochs)) {
+    for await (const batch of training.batches(train.length, 64)) {
       const some = batch.map((i) => train[i] as Digit)
       const [scores] = model.decode(lettersOf(some, 0), model.encode(imagesOf(some)))
       const loss = criterion.forward(scores, lettersOf(some, 1))
@@ -132,9 +134,11 @@ async function main(): Promise<number> {
       loss.backward()
       nn.utils.clipGradNorm_(model.parameters(), 1)
       optimizer.step()
-      total += loss.item() * batch.length
+      training.notes.total += loss.item() * batch.length
     }
-    console.log(`Epoch ${epoch}/${epochs}  loss ${(total / train.length).toFixed(4)} a letter`)
+    const loss = (training.notes.total / train.length).toFixed(4)
+    console.log(`Epoch ${epoch}/${epochs}  loss ${loss} a letter`)
+    training.notes.total = 0
   }
 
   const spelt = model.spell(imagesOf(heldOut))
@@ -160,7 +164,7 @@ async function main(): Promise<number> {
   ]
   const subtitle = 'held-out digits; the last row is wrong'
   writeText(join(output, 'words.svg'), imageGrid('Digits and the words spelt', subtitle, shown))
-  console.log(`\nWritten to ${output}: words.svg`)
+  console.log(`\nWritten to ${output}: words.svg, model.safetensors`)
   return 0
 }
 

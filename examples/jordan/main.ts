@@ -15,11 +15,13 @@
 
 import { join } from 'node:path'
 import { nn, noGrad, optim, rand, type Tensor, tensor } from '@elman/rnn'
-import { batches } from '../lib/batches'
+import { exampleOptions } from '../lib/example-options'
 import { writeText } from '../lib/files'
 import { table } from '../lib/format'
 import { lineChart } from '../lib/line-chart'
-import { exampleOptions, runProgram } from '../lib/program'
+import { runProgram } from '../lib/program'
+import type { SavedRun } from '../lib/saved-run'
+import { Training } from '../lib/training'
 
 const delay = 3
 const [steps, hidden] = [24, 16]
@@ -75,6 +77,7 @@ function right(network: Network, { bits, target }: ReturnType<typeof sequences>)
 
 /** Learns; gives how many answers to `test` are right before and after each epoch, in percent. */
 async function learn(
+  run: SavedRun,
   name: string,
   network: Network,
   epochs: number,
@@ -82,9 +85,11 @@ async function learn(
 ): Promise<number[]> {
   const optimizer = new optim.Adam(network.parameters(), { lr: 0.01 })
   const criterion = new nn.MSELoss()
-  const curve = [right(network, test)]
-  for (let epoch = 1; epoch <= epochs; epoch++) {
-    for await (const some of batches(`${name}, epoch ${epoch}/${epochs}`, sequencesAnEpoch, 64)) {
+  const notes = { curve: [right(network, test)] }
+  const training = new Training(run, { model: network, optimizer }, notes, { stage: name })
+  const { curve } = training.notes
+  for await (const epoch of training.epochs(epochs)) {
+    for await (const some of training.batches(sequencesAnEpoch, 64)) {
       const { bits, target } = sequences(some.length)
       const loss = criterion.forward(network.answer(bits, target), target)
       optimizer.zeroGrad()
@@ -94,14 +99,14 @@ async function learn(
     }
     curve.push(right(network, test))
     if (epoch % 10 === 0) {
-      console.log(`${name}, epoch ${epoch}/${epochs}: ${curve.at(-1)?.toFixed(1)} % right`)
+      console.log(`${name}: epoch ${epoch}/${epochs}: ${curve.at(-1)?.toFixed(1)} % right`)
     }
   }
   return curve
 }
 
 async function main(): Promise<number> {
-  const { output, epochs } = exampleOptions(
+  const { run, output, epochs } = exampleOptions(
     'jordan',
     'Sets a Jordan network against an Elman one.',
     {
@@ -116,7 +121,7 @@ async function main(): Promise<number> {
     ['Jordan, taught', new Jordan(true)],
   ] as const) {
     const seen = performance.now()
-    const curve = await learn(name, network, epochs, test)
+    const curve = await learn(run, name, network, epochs, test)
     console.log(`${name}: ${((performance.now() - seen) / 1000).toFixed(1)} s`)
     curves.push([name, curve])
   }
@@ -156,7 +161,7 @@ async function main(): Promise<number> {
       ],
     }),
   )
-  console.log(`\nWritten to ${output}: curves.svg`)
+  console.log(`\nWritten to ${output}: curves.svg, and the three models`)
   return 0
 }
 

@@ -16,13 +16,17 @@ export class Interrupt {
   #time = 0
   readonly #listener: (signal: NodeJS.Signals) => void
 
-  /** @param leave puts the terminal right before a second signal ends the process */
-  constructor(leave: () => void) {
+  /**
+   * @param leave puts the terminal right before a second signal ends the process
+   * @param ask hears of the first signal
+   */
+  constructor(leave = () => {}, ask = () => {}) {
     this.#listener = (signal) => {
       const exitCode = 128 + constants.signals[signal]
       if (this.#exitCode === undefined) {
         this.#exitCode = exitCode
         this.#time = performance.now()
+        ask()
       } else if (performance.now() - this.#time > sameMilliseconds) {
         leave()
         process.exit(exitCode)

@@ -1,70 +1,32 @@
 /**
- * What every example starts with: its command line, and what happens when something is wrong.
+ * What every program starts with: its command line, and what happens when something is wrong.
  *
- * Exit codes: 0 done, 1 something is wrong with the input, 2 the command line makes no sense.
+ * Exit codes: 0 done, 1 something is wrong with the input, 2 the command line makes no sense, 128 and the
+ * signal's number when a signal ended it.
  */
 
-import { manualSeed, setNumThreads } from '@elman/rnn'
 import { Command, InvalidArgumentError } from 'commander'
-import { makeFolder } from './files'
 
 /** An error that the user can put right: told in one line, without a stack. */
 export class UserError extends Error {}
+
+/** The end of a program that a signal has stopped: what it says, and its exit code. */
+export class Stopped extends Error {
+  constructor(
+    readonly exitCode: number,
+    message: string,
+  ) {
+    super(message)
+  }
+}
 
 /** A command line with `--help`, whose errors end the program with exit code 2. */
 export function commandLine(name: string, description: string): Command {
   return new Command(name)
     .description(description)
-    .helpOption('--help', 'show this and leave')
+    .helpOption('-h, --help', 'show this and leave')
     .showHelpAfterError('(--help lists the options)')
     .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
-}
-
-/** What the small examples can be told about learning: words of `--help`, and how the number is read. */
-const settingsOf = {
-  epochs: ['how often it goes through its data', wholeNumber(1)],
-  batch: ['examples of a batch', wholeNumber(1)],
-  hidden: ['hidden units of a layer and direction', wholeNumber(1)],
-  dropout: ['probability that a value is dropped', positiveNumber({ zero: true })],
-  rate: ['learning rate', positiveNumber()],
-} as const
-
-/** Some of them, with their defaults. */
-export type Settings = Partial<Record<keyof typeof settingsOf, number>>
-
-/**
- * Reads the command line that the small examples share, makes the output folder, and sets threads and
- * seed as it says.
- *
- * @param settings what an example that learns can be told, with defaults
- * @param flags what else can be switched on, with the words of `--help`
- */
-export function exampleOptions<S extends Settings, F extends string = never>(
-  name: string,
-  description: string,
-  settings?: S,
-  flags?: Readonly<Record<F, string>>,
-): { output: string } & Record<keyof S, number> & Partial<Record<F, true>> {
-  const command = commandLine(`npm run example -- ${name}`, description).option(
-    '--output <folder>',
-    'where the results go',
-    `out/${name}`,
-  )
-  for (const [setting, value] of Object.entries(settings ?? {})) {
-    const [help, read] = settingsOf[setting as keyof Settings]
-    command.option(`--${setting} <n>`, help, read, value)
-  }
-  for (const [flag, help] of Object.entries<string>(flags ?? {})) command.option(`--${flag}`, help)
-  if (settings !== undefined) {
-    command
-      .option('--seed <n>', 'seed of the random numbers', wholeNumber(0), 0)
-      .option('--threads <n>', 'threads to compute with (default: all cores)', wholeNumber(1, 1024))
-  }
-  const options = command.parse().opts()
-  if (options.threads !== undefined) setNumThreads(options.threads)
-  if (options.seed !== undefined) manualSeed(options.seed)
-  makeFolder(options.output)
-  return options as ReturnType<typeof exampleOptions<S, F>>
 }
 
 /** Reads a whole number of an option, from `least` to `most`. */
@@ -80,28 +42,50 @@ export function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER) {
   }
 }
 
-/** Reads a number of an option that is greater than 0, or at least 0 with `zero`. */
-export function positiveNumber({ zero = false } = {}) {
-  return (text: string): number => {
+/** Reads a number that `fits`; `expected` completes "Expected a number". */
+const number =
+  (expected: string, fits: (value: number) => boolean) =>
+  (text: string): number => {
     const value = text.trim() === '' ? Number.NaN : Number(text)
-    if (!Number.isFinite(value) || value < 0 || (value === 0 && !zero)) {
-      throw new InvalidArgumentError(
-        `Expected a number ${zero ? 'of at least' : 'greater than'} 0.`,
-      )
-    }
-    return value
+    if (Number.isFinite(value) && fits(value)) return value
+    throw new InvalidArgumentError(`Expected a number ${expected}.`)
   }
+
+/** Reads a number of an option that is greater than 0, or at least 0 with `zero`. */
+export const positiveNumber = ({ zero = false } = {}) =>
+  zero
+    ? number('of at least 0', (value) => value >= 0)
+    : number('greater than 0', (value) => value > 0)
+
+/** Reads a number of an option from 0 to 1. */
+export const probability = () => number('from 0 to 1', (value) => value >= 0 && value <= 1)
+
+/** What the engine and the package say when an array is too large. */
+const tooLarge = /allocation failed|invalid (typed )?array length|out of memory|not enough memory/i
+
+/** Tells an error, in one line if the user can put it right; gives the exit code. */
+function tell(error: unknown): number {
+  if (error instanceof Stopped) {
+    console.log(error.message)
+    return error.exitCode
+  }
+  if (error instanceof UserError) console.error(`error: ${error.message}`)
+  else if (error instanceof Error && tooLarge.test(error.message)) {
+    console.error(`error: there is not enough memory for these sizes (${error.message})`)
+  } else console.error(error)
+  return 1
 }
 
-/** Runs an example to its end; what `main` gives is the exit code. */
+/** Runs a program to its end; what `main` gives is the exit code. */
 export function runProgram(main: () => Promise<number>): void {
-  main().then(
-    (exitCode) => {
+  // A reader that has seen enough, as `head`, is no error.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit()
+    throw error
+  })
+  main()
+    .catch(tell)
+    .then((exitCode) => {
       process.exitCode = exitCode
-    },
-    (error: unknown) => {
-      console.error(error instanceof UserError ? `error: ${error.message}` : error)
-      process.exitCode = 1
-    },
-  )
+    })
 }

@@ -22,10 +22,13 @@ import {
   type Tensor,
   tensor,
 } from '@elman/rnn'
+import { exampleOptions } from '../lib/example-options'
 import { writeText } from '../lib/files'
 import { table } from '../lib/format'
 import { lineChart } from '../lib/line-chart'
-import { exampleOptions, runProgram } from '../lib/program'
+import { runProgram } from '../lib/program'
+import type { SavedRun } from '../lib/saved-run'
+import { Training } from '../lib/training'
 
 const steps = 60
 const batches = 100
@@ -75,6 +78,7 @@ class Adder extends nn.Module {
 const kinds = { 'Elman RNN': nn.RNN, LSTM: nn.LSTM, GRU: nn.GRU }
 
 interface Settings {
+  run: SavedRun
   epochs: number
   batch: number
   rate: number
@@ -83,13 +87,19 @@ interface Settings {
 const criterion = new nn.MSELoss()
 
 /** Trains a network; the error on the held-out sequences after each epoch. */
-function learn(model: Adder, { epochs, batch, rate }: Settings, test: Batch) {
+async function learn(
+  stage: string,
+  model: Adder,
+  { run, epochs, batch, rate }: Settings,
+  test: Batch,
+): Promise<[number, number][]> {
   const optimizer = new optim.Adam(model.parameters(), { lr: rate })
   const error = () =>
     Math.sqrt(noGrad(() => criterion.forward(model.forward(test.input), test.sum)).item())
-  const points: [number, number][] = [[0, error()]]
-  for (let epoch = 1; epoch <= epochs; epoch++) {
-    for (let i = 0; i < batches; i++) {
+  const training = new Training(run, { model, optimizer }, { errors: [error()] }, { stage })
+  const { errors } = training.notes
+  for await (const _ of training.epochs(epochs)) {
+    for await (const _ of training.steps(batches * batch, batch)) {
       const { input, sum } = draw(batch)
       const loss = criterion.forward(model.forward(input), sum)
       optimizer.zeroGrad()
@@ -97,9 +107,9 @@ function learn(model: Adder, { epochs, batch, rate }: Settings, test: Batch) {
       nn.utils.clipGradNorm_(model.parameters(), 1)
       optimizer.step()
     }
-    points.push([epoch * batches, error()])
+    errors.push(error())
   }
-  return points
+  return errors.map((value, epoch) => [epoch * batches, value])
 }
 
 async function main(): Promise<number> {
@@ -112,13 +122,14 @@ async function main(): Promise<number> {
   const baseline = Math.sqrt(criterion.forward(ones(test.sum.shape), test.sum).item())
 
   const random = getRngState()
-  const series = Object.entries(kinds).map(([name, Layer]) => {
+  const series: { name: string; points: [number, number][] }[] = []
+  for (const [name, Layer] of Object.entries(kinds)) {
     const model = new Adder(new Layer(2, options.hidden))
     setRngState(random) // the same sequences for each of them
-    const points = learn(model, options, test)
+    const points = await learn(name, model, options, test)
     console.log(`${name}: ${options.epochs} × ${batches} batches of ${options.batch} sequences`)
-    return { name, points }
-  })
+    series.push({ name, points })
+  }
 
   console.log(
     `\nThe sum of two of ${steps} numbers, root mean squared error on ${heldOut} other sequences:\n`,
@@ -146,7 +157,7 @@ async function main(): Promise<number> {
     ],
   })
   writeText(join(options.output, 'curves.svg'), chart)
-  console.log(`\nWritten to ${options.output}: curves.svg`)
+  console.log(`\nWritten to ${options.output}: curves.svg, and the three models`)
   return 0
 }
 

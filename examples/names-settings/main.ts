@@ -5,11 +5,14 @@
  *     npm run example -- names-settings
  */
 
-import { execFileSync } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { exampleOptions } from '../lib/example-options'
 import { writeText } from '../lib/files'
 import { percent, table } from '../lib/format'
-import { exampleOptions, runProgram } from '../lib/program'
+import { Interrupt } from '../lib/interrupt'
+import { runProgram } from '../lib/program'
 
 type Choice = Record<string, number>
 
@@ -30,26 +33,45 @@ function combinations(): Choice[] {
   )
 }
 
-/** The share of the validation names that the example gets right. */
-function accuracy(choice: Choice, output: string): number {
+/** Runs the example; gives the share of the validation names that it gets right. */
+async function accuracy(choice: Choice, output: string, signal: AbortSignal): Promise<number> {
   const options = Object.entries(choice).flatMap(([name, value]) => [`--${name}`, String(value)])
   const program = ['--require', require.resolve('tsx/cjs'), join(__dirname, '../names/main.ts')]
-  const args = [...program, '--validate', '--output', output, ...options]
-  const printed = execFileSync(process.execPath, args, { encoding: 'utf8' })
-  return Number(printed.match(/^network +([\d.]+) %$/m)?.[1]) / 100
+  const place = ['--output', join(output, 'names'), '--overwrite']
+  const args = [...program, '--validate', ...place, ...options]
+  const { stdout } = await promisify(execFile)(process.execPath, args, { signal })
+  return Number(stdout.match(/^network +([\d.]+) %$/m)?.[1]) / 100
 }
 
 async function main(): Promise<number> {
-  const { output } = exampleOptions(
+  const { run, output } = exampleOptions(
     'names-settings',
     'Compares settings of the example names, which takes some minutes.',
   )
-  const rows = combinations().map((choice) => {
-    const scores = seeds.map((seed) => accuracy({ ...choice, seed }, output))
-    const mean = scores.reduce((a, b) => a + b) / scores.length
-    const row = [...Object.values(choice).map(String), ...scores.map(percent), percent(mean)]
-    console.log(row.join('  '))
-    return { mean, row }
+  const choices = combinations()
+  const runs = choices.flatMap((choice) => seeds.map((seed) => ({ ...choice, seed })))
+  const scores = (run.loadNotes() ?? []) as number[]
+
+  const stop = new AbortController()
+  const interrupt = new Interrupt(undefined, () => stop.abort())
+  for (const choice of runs.slice(scores.length)) {
+    try {
+      const score = await accuracy(choice, output, stop.signal)
+      scores.push(score)
+      console.log([...Object.values(choice), percent(score)].join('  '))
+    } catch (error) {
+      if (interrupt.exitCode === undefined) throw error
+      throw run.stopped(interrupt.exitCode, `${scores.length} of ${runs.length} networks`)
+    } finally {
+      run.saveNotes(scores)
+    }
+  }
+  interrupt.close()
+
+  const rows = choices.map((choice, i) => {
+    const own = scores.slice(i * seeds.length, (i + 1) * seeds.length)
+    const mean = own.reduce((a, b) => a + b) / seeds.length
+    return { mean, row: [...Object.values(choice).map(String), ...own.map(percent), percent(mean)] }
   })
   rows.sort((one, other) => other.mean - one.mean)
   const heads = [...Object.keys(values), ...seeds.map((seed) => `seed ${seed}`), 'mean']

@@ -15,11 +15,12 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { cat, nn, noGrad, optim, type Tensor, tensor } from '@elman/rnn'
-import { batches } from '../lib/batches'
+import { exampleOptions } from '../lib/example-options'
 import { readPackageFile, writeText } from '../lib/files'
 import { percent, table } from '../lib/format'
 import { letterRows } from '../lib/letter-rows'
-import { exampleOptions, runProgram } from '../lib/program'
+import { runProgram } from '../lib/program'
+import { Training } from '../lib/training'
 
 const alphabet = '-abcdefghijklmnopqrstuvwxyz'
 
@@ -108,7 +109,7 @@ function baselines(train: Name[], heldOut: Name[]): string[][] {
 }
 
 async function main(): Promise<number> {
-  const { output, validate, epochs, batch, hidden, dropout, rate } = exampleOptions(
+  const { run, output, validate, epochs, batch, hidden, dropout, rate } = exampleOptions(
     'names',
     'Learns to tell female from male first names.',
     { epochs: 48, batch: 32, hidden: 64, dropout: 0.2, rate: 0.003 },
@@ -125,11 +126,13 @@ async function main(): Promise<number> {
   const criterion = new nn.BCEWithLogitsLoss()
   const parameters = model.parameters()
   const optimizer = new optim.AdamW(parameters, { lr: rate })
-  const schedule = new optim.lrScheduler.CosineAnnealingLR(optimizer, epochs)
-  for (let epoch = 1; epoch <= epochs; epoch++) {
+  const scheduler = new optim.lrScheduler.CosineAnnealingLR(optimizer, epochs)
+  const metadata = { alphabet, hidden }
+  const training = new Training(run, { model, optimizer, scheduler }, {}, { metadata })
+  for await (const epoch of training.epochs(epochs)) {
     const start = performance.now()
     model.train()
-    for await (const places of batches(`Epoch ${epoch}/${epochs}`, train.length, batch)) {
+    for await (const places of training.batches(train.length, batch)) {
       const some = places.map((i) => train[i] as Name)
       const targets = tensor(some.map(({ female }) => [Number(female)]))
       const loss = criterion.forward(model.forward(some.map(({ letters }) => letters)), targets)
@@ -138,7 +141,7 @@ async function main(): Promise<number> {
       nn.utils.clipGradNorm_(parameters, 1)
       optimizer.step()
     }
-    schedule.step()
+    scheduler.step()
     const seconds = ((performance.now() - start) / 1000).toFixed(3)
     console.log(
       `Epoch ${epoch}/${epochs}  of the learned names right: ${score(model, train)}  (${seconds} s)`,
@@ -156,7 +159,7 @@ async function main(): Promise<number> {
   const title = 'The probability of “female” after each letter'
   const picture = letterRows(title, 'of held-out names that are read so far and no further', rows)
   writeText(join(output, 'letters.svg'), picture)
-  console.log(`\nWritten to ${output}: letters.svg`)
+  console.log(`\nWritten to ${output}: letters.svg, model.safetensors`)
   return 0
 }
 

@@ -15,10 +15,11 @@
 
 import { join } from 'node:path'
 import { manualSeed, nn, type Tensor, tensor } from '@elman/rnn'
+import { exampleOutput } from '../lib/example-options'
 import { writeText } from '../lib/files'
 import { table } from '../lib/format'
 import { matrixGrid } from '../lib/matrix-grid'
-import { exampleOptions, runProgram } from '../lib/program'
+import { runProgram } from '../lib/program'
 
 type Vector = number[]
 type Matrix = Vector[]
@@ -120,7 +121,7 @@ function compare(
 }
 
 async function main(): Promise<number> {
-  const { output } = exampleOptions('sentence', 'What flows back from the losses of a sentence.')
+  const output = exampleOutput('sentence', 'What flows back from the losses of a sentence.')
   manualSeed(1)
   const input = tensor(oneHot, { dtype: 'float64' })
   const criterion = new nn.CrossEntropyLoss({ reduction: 'sum' })

@@ -14,11 +14,12 @@
 
 import { join } from 'node:path'
 import { nn, noGrad, optim, type Tensor, tensor } from '@elman/rnn'
-import { batches } from '../lib/batches'
+import { exampleOptions } from '../lib/example-options'
 import { readPackageFile, writeText } from '../lib/files'
 import { table } from '../lib/format'
 import { lineChart } from '../lib/line-chart'
-import { exampleOptions, runProgram } from '../lib/program'
+import { runProgram } from '../lib/program'
+import { Training } from '../lib/training'
 
 const window = 14
 
@@ -62,7 +63,7 @@ class Forecaster extends nn.Module {
 }
 
 async function main(): Promise<number> {
-  const { output, epochs } = exampleOptions(
+  const { run, output, epochs } = exampleOptions(
     'weather',
     "Learns to forecast tomorrow's maximum temperature.",
     { epochs: 40 },
@@ -96,18 +97,19 @@ async function main(): Promise<number> {
         targets.length,
     )
 
-  /** Learns from some days; `afterEpoch` looks at the model after each epoch. */
+  /** Learns from some days; `afterEpoch` looks at the model after each epoch, and notes its errors. */
   async function learn(
-    label: string,
+    stage: string,
     targets: number[],
     count: number,
-    afterEpoch?: (model: Forecaster) => void,
+    afterEpoch?: (model: Forecaster, errors: number[]) => void,
   ) {
     const model = new Forecaster()
     const optimizer = new optim.Adam(model.parameters(), { lr: 0.001 })
     const criterion = new nn.MSELoss()
-    for (let epoch = 1; epoch <= count; epoch++) {
-      for await (const batch of batches(`${label}, epoch ${epoch}/${count}`, targets.length, 32)) {
+    const training = new Training(run, { model, optimizer }, { errors: [] as number[] }, { stage })
+    for await (const _ of training.epochs(count)) {
+      for await (const batch of training.batches(targets.length, 32)) {
         const some = batch.map((i) => targets[i] ?? 0)
         const changes = tensor(some.map((day) => [maximum(day) - maximum(day - 1)]))
         const loss = criterion.forward(model.forward(before(some)), changes)
@@ -116,14 +118,14 @@ async function main(): Promise<number> {
         nn.utils.clipGradNorm_(model.parameters(), 1)
         optimizer.step()
       }
-      afterEpoch?.(model)
+      afterEpoch?.(model, training.notes.errors)
     }
-    return model
+    return { model, errors: training.notes.errors }
   }
 
   const [validation, test] = [daysOf(2014), daysOf(2015)]
-  const errors: number[] = []
-  await learn('2012–2013', daysOf(2012, 2013), epochs, (model) => {
+  const train = daysOf(2012, 2013)
+  const { errors } = await learn('2012–2013', train, epochs, (model, errors) => {
     const now = errors.push(error(validation, forecast(model, validation)))
     if (now % 10 > 0) return
     console.log(`Epoch ${now}/${epochs}: 2014 forecast to within ${errors.at(-1)?.toFixed(2)} °C`)
@@ -131,7 +133,7 @@ async function main(): Promise<number> {
   const best = errors.indexOf(Math.min(...errors)) + 1
   console.log(`2014 is forecast best after ${best} epochs; now as many on all three years`)
 
-  const model = await learn('2012–2014', daysOf(2012, 2013, 2014), best)
+  const { model } = await learn('2012–2014', daysOf(2012, 2013, 2014), best)
   const forecasts = forecast(model, test)
   const today = test.map((day) => maximum(day - 1))
   const [persistence, network] = [today, forecasts].map(
@@ -167,7 +169,7 @@ async function main(): Promise<number> {
     ],
   })
   writeText(join(output, 'forecast.svg'), chart)
-  console.log(`\nWritten to ${output}: forecast.svg`)
+  console.log(`\nWritten to ${output}: forecast.svg, model-2012-2014.safetensors`)
   return 0
 }
 

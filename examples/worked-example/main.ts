@@ -15,9 +15,10 @@
 
 import { join } from 'node:path'
 import { nn, noGrad, stack, type Tensor, tensor, zeros } from '@elman/rnn'
+import { exampleOutput } from '../lib/example-options'
 import { writeText } from '../lib/files'
 import { table } from '../lib/format'
-import { exampleOptions, runProgram } from '../lib/program'
+import { runProgram } from '../lib/program'
 import { unrolled } from '../lib/unrolled'
 
 type Vector = readonly number[]
@@ -85,7 +86,7 @@ function byModule(inputs: Matrix): Matrix {
 }
 
 async function main(): Promise<number> {
-  const { output } = exampleOptions('worked-example', 'A network small enough to check by hand.')
+  const output = exampleOutput('worked-example', 'A network small enough to check by hand.')
   const [one, two] = [
     [1, 1],
     [2, 2],
