@@ -868,6 +868,7 @@ module.exports.relu = nativeBinding.relu
 module.exports.reluBackward = nativeBinding.reluBackward
 module.exports.rmspropStep = nativeBinding.rmspropStep
 module.exports.serializeSafetensors = nativeBinding.serializeSafetensors
+module.exports.setFlushDenormal = nativeBinding.setFlushDenormal
 module.exports.setNumThreads = nativeBinding.setNumThreads
 module.exports.sgdStep = nativeBinding.sgdStep
 module.exports.sigmoid = nativeBinding.sigmoid
