@@ -2,8 +2,6 @@
 
 use elman_kernels::{AllocError, StepsError};
 
-use crate::cell::Shape;
-
 /// An error of this crate. Nothing has been written when one is returned, except after [`Error::Alloc`],
 /// which leaves the outputs unspecified.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -49,7 +47,7 @@ pub enum Error {
     #[error("a tensor of shape {shape:?} has too many elements")]
     ShapeTooLarge {
         /// Its dimensions.
-        shape: Shape,
+        shape: Vec<usize>,
     },
     /// An array has another number of elements than its shape says.
     #[error("{what} must have {expected} elements, got {actual}")]

@@ -12,47 +12,16 @@
 use elman_kernels::{Context, MappedRows, MappedRowsMut, RowMap, Scalar, dropout_in_place};
 use ndarray::{ArrayView2, Axis};
 
-use super::Stack;
 use super::buffers::{
-    Buffer, ReadBuffer, WriteBuffer, matrix, matrix_mut, outer_rows, outer_states, rows_of,
+    Buffer, ReadBuffer, WriteBuffer, inner_state, matrix, matrix_mut, outer_rows, outer_states, rows_of,
 };
 use super::call::{Backward, Dropout, Gradients, Inputs};
 use super::forward::{Layer, rouse};
-use crate::Error;
+use super::layers::Stack;
 use crate::cell::{CellGradients, CellResults, List, UpstreamGradients};
+use crate::{Error, Layout};
 
 impl<T: Scalar> Stack<T> {
-    /// Runs a backward pass; what it writes is unspecified if the context is cancelled meanwhile.
-    ///
-    /// # Errors
-    ///
-    /// As [`Stack::forward`].
-    pub fn backward(
-        &self,
-        ctx: &Context,
-        call: &Backward<'_, T>,
-        gradients: Gradients<'_, T>,
-    ) -> Result<(), Error> {
-        self.check_backward(call, &gradients)?;
-        match call.inputs.teacher {
-            Some(teacher) => self.backward_taught(ctx, call, gradients, teacher),
-            None => self.backward_checked(ctx, call, gradients),
-        }
-    }
-
-    /// The backward pass without a teacher; lengths have been checked.
-    pub(super) fn backward_checked(
-        &self,
-        ctx: &Context,
-        call: &Backward<'_, T>,
-        gradients: Gradients<'_, T>,
-    ) -> Result<(), Error> {
-        match call.inputs.checkpoint_every {
-            Some(every) => self.backward_segments(ctx, every, call, gradients),
-            None => self.backward_layers(ctx, call, gradients),
-        }
-    }
-
     /// The backward pass layer by layer.
     pub(super) fn backward_layers(
         &self,
@@ -206,6 +175,19 @@ impl<T: Scalar> Stack<T> {
         let dstates_n = pairs.map(|(all, &size)| all.as_ref().map(|all| layer.part(all, d, size))).collect();
         let upstream = UpstreamGradients { dy: results.dy.as_ref().map(half), dstates_n };
         (CellResults { y: half(&results.y), saved }, upstream)
+    }
+
+    /// The gradients of the final states in inner order.
+    pub(super) fn final_gradients<'a>(
+        &self,
+        ctx: &'a Context,
+        layout: &Layout,
+        dstates_n: &[Option<&'a [T]>],
+    ) -> Result<List<Option<ReadBuffer<'a, T>>>, Error> {
+        let pairs = dstates_n.iter().zip(self.state_sizes());
+        pairs
+            .map(|(outer, &size)| outer.map(|outer| inner_state(ctx, layout, outer, size)).transpose())
+            .collect()
     }
 }
 

@@ -2,12 +2,10 @@
 
 use std::ops::{Deref, DerefMut};
 
-use elman_kernels::{Context, MappedRows, Scalar, Scratch, dropout};
+use elman_kernels::{Context, MappedRows, Scalar, Scratch};
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use super::call::{Dropout, Inputs};
-use super::{Layout, List, Stack};
-use crate::Error;
+use crate::{Error, Layout};
 
 /// An array that is the caller's or scratch memory.
 pub(super) enum Buffer<'a, T: Scalar, S> {
@@ -88,7 +86,7 @@ pub(super) fn inner_rows<'a, T: Scalar>(
 }
 
 /// The caller's states of `size` columns for all layers and directions, in inner order.
-fn inner_state<'a, T: Scalar>(
+pub(super) fn inner_state<'a, T: Scalar>(
     ctx: &'a Context,
     layout: &Layout,
     outer: &'a [T],
@@ -114,66 +112,5 @@ pub(super) fn outer_states<T: Scalar>(layout: &Layout, states: &mut [T], size: u
     for part in states.chunks_mut(len) {
         let inner = part.to_vec();
         layout.scatter_states(size, &inner, part);
-    }
-}
-
-impl<T: Scalar> Stack<T> {
-    /// The initial states in inner order; zeros where the caller gives none.
-    pub(super) fn initial_states<'a>(
-        &self,
-        ctx: &'a Context,
-        inputs: &Inputs<'a, T>,
-    ) -> Result<List<ReadBuffer<'a, T>>, Error> {
-        let layout = inputs.layout;
-        let initial = |(&outer, &size): (&Option<&'a [T]>, &usize)| match outer {
-            Some(outer) => inner_state(ctx, layout, outer, size),
-            None => {
-                let mut zeros = ctx.scratch(self.groups() * layout.steps().batch() * size)?;
-                zeros.fill(T::zero());
-                Ok(Buffer::Owned(zeros))
-            }
-        };
-        inputs.states.iter().zip(self.state_sizes()).map(initial).collect()
-    }
-
-    /// The gradients of the final states in inner order.
-    pub(super) fn final_gradients<'a>(
-        &self,
-        ctx: &'a Context,
-        layout: &Layout,
-        dstates_n: &[Option<&'a [T]>],
-    ) -> Result<List<Option<ReadBuffer<'a, T>>>, Error> {
-        let pairs = dstates_n.iter().zip(self.state_sizes());
-        pairs
-            .map(|(outer, &size)| outer.map(|outer| inner_state(ctx, layout, outer, size)).transpose())
-            .collect()
-    }
-
-    /// What layer `l` > 0 reads of some rows `y` of the layer below, the first of which is row number `row`: `y` itself,
-    /// or what dropout leaves of it in `dropped`.
-    pub(super) fn drop_out<'a>(
-        &self,
-        ctx: &Context,
-        Dropout { p, seed }: Dropout,
-        (l, row): (usize, usize),
-        y: &'a [T],
-        dropped: &'a mut Option<Scratch<'_, T>>,
-    ) -> ArrayView2<'a, T> {
-        let width = self.output_size();
-        let Some(dropped) = dropped else { return matrix(y, width) };
-        let dropped = &mut dropped[..y.len()];
-        dropout(ctx.isa(), y, p, seed, Dropout::first(l) + (row * width) as u64, dropped);
-        matrix(dropped, width)
-    }
-
-    /// Room for what dropout, if there is any, leaves of `rows` rows of a layer's output.
-    pub(super) fn room_for_dropped<'a>(
-        &self,
-        ctx: &'a Context,
-        dropout: Dropout,
-        rows: usize,
-    ) -> Result<Option<Scratch<'a, T>>, Error> {
-        let drops = dropout.p > 0.0 && self.layers > 1;
-        Ok(drops.then(|| ctx.scratch(rows * self.output_size())).transpose()?)
     }
 }

@@ -1,11 +1,8 @@
-//! The calls of a stack: what they read, where they write, and the checks of both.
+//! The calls of a stack: what they read and where they write.
 
 use std::fmt::Display;
 use std::num::NonZeroUsize;
 
-use elman_kernels::Scalar;
-
-use super::Stack;
 use crate::cell::List;
 use crate::{Error, Layout};
 
@@ -31,7 +28,7 @@ impl Dropout {
 pub struct Inputs<'a, T> {
     /// How the caller's arrays lie.
     pub layout: &'a Layout,
-    /// The parameters in the order of [`Stack::parameters`].
+    /// The parameters in the order of [`Stack::parameters`](super::Stack::parameters).
     pub parameters: &'a [&'a [T]],
     /// The input, I columns. The padding is not read, here and in every other array.
     pub input: &'a [T],
@@ -55,7 +52,7 @@ pub struct Forward<'a, T> {
     pub output: &'a mut [T],
     /// For each state of the cell, the final states (L·D, B, size).
     pub states_n: List<&'a mut [T]>,
-    /// Of [`Stack::saved_len`] elements, if a backward pass will follow.
+    /// Of [`Stack::saved_len`](super::Stack::saved_len) elements, if a backward pass will follow.
     pub saved: Option<&'a mut [T]>,
 }
 
@@ -87,91 +84,6 @@ pub struct Gradients<'a, T> {
     pub dparameters: Option<Vec<&'a mut [T]>>,
 }
 
-impl<T: Scalar> Stack<T> {
-    /// Checks a forward pass.
-    pub(super) fn check_forward(&self, call: &Forward<'_, T>) -> Result<(), Error> {
-        let layout = call.inputs.layout;
-        let kept = self.check_inputs(&call.inputs)?;
-        check_len("output", call.output.len(), layout.outer_rows(), self.output_size())?;
-        self.check_states("final state", layout, call.states_n.iter().map(|s| Some(s.len())))?;
-        check_wanted("saved", call.saved.as_deref(), kept, 1)
-    }
-
-    /// Checks a backward pass.
-    pub(super) fn check_backward(
-        &self,
-        call: &Backward<'_, T>,
-        gradients: &Gradients<'_, T>,
-    ) -> Result<(), Error> {
-        let (layout, output_size) = (call.inputs.layout, self.output_size());
-        let kept = self.check_inputs(&call.inputs)?;
-        let rows = layout.outer_rows();
-        check_len("output", call.output.len(), rows, output_size)?;
-        check_len("saved", call.saved.len(), kept, 1)?;
-        check_wanted("gradient of the output", call.doutput, rows, output_size)?;
-        let lens = call.dstates_n.iter().map(|s| s.map(<[T]>::len));
-        self.check_states("gradient of a final state", layout, lens)?;
-        let lens = gradients.dstates.iter().map(|s| s.as_ref().map(|s| s.len()));
-        self.check_states("gradient of an initial state", layout, lens)?;
-        check_wanted("gradient of the input", gradients.dinput.as_deref(), rows, self.input_size())?;
-        if gradients.dteacher.is_some() && call.inputs.teacher.is_none() {
-            return Err(Error::NoTeacher);
-        }
-        check_wanted("gradient of the teacher", gradients.dteacher.as_deref(), rows, output_size)?;
-        match &gradients.dparameters {
-            Some(all) => self.check_parameters(all.iter().map(|data| data.len())),
-            None => Ok(()),
-        }
-    }
-
-    /// Checks what both passes read, and returns how many elements are kept from one to the other.
-    fn check_inputs(&self, inputs: &Inputs<'_, T>) -> Result<usize, Error> {
-        let Inputs { layout, parameters, input, teacher, states, dropout, checkpoint_every } = *inputs;
-        let kept = self.saved_len(layout, checkpoint_every, teacher.is_some())?;
-        self.check_parameters(parameters.iter().map(|data| data.len()))?;
-        check_len("input", input.len(), layout.outer_rows(), self.input_size())?;
-        check_wanted("teacher", teacher, layout.outer_rows(), self.output_size())?;
-        self.check_states("initial state", layout, states.iter().map(|s| s.map(<[T]>::len)))?;
-        if (0.0..=1.0).contains(&dropout.p) { Ok(kept) } else { Err(Error::Dropout(dropout.p.to_string())) }
-    }
-
-    /// Checks that there is an array (L·D, B, size), or none, for each state of the cell.
-    fn check_states(
-        &self,
-        what: &str,
-        layout: &Layout,
-        lens: impl ExactSizeIterator<Item = Option<usize>>,
-    ) -> Result<(), Error> {
-        let sizes = self.state_sizes();
-        check_len(format_args!("the list of {what}s"), lens.len(), sizes.len(), 1)?;
-        let rows = self.groups() * layout.steps().batch();
-        lens.zip(sizes).try_for_each(|(len, &size)| match len {
-            Some(len) => check_len(what, len, rows, size),
-            None => Ok(()),
-        })
-    }
-
-    /// Checks that there is an array for each parameter, of as many elements.
-    pub(super) fn check_parameters(
-        &self,
-        mut lens: impl ExactSizeIterator<Item = usize>,
-    ) -> Result<(), Error> {
-        let expected = self.groups().saturating_mul(self.spec(0).parameters.len());
-        if lens.len() != expected {
-            return Err(Error::ParameterCount { expected, actual: lens.len() });
-        }
-        for group in 0..self.groups() {
-            for (parameter, actual) in self.parameters_of(group).iter().zip(&mut lens) {
-                if parameter.elements() != Some(actual) {
-                    let expected = parameter.elements().unwrap_or(usize::MAX);
-                    return Err(Error::Length { what: self.name(parameter, group), expected, actual });
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
 /// Checks that an array has `rows` · `columns` elements.
 pub(super) fn check_len(what: impl Display, actual: usize, rows: usize, columns: usize) -> Result<(), Error> {
     match rows.checked_mul(columns) {
@@ -184,6 +96,11 @@ pub(super) fn check_len(what: impl Display, actual: usize, rows: usize, columns:
 }
 
 /// The same for an array that there may be none of.
-fn check_wanted<T>(what: &str, array: Option<&[T]>, rows: usize, columns: usize) -> Result<(), Error> {
+pub(super) fn check_wanted<T>(
+    what: &str,
+    array: Option<&[T]>,
+    rows: usize,
+    columns: usize,
+) -> Result<(), Error> {
     array.map_or(Ok(()), |array| check_len(what, array.len(), rows, columns))
 }

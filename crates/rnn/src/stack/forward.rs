@@ -1,41 +1,20 @@
-//! The forward pass of the stack.
+//! The forward pass of the stack, layer by layer.
 
-use elman_kernels::{Context, MappedRows, MappedRowsMut, Scalar, Steps};
+use elman_kernels::{Context, MappedRows, MappedRowsMut, Scalar, Scratch, Steps, dropout};
 use ndarray::ArrayView2;
 
-use super::Stack;
-use super::buffers::{Buffer, WriteBuffer, matrix, matrix_mut, outer_rows, outer_states, rows_of_mut};
-use super::call::{Forward, Inputs};
+use super::buffers::{
+    Buffer, ReadBuffer, WriteBuffer, inner_state, matrix, matrix_mut, outer_rows, outer_states, rows_of_mut,
+};
+use super::call::{Dropout, Forward, Inputs};
+use super::layers::Stack;
 use crate::Error;
 use crate::cell::{CellInputs, CellOutputs, List};
 use crate::pass::Pass;
 
 impl<T: Scalar> Stack<T> {
-    /// Runs a forward pass; what it writes is unspecified if the context is cancelled meanwhile. With
-    /// `checkpoint_every` the bits are the same, `saved` is shorter, and no scratch memory is left in use.
-    ///
-    /// # Errors
-    ///
-    /// If an array's length is not what layout and stack say, or the stack cannot run so, before anything is written; or
-    /// if there is not enough memory.
-    pub fn forward(&self, ctx: &Context, call: Forward<'_, T>) -> Result<(), Error> {
-        self.check_forward(&call)?;
-        match call.inputs.teacher {
-            Some(teacher) => self.forward_taught(ctx, call, teacher),
-            None => self.forward_checked(ctx, call),
-        }
-    }
-
-    /// The forward pass without a teacher; lengths have been checked.
-    pub(super) fn forward_checked(&self, ctx: &Context, call: Forward<'_, T>) -> Result<(), Error> {
-        match call.inputs.checkpoint_every {
-            Some(every) if call.saved.is_some() => self.forward_segments(ctx, every, call),
-            _ => self.forward_layers(ctx, call),
-        }
-    }
-
     /// The forward pass layer by layer.
-    fn forward_layers(&self, ctx: &Context, call: Forward<'_, T>) -> Result<(), Error> {
+    pub(super) fn forward_layers(&self, ctx: &Context, call: Forward<'_, T>) -> Result<(), Error> {
         let Forward { inputs, output, mut states_n, saved } = call;
         let Inputs { layout, dropout, .. } = inputs;
         rouse(ctx, &inputs);
@@ -142,6 +121,52 @@ impl<T: Scalar> Stack<T> {
     pub(super) fn states_of<'a>(&self, layer: &Layer<'a, T>, d: usize) -> List<ArrayView2<'a, T>> {
         let pairs = layer.initial.iter().zip(self.state_sizes());
         pairs.map(|(all, &size)| layer.part(all, d, size)).collect()
+    }
+
+    /// The initial states in inner order; zeros where the caller gives none.
+    pub(super) fn initial_states<'a>(
+        &self,
+        ctx: &'a Context,
+        inputs: &Inputs<'a, T>,
+    ) -> Result<List<ReadBuffer<'a, T>>, Error> {
+        let layout = inputs.layout;
+        let initial = |(&outer, &size): (&Option<&'a [T]>, &usize)| match outer {
+            Some(outer) => inner_state(ctx, layout, outer, size),
+            None => {
+                let mut zeros = ctx.scratch(self.groups() * layout.steps().batch() * size)?;
+                zeros.fill(T::zero());
+                Ok(Buffer::Owned(zeros))
+            }
+        };
+        inputs.states.iter().zip(self.state_sizes()).map(initial).collect()
+    }
+
+    /// What layer `l` > 0 reads of some rows `y` of the layer below, the first of which is row number `row`: `y` itself,
+    /// or what dropout leaves of it in `dropped`.
+    pub(super) fn drop_out<'a>(
+        &self,
+        ctx: &Context,
+        Dropout { p, seed }: Dropout,
+        (l, row): (usize, usize),
+        y: &'a [T],
+        dropped: &'a mut Option<Scratch<'_, T>>,
+    ) -> ArrayView2<'a, T> {
+        let width = self.output_size();
+        let Some(dropped) = dropped else { return matrix(y, width) };
+        let dropped = &mut dropped[..y.len()];
+        dropout(ctx.isa(), y, p, seed, Dropout::first(l) + (row * width) as u64, dropped);
+        matrix(dropped, width)
+    }
+
+    /// Room for what dropout, if there is any, leaves of `rows` rows of a layer's output.
+    pub(super) fn room_for_dropped<'a>(
+        &self,
+        ctx: &'a Context,
+        dropout: Dropout,
+        rows: usize,
+    ) -> Result<Option<Scratch<'a, T>>, Error> {
+        let drops = dropout.p > 0.0 && self.layers > 1;
+        Ok(drops.then(|| ctx.scratch(rows * self.output_size())).transpose()?)
     }
 }
 

@@ -35,10 +35,10 @@ use std::ops::Range;
 use elman_kernels::{Context, Scalar, Scratch, Steps};
 use ndarray::ArrayView2;
 
-use super::Stack;
 use super::buffers::{Buffer, ReadBuffer, WriteBuffer, inner_rows, matrix, matrix_mut, outer_states};
 use super::call::{Backward, Forward, Gradients, Inputs};
 use super::forward::{Layer, LayerOutputs};
+use super::layers::Stack;
 use crate::Error;
 use crate::cell::List;
 
@@ -78,8 +78,16 @@ impl<T: Scalar> Stack<T> {
         Ok(columns.and_then(|columns| columns.checked_mul(rows)))
     }
 
+    /// The forward pass, in segments or layer by layer; lengths have been checked.
+    pub(super) fn forward_checked(&self, ctx: &Context, call: Forward<'_, T>) -> Result<(), Error> {
+        match call.inputs.checkpoint_every {
+            Some(every) if call.saved.is_some() => self.forward_segments(ctx, every, call),
+            _ => self.forward_layers(ctx, call),
+        }
+    }
+
     /// The forward pass, segment by segment.
-    pub(super) fn forward_segments(
+    fn forward_segments(
         &self,
         ctx: &Context,
         every: NonZeroUsize,
@@ -149,8 +157,21 @@ impl<T: Scalar> Stack<T> {
         Ok(())
     }
 
+    /// The backward pass, in segments or layer by layer; lengths have been checked.
+    pub(super) fn backward_checked(
+        &self,
+        ctx: &Context,
+        call: &Backward<'_, T>,
+        gradients: Gradients<'_, T>,
+    ) -> Result<(), Error> {
+        match call.inputs.checkpoint_every {
+            Some(every) => self.backward_segments(ctx, every, call, gradients),
+            None => self.backward_layers(ctx, call, gradients),
+        }
+    }
+
     /// The backward pass, from what [`Stack::forward_segments`] has kept.
-    pub(super) fn backward_segments(
+    fn backward_segments(
         &self,
         ctx: &Context,
         every: NonZeroUsize,

@@ -16,9 +16,9 @@
 
 use elman_kernels::{CACHE_LINE, Context, Scalar};
 
-use super::Stack;
 use super::buffers::{matrix, matrix_mut};
 use super::call::check_len;
+use super::layers::Stack;
 use crate::Error;
 use crate::cell::{StepLayer, aligned};
 

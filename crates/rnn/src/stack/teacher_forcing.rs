@@ -12,9 +12,9 @@
 
 use elman_kernels::{Context, RowIndex, Scalar, Scratch};
 
-use super::Stack;
 use super::buffers::{inner_rows, matrix, matrix_mut, outer_states};
 use super::call::{Backward, Forward, Gradients, Inputs};
+use super::layers::Stack;
 use crate::cell::List;
 use crate::pass::Pass;
 use crate::{Error, Layout};
