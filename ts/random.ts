@@ -2,6 +2,7 @@
 
 import { types } from 'node:util'
 import { checkUnshared, describe } from './check'
+import type { ByteArray } from './dtype'
 import { type NativeGenerator, native } from './native'
 
 /** Draws the numbers of initial weights, dropout masks, `rand` and `randn`. */
@@ -42,8 +43,8 @@ export function manualSeed(seed: number | bigint): void {
  *
  * @see https://docs.pytorch.org/docs/stable/generated/torch.get_rng_state.html
  */
-export function getRngState(): Uint8Array {
-  return generator.getState()
+export function getRngState(): ByteArray {
+  return generator.getState() as ByteArray
 }
 
 /**

@@ -11,6 +11,7 @@
  */
 
 import { checkOptions, checkString, describe } from '../check'
+import type { DType } from '../dtype'
 import { Module, planLoadStateDict } from '../nn/module'
 import { LRScheduler, planLoadScheduler, schedulerName } from '../optim/lr-scheduler/scheduler'
 import { Optimizer, optimizerName, planLoadOptimizer } from '../optim/optimizer'
@@ -26,7 +27,7 @@ export type { Json } from './json'
 /** The contents of a checkpoint. */
 export interface CheckpointSources {
   /** The module whose parameters are saved. */
-  model: Module
+  model: Module<DType>
   /** The optimizer whose state and options are saved. Default: none. */
   optimizer?: Optimizer<object> | undefined
   /** The schedule whose state is saved. Default: none. */
@@ -38,7 +39,7 @@ export interface CheckpointSources {
 /** What a checkpoint is loaded into. */
 export interface CheckpointTargets {
   /** A module with the same parameters. */
-  model: Module
+  model: Module<DType>
   /** An optimizer of the same class over the same parameters. Default: none; the state in the file is ignored. */
   optimizer?: Optimizer<object> | undefined
   /** A schedule of the same class. Default: none; the state in the file is ignored. */
@@ -98,7 +99,7 @@ export function saveCheckpoint(sources: CheckpointSources, path: string): void {
   const scheduler = checkScheduler(given.scheduler)
   const target = checkString('path', path)
   const extra = JSON.stringify(checkJson('extra', given.extra ?? null))
-  const tensors = new Map<string, Tensor>()
+  const tensors = new Map<string, Tensor<DType>>()
   for (const [name, parameter] of model.stateDict()) tensors.set(modelPrefix + name, parameter)
   const metadata: Record<string, string> = {
     'elman.checkpoint': version,
@@ -181,7 +182,7 @@ export function loadCheckpoint(path: string, targets: CheckpointTargets): Json {
 /** The record of an optimizer for the metadata; adds its tensors to `tensors`. */
 function recordOptimizer(
   optimizer: Optimizer<object>,
-  tensors: Map<string, Tensor>,
+  tensors: Map<string, Tensor<DType>>,
 ): OptimizerRecord {
   const { state, paramGroups } = optimizer.stateDict()
   const counts: OptimizerRecord['counts'] = []
@@ -199,7 +200,7 @@ function restoreOptimizer(
   path: string,
   optimizer: Optimizer<object>,
   metadata: ReadonlyMap<string, string>,
-  tensors: ReadonlyMap<string, Tensor | IntTensor>,
+  tensors: ReadonlyMap<string, Tensor<DType> | IntTensor>,
 ): { state: Map<number, Record<string, unknown>>; paramGroups: unknown } {
   const record = recordOf(path, 'optimizer', optimizerName(optimizer), metadata)
   if (!isOptimizerRecord(record)) throw new RangeError(`${path} is malformed: optimizer`)
@@ -269,9 +270,9 @@ function parse(path: string, name: string, metadata: ReadonlyMap<string, string>
 
 /** The tensors whose names begin with `prefix`, without it. */
 function withPrefix(
-  tensors: ReadonlyMap<string, Tensor | IntTensor>,
+  tensors: ReadonlyMap<string, Tensor<DType> | IntTensor>,
   prefix: string,
-): Map<string, Tensor | IntTensor> {
+): Map<string, Tensor<DType> | IntTensor> {
   return new Map(
     [...tensors]
       .filter(([name]) => name.startsWith(prefix))
@@ -279,7 +280,7 @@ function withPrefix(
   )
 }
 
-function checkModel(model: unknown): Module {
+function checkModel(model: unknown): Module<DType> {
   if (model instanceof Module) return model
   throw new TypeError(`model should be an nn.Module, got: ${describe(model)}`)
 }

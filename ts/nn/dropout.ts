@@ -1,6 +1,7 @@
 /** The dropout layer. */
 
 import { describe } from '../check'
+import type { DType } from '../dtype'
 import { dropout } from '../ops/dropout'
 import { generator } from '../random'
 import { checkTensor, type Tensor, wrap } from '../tensor/tensor'
@@ -48,7 +49,7 @@ export class Dropout extends Module {
    * @param input any shape.
    * @throws TypeError if it is not a tensor.
    */
-  forward(input: Tensor): Tensor {
+  forward<D extends DType>(input: Tensor<D>): Tensor<D> {
     const x = checkTensor('dropout', 'input', input)
     const p = checkProbability(this.p)
     if (!this.training || p === 0) return input

@@ -6,15 +6,15 @@ import { embedding } from '../ops/embedding'
 import { type IntTensor, intValues } from '../tensor/int-tensor'
 import { checkTensor, type Tensor, wrap } from '../tensor/tensor'
 import { normal, parameter, zero } from './init'
-import { Module } from './module'
+import { type forms, Module } from './module'
 import { checkParameter } from './parameter'
 
 /** Options of {@link Embedding}. */
-export interface EmbeddingOptions {
+export interface EmbeddingOptions<D extends DType = DType> {
   /** A row that starts as zero and gets no gradient, counted from the end if negative. Default: none. */
   paddingIdx?: number | null | undefined
   /** Default: `'float32'`. */
-  dtype?: DType | undefined
+  dtype?: D | undefined
 }
 
 /**
@@ -41,7 +41,10 @@ export interface EmbeddingOptions {
  *
  * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.Embedding.html
  */
-export class Embedding extends Module {
+export class Embedding<D extends DType = 'float32'> extends Module<D> {
+  /** @ignore */
+  declare readonly [forms]: { float32: Embedding<'float32'>; float64: Embedding<'float64'> }
+
   /** The number of vectors. */
   readonly numEmbeddings: number
   /** The size of a vector. */
@@ -49,7 +52,7 @@ export class Embedding extends Module {
   /** The row that gets no gradient, counted from the start; null if there is none. */
   readonly paddingIdx: number | null
   /** W: (num, dim). */
-  weight: Tensor
+  weight: Tensor<D>
 
   /**
    * @param numEmbeddings the number of vectors.
@@ -59,7 +62,7 @@ export class Embedding extends Module {
    * @throws RangeError for a size that is not greater than zero or a `paddingIdx` that is out of range; TypeError for
    *   one that is not an integer, or an option of the wrong type, or an unknown option.
    */
-  constructor(numEmbeddings: number, embeddingDim: number, options?: EmbeddingOptions) {
+  constructor(numEmbeddings: number, embeddingDim: number, options?: EmbeddingOptions<D>) {
     super()
     const given = checkOptions('Embedding', options, ['paddingIdx', 'dtype'])
     this.numEmbeddings = checkPositiveInteger('num_embeddings', numEmbeddings)
@@ -85,7 +88,7 @@ export class Embedding extends Module {
    * @returns the vectors, in the shape of the input followed by `embeddingDim`.
    * @throws RangeError if an index is out of range; TypeError if the input is not an `IntTensor`.
    */
-  forward(input: IntTensor): Tensor {
+  forward(input: IntTensor): Tensor<D> {
     const indices = intValues(input, 'indices')
     const weight = checkTensor('embedding', 'weight', this.weight)
     checkParameter('weight', weight, [this.numEmbeddings, this.embeddingDim], weight.dtype)

@@ -10,10 +10,30 @@ import { formatModule, formatModuleList } from './repr'
 import { type IncompatibleKeys, type LoadPlan, planLoad } from './state-dict'
 
 /** The modules whose `toString` is running. */
-const beingShown = new Set<Module>()
+const beingShown = new Set<Module<DType>>()
+
+/** The key, in types alone, of a module's type for each dtype. */
+export declare const forms: unique symbol
+
+/** What `to(dtype)` gives: the type for that dtype of a module that has one, else (for a subclass, too) its own type. */
+export type Converted<M, T extends DType> = M extends {
+  readonly [forms]: infer Forms extends Record<DType, unknown>
+}
+  ? [Extract<Forms[DType], M>] extends [never]
+    ? M
+    : Forms[T]
+  : M
+
+/** The dtype in a module's options, of which `Given` was inferred. */
+export type DTypeOr32<Given> = undefined extends Given ? 'float32' : Extract<Given, DType>
+
+/** A class under its public name, whatever a bundler calls it. */
+export function named<Class extends object>(name: string, of: Class): Class {
+  return Object.defineProperty(of, 'name', { value: name })
+}
 
 /** A field's value that is a module or parameter, or a list of them. */
-type Member = Module | Tensor | readonly Member[]
+type Member = Module<DType> | Tensor<DType> | readonly Member[]
 
 /**
  * The base class of every module; a model is a class with fields.
@@ -47,7 +67,7 @@ type Member = Module | Tensor | readonly Member[]
  *
  * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html
  */
-export class Module {
+export class Module<D extends DType = 'float32'> {
   /** Whether the module is in training mode, in which dropout acts. Set by {@link train} and {@link eval}. */
   training = true
 
@@ -80,13 +100,13 @@ export class Module {
   }
 
   /** The parameters of this module and all modules in it, each once. */
-  parameters(): Tensor[] {
+  parameters(): Tensor<D>[] {
     return this.namedParameters().map(([, parameter]) => parameter)
   }
 
   /** The parameters with their names, each once; a shared parameter has its first name. */
-  namedParameters(): [name: string, parameter: Tensor][] {
-    const seen = new Set<Tensor>()
+  namedParameters(): [name: string, parameter: Tensor<D>][] {
+    const seen = new Set<Tensor<D>>()
     return parametersOf(this).filter(([, parameter]) => {
       if (seen.has(parameter)) return false
       seen.add(parameter)
@@ -106,7 +126,7 @@ export class Module {
    * console.log([...new nn.RNN(3, 4).stateDict().keys()].join(' ')) // weight_ih_l0 weight_hh_l0 bias_ih_l0 bias_hh_l0
    * ```
    */
-  stateDict(): Map<string, Tensor> {
+  stateDict(): Map<string, Tensor<D>> {
     return new Map(parametersOf(this).map(([name, parameter]) => [name, parameter.detach()]))
   }
 
@@ -130,7 +150,7 @@ export class Module {
    * ```
    */
   loadStateDict(
-    map: ReadonlyMap<string, Tensor | IntTensor>,
+    map: ReadonlyMap<string, Tensor<DType> | IntTensor>,
     options?: { strict?: boolean | undefined },
   ): IncompatibleKeys {
     const { strict } = checkOptions('loadStateDict', options, ['strict'])
@@ -147,7 +167,8 @@ export class Module {
   /**
    * Converts all parameters, and their gradients, to another dtype, in place.
    *
-   * Call it before an optimizer is created: the optimizer's state has the dtype of the parameters.
+   * Call it before an optimizer is created: the optimizer's state has the dtype of the parameters. For TypeScript, the
+   * result of a module of this package has the new dtype, and a model of your own keeps its type.
    *
    * @param dtype `'float32'` or `'float64'`.
    * @returns this module.
@@ -160,7 +181,7 @@ export class Module {
    * console.log(new nn.Linear(2, 1).to('float64').weight.dtype) // float64
    * ```
    */
-  to(dtype: DType): this {
+  to<T extends DType>(dtype: T): Converted<this, T> {
     const wanted = checkDType(dtype)
     const variables = this.parameters().flatMap((parameter) => variableOf(parameter) ?? [])
     const all = variables.flatMap((variable) => [
@@ -173,7 +194,7 @@ export class Module {
       const data = storages[place]
       if (data) variable.replace(data)
     })
-    return this
+    return this as Converted<this, T>
   }
 
   /** The module as torch prints it: the class's name, {@link extraRepr}, and the children, indented. */
@@ -198,7 +219,7 @@ export class Module {
 }
 
 /** Checks a load into a module, for callers that check more before anything changes. */
-export function planLoadStateDict(module: Module, map: unknown, strict: boolean): LoadPlan {
+export function planLoadStateDict(module: Module<DType>, map: unknown, strict: boolean): LoadPlan {
   const targets = new Map<string, Variable>()
   for (const [name, parameter] of parametersOf(module)) {
     const variable = variableOf(parameter)
@@ -207,18 +228,18 @@ export function planLoadStateDict(module: Module, map: unknown, strict: boolean)
   return planLoad(module.constructor.name, targets, map, strict)
 }
 
-/** All parameters with their names; a shared one under each of its names. */
-function parametersOf(root: Module): [name: string, parameter: Tensor][] {
-  const found: [string, Tensor][] = []
+/** All parameters with their names; a shared one under each of its names. They have the dtype that the class says. */
+function parametersOf<D extends DType>(root: Module<D>): [name: string, parameter: Tensor<D>][] {
+  const found: [string, Tensor<DType>][] = []
   // A module's own parameters come before those of its children, as in torch.
   for (const [prefix, module] of modulesOf(root)) {
     for (const [name, member] of membersOf(module))
       collectTensors(`${prefix}${name}`, member, found)
   }
-  return found
+  return found as [string, Tensor<D>][]
 }
 
-function collectTensors(name: string, member: Member, found: [string, Tensor][]): void {
+function collectTensors(name: string, member: Member, found: [string, Tensor<DType>][]): void {
   if (member instanceof Tensor) found.push([name, member])
   else if (isList(member)) {
     member.forEach((item, place) => {
@@ -228,9 +249,9 @@ function collectTensors(name: string, member: Member, found: [string, Tensor][])
 }
 
 /** This module and all modules in it, with the prefixes of their parameters' names. */
-function modulesOf(root: Module): [prefix: string, module: Module][] {
-  const found: [string, Module][] = []
-  const visit = (prefix: string, module: Module, above: readonly Module[]): void => {
+function modulesOf(root: Module<DType>): [prefix: string, module: Module<DType>][] {
+  const found: [string, Module<DType>][] = []
+  const visit = (prefix: string, module: Module<DType>, above: readonly Module<DType>[]): void => {
     if (above.includes(module)) return // a child that refers back to its parent
     found.push([prefix, module])
     const descend = (name: string, member: Member): void => {
@@ -248,7 +269,7 @@ function modulesOf(root: Module): [prefix: string, module: Module][] {
 }
 
 /** The parameters, children and lists of them among a module's own fields. */
-function membersOf(module: Module): [name: string, member: Member][] {
+function membersOf(module: Module<DType>): [name: string, member: Member][] {
   return Object.entries(module).flatMap(([name, value]: [string, unknown]) => {
     const member = asMember(value)
     return member === null ? [] : [[name, member] as [string, Member]]

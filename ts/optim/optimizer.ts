@@ -2,7 +2,7 @@
 
 import { Variable } from '../autograd/variable'
 import { checkOptions, checkSameDType, formatShape, sameShape } from '../check'
-import { allocate, converted, overlap } from '../dtype'
+import { allocate, converted, type DType, overlap } from '../dtype'
 import type { Floats } from '../native'
 import { type Tensor, variableOf } from '../tensor/tensor'
 import { checkGroups, type OptimizerParameters, type ParamGroup } from './groups'
@@ -11,7 +11,7 @@ import { fromStateDict, type OptimizerStateDict, type ParameterState, toStateDic
 
 /** The update of one parameter in a step, checked. */
 interface Job<Options> {
-  readonly parameter: Tensor
+  readonly parameter: Tensor<DType>
   readonly param: Variable
   readonly grad: Floats
   readonly state: ParameterState
@@ -50,7 +50,7 @@ export class Optimizer<Options extends object> {
    */
   readonly paramGroups: ParamGroup<Options>[]
   readonly #rule: Rule<Options>
-  #state = new Map<Tensor, ParameterState>()
+  #state = new Map<Tensor<DType>, ParameterState>()
   #stepped = false
 
   /** @internal */
@@ -119,7 +119,7 @@ export class Optimizer<Options extends object> {
   }
 
   /** The update of a parameter; null without a gradient. */
-  #job(parameter: Tensor, options: Options): Job<Options> | null {
+  #job(parameter: Tensor<DType>, options: Options): Job<Options> | null {
     const param = variableOf(parameter)
     if (param === null || param.grad === null) return null
     param.values()

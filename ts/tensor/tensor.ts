@@ -11,20 +11,20 @@ import {
   formatShape,
   sameShape,
 } from '../check'
-import { allocate, converted, type DType } from '../dtype'
+import { allocate, converted, type DType, type FloatArrays } from '../dtype'
 import { showAsText } from '../inspect'
 import type { Floats } from '../native'
 import * as elementwise from '../ops/elementwise'
 import * as reduce from '../ops/reduce'
 import * as view from '../ops/view'
 import { formatFloats } from './format'
-import { type Nested, nested } from './nested'
+import { type NestedNumber, nested } from './nested'
 
 /** The constructor requires this key, so that only this package creates tensors. */
 const key = Symbol('Tensor')
 
 // Assigned by the class: access to its constructor and private fields for this package.
-let make: (variable: Variable) => Tensor
+let make: <D extends DType>(variable: Variable) => Tensor<D>
 let unwrap: (value: unknown) => Variable | null
 
 /**
@@ -50,10 +50,10 @@ let unwrap: (value: unknown) => Variable | null
  *
  * @see https://docs.pytorch.org/docs/stable/tensors.html
  */
-export class Tensor {
+export class Tensor<D extends DType = 'float32'> {
   readonly #variable: Variable
   /** The wrapper of the gradient: `grad` is the same object as long as the gradient is the same. */
-  #grad: Tensor | null = null
+  #grad: Tensor<D> | null = null
 
   private constructor(secret: unknown, variable: Variable) {
     if (secret !== key)
@@ -63,7 +63,7 @@ export class Tensor {
 
   static {
     showAsText(Tensor.prototype)
-    make = (variable) => new Tensor(key, variable)
+    make = <D extends DType>(variable: Variable) => new Tensor<D>(key, variable)
     unwrap = (value) =>
       typeof value === 'object' && value !== null && #variable in value ? value.#variable : null
   }
@@ -73,8 +73,8 @@ export class Tensor {
    *
    * An optimizer and `loadStateDict` write to it too; `module.to(dtype)` replaces it.
    */
-  get data(): Float32Array | Float64Array {
-    return this.#variable.exposed()
+  get data(): FloatArrays[D] {
+    return this.#variable.exposed() as FloatArrays[D]
   }
 
   /** The size of each dimension; empty for a single value. */
@@ -83,8 +83,8 @@ export class Tensor {
   }
 
   /** `'float32'` or `'float64'`. */
-  get dtype(): DType {
-    return this.#variable.dtype
+  get dtype(): D {
+    return this.#variable.dtype as D
   }
 
   /** The number of elements. */
@@ -118,7 +118,7 @@ export class Tensor {
    *
    * @throws TypeError when set to anything but null or a tensor of the same dtype; RangeError if the shape differs.
    */
-  get grad(): Tensor | null {
+  get grad(): Tensor<D> | null {
     const { grad } = this.#variable
     if (grad === null) this.#grad = null
     else if (this.#grad === null || this.#grad.#variable !== grad) this.#grad = make(grad)
@@ -126,7 +126,7 @@ export class Tensor {
   }
 
   /** Sets it to null, or to a tensor of the same shape and dtype. */
-  set grad(value: Tensor | null) {
+  set grad(value: Tensor<D> | null) {
     if (value === null) {
       this.#variable.grad = null
       return
@@ -154,7 +154,7 @@ export class Tensor {
    *
    * @see https://docs.pytorch.org/docs/stable/generated/torch.Tensor.detach.html
    */
-  detach(): Tensor {
+  detach(): Tensor<D> {
     return make(this.#variable.detach())
   }
 
@@ -180,7 +180,7 @@ export class Tensor {
    *
    * @see https://docs.pytorch.org/docs/stable/generated/torch.Tensor.backward.html
    */
-  backward(gradient?: Tensor | null): void {
+  backward(gradient?: Tensor<D> | null): void {
     const root = this.#variable
     runBackward(root, seedOf(root, gradient))
   }
@@ -209,7 +209,7 @@ export class Tensor {
    * ```
    */
   async backwardAsync(
-    gradient?: Tensor | null,
+    gradient?: Tensor<D> | null,
     options?: { signal?: AbortSignal | null | undefined },
   ): Promise<void> {
     const { signal } = checkOptions('Tensor.backwardAsync', options, ['signal'])
@@ -235,7 +235,7 @@ export class Tensor {
    *
    * @see https://docs.pytorch.org/docs/stable/generated/torch.reshape.html
    */
-  reshape(shape: readonly number[]): Tensor {
+  reshape(shape: readonly number[]): Tensor<D> {
     return make(view.reshape(this.#variable, shape))
   }
 
@@ -255,7 +255,7 @@ export class Tensor {
    *
    * @see https://docs.pytorch.org/docs/stable/generated/torch.transpose.html
    */
-  transpose(dim0: number, dim1: number): Tensor {
+  transpose(dim0: number, dim1: number): Tensor<D> {
     return make(view.transpose(this.#variable, dim0, dim1))
   }
 
@@ -275,7 +275,7 @@ export class Tensor {
    *
    * @see https://docs.pytorch.org/docs/stable/generated/torch.select.html
    */
-  select(dim: number, index: number): Tensor {
+  select(dim: number, index: number): Tensor<D> {
     return make(view.select(this.#variable, dim, index))
   }
 
@@ -296,7 +296,7 @@ export class Tensor {
    *
    * @see https://docs.pytorch.org/docs/stable/generated/torch.narrow.html
    */
-  narrow(dim: number, start: number, length: number): Tensor {
+  narrow(dim: number, start: number, length: number): Tensor<D> {
     return make(view.narrow(this.#variable, dim, start, length))
   }
 
@@ -308,7 +308,7 @@ export class Tensor {
    *   tensor.
    * @see https://docs.pytorch.org/docs/stable/generated/torch.add.html
    */
-  add(other: Tensor | number): Tensor {
+  add(other: Tensor<D> | number): Tensor<D> {
     return typeof other === 'number'
       ? make(elementwise.addScalar(this.#variable, other))
       : make(elementwise.add(this.#variable, operand('add', other)))
@@ -322,7 +322,7 @@ export class Tensor {
    *   tensor.
    * @see https://docs.pytorch.org/docs/stable/generated/torch.mul.html
    */
-  mul(other: Tensor | number): Tensor {
+  mul(other: Tensor<D> | number): Tensor<D> {
     return typeof other === 'number'
       ? make(elementwise.mulScalar(this.#variable, other))
       : make(elementwise.mul(this.#variable, operand('mul', other)))
@@ -333,7 +333,7 @@ export class Tensor {
    *
    * @see https://docs.pytorch.org/docs/stable/generated/torch.tanh.html
    */
-  tanh(): Tensor {
+  tanh(): Tensor<D> {
     return make(elementwise.tanh(this.#variable))
   }
 
@@ -342,7 +342,7 @@ export class Tensor {
    *
    * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.relu.html
    */
-  relu(): Tensor {
+  relu(): Tensor<D> {
     return make(elementwise.relu(this.#variable))
   }
 
@@ -351,7 +351,7 @@ export class Tensor {
    *
    * @see https://docs.pytorch.org/docs/stable/generated/torch.sigmoid.html
    */
-  sigmoid(): Tensor {
+  sigmoid(): Tensor<D> {
     return make(elementwise.sigmoid(this.#variable))
   }
 
@@ -360,7 +360,7 @@ export class Tensor {
    *
    * @see https://docs.pytorch.org/docs/stable/generated/torch.sum.html
    */
-  sum(): Tensor {
+  sum(): Tensor<D> {
     return make(reduce.sum(this.#variable))
   }
 
@@ -369,7 +369,7 @@ export class Tensor {
    *
    * @see https://docs.pytorch.org/docs/stable/generated/torch.mean.html
    */
-  mean(): Tensor {
+  mean(): Tensor<D> {
     return make(reduce.mean(this.#variable))
   }
 
@@ -392,7 +392,7 @@ export class Tensor {
    *
    * @throws RangeError if they are more than nested arrays can hold: 2^26 numbers in 2^24 arrays.
    */
-  toArray(): Nested {
+  toArray(): NestedNumber {
     return nested(this.#variable.values(), this.shape)
   }
 
@@ -415,7 +415,7 @@ export class Tensor {
 }
 
 /** A tensor around a new variable. A variable has only one tensor. */
-export function wrap(variable: Variable): Tensor {
+export function wrap<D extends DType>(variable: Variable): Tensor<D> {
   return make(variable)
 }
 

@@ -3,6 +3,7 @@
 import { sized, type Variable } from '../../autograd/variable'
 import { checkSignal } from '../../background'
 import { checkOptions } from '../../check'
+import type { DType } from '../../dtype'
 import type { NativeSequences } from '../../native'
 import { type Geometry, type RecurrentCall, recurrent, recurrentAsync } from '../../ops/recurrent'
 import { generator } from '../../random'
@@ -46,12 +47,12 @@ export interface BaseKind<State> extends RecurrentKind {
 }
 
 /** The gradients of a module whose `forward` has these options. */
-export type GradientsOf<State, Options> = RNNGradients<State> & {
-  [Name in Extract<keyof Options, 'teacher'>]?: Tensor
+export type GradientsOf<D extends DType, State, Options> = RNNGradients<D, State> & {
+  [Name in Extract<keyof Options, 'teacher'>]?: Tensor<D>
 }
 
 /** Whether a value is a module over whole sequences, and no proxy of one. */
-export let isRNNBase: (value: unknown) => value is RNNBase<unknown>
+export let isRNNBase: (value: unknown) => value is RNNBase<DType, unknown>
 
 /**
  * The base class of recurrent layers over whole sequences, as torch's `RNNBase`.
@@ -59,9 +60,10 @@ export let isRNNBase: (value: unknown) => value is RNNBase<unknown>
  * The names of states and shapes are those of `nn.RNN`; each module says what differs.
  */
 export class RNNBase<
-  State = Tensor,
+  D extends DType = 'float32',
+  State = Tensor<D>,
   Options extends RNNForwardOptions = RNNForwardOptions,
-> extends RecurrentModule {
+> extends RecurrentModule<D> {
   /** Probability of dropout between layers; may be changed between calls. */
   dropout: number
 
@@ -90,7 +92,7 @@ export class RNNBase<
   }
 
   static {
-    isRNNBase = (value): value is RNNBase<unknown> =>
+    isRNNBase = (value): value is RNNBase<DType, unknown> =>
       typeof value === 'object' && value !== null && #kind in value
   }
 
@@ -110,7 +112,7 @@ export class RNNBase<
   }
 
   /** The parameters of each layer and direction: L·D lists in the order of the state dict. */
-  get allWeights(): Tensor[][] {
+  get allWeights(): Tensor<D>[][] {
     const weights = weightsOf(this)
     const groups = layersTimesDirections(this.#config)
     const each = weights.length / groups
@@ -144,10 +146,10 @@ export class RNNBase<
    * ```
    */
   forward(
-    input: PackedSequence,
+    input: PackedSequence<D>,
     hx?: State | null,
-    options?: PackedOptions<Options>,
-  ): [output: PackedSequence, hN: State]
+    options?: PackedOptions<Options, D>,
+  ): [output: PackedSequence<D>, hN: State]
 
   /**
    * Runs the layers over the input.
@@ -177,12 +179,12 @@ export class RNNBase<
    * long.sum().backward()
    * ```
    */
-  forward(input: Tensor, hx?: State | null, options?: Options): [output: Tensor, hN: State]
+  forward(input: Tensor<D>, hx?: State | null, options?: Options): [output: Tensor<D>, hN: State]
   forward(
-    input: Tensor | PackedSequence,
+    input: Tensor<D> | PackedSequence<D>,
     hx?: State | null,
     options?: object,
-  ): [output: Tensor | PackedSequence, hN: State] {
+  ): [output: Tensor<D> | PackedSequence<D>, hN: State] {
     const [output, states] = recurrent(this.#call('forward', input, hx, options))
     return [likeInput(input, output), this.#kind.states.join(states)]
   }
@@ -212,20 +214,20 @@ export class RNNBase<
    * ```
    */
   async forwardAsync(
-    input: PackedSequence,
+    input: PackedSequence<D>,
     hx?: State | null,
-    options?: PackedOptions<Options> & Pick<RNNForwardAsyncOptions, 'signal'>,
-  ): Promise<[output: PackedSequence, hN: State]>
+    options?: PackedOptions<Options, D> & Pick<RNNForwardAsyncOptions, 'signal'>,
+  ): Promise<[output: PackedSequence<D>, hN: State]>
   async forwardAsync(
-    input: Tensor,
+    input: Tensor<D>,
     hx?: State | null,
     options?: Options & Pick<RNNForwardAsyncOptions, 'signal'>,
-  ): Promise<[output: Tensor, hN: State]>
+  ): Promise<[output: Tensor<D>, hN: State]>
   async forwardAsync(
-    input: Tensor | PackedSequence,
+    input: Tensor<D> | PackedSequence<D>,
     hx?: State | null,
     options?: object,
-  ): Promise<[output: Tensor | PackedSequence, hN: State]> {
+  ): Promise<[output: Tensor<D> | PackedSequence<D>, hN: State]> {
     const { name, options: own, states: form } = this.#kind
     const owner = `${name}.forwardAsync`
     const { signal, ...rest } = checkOptions(owner, options, [...own, 'signal'])
@@ -257,10 +259,10 @@ export class RNNBase<
    * ```
    */
   vjp(
-    input: Tensor,
+    input: Tensor<D>,
     hx?: State | null,
     options?: Omit<Options, 'checkpointEvery'>,
-  ): RNNVjp<State, GradientsOf<State, Options>> {
+  ): RNNVjp<D, State, GradientsOf<D, State, Options>> {
     const allowed = this.#kind.options.filter((name) => name !== 'checkpointEvery')
     const call = this.#paddedCall({
       owner: `${this.#kind.name}.vjp`,
@@ -297,7 +299,7 @@ export class RNNBase<
    * console.log(stream.output.length) // 8
    * ```
    */
-  stream(options?: RNNStreamOptions<State>): RNNStream<State> {
+  stream(options?: RNNStreamOptions<State>): RNNStream<D, State> {
     return streamOf(this.#signature, this.#kind.states, partsOf(this), options)
   }
 
@@ -398,6 +400,9 @@ function drawSeed(): number {
 }
 
 /** An output in the form of the input. */
-function likeInput(input: Tensor | PackedSequence, output: Variable): Tensor | PackedSequence {
+function likeInput<D extends DType>(
+  input: Tensor<D> | PackedSequence<D>,
+  output: Variable,
+): Tensor<D> | PackedSequence<D> {
   return isPackedSequence(input) ? withData(input, wrap(output)) : wrap(output)
 }

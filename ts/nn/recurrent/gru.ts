@@ -1,7 +1,9 @@
 /** The GRU: recurrent layers with reset and update gates, and the hidden state as the only state. */
 
 import { checkOptions } from '../../check'
+import type { DType } from '../../dtype'
 import type { Tensor } from '../../tensor/tensor'
+import { type DTypeOr32, type forms, named } from '../module'
 import { RNNBase } from './base'
 import {
   baseOptions,
@@ -10,11 +12,17 @@ import {
   forwardOptions,
   type RNNBaseOptions,
 } from './options'
+import type { StackParameters } from './parameters'
 import type { RNNParameterName } from './rnn'
 import { oneState } from './states'
 
 /** Options of {@link GRU}. */
-export interface GRUOptions extends RNNBaseOptions {}
+export interface GRUOptions<
+  D extends DType = DType,
+  Layers extends number = number,
+  Bias extends boolean = boolean,
+  Bidirectional extends boolean = boolean,
+> extends RNNBaseOptions<D, Layers, Bias, Bidirectional> {}
 
 /** The name of a parameter of `nn.GRU`: `weight_ih_l0`, `bias_hh_l1_reverse`, … */
 export type GRUParameterName = RNNParameterName
@@ -26,6 +34,48 @@ const kind = {
   bare: false,
   states: oneState('hx', 'hidden', true),
   options: forwardOptions,
+}
+
+/** The class of {@link GRU}. */
+class GRUModule<D extends DType = 'float32'> extends RNNBase<D> {
+  /** The parameters, under torch's names: `gru.weight_ih_l0`, `gru.bias_hh_l1_reverse`, … */
+  [name: GRUParameterName]: Tensor<D>
+
+  constructor(inputSize: number, hiddenSize: number, options?: GRUOptions) {
+    checkNoProjection(options)
+    const given = checkOptions('GRU', options, baseOptions)
+    super(kind, checkBaseConfig(inputSize, hiddenSize, given), {})
+  }
+}
+
+/** The constructor of {@link GRU}. */
+export interface GRUConstructor {
+  /**
+   * @param inputSize I: the number of features of x_t.
+   * @param hiddenSize H: the number of features of h_t.
+   * @param options
+   * - `numLayers`: how many layers are stacked, at most 65536. Default: 1.
+   * - `bias`: whether there are b_i* and b_h*. Default: true.
+   * - `batchFirst`: whether input and output are (B, T, …). Default: false.
+   * - `dropout`: probability p of dropout, in training, on the output of each layer except the last; elements that stay
+   *   are scaled by 1/(1-p). Default: 0.
+   * - `bidirectional`: whether each layer also runs in the reverse direction. Default: false.
+   * - `dtype`: `'float32'` or `'float64'`. Default: `'float32'`.
+   * @throws RangeError for a size that is not greater than zero or for which there is no memory, or a `dropout` outside
+   *   [0, 1]; TypeError for a size that is not an integer, a flag that is not a boolean, or an unknown option.
+   */
+  new <
+    Given extends DType | undefined,
+    Layers extends number = 1,
+    Bias extends boolean = true,
+    Bidirectional extends boolean = false,
+  >(
+    inputSize: number,
+    hiddenSize: number,
+    options?: GRUOptions<Given & DType, Layers, Bias, Bidirectional>,
+  ): GRU<DTypeOr32<Given>, Layers, Bias, Bidirectional>
+  /** For subclasses, whose options TypeScript does not see. */
+  new (inputSize: number, hiddenSize: number, options?: GRUOptions<'float32'>): GRU
 }
 
 /**
@@ -72,28 +122,23 @@ const kind = {
  * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.GRU.html
  * @see K. Cho et al., "Learning phrase representations using RNN encoder–decoder for statistical machine translation",
  *   arXiv 1406.1078.
+ * @class
  */
-export class GRU extends RNNBase {
-  /** The parameters, under torch's names: `gru.weight_ih_l0`, `gru.bias_hh_l1_reverse`, … */
-  [name: GRUParameterName]: Tensor
+export const GRU = named('GRU', GRUModule) as GRUConstructor
 
-  /**
-   * @param inputSize I: the number of features of x_t.
-   * @param hiddenSize H: the number of features of h_t.
-   * @param options
-   * - `numLayers`: how many layers are stacked, at most 65536. Default: 1.
-   * - `bias`: whether there are b_i* and b_h*. Default: true.
-   * - `batchFirst`: whether input and output are (B, T, …). Default: false.
-   * - `dropout`: probability p of dropout, in training, on the output of each layer except the last; elements that stay
-   *   are scaled by 1/(1-p). Default: 0.
-   * - `bidirectional`: whether each layer also runs in the reverse direction. Default: false.
-   * - `dtype`: `'float32'` or `'float64'`. Default: `'float32'`.
-   * @throws RangeError for a size that is not greater than zero or for which there is no memory, or a `dropout` outside
-   *   [0, 1]; TypeError for a size that is not an integer, a flag that is not a boolean, or an unknown option.
-   */
-  constructor(inputSize: number, hiddenSize: number, options?: GRUOptions) {
-    checkNoProjection(options)
-    const given = checkOptions('GRU', options, baseOptions)
-    super(kind, checkBaseConfig(inputSize, hiddenSize, given), {})
+/**
+ * An instance of {@link GRU}. Its parameters are fields: those of layer 0, and the others as far as `numLayers`, `bias`
+ * and `bidirectional` are literals where it is made.
+ */
+export type GRU<
+  D extends DType = 'float32',
+  Layers extends number = number,
+  Bias extends boolean = boolean,
+  Bidirectional extends boolean = boolean,
+> = GRUModule<D> &
+  StackParameters<D, Layers, Bias, Bidirectional> & {
+    readonly [forms]: {
+      float32: GRU<'float32', Layers, Bias, Bidirectional>
+      float64: GRU<'float64', Layers, Bias, Bidirectional>
+    }
   }
-}

@@ -31,13 +31,13 @@ export interface JordanRNNOptions {
 }
 
 /** Options of a {@link JordanRNN}'s `forward`. */
-export interface JordanRNNForwardOptions extends RNNForwardOptions {
+export interface JordanRNNForwardOptions<D extends DType = 'float32'> extends RNNForwardOptions {
   /**
    * Teacher forcing: values that are fed back instead of the network's own outputs, in the shape of the output; with
    * packed input, packed like it. Step t reads row t - 1 of them, the first step y0; the last row is not read. All
    * steps are computed at once. Gradients flow to the teacher if it requires them. Default: the network's own outputs.
    */
-  teacher?: Tensor | null | undefined
+  teacher?: Tensor<D> | null | undefined
 }
 
 const kind = {
@@ -94,19 +94,23 @@ const optionNames = ['nonlinearity', 'outputNonlinearity', 'bias', 'batchFirst',
  *   California, San Diego (1986).
  * @see J. L. Elman, "Finding structure in time", Cognitive Science 14 (1990) 179–211.
  */
-export class JordanRNN extends RNNBase<Tensor, JordanRNNForwardOptions> {
+export class JordanRNN<D extends DType = 'float32'> extends RNNBase<
+  D,
+  Tensor<D>,
+  JordanRNNForwardOptions<D>
+> {
   /** W_ih: (H, I). */
-  declare weight_ih: Tensor
+  declare weight_ih: Tensor<D>
   /** W_yh: (H, O). */
-  declare weight_yh: Tensor
+  declare weight_yh: Tensor<D>
   /** W_hy: (O, H). */
-  declare weight_hy: Tensor
+  declare weight_hy: Tensor<D>
   /** b_ih: (H), or null without biases. */
-  declare bias_ih: Tensor | null
+  declare bias_ih: Tensor<D> | null
   /** b_yh: (H), or null without biases. */
-  declare bias_yh: Tensor | null
+  declare bias_yh: Tensor<D> | null
   /** b_hy: (O), or null without biases. */
-  declare bias_hy: Tensor | null
+  declare bias_hy: Tensor<D> | null
 
   readonly #outputSize: number
   readonly #nonlinearity: Nonlinearity

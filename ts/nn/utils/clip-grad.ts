@@ -2,6 +2,7 @@
 
 import type { Variable } from '../../autograd/variable'
 import { checkNumber, checkOptions, describe } from '../../check'
+import type { DType } from '../../dtype'
 import { native } from '../../native'
 import { Tensor, variableOf } from '../../tensor/tensor'
 
@@ -39,7 +40,7 @@ export interface ClipGradNormOptions {
  * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.clip_grad_norm_.html
  */
 export function clipGradNorm_(
-  parameters: Iterable<Tensor> | Tensor,
+  parameters: Iterable<Tensor<DType>> | Tensor<DType>,
   maxNorm: number,
   options?: ClipGradNormOptions,
 ): number {
@@ -78,7 +79,10 @@ export function clipGradNorm_(
  *
  * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.clip_grad_value_.html
  */
-export function clipGradValue_(parameters: Iterable<Tensor> | Tensor, clipValue: number): void {
+export function clipGradValue_(
+  parameters: Iterable<Tensor<DType>> | Tensor<DType>,
+  clipValue: number,
+): void {
   const limit = checkNumber('clip_value', clipValue)
   if (limit < 0) throw new RangeError(`clip_value must not be negative, got: ${limit}`)
   for (const grad of gradientsOf(parameters)) {

@@ -1,6 +1,7 @@
 /** A schedule that reduces the learning rates when a metric stops improving. */
 
 import { checkChoice, checkOptions, describe } from '../../check'
+import type { DType } from '../../dtype'
 import { Tensor } from '../../tensor/tensor'
 import { finite, nonNegative } from '../rule'
 import {
@@ -175,7 +176,7 @@ export class ReduceLROnPlateau extends LRScheduler<PlateauState> {
    * @param metrics a number, or a tensor of one element; NaN is not an improvement.
    * @throws TypeError if it is neither; RangeError for a tensor of another size.
    */
-  step(metrics: number | Tensor): void {
+  step(metrics: number | Tensor<DType>): void {
     const current = checkMetric(metrics)
     const { state, optimizer } = this
     const before = learningRates(optimizer)

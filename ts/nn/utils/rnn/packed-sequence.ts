@@ -2,6 +2,7 @@
 
 import type { Variable } from '../../../autograd/variable'
 import { describe } from '../../../check'
+import type { DType } from '../../../dtype'
 import { showAsText } from '../../../inspect'
 import { IntTensor, intTensor, intValues } from '../../../tensor/int-tensor'
 import { checkTensor, type Tensor } from '../../../tensor/tensor'
@@ -22,7 +23,7 @@ const forms = new WeakMap<IntTensor, PackedForm>()
 
 // Assigned by the class: access to its private fields for this package.
 let unpack: (owner: string, name: string, value: unknown) => Packed
-let isPacked: (value: unknown) => value is PackedSequence
+let isPacked: (value: unknown) => value is PackedSequence<DType>
 
 /**
  * Sequences of different lengths without padding, as `torch.nn.utils.rnn.PackedSequence`.
@@ -52,8 +53,8 @@ let isPacked: (value: unknown) => value is PackedSequence
  *
  * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.rnn.PackedSequence.html
  */
-export class PackedSequence {
-  readonly #data: Tensor
+export class PackedSequence<D extends DType = 'float32'> {
+  readonly #data: Tensor<D>
   readonly #batchSizes: IntTensor
   readonly #sortedIndices: IntTensor | null
   readonly #unsortedIndices: IntTensor | null
@@ -67,7 +68,7 @@ export class PackedSequence {
    *   not a permutation and its inverse; TypeError for an argument of the wrong type.
    */
   constructor(
-    data: Tensor,
+    data: Tensor<D>,
     batchSizes: Lengths,
     sortedIndices?: Lengths | null,
     unsortedIndices?: Lengths | null,
@@ -85,7 +86,7 @@ export class PackedSequence {
 
   static {
     showAsText(PackedSequence.prototype)
-    isPacked = (value): value is PackedSequence =>
+    isPacked = (value): value is PackedSequence<DType> =>
       typeof value === 'object' && value !== null && #data in value
     unpack = (owner, name, value) => {
       if (!isPacked(value)) {
@@ -113,7 +114,7 @@ export class PackedSequence {
   }
 
   /** The rows of all sequences, step by step. */
-  get data(): Tensor {
+  get data(): Tensor<D> {
     return this.#data
   }
 
@@ -134,7 +135,7 @@ export class PackedSequence {
 
   /** The sequences as torch prints them. */
   toString(): string {
-    const parts: [string, Tensor | IntTensor | null][] = [
+    const parts: [string, Tensor<D> | IntTensor | null][] = [
       ['data', this.#data],
       ['batch_sizes', this.#batchSizes],
       ['sorted_indices', this.#sortedIndices],
@@ -146,7 +147,7 @@ export class PackedSequence {
 }
 
 /** Whether a value is a packed sequence. */
-export function isPackedSequence(value: unknown): value is PackedSequence {
+export function isPackedSequence(value: unknown): value is PackedSequence<DType> {
   return isPacked(value)
 }
 
@@ -159,7 +160,7 @@ export function checkPackedSequence(owner: string, name: string, value: unknown)
 }
 
 /** Packed sequences of this form. */
-export function withForm(form: PackedForm, data: Tensor): PackedSequence {
+export function withForm<D extends DType>(form: PackedForm, data: Tensor<D>): PackedSequence<D> {
   const batchSizes = copied(form.batchSizes)
   forms.set(batchSizes, form)
   return new PackedSequence(
@@ -171,7 +172,10 @@ export function withForm(form: PackedForm, data: Tensor): PackedSequence {
 }
 
 /** The same sequences with other rows. */
-export function withData(sequence: PackedSequence, data: Tensor): PackedSequence {
+export function withData<D extends DType>(
+  sequence: PackedSequence<DType>,
+  data: Tensor<D>,
+): PackedSequence<D> {
   const { batchSizes, sortedIndices, unsortedIndices } = sequence
   return new PackedSequence(data, batchSizes, sortedIndices, unsortedIndices)
 }
