@@ -6,7 +6,7 @@ import { embedding } from '../ops/embedding'
 import { type IntTensor, intValues } from '../tensor/int-tensor'
 import { checkTensor, type Tensor, wrap } from '../tensor/tensor'
 import { normal, parameter, zero } from './init'
-import { type forms, Module } from './module'
+import { type forms, Module, named } from './module'
 import { checkParameter } from './parameter'
 
 /** Options of {@link Embedding}. */
@@ -17,34 +17,8 @@ export interface EmbeddingOptions<D extends DType = DType> {
   dtype?: D | undefined
 }
 
-/**
- * A table of vectors, looked up by class index, as `torch.nn.Embedding`.
- *
- * The output is y[…] = W[index[…]].
- *
- * | shape | where |
- * |---|---|
- * | input (…) | an `IntTensor` of indices from 0 to `numEmbeddings` - 1 |
- * | output (…, dim) | dim = `embeddingDim` |
- * | `weight` (num, dim) | num = `numEmbeddings` |
- *
- * The table is drawn from the normal distribution with mean 0 and variance 1; row `paddingIdx` is zero.
- *
- * @example
- * ```ts
- * import { nn, tensor } from '@elman/rnn'
- *
- * const embedding = new nn.Embedding(100, 16, { paddingIdx: 0 })
- * const words = tensor([[4, 7, 0], [9, 0, 0]], { dtype: 'int32' })
- * console.log(embedding.forward(words).shape) // [ 2, 3, 16 ]
- * ```
- *
- * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.Embedding.html
- */
-export class Embedding<D extends DType = 'float32'> extends Module<D> {
-  /** @ignore */
-  declare readonly [forms]: { float32: Embedding<'float32'>; float64: Embedding<'float64'> }
-
+/** The class of {@link Embedding}. */
+class EmbeddingModule<D extends DType = 'float32'> extends Module<D> {
   /** The number of vectors. */
   readonly numEmbeddings: number
   /** The size of a vector. */
@@ -54,15 +28,7 @@ export class Embedding<D extends DType = 'float32'> extends Module<D> {
   /** W: (num, dim). */
   weight: Tensor<D>
 
-  /**
-   * @param numEmbeddings the number of vectors.
-   * @param embeddingDim the size of a vector.
-   * @param options `paddingIdx`: a row that starts as zero and gets no gradient, default none; `dtype`: default
-   *   `'float32'`.
-   * @throws RangeError for a size that is not greater than zero or a `paddingIdx` that is out of range; TypeError for
-   *   one that is not an integer, or an option of the wrong type, or an unknown option.
-   */
-  constructor(numEmbeddings: number, embeddingDim: number, options?: EmbeddingOptions<D>) {
+  constructor(numEmbeddings: number, embeddingDim: number, options?: EmbeddingOptions) {
     super()
     const given = checkOptions('Embedding', options, ['paddingIdx', 'dtype'])
     this.numEmbeddings = checkPositiveInteger('num_embeddings', numEmbeddings)
@@ -100,6 +66,56 @@ export class Embedding<D extends DType = 'float32'> extends Module<D> {
     const padding = this.paddingIdx === null ? '' : `, padding_idx=${this.paddingIdx}`
     return `${this.numEmbeddings}, ${this.embeddingDim}${padding}`
   }
+}
+
+/** The constructor of {@link Embedding}. */
+export interface EmbeddingConstructor {
+  /**
+   * @param numEmbeddings the number of vectors.
+   * @param embeddingDim the size of a vector.
+   * @param options `paddingIdx`: a row that starts as zero and gets no gradient, default none; `dtype`: default
+   *   `'float32'`.
+   * @throws RangeError for a size that is not greater than zero or a `paddingIdx` that is out of range; TypeError for
+   *   one that is not an integer, or an option of the wrong type, or an unknown option.
+   */
+  new <D extends DType = 'float32'>(
+    numEmbeddings: number,
+    embeddingDim: number,
+    options?: EmbeddingOptions<D>,
+  ): Embedding<NoInfer<D>>
+  [Symbol.hasInstance](value: unknown): value is Embedding<DType>
+}
+
+/**
+ * A table of vectors, looked up by class index, as `torch.nn.Embedding`.
+ *
+ * The output is y[…] = W[index[…]].
+ *
+ * | shape | where |
+ * |---|---|
+ * | input (…) | an `IntTensor` of indices from 0 to `numEmbeddings` - 1 |
+ * | output (…, dim) | dim = `embeddingDim` |
+ * | `weight` (num, dim) | num = `numEmbeddings` |
+ *
+ * The table is drawn from the normal distribution with mean 0 and variance 1; row `paddingIdx` is zero.
+ *
+ * @example
+ * ```ts
+ * import { nn, tensor } from '@elman/rnn'
+ *
+ * const embedding = new nn.Embedding(100, 16, { paddingIdx: 0 })
+ * const words = tensor([[4, 7, 0], [9, 0, 0]], { dtype: 'int32' })
+ * console.log(embedding.forward(words).shape) // [ 2, 3, 16 ]
+ * ```
+ *
+ * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.Embedding.html
+ * @class
+ */
+export const Embedding = named('Embedding', EmbeddingModule) as EmbeddingConstructor
+
+/** An instance of {@link Embedding}. */
+export type Embedding<D extends DType = 'float32'> = EmbeddingModule<D> & {
+  readonly [forms]: { float32: Embedding<'float32'>; float64: Embedding<'float64'> }
 }
 
 function checkPaddingIdx(value: unknown, count: number): number | null {

@@ -24,8 +24,10 @@ export type Converted<M, T extends DType> = M extends {
     : Forms[T]
   : M
 
-/** The dtype in a module's options, of which `Given` was inferred. */
-export type DTypeOr32<Given> = undefined extends Given ? 'float32' : Extract<Given, DType>
+/** What an option was given as; its default, if nothing was inferred for it. */
+export type GivenOr<Given, Default> = undefined extends Given
+  ? Default
+  : Exclude<NoInfer<Given>, undefined>
 
 /** A class under its public name, whatever a bundler calls it. */
 export function named<Class extends object>(name: string, of: Class): Class {

@@ -51,6 +51,9 @@ let unwrap: (value: unknown) => Variable | null
  * @see https://docs.pytorch.org/docs/stable/tensors.html
  */
 export class Tensor<D extends DType = 'float32'> {
+  /** @ignore */
+  declare static readonly [Symbol.hasInstance]: (value: unknown) => value is Tensor<DType>
+
   readonly #variable: Variable
   /** The wrapper of the gradient: `grad` is the same object as long as the gradient is the same. */
   #grad: Tensor<D> | null = null

@@ -3,7 +3,7 @@
 import { checkOptions } from '../../check'
 import type { DType } from '../../dtype'
 import type { Tensor } from '../../tensor/tensor'
-import { type DTypeOr32, type forms, named } from '../module'
+import { type forms, type GivenOr, named } from '../module'
 import { RNNBase } from './base'
 import {
   baseOptions,
@@ -18,10 +18,10 @@ import { oneState } from './states'
 
 /** Options of {@link GRU}. */
 export interface GRUOptions<
-  D extends DType = DType,
-  Layers extends number = number,
-  Bias extends boolean = boolean,
-  Bidirectional extends boolean = boolean,
+  D extends DType | undefined = DType,
+  Layers extends number | undefined = number,
+  Bias extends boolean | undefined = boolean,
+  Bidirectional extends boolean | undefined = boolean,
 > extends RNNBaseOptions<D, Layers, Bias, Bidirectional> {}
 
 /** The name of a parameter of `nn.GRU`: `weight_ih_l0`, `bias_hh_l1_reverse`, … */
@@ -65,17 +65,27 @@ export interface GRUConstructor {
    *   [0, 1]; TypeError for a size that is not an integer, a flag that is not a boolean, or an unknown option.
    */
   new <
-    Given extends DType | undefined,
-    Layers extends number = 1,
-    Bias extends boolean = true,
-    Bidirectional extends boolean = false,
+    D extends DType | undefined,
+    Layers extends number | undefined,
+    Bias extends boolean | undefined,
+    Bidirectional extends boolean | undefined,
   >(
     inputSize: number,
     hiddenSize: number,
-    options?: GRUOptions<Given & DType, Layers, Bias, Bidirectional>,
-  ): GRU<DTypeOr32<Given>, Layers, Bias, Bidirectional>
-  /** For subclasses, whose options TypeScript does not see. */
-  new (inputSize: number, hiddenSize: number, options?: GRUOptions<'float32'>): GRU
+    options?: GRUOptions<D, Layers, Bias, Bidirectional>,
+  ): GRU<
+    GivenOr<D, 'float32'>,
+    GivenOr<Layers, 1>,
+    GivenOr<Bias, true>,
+    GivenOr<Bidirectional, false>
+  >
+  /** For a subclass, whose options TypeScript does not see: `extends nn.GRU`, or `extends nn.GRU<'float64'>`. */
+  new <D extends DType = 'float32'>(
+    inputSize: number,
+    hiddenSize: number,
+    options?: GRUOptions<D>,
+  ): GRU<D>
+  [Symbol.hasInstance](value: unknown): value is GRU<DType>
 }
 
 /**
@@ -137,6 +147,9 @@ export type GRU<
   Bidirectional extends boolean = boolean,
 > = GRUModule<D> &
   StackParameters<D, Layers, Bias, Bidirectional> & {
+    readonly numLayers: Layers
+    readonly bias: Bias
+    readonly bidirectional: Bidirectional
     readonly [forms]: {
       float32: GRU<'float32', Layers, Bias, Bidirectional>
       float64: GRU<'float64', Layers, Bias, Bidirectional>

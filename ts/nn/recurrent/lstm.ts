@@ -3,7 +3,7 @@
 import { checkInteger, checkOptions } from '../../check'
 import type { DType } from '../../dtype'
 import type { Tensor } from '../../tensor/tensor'
-import { type DTypeOr32, type forms, named } from '../module'
+import { type forms, type GivenOr, named } from '../module'
 import { RNNBase } from './base'
 import { baseOptions, checkBaseConfig, forwardOptions, type RNNBaseOptions } from './options'
 import type { If, ParameterName, StackParameters } from './parameters'
@@ -11,11 +11,11 @@ import { type LSTMState, twoStates } from './states'
 
 /** Options of {@link LSTM}. */
 export interface LSTMOptions<
-  D extends DType = DType,
-  Layers extends number = number,
-  Bias extends boolean = boolean,
-  Bidirectional extends boolean = boolean,
-  Projection extends number = number,
+  D extends DType | undefined = DType,
+  Layers extends number | undefined = number,
+  Bias extends boolean | undefined = boolean,
+  Bidirectional extends boolean | undefined = boolean,
+  Projection extends number | undefined = number,
 > extends RNNBaseOptions<D, Layers, Bias, Bidirectional> {
   /** P: the features of the projection of h, below `hiddenSize`; 0 for none. Default: 0. */
   projSize?: Projection | undefined
@@ -83,18 +83,29 @@ export interface LSTMConstructor {
    *   flag that is not a boolean, or an unknown option.
    */
   new <
-    Given extends DType | undefined,
-    Layers extends number = 1,
-    Bias extends boolean = true,
-    Bidirectional extends boolean = false,
-    Projection extends number = 0,
+    D extends DType | undefined,
+    Layers extends number | undefined,
+    Bias extends boolean | undefined,
+    Bidirectional extends boolean | undefined,
+    Projection extends number | undefined,
   >(
     inputSize: number,
     hiddenSize: number,
-    options?: LSTMOptions<Given & DType, Layers, Bias, Bidirectional, Projection>,
-  ): LSTM<DTypeOr32<Given>, Layers, Bias, Bidirectional, Projection>
-  /** For subclasses, whose options TypeScript does not see. */
-  new (inputSize: number, hiddenSize: number, options?: LSTMOptions<'float32'>): LSTM
+    options?: LSTMOptions<D, Layers, Bias, Bidirectional, Projection>,
+  ): LSTM<
+    GivenOr<D, 'float32'>,
+    GivenOr<Layers, 1>,
+    GivenOr<Bias, true>,
+    GivenOr<Bidirectional, false>,
+    GivenOr<Projection, 0>
+  >
+  /** For a subclass, whose options TypeScript does not see: `extends nn.LSTM`, or `extends nn.LSTM<'float64'>`. */
+  new <D extends DType = 'float32'>(
+    inputSize: number,
+    hiddenSize: number,
+    options?: LSTMOptions<D>,
+  ): LSTM<D>
+  [Symbol.hasInstance](value: unknown): value is LSTM<DType>
 }
 
 /**
@@ -174,6 +185,10 @@ export type LSTM<
     If<Projected<Projection>, 'weight_hr', never>,
     If<Projected<Projection>, never, 'weight_hr'>
   > & {
+    readonly numLayers: Layers
+    readonly bias: Bias
+    readonly bidirectional: Bidirectional
+    readonly projSize: Projection
     readonly [forms]: {
       float32: LSTM<'float32', Layers, Bias, Bidirectional, Projection>
       float64: LSTM<'float64', Layers, Bias, Bidirectional, Projection>

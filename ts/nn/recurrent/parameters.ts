@@ -35,6 +35,11 @@ type Layers<Count extends number, Bidirectional extends boolean> = true extends
   ? number
   : UpTo<Count>
 
+/** The biases of a module without layers: null without biases. */
+export type BiasParameters<D extends DType, Bias extends boolean, Name extends string> = {
+  [One in Name]: Bias extends true ? Tensor<D> : null
+}
+
 /** The parameters whose kind is `Present`; those of kind `Absent`, and of layers that are not there, are `never`. */
 type Named<
   D extends DType,

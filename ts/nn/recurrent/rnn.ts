@@ -3,7 +3,7 @@
 import { checkOptions } from '../../check'
 import type { DType } from '../../dtype'
 import type { Tensor } from '../../tensor/tensor'
-import { type DTypeOr32, type forms, named } from '../module'
+import { type forms, type GivenOr, named } from '../module'
 import { RNNBase } from './base'
 import {
   baseOptions,
@@ -19,10 +19,10 @@ import { oneState } from './states'
 
 /** Options of {@link RNN}. */
 export interface RNNOptions<
-  D extends DType = DType,
-  Layers extends number = number,
-  Bias extends boolean = boolean,
-  Bidirectional extends boolean = boolean,
+  D extends DType | undefined = DType,
+  Layers extends number | undefined = number,
+  Bias extends boolean | undefined = boolean,
+  Bidirectional extends boolean | undefined = boolean,
 > extends RNNBaseOptions<D, Layers, Bias, Bidirectional> {
   /** `'tanh'` or `'relu'`. Default: `'tanh'`. */
   nonlinearity?: Nonlinearity | undefined
@@ -80,17 +80,27 @@ export interface RNNConstructor {
    *   or an unknown option.
    */
   new <
-    Given extends DType | undefined,
-    Layers extends number = 1,
-    Bias extends boolean = true,
-    Bidirectional extends boolean = false,
+    D extends DType | undefined,
+    Layers extends number | undefined,
+    Bias extends boolean | undefined,
+    Bidirectional extends boolean | undefined,
   >(
     inputSize: number,
     hiddenSize: number,
-    options?: RNNOptions<Given & DType, Layers, Bias, Bidirectional>,
-  ): RNN<DTypeOr32<Given>, Layers, Bias, Bidirectional>
-  /** For subclasses, whose options TypeScript does not see. */
-  new (inputSize: number, hiddenSize: number, options?: RNNOptions<'float32'>): RNN
+    options?: RNNOptions<D, Layers, Bias, Bidirectional>,
+  ): RNN<
+    GivenOr<D, 'float32'>,
+    GivenOr<Layers, 1>,
+    GivenOr<Bias, true>,
+    GivenOr<Bidirectional, false>
+  >
+  /** For a subclass, whose options TypeScript does not see: `extends nn.RNN`, or `extends nn.RNN<'float64'>`. */
+  new <D extends DType = 'float32'>(
+    inputSize: number,
+    hiddenSize: number,
+    options?: RNNOptions<D>,
+  ): RNN<D>
+  [Symbol.hasInstance](value: unknown): value is RNN<DType>
 }
 
 /**
@@ -145,6 +155,9 @@ export type RNN<
   Bidirectional extends boolean = boolean,
 > = RNNModule<D> &
   StackParameters<D, Layers, Bias, Bidirectional> & {
+    readonly numLayers: Layers
+    readonly bias: Bias
+    readonly bidirectional: Bidirectional
     readonly [forms]: {
       float32: RNN<'float32', Layers, Bias, Bidirectional>
       float64: RNN<'float64', Layers, Bias, Bidirectional>
