@@ -11,7 +11,9 @@ export type DType = 'float32' | 'float64'
  * TypeScript 5.7 and newer `Float32Array<ArrayBuffer>`, for older ones, which lack that type, `Float32Array`.
  */
 export interface FloatArrays {
+  /** `Float32Array<ArrayBuffer>`. */
   float32: ReturnType<typeof Float32Array.of>
+  /** `Float64Array<ArrayBuffer>`. */
   float64: ReturnType<typeof Float64Array.of>
 }
 

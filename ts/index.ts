@@ -6,7 +6,7 @@
  */
 
 export { noGrad } from './autograd/grad-mode'
-export type { DType } from './dtype'
+export type { ByteArray, DType, FloatArrays, IntArray } from './dtype'
 export {
   type CheckpointSources,
   type CheckpointTargets,
@@ -16,6 +16,7 @@ export {
 } from './files/checkpoint'
 export { type ExportOnnxOptions, exportOnnx } from './files/onnx'
 export {
+  type AnyTensor,
   deserializeSafetensors,
   loadSafetensors,
   type SafetensorsOptions,
@@ -39,5 +40,5 @@ export {
 } from './tensor/create'
 export type { IntTensor } from './tensor/int-tensor'
 export { cat, stack } from './tensor/join'
-export type { Nested } from './tensor/nested'
+export type { Nested, NestedArray, NestedNumber } from './tensor/nested'
 export { Tensor } from './tensor/tensor'

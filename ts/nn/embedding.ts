@@ -6,7 +6,7 @@ import { embedding } from '../ops/embedding'
 import { type IntTensor, intValues } from '../tensor/int-tensor'
 import { checkTensor, type Tensor, wrap } from '../tensor/tensor'
 import { normal, parameter, zero } from './init'
-import { type forms, Module, named } from './module'
+import { type Forms, Module, named } from './module'
 import { checkParameter } from './parameter'
 
 /** Options of {@link Embedding}. */
@@ -83,6 +83,7 @@ export interface EmbeddingConstructor {
     embeddingDim: number,
     options?: EmbeddingOptions<D>,
   ): Embedding<NoInfer<D>>
+  /** @ignore */
   [Symbol.hasInstance](value: unknown): value is Embedding<DType>
 }
 
@@ -114,9 +115,8 @@ export interface EmbeddingConstructor {
 export const Embedding = named('Embedding', EmbeddingModule) as EmbeddingConstructor
 
 /** An instance of {@link Embedding}. */
-export type Embedding<D extends DType = 'float32'> = EmbeddingModule<D> & {
-  readonly [forms]: { float32: Embedding<'float32'>; float64: Embedding<'float64'> }
-}
+export type Embedding<D extends DType = 'float32'> = EmbeddingModule<D> &
+  Forms<Embedding<'float32'>, Embedding<'float64'>>
 
 function checkPaddingIdx(value: unknown, count: number): number | null {
   if (value === null) return null

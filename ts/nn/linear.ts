@@ -5,7 +5,7 @@ import type { DType } from '../dtype'
 import { linear } from '../ops/linear'
 import { checkTensor, type Tensor, wrap } from '../tensor/tensor'
 import { parameter, uniform } from './init'
-import { type forms, type GivenOr, Module, named } from './module'
+import { type Forms, type GivenOr, Module, named } from './module'
 import { checkParameter } from './parameter'
 import type { BiasParameters } from './recurrent/parameters'
 
@@ -114,6 +114,7 @@ export interface LinearConstructor {
     outFeatures: number,
     options?: LinearOptions<D>,
   ): Linear<D>
+  /** @ignore */
   [Symbol.hasInstance](value: unknown): value is Linear<DType>
 }
 
@@ -143,6 +144,5 @@ export const Linear = named('Linear', LinearModule) as LinearConstructor
 
 /** An instance of {@link Linear}, whose `bias` is null without one. */
 export type Linear<D extends DType = 'float32', Bias extends boolean = boolean> = LinearModule<D> &
-  BiasParameters<D, Bias, 'bias'> & {
-    readonly [forms]: { float32: Linear<'float32', Bias>; float64: Linear<'float64', Bias> }
-  }
+  BiasParameters<D, Bias, 'bias'> &
+  Forms<Linear<'float32', Bias>, Linear<'float64', Bias>>

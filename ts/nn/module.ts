@@ -12,17 +12,29 @@ import { type IncompatibleKeys, type LoadPlan, planLoad } from './state-dict'
 /** The modules whose `toString` is running. */
 const beingShown = new Set<Module<DType>>()
 
-/** The key, in types alone, of a module's type for each dtype. */
-export declare const forms: unique symbol
+/** The key of {@link Forms}, in types alone. */
+declare const forms: unique symbol
+
+/** The types of a module of each dtype, as a part of its type for {@link Converted}. */
+export interface Forms<Float32, Float64> {
+  /** @ignore */
+  readonly [forms]: {
+    /** Of float32. */
+    float32: Float32
+    /** Of float64. */
+    float64: Float64
+  }
+}
 
 /** What `to(dtype)` gives: the type for that dtype of a module that has one, else (for a subclass, too) its own type. */
-export type Converted<M, T extends DType> = M extends {
-  readonly [forms]: infer Forms extends Record<DType, unknown>
-}
-  ? [Extract<Forms[DType], M>] extends [never]
-    ? M
-    : Forms[T]
-  : M
+export type Converted<M, T extends DType> =
+  M extends Forms<infer Float32, infer Float64>
+    ? [Extract<Float32 | Float64, M>] extends [never]
+      ? M
+      : T extends 'float64'
+        ? Float64
+        : Float32
+    : M
 
 /** What an option was given as; its default, if nothing was inferred for it. */
 export type GivenOr<Given, Default> = undefined extends Given

@@ -303,6 +303,7 @@ export class RNNBase<
     return streamOf(this.#signature, this.#kind.states, partsOf(this), options)
   }
 
+  /** The arguments of the constructor, for `toString`. */
   protected override extraRepr(): string {
     const { numLayers, bias, batchFirst, bidirectional } = this.#config
     return [

@@ -99,6 +99,7 @@ export class RNNCellBase<
     return this.#kind.states.join([output, ...rest])
   }
 
+  /** The arguments of the constructor, for `toString`. */
   protected override extraRepr(): string {
     const { inputSize, hiddenSize, bias } = this.#config
     return `${inputSize}, ${hiddenSize}${bias ? '' : ', bias=False'}`

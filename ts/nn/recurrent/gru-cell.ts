@@ -2,7 +2,7 @@
 
 import { checkOptions } from '../../check'
 import type { DType } from '../../dtype'
-import { type forms, type GivenOr, named } from '../module'
+import { type Forms, type GivenOr, named } from '../module'
 import { cellOptions, checkCellConfig, RNNCellBase, type RNNCellBaseOptions } from './cell-base'
 import type { BiasParameters } from './parameters'
 import { oneState } from './states'
@@ -49,6 +49,7 @@ export interface GRUCellConstructor {
     hiddenSize: number,
     options?: GRUCellOptions<D>,
   ): GRUCell<D>
+  /** @ignore */
   [Symbol.hasInstance](value: unknown): value is GRUCell<DType>
 }
 
@@ -90,7 +91,5 @@ export type GRUCell<
   D extends DType = 'float32',
   Bias extends boolean = boolean,
 > = GRUCellModule<D> &
-  BiasParameters<D, Bias, 'bias_ih' | 'bias_hh'> & {
-    readonly bias: Bias
-    readonly [forms]: { float32: GRUCell<'float32', Bias>; float64: GRUCell<'float64', Bias> }
-  }
+  BiasParameters<D, Bias, 'bias_ih' | 'bias_hh'> &
+  Forms<GRUCell<'float32', Bias>, GRUCell<'float64', Bias>>

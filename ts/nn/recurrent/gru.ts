@@ -3,7 +3,7 @@
 import { checkOptions } from '../../check'
 import type { DType } from '../../dtype'
 import type { Tensor } from '../../tensor/tensor'
-import { type forms, type GivenOr, named } from '../module'
+import { type Forms, type GivenOr, named } from '../module'
 import { RNNBase } from './base'
 import {
   baseOptions,
@@ -38,7 +38,12 @@ const kind = {
 
 /** The class of {@link GRU}. */
 class GRUModule<D extends DType = 'float32'> extends RNNBase<D> {
-  /** The parameters, under torch's names: `gru.weight_ih_l0`, `gru.bias_hh_l1_reverse`, … */
+  /** W_ih of layer 0; the other parameters are fields, too, under torch's names: `gru.bias_hh_l1_reverse`, … */
+  declare weight_ih_l0: Tensor<D>
+  /** W_hh of layer 0. */
+  declare weight_hh_l0: Tensor<D>;
+
+  /** The parameters, under torch's names. */
   [name: GRUParameterName]: Tensor<D>
 
   constructor(inputSize: number, hiddenSize: number, options?: GRUOptions) {
@@ -85,6 +90,7 @@ export interface GRUConstructor {
     hiddenSize: number,
     options?: GRUOptions<D>,
   ): GRU<D>
+  /** @ignore */
   [Symbol.hasInstance](value: unknown): value is GRU<DType>
 }
 
@@ -146,12 +152,5 @@ export type GRU<
   Bias extends boolean = boolean,
   Bidirectional extends boolean = boolean,
 > = GRUModule<D> &
-  StackParameters<D, Layers, Bias, Bidirectional> & {
-    readonly numLayers: Layers
-    readonly bias: Bias
-    readonly bidirectional: Bidirectional
-    readonly [forms]: {
-      float32: GRU<'float32', Layers, Bias, Bidirectional>
-      float64: GRU<'float64', Layers, Bias, Bidirectional>
-    }
-  }
+  StackParameters<D, Layers, Bias, Bidirectional> &
+  Forms<GRU<'float32', Layers, Bias, Bidirectional>, GRU<'float64', Layers, Bias, Bidirectional>>

@@ -3,7 +3,7 @@
 import { checkChoice, checkOptions, checkPositiveInteger } from '../../check'
 import type { DType } from '../../dtype'
 import type { Tensor } from '../../tensor/tensor'
-import { type forms, type GivenOr, named } from '../module'
+import { type Forms, type GivenOr, named } from '../module'
 import { RNNBase } from './base'
 import {
   checkBaseConfig,
@@ -153,6 +153,7 @@ export interface JordanRNNConstructor {
     outputSize: number,
     options?: JordanRNNOptions<D>,
   ): JordanRNN<D>
+  /** @ignore */
   [Symbol.hasInstance](value: unknown): value is JordanRNN<DType>
 }
 
@@ -207,10 +208,8 @@ export type JordanRNN<
   D extends DType = 'float32',
   Bias extends boolean = boolean,
 > = JordanRNNModule<D> &
-  BiasParameters<D, Bias, 'bias_ih' | 'bias_yh' | 'bias_hy'> & {
-    readonly bias: Bias
-    readonly [forms]: { float32: JordanRNN<'float32', Bias>; float64: JordanRNN<'float64', Bias> }
-  }
+  BiasParameters<D, Bias, 'bias_ih' | 'bias_yh' | 'bias_hy'> &
+  Forms<JordanRNN<'float32', Bias>, JordanRNN<'float64', Bias>>
 
 function checkOutputNonlinearity(value: unknown): OutputNonlinearity {
   return checkChoice<OutputNonlinearity>(

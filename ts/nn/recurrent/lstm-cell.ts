@@ -2,7 +2,7 @@
 
 import { checkOptions } from '../../check'
 import type { DType } from '../../dtype'
-import { type forms, type GivenOr, named } from '../module'
+import { type Forms, type GivenOr, named } from '../module'
 import { cellOptions, checkCellConfig, RNNCellBase, type RNNCellBaseOptions } from './cell-base'
 import type { BiasParameters } from './parameters'
 import { type LSTMState, twoStates } from './states'
@@ -49,6 +49,7 @@ export interface LSTMCellConstructor {
     hiddenSize: number,
     options?: LSTMCellOptions<D>,
   ): LSTMCell<D>
+  /** @ignore */
   [Symbol.hasInstance](value: unknown): value is LSTMCell<DType>
 }
 
@@ -93,7 +94,5 @@ export type LSTMCell<
   D extends DType = 'float32',
   Bias extends boolean = boolean,
 > = LSTMCellModule<D> &
-  BiasParameters<D, Bias, 'bias_ih' | 'bias_hh'> & {
-    readonly bias: Bias
-    readonly [forms]: { float32: LSTMCell<'float32', Bias>; float64: LSTMCell<'float64', Bias> }
-  }
+  BiasParameters<D, Bias, 'bias_ih' | 'bias_hh'> &
+  Forms<LSTMCell<'float32', Bias>, LSTMCell<'float64', Bias>>

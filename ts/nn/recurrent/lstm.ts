@@ -3,7 +3,7 @@
 import { checkInteger, checkOptions } from '../../check'
 import type { DType } from '../../dtype'
 import type { Tensor } from '../../tensor/tensor'
-import { type forms, type GivenOr, named } from '../module'
+import { type Forms, type GivenOr, named } from '../module'
 import { RNNBase } from './base'
 import { baseOptions, checkBaseConfig, forwardOptions, type RNNBaseOptions } from './options'
 import type { If, ParameterName, StackParameters } from './parameters'
@@ -40,7 +40,12 @@ const kind = {
 
 /** The class of {@link LSTM}. */
 class LSTMModule<D extends DType = 'float32'> extends RNNBase<D, LSTMState<D>> {
-  /** The parameters, under torch's names: `lstm.weight_ih_l0`, `lstm.bias_hh_l1_reverse`, … */
+  /** W_ih of layer 0; the other parameters are fields, too, under torch's names: `lstm.bias_hh_l1_reverse`, … */
+  declare weight_ih_l0: Tensor<D>
+  /** W_hh of layer 0. */
+  declare weight_hh_l0: Tensor<D>;
+
+  /** The parameters, under torch's names. */
   [name: LSTMParameterName]: Tensor<D>
 
   readonly #projSize: number
@@ -105,6 +110,7 @@ export interface LSTMConstructor {
     hiddenSize: number,
     options?: LSTMOptions<D>,
   ): LSTM<D>
+  /** @ignore */
   [Symbol.hasInstance](value: unknown): value is LSTM<DType>
 }
 
@@ -185,15 +191,12 @@ export type LSTM<
     If<Projected<Projection>, 'weight_hr', never>,
     If<Projected<Projection>, never, 'weight_hr'>
   > & {
-    readonly numLayers: Layers
-    readonly bias: Bias
-    readonly bidirectional: Bidirectional
+    /** P: the number of features of h_t if it is projected, 0 if not. */
     readonly projSize: Projection
-    readonly [forms]: {
-      float32: LSTM<'float32', Layers, Bias, Bidirectional, Projection>
-      float64: LSTM<'float64', Layers, Bias, Bidirectional, Projection>
-    }
-  }
+  } & Forms<
+    LSTM<'float32', Layers, Bias, Bidirectional, Projection>,
+    LSTM<'float64', Layers, Bias, Bidirectional, Projection>
+  >
 
 function checkProjSize(value: unknown, hiddenSize: number): number {
   const projSize = checkInteger('proj_size', value)

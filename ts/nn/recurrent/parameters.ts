@@ -7,7 +7,7 @@ import type { Tensor } from '../../tensor/tensor'
 type Direction = '' | '_reverse'
 
 /** The names of all parameters of these kinds: `weight_ih_l0`, `weight_ih_l0_reverse`, `weight_ih_l1`, … */
-export type ParameterName<Kind extends string> = `${Kind}_l${number}${Direction}`
+export type ParameterName<Kind extends string> = `${Kind}_l${number}${'' | '_reverse'}`
 
 /** `Yes` for true, `No` for false, and nothing for a boolean of which TypeScript does not know which it is. */
 export type If<Flag extends boolean, Yes, No> = boolean extends Flag
@@ -34,6 +34,16 @@ type Layers<Count extends number, Bidirectional extends boolean> = true extends
   | IsUnion<Bidirectional>
   ? number
   : UpTo<Count>
+
+/** The options of a stack that its type tells; without them, types of other options would be taken for equal. */
+interface StackOptions<Count, Bias, Bidirectional> {
+  /** Whether there are biases. */
+  readonly bias: Bias
+  /** L: how many layers are stacked. */
+  readonly numLayers: Count
+  /** Whether each layer also runs in the reverse direction. */
+  readonly bidirectional: Bidirectional
+}
 
 /** The biases of a module without layers: null without biases. */
 export type BiasParameters<D extends DType, Bias extends boolean, Name extends string> = {
@@ -68,10 +78,11 @@ export type StackParameters<
   Bidirectional extends boolean,
   Present extends string = never,
   Absent extends string = never,
-> = Named<
-  D,
-  Count,
-  Bidirectional,
-  'weight_ih' | 'weight_hh' | If<Bias, 'bias_ih' | 'bias_hh', never> | Present,
-  If<Bias, never, 'bias_ih' | 'bias_hh'> | Absent
->
+> = StackOptions<Count, Bias, Bidirectional> &
+  Named<
+    D,
+    Count,
+    Bidirectional,
+    'weight_ih' | 'weight_hh' | If<Bias, 'bias_ih' | 'bias_hh', never> | Present,
+    If<Bias, never, 'bias_ih' | 'bias_hh'> | Absent
+  >

@@ -2,7 +2,7 @@
 
 import { checkOptions } from '../../check'
 import type { DType } from '../../dtype'
-import { type forms, type GivenOr, named } from '../module'
+import { type Forms, type GivenOr, named } from '../module'
 import { cellOptions, checkCellConfig, RNNCellBase, type RNNCellBaseOptions } from './cell-base'
 import { checkNonlinearity, type Nonlinearity } from './options'
 import type { BiasParameters } from './parameters'
@@ -69,6 +69,7 @@ export interface RNNCellConstructor {
     hiddenSize: number,
     options?: RNNCellOptions<D>,
   ): RNNCell<D>
+  /** @ignore */
   [Symbol.hasInstance](value: unknown): value is RNNCell<DType>
 }
 
@@ -107,7 +108,5 @@ export type RNNCell<
   D extends DType = 'float32',
   Bias extends boolean = boolean,
 > = RNNCellModule<D> &
-  BiasParameters<D, Bias, 'bias_ih' | 'bias_hh'> & {
-    readonly bias: Bias
-    readonly [forms]: { float32: RNNCell<'float32', Bias>; float64: RNNCell<'float64', Bias> }
-  }
+  BiasParameters<D, Bias, 'bias_ih' | 'bias_hh'> &
+  Forms<RNNCell<'float32', Bias>, RNNCell<'float64', Bias>>

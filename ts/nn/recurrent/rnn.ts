@@ -3,7 +3,7 @@
 import { checkOptions } from '../../check'
 import type { DType } from '../../dtype'
 import type { Tensor } from '../../tensor/tensor'
-import { type forms, type GivenOr, named } from '../module'
+import { type Forms, type GivenOr, named } from '../module'
 import { RNNBase } from './base'
 import {
   baseOptions,
@@ -42,7 +42,12 @@ const kind = {
 
 /** The class of {@link RNN}. */
 class RNNModule<D extends DType = 'float32'> extends RNNBase<D> {
-  /** The parameters, under torch's names: `rnn.weight_ih_l0`, `rnn.bias_hh_l1_reverse`, … */
+  /** W_ih of layer 0; the other parameters are fields, too, under torch's names: `rnn.bias_hh_l1_reverse`, … */
+  declare weight_ih_l0: Tensor<D>
+  /** W_hh of layer 0. */
+  declare weight_hh_l0: Tensor<D>;
+
+  /** The parameters, under torch's names. */
   [name: RNNParameterName]: Tensor<D>
 
   readonly #nonlinearity: Nonlinearity
@@ -100,6 +105,7 @@ export interface RNNConstructor {
     hiddenSize: number,
     options?: RNNOptions<D>,
   ): RNN<D>
+  /** @ignore */
   [Symbol.hasInstance](value: unknown): value is RNN<DType>
 }
 
@@ -154,12 +160,5 @@ export type RNN<
   Bias extends boolean = boolean,
   Bidirectional extends boolean = boolean,
 > = RNNModule<D> &
-  StackParameters<D, Layers, Bias, Bidirectional> & {
-    readonly numLayers: Layers
-    readonly bias: Bias
-    readonly bidirectional: Bidirectional
-    readonly [forms]: {
-      float32: RNN<'float32', Layers, Bias, Bidirectional>
-      float64: RNN<'float64', Layers, Bias, Bidirectional>
-    }
-  }
+  StackParameters<D, Layers, Bias, Bidirectional> &
+  Forms<RNN<'float32', Layers, Bias, Bidirectional>, RNN<'float64', Layers, Bias, Bidirectional>>
