@@ -6,6 +6,23 @@ import type { Floats } from './native'
 /** The data types of a {@link Tensor}. */
 export type DType = 'float32' | 'float64'
 
+/**
+ * The array of each dtype, with a buffer that is not shared, so that it fits a `Blob` or `crypto.subtle`: for
+ * TypeScript 5.7 and newer `Float32Array<ArrayBuffer>`, for older ones, which lack that type, `Float32Array`.
+ */
+export interface FloatArrays {
+  /** `Float32Array<ArrayBuffer>`. */
+  float32: ReturnType<typeof Float32Array.of>
+  /** `Float64Array<ArrayBuffer>`. */
+  float64: ReturnType<typeof Float64Array.of>
+}
+
+/** The array of an {@link IntTensor}, with a buffer that is not shared. */
+export type IntArray = ReturnType<typeof Int32Array.of>
+
+/** Bytes in a buffer that is not shared: `Uint8Array<ArrayBuffer>`, see {@link FloatArrays}. */
+export type ByteArray = ReturnType<typeof Uint8Array.of>
+
 /** Every dtype of a `Tensor`, in the order in which messages list them. */
 export const dtypes: readonly DType[] = ['float32', 'float64']
 

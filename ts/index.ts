@@ -8,7 +8,7 @@
 import './names'
 
 export { type CallPromise, type NoGradResult, noGrad } from './autograd/grad-mode'
-export type { DType } from './dtype'
+export type { ByteArray, DType, FloatArrays, IntArray } from './dtype'
 export {
   type CheckpointSources,
   type CheckpointTargets,
@@ -18,6 +18,7 @@ export {
 } from './files/checkpoint'
 export { type ExportOnnxOptions, exportOnnx } from './files/onnx'
 export {
+  type AnyTensor,
   deserializeSafetensors,
   loadSafetensors,
   type SafetensorsOptions,
@@ -47,5 +48,5 @@ export {
 } from './tensor/create'
 export type { IntTensor } from './tensor/int-tensor'
 export { cat, stack } from './tensor/join'
-export type { Nested } from './tensor/nested'
+export type { Nested, NestedArray, NestedNumber } from './tensor/nested'
 export { Tensor } from './tensor/tensor'

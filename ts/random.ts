@@ -2,6 +2,7 @@
 
 import { types } from 'node:util'
 import { checkUnshared, describe, refuseExtra } from './check'
+import type { ByteArray } from './dtype'
 import { type NativeGenerator, native } from './native'
 
 /** Draws the numbers of initial weights, dropout masks, `rand` and `randn`. */
@@ -43,9 +44,9 @@ export function manualSeed(seed: number | bigint): void {
  *
  * @see https://docs.pytorch.org/docs/stable/generated/torch.get_rng_state.html
  */
-export function getRngState(): Uint8Array {
+export function getRngState(): ByteArray {
   if (arguments.length > 0) refuseExtra('getRngState', 0, arguments)
-  return generator.getState()
+  return generator.getState() as ByteArray
 }
 
 /**

@@ -6,6 +6,7 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { hidePrivateFields } from './declarations.mjs'
 import { writeEntries } from './entries.mjs'
 import { root, run, runNode, runNpm, Stop } from './run.mjs'
 
@@ -108,6 +109,7 @@ export const typescript = {
   run: async () => {
     rmSync(inRoot('dist'), { recursive: true, force: true })
     const output = await runNode(inRoot('node_modules/typescript/bin/tsc'), ['-p', 'tsconfig.json'])
+    hidePrivateFields(inRoot('dist'))
     // Not before the packages are there.
     const { writeBundle } = await import('./bundle.mjs')
     await writeBundle(root)

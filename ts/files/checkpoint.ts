@@ -11,6 +11,7 @@
  */
 
 import { checkOptions, checkString, describe, refuseExtra } from '../check'
+import type { DType } from '../dtype'
 import { Module, parameterNames, planLoadStateDict } from '../nn/module'
 import {
   isScheduler,
@@ -31,7 +32,7 @@ export type { Json } from './json'
 /** The contents of a checkpoint. */
 export interface CheckpointSources {
   /** The module whose parameters are saved. */
-  model: Module
+  model: Module<DType>
   /** The optimizer whose state and options are saved. Default: none. */
   optimizer?: Optimizer<object> | undefined
   /** The schedule whose state is saved. Default: none. */
@@ -43,7 +44,7 @@ export interface CheckpointSources {
 /** What a checkpoint is loaded into. */
 export interface CheckpointTargets {
   /** A module with the same parameters. */
-  model: Module
+  model: Module<DType>
   /** An optimizer of the same class over the same parameters. Default: none; the state in the file is ignored. */
   optimizer?: Optimizer<object> | undefined
   /** A schedule of the same class. Default: none; the state in the file is ignored. */
@@ -109,7 +110,7 @@ export function saveCheckpoint(sources: CheckpointSources, path: string): void {
   const scheduler = checkScheduler(given.scheduler)
   const target = checkString('path', path)
   const extra = JSON.stringify(checkJson('extra', given.extra ?? null))
-  const tensors = new Map<string, Tensor>()
+  const tensors = new Map<string, Tensor<DType>>()
   for (const [name, parameter] of model.stateDict()) tensors.set(modelPrefix + name, parameter)
   const metadata: Record<string, string> = {
     'elman.checkpoint': version,
@@ -191,8 +192,8 @@ export function loadCheckpoint(path: string, targets: CheckpointTargets): Json {
 /** The record of an optimizer for the metadata; adds its tensors to `tensors`. */
 function recordOptimizer(
   optimizer: Optimizer<object>,
-  model: Module,
-  tensors: Map<string, Tensor>,
+  model: Module<DType>,
+  tensors: Map<string, Tensor<DType>>,
 ): OptimizerRecord {
   const { state, paramGroups } = optimizer.stateDict()
   const counts: OptimizerRecord['counts'] = []
@@ -215,9 +216,9 @@ function recordOptimizer(
 function planOptimizer(
   path: string,
   optimizer: Optimizer<object>,
-  model: Module,
+  model: Module<DType>,
   metadata: ReadonlyMap<string, string>,
-  tensors: ReadonlyMap<string, Tensor | IntTensor>,
+  tensors: ReadonlyMap<string, Tensor<DType> | IntTensor>,
 ): () => void {
   const record = recordOf(path, 'optimizer', optimizerName(optimizer), metadata)
   if (!isOptimizerRecord(record)) throw new RangeError(`${path} is malformed: optimizer`)
@@ -240,7 +241,7 @@ function checkNames(
   path: string,
   expected: readonly (string | null)[],
   optimizer: Optimizer<object>,
-  model: Module,
+  model: Module<DType>,
 ): void {
   const names = parameterNames(model)
   const shown = (name: string | null): string =>
@@ -256,7 +257,7 @@ function checkNames(
   })
 }
 
-function parametersOf({ paramGroups }: Optimizer<object>): Tensor[] {
+function parametersOf({ paramGroups }: Optimizer<object>): Tensor<DType>[] {
   return paramGroups.flatMap(({ params }) => params)
 }
 
@@ -316,9 +317,9 @@ function parse(path: string, name: string, metadata: ReadonlyMap<string, string>
 
 /** The tensors whose names begin with `prefix`, without it. */
 function withPrefix(
-  tensors: ReadonlyMap<string, Tensor | IntTensor>,
+  tensors: ReadonlyMap<string, Tensor<DType> | IntTensor>,
   prefix: string,
-): Map<string, Tensor | IntTensor> {
+): Map<string, Tensor<DType> | IntTensor> {
   return new Map(
     [...tensors]
       .filter(([name]) => name.startsWith(prefix))
@@ -326,7 +327,7 @@ function withPrefix(
   )
 }
 
-function checkModel(model: unknown): Module {
+function checkModel(model: unknown): Module<DType> {
   if (model instanceof Module) return model
   throw new TypeError(`model should be an nn.Module, got: ${describe(model)}`)
 }

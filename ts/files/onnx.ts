@@ -1,6 +1,7 @@
 /** Modules as ONNX models. */
 
 import { checkOptions, checkString, describe, refuseExtra } from '../check'
+import type { ByteArray, DType } from '../dtype'
 import { isRNNBase } from '../nn/recurrent/base'
 import type { GRU } from '../nn/recurrent/gru'
 import { LSTM } from '../nn/recurrent/lstm'
@@ -53,7 +54,10 @@ export interface ExportOnnxOptions {
  *
  * @see https://onnx.ai/onnx/operators/onnx__RNN.html
  */
-export function exportOnnx(rnn: RNN | LSTM | GRU, options?: ExportOnnxOptions): Uint8Array {
+export function exportOnnx(
+  rnn: RNN<DType> | LSTM<DType> | GRU<DType>,
+  options?: ExportOnnxOptions,
+): ByteArray {
   if (arguments.length > 2) refuseExtra('exportOnnx', 2, arguments)
   const given = checkOptions('exportOnnx', options, ['path'])
   const path = given.path === undefined ? undefined : checkString('path', given.path)
@@ -76,7 +80,7 @@ export function exportOnnx(rnn: RNN | LSTM | GRU, options?: ExportOnnxOptions): 
     )
   }
   const values = parameters.map((parameter) => parameter.values())
-  const bytes = core.serializeOnnx(values, rnn.batchFirst)
+  const bytes = core.serializeOnnx(values, rnn.batchFirst) as ByteArray
   if (path !== undefined) writeFileAtomic(path, bytes)
   return bytes
 }

@@ -3,11 +3,15 @@
 import { types } from 'node:util'
 import { Variable } from '../autograd/variable'
 import { checkOptions, checkString, checkUnshared, describe, refuseExtra } from '../check'
+import type { ByteArray, DType } from '../dtype'
 import { entriesOf } from '../foreign'
 import { type FileEntry, native } from '../native'
 import { IntTensor, intTensor, intValues } from '../tensor/int-tensor'
 import { type Tensor, variableOf, wrap } from '../tensor/tensor'
 import { readFile, writeFileAtomic } from './atomic'
+
+/** A tensor of any dtype; `dtype` tells which, also to TypeScript. */
+export type AnyTensor = Tensor<'float32'> | Tensor<'float64'> | IntTensor
 
 /** Options of {@link saveSafetensors} and {@link serializeSafetensors}. */
 export interface SafetensorsOptions {
@@ -41,7 +45,7 @@ export interface SafetensorsOptions {
  * @see https://huggingface.co/docs/safetensors/api/torch
  */
 export function saveSafetensors(
-  tensors: ReadonlyMap<string, Tensor | IntTensor>,
+  tensors: ReadonlyMap<string, Tensor<DType> | IntTensor>,
   path: string,
   options?: SafetensorsOptions,
 ): void {
@@ -74,7 +78,7 @@ export function saveSafetensors(
  *
  * @see https://huggingface.co/docs/safetensors/api/torch
  */
-export function loadSafetensors(path: string): Map<string, Tensor | IntTensor> {
+export function loadSafetensors(path: string): Map<string, AnyTensor> {
   if (arguments.length > 1) refuseExtra('loadSafetensors', 1, arguments)
   return deserializeSafetensors(readFile(checkString('path', path)))
 }
@@ -98,9 +102,9 @@ export function loadSafetensors(path: string): Map<string, Tensor | IntTensor> {
  * @see https://huggingface.co/docs/safetensors/api/torch
  */
 export function serializeSafetensors(
-  tensors: ReadonlyMap<string, Tensor | IntTensor>,
+  tensors: ReadonlyMap<string, Tensor<DType> | IntTensor>,
   options?: SafetensorsOptions,
-): Uint8Array {
+): ByteArray {
   if (arguments.length > 2) refuseExtra('serializeSafetensors', 2, arguments)
   const { metadata } = checkOptions('serializeSafetensors', options, ['metadata'])
   return encode(tensors, metadata === undefined ? null : checkMetadata(metadata))
@@ -123,13 +127,13 @@ export function serializeSafetensors(
  *
  * @see https://huggingface.co/docs/safetensors/api/torch
  */
-export function deserializeSafetensors(bytes: Uint8Array): Map<string, Tensor | IntTensor> {
+export function deserializeSafetensors(bytes: Uint8Array): Map<string, AnyTensor> {
   if (arguments.length > 1) refuseExtra('deserializeSafetensors', 1, arguments)
   return decode(bytes).tensors
 }
 
 /** Tensors and metadata as bytes. */
-export function encode(tensors: unknown, metadata: Record<string, string> | null): Uint8Array {
+export function encode(tensors: unknown, metadata: Record<string, string> | null): ByteArray {
   const map = entriesOf(tensors)
   if (map === null) {
     throw new TypeError(`Expected a Map of tensors by name, got: ${describe(tensors)}`)
@@ -137,12 +141,12 @@ export function encode(tensors: unknown, metadata: Record<string, string> | null
   const entries = Array.from(map, ([name, value]) =>
     entryOf(checkString('the name of a tensor', name), value),
   )
-  return native.serializeSafetensors(entries, metadata)
+  return native.serializeSafetensors(entries, metadata) as ByteArray
 }
 
 /** Bytes as tensors and metadata. */
 export function decode(bytes: unknown): {
-  tensors: Map<string, Tensor | IntTensor>
+  tensors: Map<string, AnyTensor>
   metadata: Map<string, string>
 } {
   if (!types.isUint8Array(bytes)) {
@@ -168,9 +172,9 @@ function entryOf(name: string, value: unknown): FileEntry {
   return { name, dtype: variable.dtype, shape: [...variable.shape], data: variable.values() }
 }
 
-function tensorOf({ shape, data }: FileEntry): Tensor | IntTensor {
+function tensorOf({ shape, data }: FileEntry): AnyTensor {
   if (types.isInt32Array(data)) return intTensor(data, shape)
-  return wrap(Variable.of(data, shape))
+  return wrap(Variable.of(data, shape)) as AnyTensor
 }
 
 function checkMetadata(metadata: unknown): Record<string, string> {

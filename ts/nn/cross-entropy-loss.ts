@@ -1,6 +1,7 @@
 /** The loss of multi-class classification. */
 
 import { checkInteger, checkOptions, formatShape, refuseExtra, sameShape } from '../check'
+import type { DType } from '../dtype'
 import { crossEntropy, type Reduction } from '../ops/loss'
 import { type IntTensor, intValues } from '../tensor/int-tensor'
 import { checkTensor, type Tensor, wrap } from '../tensor/tensor'
@@ -69,7 +70,7 @@ export class CrossEntropyLoss extends Module {
    * @throws RangeError if the shapes do not fit or a target is not a class; TypeError if the input is not a tensor or
    *   the target not an `IntTensor`.
    */
-  forward(input: Tensor, target: IntTensor): Tensor {
+  forward<D extends DType>(input: Tensor<D>, target: IntTensor): Tensor<D> {
     if (arguments.length > 2) refuseExtra('CrossEntropyLoss.forward', 2, arguments)
     const ignoreIndex = checkInteger('ignore_index', this.ignoreIndex)
     const reduction = checkReduction(this.reduction)

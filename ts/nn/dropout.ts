@@ -1,6 +1,7 @@
 /** The dropout layer. */
 
 import { describe, refuseExtra } from '../check'
+import type { DType } from '../dtype'
 import { dropout } from '../ops/dropout'
 import { pythonNumber } from '../python'
 import { generator } from '../random'
@@ -50,7 +51,7 @@ export class Dropout extends Module {
    * @param input any shape.
    * @throws TypeError if it is not a tensor.
    */
-  forward(input: Tensor): Tensor {
+  forward<D extends DType>(input: Tensor<D>): Tensor<D> {
     if (arguments.length > 1) refuseExtra('Dropout.forward', 1, arguments)
     const x = checkTensor('dropout', 'input', input)
     const p = checkProbability(this.p)

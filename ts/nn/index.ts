@@ -34,6 +34,7 @@ export type {
   RNNForwardAsyncOptions,
   RNNForwardOptions,
 } from './recurrent/options'
+export type { ParameterName } from './recurrent/parameters'
 export { RNN, type RNNOptions, type RNNParameterName } from './recurrent/rnn'
 export { RNNCell, type RNNCellOptions } from './recurrent/rnn-cell'
 export type { LSTMState, StateGradients } from './recurrent/states'

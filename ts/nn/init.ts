@@ -6,8 +6,8 @@ import { zeros } from '../tensor/create'
 import { checkTensor, type Tensor } from '../tensor/tensor'
 
 /** A parameter, with zeros until it is initialized. */
-export function parameter(shape: readonly number[], dtype: DType): Tensor {
-  return zeros(shape, { dtype, requiresGrad: true })
+export function parameter<D extends DType>(shape: readonly number[], dtype: DType): Tensor<D> {
+  return zeros(shape, { dtype, requiresGrad: true }) as Tensor<D>
 }
 
 /** Draws every element from uniform(-bound, bound). */

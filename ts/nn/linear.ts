@@ -7,55 +7,32 @@ import { pythonValue } from '../python'
 import { checkTensor, type Tensor, wrap } from '../tensor/tensor'
 import { parameter, uniform } from './init'
 import { declareParameters } from './members'
-import { Module } from './module'
+import { type Forms, type GivenOr, Module, named } from './module'
 import { checkParameter } from './parameter'
+import type { BiasParameters } from './recurrent/parameters'
 
 /** Options of {@link Linear}. */
-export interface LinearOptions {
+export interface LinearOptions<
+  D extends DType | undefined = DType,
+  Bias extends boolean | undefined = boolean,
+> {
   /** Whether b is added. Default: true. */
-  bias?: boolean | undefined
+  bias?: Bias | undefined
   /** Default: `'float32'`. */
-  dtype?: DType | undefined
+  dtype?: D | undefined
 }
 
-/**
- * The affine map y = x Wᵀ + b of the last dimension, as `torch.nn.Linear`.
- *
- * | shape | where |
- * |---|---|
- * | input (…, in) | in = `inFeatures`; any number of leading dimensions |
- * | output (…, out) | out = `outFeatures` |
- * | `weight` (out, in), `bias` (out) | |
- *
- * Weight and bias are drawn from uniform(-1/√in, 1/√in): the same values as in torch for the same seed.
- *
- * @example
- * ```ts
- * import { nn, randn } from '@elman/rnn'
- *
- * const head = new nn.Linear(20, 30)
- * console.log(head.forward(randn([128, 20])).shape) // [ 128, 30 ]
- * ```
- *
- * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.Linear.html
- */
-export class Linear extends Module {
+/** The class of {@link Linear}. */
+class LinearModule<D extends DType = 'float32'> extends Module<D> {
   /** The size of the input's last dimension. */
   readonly inFeatures: number
   /** The size of the output's last dimension. */
   readonly outFeatures: number
   /** W: (out, in). */
-  weight: Tensor
+  weight: Tensor<D>
   /** b: (out), or null without one. */
-  bias: Tensor | null
+  bias: Tensor<D> | null
 
-  /**
-   * @param inFeatures the size of the input's last dimension.
-   * @param outFeatures the size of the output's last dimension.
-   * @param options `bias`: whether b is added, default true; `dtype`: default `'float32'`.
-   * @throws RangeError for a size that is not greater than zero; TypeError for one that is not an integer, or an option
-   *   of the wrong type, or an unknown option.
-   */
   constructor(inFeatures: number, outFeatures: number, options?: LinearOptions) {
     if (arguments.length > 3) refuseExtra('Linear', 3, arguments)
     super()
@@ -90,7 +67,7 @@ export class Linear extends Module {
    * @throws RangeError if the last dimension is not `inFeatures`; TypeError if the input is not a tensor or has another
    *   dtype than the weight.
    */
-  forward(input: Tensor): Tensor {
+  forward(input: Tensor<D>): Tensor<D> {
     if (arguments.length > 1) refuseExtra('Linear.forward', 1, arguments)
     const x = checkTensor('linear', 'input', input)
     const weight = checkTensor('linear', 'weight', this.weight)
@@ -122,3 +99,56 @@ export class Linear extends Module {
     return `in_features=${this.inFeatures}, out_features=${this.outFeatures}, bias=${bias}`
   }
 }
+
+/** The constructor of {@link Linear}. */
+export interface LinearConstructor {
+  /**
+   * @param inFeatures the size of the input's last dimension.
+   * @param outFeatures the size of the output's last dimension.
+   * @param options `bias`: whether b is added, default true; `dtype`: default `'float32'`.
+   * @throws RangeError for a size that is not greater than zero; TypeError for one that is not an integer, or an option
+   *   of the wrong type, or an unknown option.
+   */
+  new <D extends DType | undefined, Bias extends boolean | undefined>(
+    inFeatures: number,
+    outFeatures: number,
+    options?: LinearOptions<D, Bias>,
+  ): Linear<GivenOr<D, 'float32'>, GivenOr<Bias, true>>
+  /** For a subclass, whose options TypeScript does not see: `extends nn.Linear`, or `extends nn.Linear<'float64'>`. */
+  new <D extends DType = 'float32'>(
+    inFeatures: number,
+    outFeatures: number,
+    options?: LinearOptions<D>,
+  ): Linear<D>
+  /** @ignore */
+  [Symbol.hasInstance](value: unknown): value is Linear<DType>
+}
+
+/**
+ * The affine map y = x Wᵀ + b of the last dimension, as `torch.nn.Linear`.
+ *
+ * | shape | where |
+ * |---|---|
+ * | input (…, in) | in = `inFeatures`; any number of leading dimensions |
+ * | output (…, out) | out = `outFeatures` |
+ * | `weight` (out, in), `bias` (out) | |
+ *
+ * Weight and bias are drawn from uniform(-1/√in, 1/√in): the same values as in torch for the same seed.
+ *
+ * @example
+ * ```ts
+ * import { nn, randn } from '@elman/rnn'
+ *
+ * const head = new nn.Linear(20, 30)
+ * console.log(head.forward(randn([128, 20])).shape) // [ 128, 30 ]
+ * ```
+ *
+ * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.Linear.html
+ * @class
+ */
+export const Linear = named('Linear', LinearModule) as LinearConstructor
+
+/** An instance of {@link Linear}, whose `bias` is null without one. */
+export type Linear<D extends DType = 'float32', Bias extends boolean = boolean> = LinearModule<D> &
+  BiasParameters<D, Bias, 'bias'> &
+  Forms<Linear<'float32', Bias>, Linear<'float64', Bias>>

@@ -3,10 +3,11 @@
 import { types } from 'node:util'
 import { brandOf } from '../brand'
 import { describe } from '../check'
+import type { DType } from '../dtype'
 import { Tensor, variableOf } from '../tensor/tensor'
 
 /** A parameter, a child, or a list or dictionary of them. */
-export type Member<M> = M | Tensor | Group<M>
+export type Member<M> = M | Tensor<DType> | Group<M>
 
 /** An array, or a plain object, with members: torch's `ModuleList` and `ModuleDict`. */
 export class Group<M> {
@@ -25,7 +26,7 @@ export interface Stray<M> {
   /** The field, with the module's class. */
   readonly where: string
   readonly holder: object
-  readonly held: readonly (M | Tensor)[]
+  readonly held: readonly (M | Tensor<DType>)[]
 }
 
 /** What was found in the fields of one module. */
@@ -69,7 +70,7 @@ export function fieldsOf<M>(module: M & object, isModule: IsModule<M>): Fields<M
 export function* leavesOf<M>(
   name: string,
   member: Member<M> | null,
-): Generator<readonly [name: string, leaf: M | Tensor]> {
+): Generator<readonly [name: string, leaf: M | Tensor<DType>]> {
   if (member instanceof Group) {
     for (const [key, item] of member.entries) yield* leavesOf(`${name}.${key}`, item)
   } else if (member !== null) yield [name, member]
@@ -183,8 +184,8 @@ class Search<M> {
     else if (search.#seen > manyValues) data.set(holder, size)
   }
 
-  #leaves(entries: Iterable<readonly [string, unknown]>): (M | Tensor)[] {
-    const found: (M | Tensor)[] = []
+  #leaves(entries: Iterable<readonly [string, unknown]>): (M | Tensor<DType>)[] {
+    const found: (M | Tensor<DType>)[] = []
     for (const [name, value] of entries) {
       for (const [, leaf] of leavesOf(name, this.#look(name, name, value))) found.push(leaf)
     }

@@ -13,7 +13,41 @@ import { formatModule, formatModules, formatParameters } from './repr'
 import { type IncompatibleKeys, type LoadPlan, planLoad } from './state-dict'
 
 /** The modules whose `toString` is running. */
-const beingShown = new Set<Module>()
+const beingShown = new Set<Module<DType>>()
+
+/** The key of {@link Forms}, in types alone. */
+declare const forms: unique symbol
+
+/** The types of a module of each dtype, as a part of its type for {@link Converted}. */
+export interface Forms<Float32, Float64> {
+  /** @ignore */
+  readonly [forms]: {
+    /** Of float32. */
+    float32: Float32
+    /** Of float64. */
+    float64: Float64
+  }
+}
+
+/** What `to(dtype)` gives: the type for that dtype of a module that has one, else (for a subclass, too) its own type. */
+export type Converted<M, T extends DType> =
+  M extends Forms<infer Float32, infer Float64>
+    ? [Extract<Float32 | Float64, M>] extends [never]
+      ? M
+      : T extends 'float64'
+        ? Float64
+        : Float32
+    : M
+
+/** What an option was given as; its default, if nothing was inferred for it. */
+export type GivenOr<Given, Default> = undefined extends Given
+  ? Default
+  : Exclude<NoInfer<Given>, undefined>
+
+/** A class under its public name, whatever a bundler calls it. */
+export function named<Class extends object>(name: string, of: Class): Class {
+  return Object.defineProperty(of, 'name', { value: name })
+}
 
 /**
  * The base class of every module; a model is a class with fields.
@@ -56,7 +90,7 @@ const beingShown = new Set<Module>()
  *
  * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html
  */
-export class Module {
+export class Module<D extends DType = 'float32'> {
   /** Whether the module is in training mode, in which dropout acts. Set by {@link train} and {@link eval}. */
   training = true
 
@@ -97,15 +131,15 @@ export class Module {
   }
 
   /** The parameters of this module and all modules in it, each once. */
-  parameters(): Tensor[] {
+  parameters(): Tensor<D>[] {
     if (arguments.length > 0) refuseExtra('Module.parameters', 0, arguments)
     return this.namedParameters().map(([, parameter]) => parameter)
   }
 
   /** The parameters with their names, each once; a shared parameter has its first name. */
-  namedParameters(): [name: string, parameter: Tensor][] {
+  namedParameters(): [name: string, parameter: Tensor<D>][] {
+    const seen = new Set<Tensor<D>>()
     if (arguments.length > 0) refuseExtra('Module.namedParameters', 0, arguments)
-    const seen = new Set<Tensor>()
     return parametersOf(this).filter(([, parameter]) => {
       if (seen.has(parameter)) return false
       seen.add(parameter)
@@ -125,7 +159,7 @@ export class Module {
    * console.log([...new nn.RNN(3, 4).stateDict().keys()].join(' ')) // weight_ih_l0 weight_hh_l0 bias_ih_l0 bias_hh_l0
    * ```
    */
-  stateDict(): Map<string, Tensor> {
+  stateDict(): Map<string, Tensor<D>> {
     if (arguments.length > 0) refuseExtra('Module.stateDict', 0, arguments)
     return new Map(parametersOf(this).map(([name, parameter]) => [name, parameter.detach()]))
   }
@@ -150,7 +184,7 @@ export class Module {
    * ```
    */
   loadStateDict(
-    map: ReadonlyMap<string, Tensor | IntTensor>,
+    map: ReadonlyMap<string, Tensor<DType> | IntTensor>,
     options?: { strict?: boolean | undefined },
   ): IncompatibleKeys {
     if (arguments.length > 2) refuseExtra('Module.loadStateDict', 2, arguments)
@@ -169,7 +203,8 @@ export class Module {
   /**
    * Converts all parameters, and their gradients, to another dtype, in place.
    *
-   * Call it before an optimizer is created: the optimizer's state has the dtype of the parameters.
+   * Call it before an optimizer is created: the optimizer's state has the dtype of the parameters. For TypeScript, the
+   * result of a module of this package has the new dtype, and a model of your own keeps its type.
    *
    * @param dtype `'float32'` or `'float64'`.
    * @returns this module.
@@ -182,7 +217,7 @@ export class Module {
    * console.log(new nn.Linear(2, 1).to('float64').weight.dtype) // float64
    * ```
    */
-  to(dtype: DType): this {
+  to<T extends DType>(dtype: T): Converted<this, T> {
     if (arguments.length > 1) refuseExtra('Module.to', 1, arguments)
     const wanted = checkDType(dtype)
     const variables = this.parameters().flatMap((parameter) => variableOf(parameter) ?? [])
@@ -196,7 +231,7 @@ export class Module {
       const data = storages[place]
       if (data) variable.replace(data)
     })
-    return this
+    return this as Converted<this, T>
   }
 
   /** The module as torch prints it: the class's name, {@link extraRepr}, and the children, indented. */
@@ -205,7 +240,7 @@ export class Module {
     if (beingShown.has(this)) return '...' // a child that refers back to its parent
     beingShown.add(this)
     try {
-      const children = fieldsOf(this, isModule).members.flatMap(([name, member]) => {
+      const children = fieldsOf<Module<DType>>(this, isModule).members.flatMap(([name, member]) => {
         const text = formatMember(member)
         return text === null ? [] : [[name, text] as const]
       })
@@ -222,7 +257,7 @@ export class Module {
 }
 
 /** Checks a load into a module, for callers that check more before anything changes. */
-export function planLoadStateDict(module: Module, map: unknown, strict: boolean): LoadPlan {
+export function planLoadStateDict(module: Module<DType>, map: unknown, strict: boolean): LoadPlan {
   const targets = new Map<string, Variable>()
   for (const [name, parameter] of parametersOf(module)) {
     const variable = variableOf(parameter)
@@ -232,8 +267,8 @@ export function planLoadStateDict(module: Module, map: unknown, strict: boolean)
 }
 
 /** The names of each parameter in a module: a shared one has several. */
-export function parameterNames(module: Module): Map<Tensor, string[]> {
-  const names = new Map<Tensor, string[]>()
+export function parameterNames(module: Module<DType>): Map<Tensor<DType>, string[]> {
+  const names = new Map<Tensor<DType>, string[]>()
   for (const [name, parameter] of parametersOf(module)) {
     const known = names.get(parameter)
     if (known === undefined) names.set(parameter, [name])
@@ -246,13 +281,13 @@ export function parameterNames(module: Module): Map<Tensor, string[]> {
 interface Branch {
   /** What the names of its parameters begin with. */
   readonly prefix: string
-  readonly module: Module
-  readonly members: Fields<Module>['members']
+  readonly module: Module<DType>
+  readonly members: Fields<Module<DType>>['members']
 }
 
-/** All parameters with their names; a shared one under each of its names. */
-function parametersOf(root: Module): [name: string, parameter: Tensor][] {
-  const found: [string, Tensor][] = []
+/** All parameters with their names; a shared one under each of its names. They have the dtype that the class says. */
+function parametersOf<D extends DType>(root: Module<D>): [name: string, parameter: Tensor<D>][] {
+  const found: [string, Tensor<DType>][] = []
   // A module's own parameters come before those of its children, as in torch.
   for (const { prefix, members } of treeOf(root)) {
     for (const [name, member] of members) {
@@ -261,7 +296,7 @@ function parametersOf(root: Module): [name: string, parameter: Tensor][] {
       }
     }
   }
-  return found
+  return found as [string, Tensor<D>][]
 }
 
 /**
@@ -270,10 +305,10 @@ function parametersOf(root: Module): [name: string, parameter: Tensor][] {
  * @throws RangeError or TypeError if a member has no proper name, or is no member any more, or is none since a `Map`
  *   or `Set` holds it.
  */
-function treeOf(root: Module): Branch[] {
+function treeOf(root: Module<DType>): Branch[] {
   const found: Branch[] = []
-  const strays: Stray<Module>[] = []
-  const visit = (prefix: string, module: Module, above: readonly Module[]): void => {
+  const strays: Stray<Module<DType>>[] = []
+  const visit = (prefix: string, module: Module<DType>, above: readonly Module<DType>[]): void => {
     if (above.includes(module)) return // a child that refers back to its parent
     const fields = fieldsOf(module, isModule)
     for (const problem of fields.problems) throw problem
@@ -295,7 +330,7 @@ function treeOf(root: Module): Branch[] {
 const reported = new WeakSet<object>()
 
 /** Refuses, or warns of, what belongs to the tree by its fields' contents and is no part of it. */
-function reportStrays(tree: readonly Branch[], strays: readonly Stray<Module>[]): void {
+function reportStrays(tree: readonly Branch[], strays: readonly Stray<Module<DType>>[]): void {
   const parts = new Set<unknown>(tree.map(({ module }) => module))
   for (const { members } of tree) {
     for (const [name, member] of members)
@@ -318,12 +353,12 @@ function reportStrays(tree: readonly Branch[], strays: readonly Stray<Module>[])
   }
 }
 
-function isModule(value: object): value is Module {
+function isModule(value: object): value is Module<DType> {
   return value instanceof Module
 }
 
 /** The text of a child; null for parameters, which torch does not show outside of lists. */
-function formatMember(member: Member<Module>): string | null {
+function formatMember(member: Member<Module<DType>>): string | null {
   if (member instanceof Tensor) return null
   if (member instanceof Module) return member.toString()
   const { kind, entries } = member

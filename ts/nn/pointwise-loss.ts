@@ -2,6 +2,7 @@
 
 import type { Variable } from '../autograd/variable'
 import { checkOptions, checkSameDType, refuseExtra } from '../check'
+import type { DType } from '../dtype'
 import { type PointwiseLossKind, pointwiseLoss, type Reduction } from '../ops/loss'
 import { checkTensor, type Tensor, wrap } from '../tensor/tensor'
 import { checkReduction } from './loss'
@@ -45,7 +46,7 @@ export class PointwiseLoss extends Module {
    * @param target of the same shape and dtype; gradients flow to it too, if it requires them.
    * @throws RangeError if the shapes differ; TypeError if the dtypes do, or one is not a tensor.
    */
-  forward(input: Tensor, target: Tensor): Tensor {
+  forward<D extends DType>(input: Tensor<D>, target: Tensor<D>): Tensor<D> {
     if (arguments.length > 2) refuseExtra('PointwiseLoss.forward', 2, arguments)
     const { owner, kind, checkShapes } = this.#rule
     const given: Variable = checkTensor(owner, 'input', input)

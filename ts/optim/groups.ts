@@ -1,13 +1,14 @@
 /** Parameter groups, each with its own options. */
 
 import { describe } from '../check'
+import type { DType } from '../dtype'
 import { isTensor, Tensor, variableOf } from '../tensor/tensor'
 import { nonNegative, type Rule } from './rule'
 
 /** A group of parameters with common options, which may change between steps. */
 export type ParamGroup<Options> = Options & {
   /** The parameters of the group. */
-  params: Tensor[]
+  params: Tensor<DType>[]
   /** The learning rate from which a schedule starts; set by the first schedule of the optimizer. */
   initialLr?: number | undefined
 }
@@ -17,11 +18,11 @@ export type PartialOptions<Options> = { [Name in keyof Options]?: Options[Name] 
 
 /** The first argument of an optimizer: parameters, or groups of them with options that override the optimizer's. */
 export type OptimizerParameters<Options> =
-  | Iterable<Tensor>
+  | Iterable<Tensor<DType>>
   | Iterable<
       PartialOptions<Options> & {
         /** The parameters of the group. */
-        params: Iterable<Tensor> | Tensor
+        params: Iterable<Tensor<DType>> | Tensor<DType>
         /** The learning rate from which a schedule starts. Default: the group's, when the schedule is created. */
         initialLr?: number | undefined
       }
@@ -29,7 +30,7 @@ export type OptimizerParameters<Options> =
 
 /** A group as an argument: its parameters, checked, and its options, unchecked. */
 export interface GivenGroup {
-  readonly params: Tensor[]
+  readonly params: Tensor<DType>[]
   readonly options: Record<string, unknown>
   readonly initialLr: number | undefined
 }
@@ -44,7 +45,7 @@ export function checkGroups(parameters: unknown): GivenGroup[] {
   const items = [...parameters]
   if (items.length === 0) throw new RangeError('optimizer got an empty parameter list')
   const groups = items.some(isGroup) ? items.map(givenGroup) : [givenGroup({ params: items })]
-  const seen = new Set<Tensor>()
+  const seen = new Set<Tensor<DType>>()
   for (const parameter of groups.flatMap(({ params }) => params)) {
     if (seen.has(parameter)) {
       throw new RangeError(
@@ -57,7 +58,10 @@ export function checkGroups(parameters: unknown): GivenGroup[] {
 }
 
 /** Whether the parameters of the groups, which a program may change, are these. */
-export function holdsParameters(groups: readonly unknown[], params: readonly Tensor[]): boolean {
+export function holdsParameters(
+  groups: readonly unknown[],
+  params: readonly Tensor<DType>[],
+): boolean {
   let place = 0
   for (const group of groups) {
     if (!isGroup(group) || !Array.isArray(group.params)) return false
@@ -70,7 +74,7 @@ export function holdsParameters(groups: readonly unknown[], params: readonly Ten
 }
 
 /** Checks the groups of an optimizer after a program has changed them. */
-export function checkChangedGroups(groups: readonly unknown[]): Tensor[] {
+export function checkChangedGroups(groups: readonly unknown[]): Tensor<DType>[] {
   for (const group of groups) {
     if (isGroup(group) && !Array.isArray(group.params)) {
       throw new TypeError(
@@ -115,7 +119,7 @@ export function checkInitialLr(value: unknown): number | undefined {
   return value === undefined ? undefined : nonNegative('Invalid initial_lr', value)
 }
 
-function checkParameter(parameter: unknown): Tensor {
+function checkParameter(parameter: unknown): Tensor<DType> {
   if (!isTensor(parameter)) {
     throw new TypeError(
       `optimizer can only optimize Tensors, but one of the params is ${describe(parameter)}`,

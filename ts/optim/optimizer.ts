@@ -3,7 +3,7 @@
 import { Variable } from '../autograd/variable'
 import { brand } from '../brand'
 import { checkOptions, checkSameDType, formatShape, refuseExtra, sameShape } from '../check'
-import { allocate, converted, overlap } from '../dtype'
+import { allocate, converted, type DType, overlap } from '../dtype'
 import { showAsText } from '../inspect'
 import type { Floats } from '../native'
 import { pythonValue } from '../python'
@@ -21,7 +21,7 @@ import { fromStateDict, type OptimizerStateDict, type ParameterState, toStateDic
 
 /** The update of one parameter in a step, checked. */
 interface Job<Options> {
-  readonly parameter: Tensor
+  readonly parameter: Tensor<DType>
   readonly param: Variable
   readonly grad: Floats
   readonly state: ParameterState
@@ -63,8 +63,8 @@ export class Optimizer<Options extends object> {
   readonly paramGroups: ParamGroup<Options>[]
   readonly #rule: Rule<Options>
   /** The parameters of all groups, checked. */
-  #params: readonly Tensor[]
-  #state = new Map<Tensor, ParameterState>()
+  #params: readonly Tensor<DType>[]
+  #state = new Map<Tensor<DType>, ParameterState>()
   #stepped = false
 
   /** @internal */
@@ -166,7 +166,7 @@ export class Optimizer<Options extends object> {
   }
 
   /** The update of a parameter; null without a gradient. */
-  #job(parameter: Tensor, options: Options): Job<Options> | null {
+  #job(parameter: Tensor<DType>, options: Options): Job<Options> | null {
     const param = variableOf(parameter)
     if (param === null || param.grad === null) return null
     param.values()

@@ -2,7 +2,7 @@
 
 import { Variable } from '../autograd/variable'
 import { checkInteger, describe, formatShape, sameShape } from '../check'
-import { converted } from '../dtype'
+import { converted, type DType } from '../dtype'
 import { entriesOf } from '../foreign'
 import { type Tensor, variableOf, wrap } from '../tensor/tensor'
 import { checkInitialLr, currentOptions, type ParamGroup } from './groups'
@@ -17,7 +17,7 @@ export interface ParameterState {
 /** The state of an optimizer; parameters are numbered through all groups. */
 export interface OptimizerStateDict<Options> {
   /** The state of each parameter that has been updated, by its number: buffers of its shape, and counts. */
-  state: Map<number, Record<string, Tensor | number>>
+  state: Map<number, Record<string, Tensor<DType> | number>>
   /** The groups, with the numbers of their parameters. */
   paramGroups: (Options & {
     /** The numbers of the group's parameters. */
@@ -31,16 +31,16 @@ export interface OptimizerStateDict<Options> {
 export interface LoadedState<Options> {
   /** The new options of the groups, and the learning rate from which a schedule starts. */
   readonly groups: readonly (Options & { initialLr?: number })[]
-  readonly state: ReadonlyMap<Tensor, ParameterState>
+  readonly state: ReadonlyMap<Tensor<DType>, ParameterState>
 }
 
 /** The state as a state dict, whose tensors share their `data` with the optimizer's. */
 export function toStateDict<Options extends object>(
   rule: Rule<Options>,
   groups: readonly ParamGroup<Options>[],
-  states: ReadonlyMap<Tensor, ParameterState>,
+  states: ReadonlyMap<Tensor<DType>, ParameterState>,
 ): OptimizerStateDict<Options> {
-  const places = new Map<Tensor, number>()
+  const places = new Map<Tensor<DType>, number>()
   for (const { params } of groups) for (const param of params) places.set(param, places.size)
   const state: OptimizerStateDict<Options>['state'] = new Map()
   for (const [param, place] of places) {
@@ -75,7 +75,7 @@ export function fromStateDict<Options extends object>(
       `loaded state dict has a different number of parameter groups: expected ${groups.length}, got ${paramGroups.length}`,
     )
   }
-  const params: Tensor[] = []
+  const params: Tensor<DType>[] = []
   const loadedGroups = groups.map((group, place) => {
     const given = checkRecord(paramGroups[place])
     if (!Array.isArray(given.params) || given.params.length !== group.params.length) {
@@ -86,7 +86,7 @@ export function fromStateDict<Options extends object>(
     params.push(...group.params)
     return { ...rule.check(given), ...initialLrOf(given) }
   })
-  const loaded = new Map<Tensor, ParameterState>()
+  const loaded = new Map<Tensor<DType>, ParameterState>()
   for (const [place, entry] of state) {
     const param = typeof place === 'number' ? params[place] : undefined
     if (param === undefined) {
@@ -128,7 +128,7 @@ function checkRecord(value: unknown): Record<string, unknown> {
 
 function checkState(
   rule: { readonly countsSteps: boolean; readonly allBuffers: readonly string[] },
-  param: Tensor,
+  param: Tensor<DType>,
   where: string,
   entry: Readonly<Record<string, unknown>>,
 ): ParameterState {

@@ -20,15 +20,15 @@ import { flatten, type Nested } from './nested'
 import { type Tensor, wrap } from './tensor'
 
 /** Options of {@link zeros}, {@link ones}, {@link rand} and {@link randn}. */
-export interface FillOptions {
+export interface FillOptions<D extends DType = DType> {
   /** Default: `'float32'`. */
-  dtype?: DType | undefined
+  dtype?: D | undefined
   /** Whether the tensor is a leaf that collects a gradient. Default: false. */
   requiresGrad?: boolean | undefined
 }
 
 /** Options of {@link tensor}. */
-export interface TensorOptions extends FillOptions {
+export interface TensorOptions<D extends DType = DType> extends FillOptions<D> {
   /** The sizes. Default: those of the nested arrays; one dimension for a flat or typed array. */
   shape?: readonly number[] | undefined
 }
@@ -82,10 +82,21 @@ export type TensorValues =
  * @see https://docs.pytorch.org/docs/stable/generated/torch.tensor.html
  */
 export function tensor(values: TensorValues, options: IntTensorOptions): IntTensor
+export function tensor<D extends DType>(
+  values: TensorValues,
+  options: TensorOptions<D> & { dtype: D },
+): Tensor<NoInfer<D>>
 export function tensor(values: Int32Array, options?: Partial<IntTensorOptions>): IntTensor
-export function tensor(values: Exclude<TensorValues, Int32Array>, options?: TensorOptions): Tensor
-export function tensor(values: TensorValues, options: TensorOptions & { dtype: DType }): Tensor
-export function tensor(values: TensorValues, options?: object): Tensor | IntTensor {
+export function tensor(values: Float64Array, options?: TensorOptions<'float64'>): Tensor<'float64'>
+export function tensor(
+  values: Exclude<TensorValues, Int32Array | Float64Array>,
+  options?: TensorOptions<'float32'>,
+): Tensor
+export function tensor(
+  values: Exclude<TensorValues, Int32Array>,
+  options?: TensorOptions,
+): Tensor<DType>
+export function tensor(values: TensorValues, options?: object): Tensor<DType> | IntTensor {
   if (arguments.length > 2) refuseExtra('tensor', 2, arguments)
   const given = checkOptions('tensor', options, ['shape', 'dtype', 'requiresGrad'])
   const dtype = given.dtype ?? (types.isInt32Array(values) ? 'int32' : null)
@@ -111,7 +122,10 @@ export function tensor(values: TensorValues, options?: object): Tensor | IntTens
  *
  * @see https://docs.pytorch.org/docs/stable/generated/torch.zeros.html
  */
-export function zeros(shape: readonly number[], options?: FillOptions): Tensor {
+export function zeros<D extends DType = 'float32'>(
+  shape: readonly number[],
+  options?: FillOptions<D>,
+): Tensor<NoInfer<D>> {
   if (arguments.length > 2) refuseExtra('zeros', 2, arguments)
   return filled('zeros', shape, options, () => {})
 }
@@ -133,7 +147,10 @@ export function zeros(shape: readonly number[], options?: FillOptions): Tensor {
  *
  * @see https://docs.pytorch.org/docs/stable/generated/torch.ones.html
  */
-export function ones(shape: readonly number[], options?: FillOptions): Tensor {
+export function ones<D extends DType = 'float32'>(
+  shape: readonly number[],
+  options?: FillOptions<D>,
+): Tensor<NoInfer<D>> {
   if (arguments.length > 2) refuseExtra('ones', 2, arguments)
   return filled('ones', shape, options, (values) => values.fill(1))
 }
@@ -156,7 +173,10 @@ export function ones(shape: readonly number[], options?: FillOptions): Tensor {
  *
  * @see https://docs.pytorch.org/docs/stable/generated/torch.rand.html
  */
-export function rand(shape: readonly number[], options?: FillOptions): Tensor {
+export function rand<D extends DType = 'float32'>(
+  shape: readonly number[],
+  options?: FillOptions<D>,
+): Tensor<NoInfer<D>> {
   if (arguments.length > 2) refuseExtra('rand', 2, arguments)
   return filled('rand', shape, options, (values) => generator.uniform(values, 0, 1))
 }
@@ -179,28 +199,36 @@ export function rand(shape: readonly number[], options?: FillOptions): Tensor {
  *
  * @see https://docs.pytorch.org/docs/stable/generated/torch.randn.html
  */
-export function randn(shape: readonly number[], options?: FillOptions): Tensor {
+export function randn<D extends DType = 'float32'>(
+  shape: readonly number[],
+  options?: FillOptions<D>,
+): Tensor<NoInfer<D>> {
   if (arguments.length > 2) refuseExtra('randn', 2, arguments)
   return filled('randn', shape, options, (values) => generator.normal(values, 0, 1))
 }
 
-function filled(
+function filled<D extends DType>(
   owner: string,
   shape: unknown,
   options: unknown,
   fill: (values: Floats) => void,
-): Tensor {
+): Tensor<D> {
   const sizes = checkShape(owner, shape)
   const { dtype = 'float32', requiresGrad } = checkOptions(owner, options, [
     'dtype',
     'requiresGrad',
   ])
-  const made = leaf(allocate(checkDType(dtype), elementCount(sizes)), sizes, requiresGrad)
-  fill(made.data)
+  const data = allocate(checkDType(dtype), elementCount(sizes))
+  const made = leaf<D>(data, sizes, requiresGrad)
+  fill(data)
   return made
 }
 
-function leaf(data: Floats, shape: readonly number[], requiresGrad: unknown): Tensor {
+function leaf<D extends DType>(
+  data: Floats,
+  shape: readonly number[],
+  requiresGrad: unknown,
+): Tensor<D> {
   const variable = Variable.of(data, shape)
   variable.requiresGrad = checkBoolean('requires_grad', requiresGrad ?? false)
   return wrap(variable)

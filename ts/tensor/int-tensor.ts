@@ -9,9 +9,10 @@ import {
   elementCount,
   refuseExtra,
 } from '../check'
+import type { IntArray } from '../dtype'
 import { showAsText } from '../inspect'
 import { formatInts } from './format'
-import { type Nested, nested } from './nested'
+import { type NestedNumber, nested } from './nested'
 
 /** The constructor requires this key, so that only this package creates tensors. */
 const key = Symbol('IntTensor')
@@ -37,10 +38,10 @@ let intact: (value: unknown, name: string) => Int32Array
  * @see https://docs.pytorch.org/docs/stable/tensors.html
  */
 export class IntTensor {
-  readonly #data: Int32Array
+  readonly #data: IntArray
   readonly #shape: readonly number[]
 
-  private constructor(secret: unknown, data: Int32Array, shape: readonly number[]) {
+  private constructor(secret: unknown, data: IntArray, shape: readonly number[]) {
     if (secret !== key)
       throw new TypeError("an IntTensor is created by tensor(values, { dtype: 'int32' })")
     this.#data = data
@@ -54,7 +55,7 @@ export class IntTensor {
       checkUnshared('data', data)
       const sizes = checkShape('tensor', [...shape])
       checkIntact(data, elementCount(sizes))
-      return new IntTensor(key, data, sizes)
+      return new IntTensor(key, data as IntArray, sizes)
     }
     intact = (value, name) => {
       if (!(typeof value === 'object' && value !== null && #data in value)) {
@@ -67,19 +68,20 @@ export class IntTensor {
     }
   }
 
+  // First, so that TypeScript says of a tensor of floats that its dtype does not fit.
+  /** Always `'int32'`. */
+  get dtype(): 'int32' {
+    return 'int32'
+  }
+
   /** The elements, row-major. Writing to them is allowed. */
-  get data(): Int32Array {
+  get data(): IntArray {
     return this.#data
   }
 
   /** The size of each dimension. */
   get shape(): readonly number[] {
     return this.#shape
-  }
-
-  /** Always `'int32'`. */
-  get dtype(): 'int32' {
-    return 'int32'
   }
 
   /** The number of elements. */
@@ -92,7 +94,7 @@ export class IntTensor {
    *
    * @throws RangeError if they are more than nested arrays can hold: 2^26 numbers in 2^24 arrays.
    */
-  toArray(): Nested {
+  toArray(): NestedNumber {
     if (arguments.length > 0) refuseExtra('IntTensor.toArray', 0, arguments)
     return nested(intact(this, 'self'), this.#shape)
   }

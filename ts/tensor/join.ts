@@ -2,6 +2,7 @@
 
 import type { Variable } from '../autograd/variable'
 import { describe, refuseExtra } from '../check'
+import type { DType } from '../dtype'
 import * as join from '../ops/join'
 import { type Tensor, variableOf, wrap } from './tensor'
 
@@ -22,7 +23,7 @@ import { type Tensor, variableOf, wrap } from './tensor'
  *
  * @see https://docs.pytorch.org/docs/stable/generated/torch.cat.html
  */
-export function cat(tensors: readonly Tensor[], dim = 0): Tensor {
+export function cat<D extends DType>(tensors: readonly Tensor<D>[], dim = 0): Tensor<D> {
   if (arguments.length > 2) refuseExtra('cat', 2, arguments)
   return wrap(join.cat(checkTensors('cat', 'tensors', tensors), dim))
 }
@@ -44,7 +45,7 @@ export function cat(tensors: readonly Tensor[], dim = 0): Tensor {
  *
  * @see https://docs.pytorch.org/docs/stable/generated/torch.stack.html
  */
-export function stack(tensors: readonly Tensor[], dim = 0): Tensor {
+export function stack<D extends DType>(tensors: readonly Tensor<D>[], dim = 0): Tensor<D> {
   if (arguments.length > 2) refuseExtra('stack', 2, arguments)
   return wrap(join.stack(checkTensors('stack', 'tensors', tensors), dim))
 }

@@ -7,11 +7,20 @@ import type { Floats } from '../native'
 export type Nested = number | readonly Nested[]
 
 /**
+ * What `toArray` gives: a number, or nested arrays. TypeScript does not know the number of dimensions, so the type fits
+ * each: `x.toArray()[0][1]` is a number, `x.toArray()[0]` can be mapped, and both need no cast.
+ */
+export type NestedNumber = number & NestedArray
+
+/** Nested arrays, of which `toArray` says more: {@link NestedNumber}. */
+export interface NestedArray extends Array<NestedNumber> {}
+
+/**
  * The elements of a flat, row-major array as nested arrays.
  *
  * @throws RangeError if they are too many for JavaScript arrays.
  */
-export function nested(values: Floats | Int32Array, shape: readonly number[]): Nested {
+export function nested(values: Floats | Int32Array, shape: readonly number[]): NestedNumber {
   checkNestable(shape)
   const last = shape.length - 1
   let offset = 0
@@ -21,7 +30,8 @@ export function nested(values: Floats | Int32Array, shape: readonly number[]): N
     offset += size
     return Array.from(values.subarray(offset - size, offset))
   }
-  return shape.length === 0 ? (values[0] ?? Number.NaN) : build(0)
+  const result = shape.length === 0 ? (values[0] ?? Number.NaN) : build(0)
+  return result as NestedNumber
 }
 
 /**

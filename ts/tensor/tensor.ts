@@ -13,7 +13,7 @@ import {
   refuseExtra,
   sameShape,
 } from '../check'
-import { allocate, converted, type DType } from '../dtype'
+import { allocate, converted, type DType, type FloatArrays } from '../dtype'
 import { checkSignal } from '../foreign'
 import { showAsText } from '../inspect'
 import type { Floats } from '../native'
@@ -21,13 +21,13 @@ import * as elementwise from '../ops/elementwise'
 import * as reduce from '../ops/reduce'
 import * as view from '../ops/view'
 import { formatFloats } from './format'
-import { type Nested, nested } from './nested'
+import { type NestedNumber, nested } from './nested'
 
 /** The constructor requires this key, so that only this package creates tensors. */
 const key = Symbol('Tensor')
 
 // Assigned by the class: access to its constructor and private fields for this package.
-let make: (variable: Variable) => Tensor
+let make: <D extends DType>(variable: Variable) => Tensor<D>
 let unwrap: (value: unknown) => Variable | null
 
 /**
@@ -53,10 +53,13 @@ let unwrap: (value: unknown) => Variable | null
  *
  * @see https://docs.pytorch.org/docs/stable/tensors.html
  */
-export class Tensor {
+export class Tensor<D extends DType = 'float32'> {
+  /** @ignore */
+  declare static readonly [Symbol.hasInstance]: (value: unknown) => value is Tensor<DType>
+
   readonly #variable: Variable
   /** The wrapper of the gradient: `grad` is the same object as long as the gradient is the same. */
-  #grad: Tensor | null = null
+  #grad: Tensor<D> | null = null
 
   private constructor(secret: unknown, variable: Variable) {
     if (secret !== key)
@@ -67,7 +70,7 @@ export class Tensor {
   static {
     showAsText(Tensor.prototype)
     brand(Tensor.prototype, 'Tensor')
-    make = (variable) => new Tensor(key, variable)
+    make = <D extends DType>(variable: Variable) => new Tensor<D>(key, variable)
     unwrap = (value) =>
       typeof value === 'object' && value !== null && #variable in value ? value.#variable : null
   }
@@ -77,8 +80,8 @@ export class Tensor {
    *
    * An optimizer and `loadStateDict` write to it too; `module.to(dtype)` replaces it.
    */
-  get data(): Float32Array | Float64Array {
-    return this.#variable.exposed()
+  get data(): FloatArrays[D] {
+    return this.#variable.exposed() as FloatArrays[D]
   }
 
   /** The size of each dimension; empty for a single value. */
@@ -87,8 +90,8 @@ export class Tensor {
   }
 
   /** `'float32'` or `'float64'`. */
-  get dtype(): DType {
-    return this.#variable.dtype
+  get dtype(): D {
+    return this.#variable.dtype as D
   }
 
   /** The number of elements. */
@@ -122,7 +125,7 @@ export class Tensor {
    *
    * @throws TypeError when set to anything but null or a tensor of the same dtype; RangeError if the shape differs.
    */
-  get grad(): Tensor | null {
+  get grad(): Tensor<D> | null {
     const { grad } = this.#variable
     if (grad === null) this.#grad = null
     else if (this.#grad === null || this.#grad.#variable !== grad) this.#grad = make(grad)
@@ -130,7 +133,7 @@ export class Tensor {
   }
 
   /** Sets it to null, or to a tensor of the same shape and dtype. */
-  set grad(value: Tensor | null) {
+  set grad(value: Tensor<D> | null) {
     if (value === null) {
       this.#variable.grad = null
       return
@@ -158,7 +161,7 @@ export class Tensor {
    *
    * @see https://docs.pytorch.org/docs/stable/generated/torch.Tensor.detach.html
    */
-  detach(): Tensor {
+  detach(): Tensor<D> {
     if (arguments.length > 0) refuseExtra('Tensor.detach', 0, arguments)
     return make(this.#variable.detach())
   }
@@ -185,7 +188,7 @@ export class Tensor {
    *
    * @see https://docs.pytorch.org/docs/stable/generated/torch.Tensor.backward.html
    */
-  backward(gradient?: Tensor | null): void {
+  backward(gradient?: Tensor<D> | null): void {
     if (arguments.length > 1) refuseExtra('Tensor.backward', 1, arguments)
     const root = this.#variable
     runBackward(root, seedOf(root, gradient))
@@ -215,7 +218,7 @@ export class Tensor {
    * ```
    */
   backwardAsync(
-    gradient?: Tensor | null,
+    gradient?: Tensor<D> | null,
     options?: { signal?: AbortSignal | null | undefined },
   ): CallPromise<void> {
     return decidedAtCall(async () => {
@@ -244,7 +247,7 @@ export class Tensor {
    *
    * @see https://docs.pytorch.org/docs/stable/generated/torch.reshape.html
    */
-  reshape(shape: readonly number[]): Tensor {
+  reshape(shape: readonly number[]): Tensor<D> {
     if (arguments.length > 1) refuseExtra('Tensor.reshape', 1, arguments)
     return make(view.reshape(this.#variable, shape))
   }
@@ -265,7 +268,7 @@ export class Tensor {
    *
    * @see https://docs.pytorch.org/docs/stable/generated/torch.transpose.html
    */
-  transpose(dim0: number, dim1: number): Tensor {
+  transpose(dim0: number, dim1: number): Tensor<D> {
     if (arguments.length > 2) refuseExtra('Tensor.transpose', 2, arguments)
     return make(view.transpose(this.#variable, dim0, dim1))
   }
@@ -286,7 +289,7 @@ export class Tensor {
    *
    * @see https://docs.pytorch.org/docs/stable/generated/torch.select.html
    */
-  select(dim: number, index: number): Tensor {
+  select(dim: number, index: number): Tensor<D> {
     if (arguments.length > 2) refuseExtra('Tensor.select', 2, arguments)
     return make(view.select(this.#variable, dim, index))
   }
@@ -308,7 +311,7 @@ export class Tensor {
    *
    * @see https://docs.pytorch.org/docs/stable/generated/torch.narrow.html
    */
-  narrow(dim: number, start: number, length: number): Tensor {
+  narrow(dim: number, start: number, length: number): Tensor<D> {
     if (arguments.length > 3) refuseExtra('Tensor.narrow', 3, arguments)
     return make(view.narrow(this.#variable, dim, start, length))
   }
@@ -321,7 +324,7 @@ export class Tensor {
    *   tensor.
    * @see https://docs.pytorch.org/docs/stable/generated/torch.add.html
    */
-  add(other: Tensor | number): Tensor {
+  add(other: Tensor<D> | number): Tensor<D> {
     if (arguments.length > 1) refuseExtra('Tensor.add', 1, arguments)
     return typeof other === 'number'
       ? make(elementwise.addScalar(this.#variable, other))
@@ -336,7 +339,7 @@ export class Tensor {
    *   tensor.
    * @see https://docs.pytorch.org/docs/stable/generated/torch.mul.html
    */
-  mul(other: Tensor | number): Tensor {
+  mul(other: Tensor<D> | number): Tensor<D> {
     if (arguments.length > 1) refuseExtra('Tensor.mul', 1, arguments)
     return typeof other === 'number'
       ? make(elementwise.mulScalar(this.#variable, other))
@@ -348,7 +351,7 @@ export class Tensor {
    *
    * @see https://docs.pytorch.org/docs/stable/generated/torch.tanh.html
    */
-  tanh(): Tensor {
+  tanh(): Tensor<D> {
     if (arguments.length > 0) refuseExtra('Tensor.tanh', 0, arguments)
     return make(elementwise.tanh(this.#variable))
   }
@@ -358,7 +361,7 @@ export class Tensor {
    *
    * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.relu.html
    */
-  relu(): Tensor {
+  relu(): Tensor<D> {
     if (arguments.length > 0) refuseExtra('Tensor.relu', 0, arguments)
     return make(elementwise.relu(this.#variable))
   }
@@ -368,7 +371,7 @@ export class Tensor {
    *
    * @see https://docs.pytorch.org/docs/stable/generated/torch.sigmoid.html
    */
-  sigmoid(): Tensor {
+  sigmoid(): Tensor<D> {
     if (arguments.length > 0) refuseExtra('Tensor.sigmoid', 0, arguments)
     return make(elementwise.sigmoid(this.#variable))
   }
@@ -378,7 +381,7 @@ export class Tensor {
    *
    * @see https://docs.pytorch.org/docs/stable/generated/torch.sum.html
    */
-  sum(): Tensor {
+  sum(): Tensor<D> {
     if (arguments.length > 0) refuseExtra('Tensor.sum', 0, arguments)
     return make(reduce.sum(this.#variable))
   }
@@ -388,7 +391,7 @@ export class Tensor {
    *
    * @see https://docs.pytorch.org/docs/stable/generated/torch.mean.html
    */
-  mean(): Tensor {
+  mean(): Tensor<D> {
     if (arguments.length > 0) refuseExtra('Tensor.mean', 0, arguments)
     return make(reduce.mean(this.#variable))
   }
@@ -413,7 +416,7 @@ export class Tensor {
    *
    * @throws RangeError if they are more than nested arrays can hold: 2^26 numbers in 2^24 arrays.
    */
-  toArray(): Nested {
+  toArray(): NestedNumber {
     if (arguments.length > 0) refuseExtra('Tensor.toArray', 0, arguments)
     return nested(this.#variable.values(), this.shape)
   }
@@ -438,7 +441,7 @@ export class Tensor {
 }
 
 /** A tensor around a new variable. A variable has only one tensor. */
-export function wrap(variable: Variable): Tensor {
+export function wrap<D extends DType>(variable: Variable): Tensor<D> {
   return make(variable)
 }
 

@@ -5,6 +5,7 @@ import { sized } from '../../autograd/storage'
 import type { Variable } from '../../autograd/variable'
 import { notItself } from '../../brand'
 import { checkOptions, refuseExtra } from '../../check'
+import type { DType } from '../../dtype'
 import { checkSignal, throwIfAborted } from '../../foreign'
 import type { NativeSequences } from '../../native'
 import { type Geometry, type RecurrentCall, recurrent, recurrentAsync } from '../../ops/recurrent'
@@ -50,12 +51,12 @@ export interface BaseKind<State> extends RecurrentKind {
 }
 
 /** The gradients of a module whose `forward` has these options. */
-export type GradientsOf<State, Options> = RNNGradients<State> & {
-  [Name in Extract<keyof Options, 'teacher'>]?: Tensor
+export type GradientsOf<D extends DType, State, Options> = RNNGradients<D, State> & {
+  [Name in Extract<keyof Options, 'teacher'>]?: Tensor<D>
 }
 
 /** Whether a value is a module over whole sequences, and no proxy of one. */
-export let isRNNBase: (value: unknown) => value is RNNBase<unknown>
+export let isRNNBase: (value: unknown) => value is RNNBase<DType, unknown>
 
 /**
  * The base class of recurrent layers over whole sequences, as torch's `RNNBase`.
@@ -63,9 +64,10 @@ export let isRNNBase: (value: unknown) => value is RNNBase<unknown>
  * The names of states and shapes are those of `nn.RNN`; each module says what differs.
  */
 export class RNNBase<
-  State = Tensor,
+  D extends DType = 'float32',
+  State = Tensor<D>,
   Options extends RNNForwardOptions = RNNForwardOptions,
-> extends RecurrentModule {
+> extends RecurrentModule<D> {
   /** Probability of dropout between layers; may be changed between calls. */
   dropout: number
 
@@ -94,7 +96,7 @@ export class RNNBase<
   }
 
   static {
-    isRNNBase = (value): value is RNNBase<unknown> =>
+    isRNNBase = (value): value is RNNBase<DType, unknown> =>
       typeof value === 'object' && value !== null && #kind in value
   }
 
@@ -114,7 +116,7 @@ export class RNNBase<
   }
 
   /** The parameters of each layer and direction: L·D lists in the order of the state dict. */
-  get allWeights(): Tensor[][] {
+  get allWeights(): Tensor<D>[][] {
     const weights = weightsOf(this)
     const groups = layersTimesDirections(this.#config)
     const each = weights.length / groups
@@ -150,10 +152,10 @@ export class RNNBase<
    * ```
    */
   forward(
-    input: PackedSequence,
+    input: PackedSequence<D>,
     hx?: State | null,
-    options?: PackedOptions<Options>,
-  ): [output: PackedSequence, hN: State]
+    options?: PackedOptions<Options, D>,
+  ): [output: PackedSequence<D>, hN: State]
 
   /**
    * Runs the layers over the input.
@@ -183,12 +185,12 @@ export class RNNBase<
    * long.sum().backward()
    * ```
    */
-  forward(input: Tensor, hx?: State | null, options?: Options): [output: Tensor, hN: State]
+  forward(input: Tensor<D>, hx?: State | null, options?: Options): [output: Tensor<D>, hN: State]
   forward(
-    input: Tensor | PackedSequence,
+    input: Tensor<D> | PackedSequence<D>,
     hx?: State | null,
     options?: object,
-  ): [output: Tensor | PackedSequence, hN: State] {
+  ): [output: Tensor<D> | PackedSequence<D>, hN: State] {
     if (!(#kind in this)) throw notItself('forward', this)
     if (arguments.length > 3) refuseExtra('RNNBase.forward', 3, arguments)
     const [output, states] = recurrent(this.#call('forward', input, hx, options))
@@ -221,20 +223,20 @@ export class RNNBase<
    * ```
    */
   forwardAsync(
-    input: PackedSequence,
+    input: PackedSequence<D>,
     hx?: State | null,
-    options?: PackedOptions<Options> & Pick<RNNForwardAsyncOptions, 'signal'>,
-  ): CallPromise<[output: PackedSequence, hN: State]>
+    options?: PackedOptions<Options, D> & Pick<RNNForwardAsyncOptions, 'signal'>,
+  ): CallPromise<[output: PackedSequence<D>, hN: State]>
   forwardAsync(
-    input: Tensor,
+    input: Tensor<D>,
     hx?: State | null,
     options?: Options & Pick<RNNForwardAsyncOptions, 'signal'>,
-  ): CallPromise<[output: Tensor, hN: State]>
+  ): CallPromise<[output: Tensor<D>, hN: State]>
   forwardAsync(
-    input: Tensor | PackedSequence,
+    input: Tensor<D> | PackedSequence<D>,
     hx?: State | null,
     options?: object,
-  ): CallPromise<[output: Tensor | PackedSequence, hN: State]> {
+  ): CallPromise<[output: Tensor<D> | PackedSequence<D>, hN: State]> {
     return decidedAtCall(async () => {
       if (arguments.length > 3) refuseExtra('RNNBase.forwardAsync', 3, arguments)
       if (!(#kind in this)) throw notItself('forwardAsync', this)
@@ -270,10 +272,10 @@ export class RNNBase<
    * ```
    */
   vjp(
-    input: Tensor,
+    input: Tensor<D>,
     hx?: State | null,
     options?: Omit<Options, 'checkpointEvery'>,
-  ): RNNVjp<State, GradientsOf<State, Options>> {
+  ): RNNVjp<D, State, GradientsOf<D, State, Options>> {
     if (!(#kind in this)) throw notItself('vjp', this)
     if (arguments.length > 3) refuseExtra('RNNBase.vjp', 3, arguments)
     const allowed = this.#kind.options.filter((name) => name !== 'checkpointEvery')
@@ -312,12 +314,13 @@ export class RNNBase<
    * console.log(stream.output.length) // 8
    * ```
    */
-  stream(options?: RNNStreamOptions<State>): RNNStream<State> {
+  stream(options?: RNNStreamOptions<State>): RNNStream<D, State> {
     if (!(#kind in this)) throw notItself('stream', this)
     if (arguments.length > 1) refuseExtra('RNNBase.stream', 1, arguments)
     return streamOf(this.#signature, this.#kind.states, partsOf(this), options)
   }
 
+  /** The arguments of the constructor, for `toString`. */
   protected override extraRepr(): string {
     const { numLayers, bias, batchFirst, bidirectional } = this.#config
     return [
@@ -415,6 +418,9 @@ function drawSeed(): number {
 }
 
 /** An output in the form of the input. */
-function likeInput(input: Tensor | PackedSequence, output: Variable): Tensor | PackedSequence {
+function likeInput<D extends DType>(
+  input: Tensor<D> | PackedSequence<D>,
+  output: Variable,
+): Tensor<D> | PackedSequence<D> {
   return isPackedSequence(input) ? withData(input, wrap(output)) : wrap(output)
 }

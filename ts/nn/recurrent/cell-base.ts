@@ -19,11 +19,14 @@ import {
 import type { StateForm } from './states'
 
 /** Options of every cell. */
-export interface RNNCellBaseOptions {
+export interface RNNCellBaseOptions<
+  D extends DType | undefined = DType,
+  Bias extends boolean | undefined = boolean,
+> {
   /** Whether there are `bias_ih` and `bias_hh`. Default: true. */
-  bias?: boolean | undefined
+  bias?: Bias | undefined
   /** Default: `'float32'`. */
-  dtype?: DType | undefined
+  dtype?: D | undefined
 }
 
 /** The names of {@link RNNCellBaseOptions}. */
@@ -35,15 +38,18 @@ export interface CellKind<State> extends RecurrentKind {
 }
 
 /** The base class of the cells, as torch's `RNNCellBase`. */
-export class RNNCellBase<State = Tensor> extends RecurrentModule {
+export class RNNCellBase<
+  D extends DType = 'float32',
+  State = Tensor<D>,
+> extends RecurrentModule<D> {
   /** W_ih: (G·H, I) for a cell of G gates. */
-  declare weight_ih: Tensor
+  declare weight_ih: Tensor<D>
   /** W_hh: (G·H, H). */
-  declare weight_hh: Tensor
+  declare weight_hh: Tensor<D>
   /** b_ih: (G·H), or null without biases. */
-  declare bias_ih: Tensor | null
+  declare bias_ih: Tensor<D> | null
   /** b_hh: (G·H), or null without biases. */
-  declare bias_hh: Tensor | null
+  declare bias_hh: Tensor<D> | null
 
   readonly #kind: CellKind<State>
   readonly #config: RecurrentConfig
@@ -74,7 +80,7 @@ export class RNNCellBase<State = Tensor> extends RecurrentModule {
    * @throws RangeError if a shape does not fit; TypeError if something is not a tensor or has another dtype than the
    *   weights.
    */
-  forward(input: Tensor, hx?: State | null): State {
+  forward(input: Tensor<D>, hx?: State | null): State {
     if (!(#kind in this)) throw notItself('forward', this)
     if (arguments.length > 2) refuseExtra('RNNCellBase.forward', 2, arguments)
     const { core, passes, dtype, parameters } = partsOf(this)
@@ -97,6 +103,7 @@ export class RNNCellBase<State = Tensor> extends RecurrentModule {
     return this.#kind.states.join([output, ...rest])
   }
 
+  /** The arguments of the constructor, for `toString`. */
   protected override extraRepr(): string {
     const { inputSize, hiddenSize, bias } = this.#config
     return `${inputSize}, ${hiddenSize}${bias ? '' : ', bias=False'}`

@@ -1,11 +1,17 @@
 /** A single step of the GRU. */
 
 import { checkOptions, refuseExtra } from '../../check'
+import type { DType } from '../../dtype'
+import { type Forms, type GivenOr, named } from '../module'
 import { cellOptions, checkCellConfig, RNNCellBase, type RNNCellBaseOptions } from './cell-base'
+import type { BiasParameters } from './parameters'
 import { oneState } from './states'
 
 /** Options of {@link GRUCell}. */
-export interface GRUCellOptions extends RNNCellBaseOptions {}
+export interface GRUCellOptions<
+  D extends DType | undefined = DType,
+  Bias extends boolean | undefined = boolean,
+> extends RNNCellBaseOptions<D, Bias> {}
 
 const kind = {
   name: 'GRUCell',
@@ -13,6 +19,39 @@ const kind = {
   operation: 'GruBackward0',
   bare: true,
   states: oneState('hx', 'hidden', false),
+}
+
+/** The class of {@link GRUCell}. */
+class GRUCellModule<D extends DType = 'float32'> extends RNNCellBase<D> {
+  constructor(inputSize: number, hiddenSize: number, options?: GRUCellOptions) {
+    if (arguments.length > 3) refuseExtra('GRUCell', 3, arguments)
+    const given = checkOptions('GRUCell', options, cellOptions)
+    super(kind, checkCellConfig(inputSize, hiddenSize, given), {})
+  }
+}
+
+/** The constructor of {@link GRUCell}. */
+export interface GRUCellConstructor {
+  /**
+   * @param inputSize I: the number of features of x.
+   * @param hiddenSize H: the number of features of h.
+   * @param options `bias`: whether there are b_i* and b_h*, default true; `dtype`: default `'float32'`.
+   * @throws RangeError for a size that is not greater than zero or for which there is no memory; TypeError for a size
+   *   that is not an integer, a `bias` that is not a boolean, or an unknown option.
+   */
+  new <D extends DType | undefined, Bias extends boolean | undefined>(
+    inputSize: number,
+    hiddenSize: number,
+    options?: GRUCellOptions<D, Bias>,
+  ): GRUCell<GivenOr<D, 'float32'>, GivenOr<Bias, true>>
+  /** For a subclass, whose options TypeScript does not see: `extends nn.GRUCell`, or `extends nn.GRUCell<'float64'>`. */
+  new <D extends DType = 'float32'>(
+    inputSize: number,
+    hiddenSize: number,
+    options?: GRUCellOptions<D>,
+  ): GRUCell<D>
+  /** @ignore */
+  [Symbol.hasInstance](value: unknown): value is GRUCell<DType>
 }
 
 /**
@@ -44,18 +83,14 @@ const kind = {
  * ```
  *
  * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.GRUCell.html
+ * @class
  */
-export class GRUCell extends RNNCellBase {
-  /**
-   * @param inputSize I: the number of features of x.
-   * @param hiddenSize H: the number of features of h.
-   * @param options `bias`: whether there are b_i* and b_h*, default true; `dtype`: default `'float32'`.
-   * @throws RangeError for a size that is not greater than zero or for which there is no memory; TypeError for a size
-   *   that is not an integer, a `bias` that is not a boolean, or an unknown option.
-   */
-  constructor(inputSize: number, hiddenSize: number, options?: GRUCellOptions) {
-    if (arguments.length > 3) refuseExtra('GRUCell', 3, arguments)
-    const given = checkOptions('GRUCell', options, cellOptions)
-    super(kind, checkCellConfig(inputSize, hiddenSize, given), {})
-  }
-}
+export const GRUCell = named('GRUCell', GRUCellModule) as GRUCellConstructor
+
+/** An instance of {@link GRUCell}, whose biases are null without `bias`. */
+export type GRUCell<
+  D extends DType = 'float32',
+  Bias extends boolean = boolean,
+> = GRUCellModule<D> &
+  BiasParameters<D, Bias, 'bias_ih' | 'bias_hh'> &
+  Forms<GRUCell<'float32', Bias>, GRUCell<'float64', Bias>>

@@ -1,7 +1,9 @@
 /** The GRU: recurrent layers with reset and update gates, and the hidden state as the only state. */
 
 import { checkOptions, refuseExtra } from '../../check'
+import type { DType } from '../../dtype'
 import type { Tensor } from '../../tensor/tensor'
+import { type Forms, type GivenOr, named } from '../module'
 import { RNNBase } from './base'
 import {
   baseOptions,
@@ -10,11 +12,17 @@ import {
   forwardOptions,
   type RNNBaseOptions,
 } from './options'
+import type { StackParameters } from './parameters'
 import type { RNNParameterName } from './rnn'
 import { oneState } from './states'
 
 /** Options of {@link GRU}. */
-export interface GRUOptions extends RNNBaseOptions {}
+export interface GRUOptions<
+  D extends DType | undefined = DType,
+  Layers extends number | undefined = number,
+  Bias extends boolean | undefined = boolean,
+  Bidirectional extends boolean | undefined = boolean,
+> extends RNNBaseOptions<D, Layers, Bias, Bidirectional> {}
 
 /** The name of a parameter of `nn.GRU`: `weight_ih_l0`, `bias_hh_l1_reverse`, … */
 export type GRUParameterName = RNNParameterName
@@ -26,6 +34,65 @@ const kind = {
   bare: false,
   states: oneState('hx', 'hidden', true),
   options: forwardOptions,
+}
+
+/** The class of {@link GRU}. */
+class GRUModule<D extends DType = 'float32'> extends RNNBase<D> {
+  /** W_ih of layer 0; the other parameters are fields, too, under torch's names: `gru.bias_hh_l1_reverse`, … */
+  declare weight_ih_l0: Tensor<D>
+  /** W_hh of layer 0. */
+  declare weight_hh_l0: Tensor<D>;
+
+  /** The parameters, under torch's names. */
+  [name: GRUParameterName]: Tensor<D>
+
+  constructor(inputSize: number, hiddenSize: number, options?: GRUOptions) {
+    if (arguments.length > 3) refuseExtra('GRU', 3, arguments)
+    checkNoProjection(options)
+    const given = checkOptions('GRU', options, baseOptions)
+    super(kind, checkBaseConfig(inputSize, hiddenSize, given), {})
+  }
+}
+
+/** The constructor of {@link GRU}. */
+export interface GRUConstructor {
+  /**
+   * @param inputSize I: the number of features of x_t.
+   * @param hiddenSize H: the number of features of h_t.
+   * @param options
+   * - `numLayers`: how many layers are stacked, at most 65536. Default: 1.
+   * - `bias`: whether there are b_i* and b_h*. Default: true.
+   * - `batchFirst`: whether input and output are (B, T, …). Default: false.
+   * - `dropout`: probability p of dropout, in training, on the output of each layer except the last; elements that stay
+   *   are scaled by 1/(1-p). Default: 0.
+   * - `bidirectional`: whether each layer also runs in the reverse direction. Default: false.
+   * - `dtype`: `'float32'` or `'float64'`. Default: `'float32'`.
+   * @throws RangeError for a size that is not greater than zero or for which there is no memory, or a `dropout` outside
+   *   [0, 1]; TypeError for a size that is not an integer, a flag that is not a boolean, or an unknown option.
+   */
+  new <
+    D extends DType | undefined,
+    Layers extends number | undefined,
+    Bias extends boolean | undefined,
+    Bidirectional extends boolean | undefined,
+  >(
+    inputSize: number,
+    hiddenSize: number,
+    options?: GRUOptions<D, Layers, Bias, Bidirectional>,
+  ): GRU<
+    GivenOr<D, 'float32'>,
+    GivenOr<Layers, 1>,
+    GivenOr<Bias, true>,
+    GivenOr<Bidirectional, false>
+  >
+  /** For a subclass, whose options TypeScript does not see: `extends nn.GRU`, or `extends nn.GRU<'float64'>`. */
+  new <D extends DType = 'float32'>(
+    inputSize: number,
+    hiddenSize: number,
+    options?: GRUOptions<D>,
+  ): GRU<D>
+  /** @ignore */
+  [Symbol.hasInstance](value: unknown): value is GRU<DType>
 }
 
 /**
@@ -72,29 +139,19 @@ const kind = {
  * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.GRU.html
  * @see K. Cho et al., "Learning phrase representations using RNN encoder–decoder for statistical machine translation",
  *   arXiv 1406.1078.
+ * @class
  */
-export class GRU extends RNNBase {
-  /** The parameters, under torch's names: `gru.weight_ih_l0`, `gru.bias_hh_l1_reverse`, … */
-  [name: GRUParameterName]: Tensor
+export const GRU = named('GRU', GRUModule) as GRUConstructor
 
-  /**
-   * @param inputSize I: the number of features of x_t.
-   * @param hiddenSize H: the number of features of h_t.
-   * @param options
-   * - `numLayers`: how many layers are stacked, at most 65536. Default: 1.
-   * - `bias`: whether there are b_i* and b_h*. Default: true.
-   * - `batchFirst`: whether input and output are (B, T, …). Default: false.
-   * - `dropout`: probability p of dropout, in training, on the output of each layer except the last; elements that stay
-   *   are scaled by 1/(1-p). Default: 0.
-   * - `bidirectional`: whether each layer also runs in the reverse direction. Default: false.
-   * - `dtype`: `'float32'` or `'float64'`. Default: `'float32'`.
-   * @throws RangeError for a size that is not greater than zero or for which there is no memory, or a `dropout` outside
-   *   [0, 1]; TypeError for a size that is not an integer, a flag that is not a boolean, or an unknown option.
-   */
-  constructor(inputSize: number, hiddenSize: number, options?: GRUOptions) {
-    if (arguments.length > 3) refuseExtra('GRU', 3, arguments)
-    checkNoProjection(options)
-    const given = checkOptions('GRU', options, baseOptions)
-    super(kind, checkBaseConfig(inputSize, hiddenSize, given), {})
-  }
-}
+/**
+ * An instance of {@link GRU}. Its parameters are fields: those of layer 0, and the others as far as `numLayers`, `bias`
+ * and `bidirectional` are literals where it is made.
+ */
+export type GRU<
+  D extends DType = 'float32',
+  Layers extends number = number,
+  Bias extends boolean = boolean,
+  Bidirectional extends boolean = boolean,
+> = GRUModule<D> &
+  StackParameters<D, Layers, Bias, Bidirectional> &
+  Forms<GRU<'float32', Layers, Bias, Bidirectional>, GRU<'float64', Layers, Bias, Bidirectional>>

@@ -3,6 +3,7 @@
 import { checkChoice, checkOptions, checkPositiveInteger, refuseExtra } from '../../check'
 import type { DType } from '../../dtype'
 import type { Tensor } from '../../tensor/tensor'
+import { type Forms, type GivenOr, named } from '../module'
 import { RNNBase } from './base'
 import {
   checkBaseConfig,
@@ -11,33 +12,37 @@ import {
   type Nonlinearity,
   type RNNForwardOptions,
 } from './options'
+import type { BiasParameters } from './parameters'
 import { oneState } from './states'
 
 /** The activation of a {@link JordanRNN}'s output. */
 export type OutputNonlinearity = 'identity' | 'tanh' | 'sigmoid'
 
 /** Options of {@link JordanRNN}. */
-export interface JordanRNNOptions {
+export interface JordanRNNOptions<
+  D extends DType | undefined = DType,
+  Bias extends boolean | undefined = boolean,
+> {
   /** act: `'tanh'` or `'relu'`. Default: `'tanh'`. */
   nonlinearity?: Nonlinearity | undefined
   /** g: `'identity'`, `'tanh'` or `'sigmoid'`. Default: `'identity'`. */
   outputNonlinearity?: OutputNonlinearity | undefined
   /** Whether there are `bias_ih`, `bias_yh` and `bias_hy`. Default: true. */
-  bias?: boolean | undefined
+  bias?: Bias | undefined
   /** Whether input and output are (B, T, …) instead of (T, B, …). Default: false. */
   batchFirst?: boolean | undefined
   /** Default: `'float32'`. */
-  dtype?: DType | undefined
+  dtype?: D | undefined
 }
 
 /** Options of a {@link JordanRNN}'s `forward`. */
-export interface JordanRNNForwardOptions extends RNNForwardOptions {
+export interface JordanRNNForwardOptions<D extends DType = 'float32'> extends RNNForwardOptions {
   /**
    * Teacher forcing: values that are fed back instead of the network's own outputs, in the shape of the output; with
    * packed input, packed like it. Step t reads row t - 1 of them, the first step y0; the last row is not read. All
    * steps are computed at once. Gradients flow to the teacher if it requires them. Default: the network's own outputs.
    */
-  teacher?: Tensor | null | undefined
+  teacher?: Tensor<D> | null | undefined
 }
 
 const kind = {
@@ -51,80 +56,29 @@ const kind = {
 
 const optionNames = ['nonlinearity', 'outputNonlinearity', 'bias', 'batchFirst', 'dtype']
 
-/**
- * A Jordan network over whole sequences: the output of each step is fed back into the next.
- *
- *     h_t = act(W_ih x_t + b_ih + W_yh y_{t-1} + b_yh)
- *     y_t = g(W_hy h_t + b_hy)
- *
- * where act is tanh or relu, g is the identity, tanh or the logistic sigmoid, and y_0 is `hx` or zero.
- *
- * An Elman network ({@link RNN}) feeds back h instead, and is the usual choice. The state of a Jordan network is only
- * its last output: O numbers that training fits to a target, so information that is not in the target is lost.
- *
- * In return, a Jordan network can be trained with teacher forcing. With a `teacher` (the targets), no step depends on
- * the one before: all time steps are computed at once in a few large GEMMs, and no gradient goes back through time. The
- * cost is exposure bias: in training the network sees a past without its own errors, at inference one with them.
- *
- * | shape | where |
- * |---|---|
- * | input (T, B, I), (B, T, I) with `batchFirst`, or (T, I) unbatched | T time steps, B sequences, I = `inputSize` |
- * | y0, yN (B, O), or (O) unbatched | O = `outputSize` |
- * | output, teacher (T, B, O), (B, T, O) or (T, O) | y_t of every step |
- * | `weight_ih` (H, I), `weight_yh` (H, O), `weight_hy` (O, H) | H = `hiddenSize` |
- * | `bias_ih`, `bias_yh` (H), `bias_hy` (O) | |
- *
- * Every parameter is drawn from uniform(-1/√H, 1/√H), in the order of the state dict, which is that of the table. Torch
- * has no such module; names and conventions are those of its `nn.RNN`. The states `hx` and `hN` are y0 and yN here.
- *
- * @example
- * ```ts
- * import { nn, rand, randn } from '@elman/rnn'
- *
- * const network = new nn.JordanRNN(10, 20, 3, { outputNonlinearity: 'sigmoid' })
- * const [output, yN] = network.forward(randn([5, 2, 10]))
- * console.log(output.shape, yN.shape) // [ 5, 2, 3 ] [ 2, 3 ]
- *
- * const teacher = rand([5, 2, 3])
- * const [taught] = network.forward(randn([5, 2, 10]), null, { teacher, lengths: [5, 3] })
- * new nn.MSELoss().forward(taught, teacher).backward()
- * ```
- *
- * @see M. I. Jordan, "Serial order: A parallel distributed processing approach", ICS report 8604, University of
- *   California, San Diego (1986).
- * @see J. L. Elman, "Finding structure in time", Cognitive Science 14 (1990) 179–211.
- */
-export class JordanRNN extends RNNBase<Tensor, JordanRNNForwardOptions> {
+/** The class of {@link JordanRNN}. */
+class JordanRNNModule<D extends DType = 'float32'> extends RNNBase<
+  D,
+  Tensor<D>,
+  JordanRNNForwardOptions<D>
+> {
   /** W_ih: (H, I). */
-  declare weight_ih: Tensor
+  declare weight_ih: Tensor<D>
   /** W_yh: (H, O). */
-  declare weight_yh: Tensor
+  declare weight_yh: Tensor<D>
   /** W_hy: (O, H). */
-  declare weight_hy: Tensor
+  declare weight_hy: Tensor<D>
   /** b_ih: (H), or null without biases. */
-  declare bias_ih: Tensor | null
+  declare bias_ih: Tensor<D> | null
   /** b_yh: (H), or null without biases. */
-  declare bias_yh: Tensor | null
+  declare bias_yh: Tensor<D> | null
   /** b_hy: (O), or null without biases. */
-  declare bias_hy: Tensor | null
+  declare bias_hy: Tensor<D> | null
 
   readonly #outputSize: number
   readonly #nonlinearity: Nonlinearity
   readonly #outputNonlinearity: OutputNonlinearity
 
-  /**
-   * @param inputSize I: the number of features of x_t.
-   * @param hiddenSize H: the number of features of h_t.
-   * @param outputSize O: the number of features of y_t.
-   * @param options
-   * - `nonlinearity`: act, `'tanh'` or `'relu'`. Default: `'tanh'`.
-   * - `outputNonlinearity`: g, `'identity'`, `'tanh'` or `'sigmoid'`. Default: `'identity'`.
-   * - `bias`: whether there are b_ih, b_yh and b_hy. Default: true.
-   * - `batchFirst`: whether input and output are (B, T, …). Default: false.
-   * - `dtype`: `'float32'` or `'float64'`. Default: `'float32'`.
-   * @throws RangeError for a size that is not greater than zero or for which there is no memory, or an unknown
-   *   activation; TypeError for a size that is not an integer, a flag that is not a boolean, or an unknown option.
-   */
   constructor(
     inputSize: number,
     hiddenSize: number,
@@ -171,6 +125,92 @@ export class JordanRNN extends RNNBase<Tensor, JordanRNNForwardOptions> {
     ].join(', ')
   }
 }
+
+/** The constructor of {@link JordanRNN}. */
+export interface JordanRNNConstructor {
+  /**
+   * @param inputSize I: the number of features of x_t.
+   * @param hiddenSize H: the number of features of h_t.
+   * @param outputSize O: the number of features of y_t.
+   * @param options
+   * - `nonlinearity`: act, `'tanh'` or `'relu'`. Default: `'tanh'`.
+   * - `outputNonlinearity`: g, `'identity'`, `'tanh'` or `'sigmoid'`. Default: `'identity'`.
+   * - `bias`: whether there are b_ih, b_yh and b_hy. Default: true.
+   * - `batchFirst`: whether input and output are (B, T, …). Default: false.
+   * - `dtype`: `'float32'` or `'float64'`. Default: `'float32'`.
+   * @throws RangeError for a size that is not greater than zero or for which there is no memory, or an unknown
+   *   activation; TypeError for a size that is not an integer, a flag that is not a boolean, or an unknown option.
+   */
+  new <D extends DType | undefined, Bias extends boolean | undefined>(
+    inputSize: number,
+    hiddenSize: number,
+    outputSize: number,
+    options?: JordanRNNOptions<D, Bias>,
+  ): JordanRNN<GivenOr<D, 'float32'>, GivenOr<Bias, true>>
+  /** For a subclass, whose options TypeScript does not see: `extends nn.JordanRNN`, or `extends nn.JordanRNN<'float64'>`. */
+  new <D extends DType = 'float32'>(
+    inputSize: number,
+    hiddenSize: number,
+    outputSize: number,
+    options?: JordanRNNOptions<D>,
+  ): JordanRNN<D>
+  /** @ignore */
+  [Symbol.hasInstance](value: unknown): value is JordanRNN<DType>
+}
+
+/**
+ * A Jordan network over whole sequences: the output of each step is fed back into the next.
+ *
+ *     h_t = act(W_ih x_t + b_ih + W_yh y_{t-1} + b_yh)
+ *     y_t = g(W_hy h_t + b_hy)
+ *
+ * where act is tanh or relu, g is the identity, tanh or the logistic sigmoid, and y_0 is `hx` or zero.
+ *
+ * An Elman network ({@link RNN}) feeds back h instead, and is the usual choice. The state of a Jordan network is only
+ * its last output: O numbers that training fits to a target, so information that is not in the target is lost.
+ *
+ * In return, a Jordan network can be trained with teacher forcing. With a `teacher` (the targets), no step depends on
+ * the one before: all time steps are computed at once in a few large GEMMs, and no gradient goes back through time. The
+ * cost is exposure bias: in training the network sees a past without its own errors, at inference one with them.
+ *
+ * | shape | where |
+ * |---|---|
+ * | input (T, B, I), (B, T, I) with `batchFirst`, or (T, I) unbatched | T time steps, B sequences, I = `inputSize` |
+ * | y0, yN (B, O), or (O) unbatched | O = `outputSize` |
+ * | output, teacher (T, B, O), (B, T, O) or (T, O) | y_t of every step |
+ * | `weight_ih` (H, I), `weight_yh` (H, O), `weight_hy` (O, H) | H = `hiddenSize` |
+ * | `bias_ih`, `bias_yh` (H), `bias_hy` (O) | |
+ *
+ * Every parameter is drawn from uniform(-1/√H, 1/√H), in the order of the state dict, which is that of the table. Torch
+ * has no such module; names and conventions are those of its `nn.RNN`. The states `hx` and `hN` are y0 and yN here.
+ *
+ * @example
+ * ```ts
+ * import { nn, rand, randn } from '@elman/rnn'
+ *
+ * const network = new nn.JordanRNN(10, 20, 3, { outputNonlinearity: 'sigmoid' })
+ * const [output, yN] = network.forward(randn([5, 2, 10]))
+ * console.log(output.shape, yN.shape) // [ 5, 2, 3 ] [ 2, 3 ]
+ *
+ * const teacher = rand([5, 2, 3])
+ * const [taught] = network.forward(randn([5, 2, 10]), null, { teacher, lengths: [5, 3] })
+ * new nn.MSELoss().forward(taught, teacher).backward()
+ * ```
+ *
+ * @see M. I. Jordan, "Serial order: A parallel distributed processing approach", ICS report 8604, University of
+ *   California, San Diego (1986).
+ * @see J. L. Elman, "Finding structure in time", Cognitive Science 14 (1990) 179–211.
+ * @class
+ */
+export const JordanRNN = named('JordanRNN', JordanRNNModule) as JordanRNNConstructor
+
+/** An instance of {@link JordanRNN}, whose biases are null without `bias`. */
+export type JordanRNN<
+  D extends DType = 'float32',
+  Bias extends boolean = boolean,
+> = JordanRNNModule<D> &
+  BiasParameters<D, Bias, 'bias_ih' | 'bias_yh' | 'bias_hy'> &
+  Forms<JordanRNN<'float32', Bias>, JordanRNN<'float64', Bias>>
 
 function checkOutputNonlinearity(value: unknown): OutputNonlinearity {
   return checkChoice<OutputNonlinearity>(

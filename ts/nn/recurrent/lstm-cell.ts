@@ -1,11 +1,17 @@
 /** A single step of the LSTM. */
 
 import { checkOptions, refuseExtra } from '../../check'
+import type { DType } from '../../dtype'
+import { type Forms, type GivenOr, named } from '../module'
 import { cellOptions, checkCellConfig, RNNCellBase, type RNNCellBaseOptions } from './cell-base'
+import type { BiasParameters } from './parameters'
 import { type LSTMState, twoStates } from './states'
 
 /** Options of {@link LSTMCell}. */
-export interface LSTMCellOptions extends RNNCellBaseOptions {}
+export interface LSTMCellOptions<
+  D extends DType | undefined = DType,
+  Bias extends boolean | undefined = boolean,
+> extends RNNCellBaseOptions<D, Bias> {}
 
 const kind = {
   name: 'LSTMCell',
@@ -13,6 +19,39 @@ const kind = {
   operation: 'LstmBackward0',
   bare: true,
   states: twoStates('lstm_cell', ['hx[0]', 'hx[1]'], false),
+}
+
+/** The class of {@link LSTMCell}. */
+class LSTMCellModule<D extends DType = 'float32'> extends RNNCellBase<D, LSTMState<D>> {
+  constructor(inputSize: number, hiddenSize: number, options?: LSTMCellOptions) {
+    if (arguments.length > 3) refuseExtra('LSTMCell', 3, arguments)
+    const given = checkOptions('LSTMCell', options, cellOptions)
+    super(kind, checkCellConfig(inputSize, hiddenSize, given), { projSize: 0 })
+  }
+}
+
+/** The constructor of {@link LSTMCell}. */
+export interface LSTMCellConstructor {
+  /**
+   * @param inputSize I: the number of features of x.
+   * @param hiddenSize H: the number of features of h and c.
+   * @param options `bias`: whether there are b_i* and b_h*, default true; `dtype`: default `'float32'`.
+   * @throws RangeError for a size that is not greater than zero or for which there is no memory; TypeError for a size
+   *   that is not an integer, a `bias` that is not a boolean, or an unknown option.
+   */
+  new <D extends DType | undefined, Bias extends boolean | undefined>(
+    inputSize: number,
+    hiddenSize: number,
+    options?: LSTMCellOptions<D, Bias>,
+  ): LSTMCell<GivenOr<D, 'float32'>, GivenOr<Bias, true>>
+  /** For a subclass, whose options TypeScript does not see: `extends nn.LSTMCell`, or `extends nn.LSTMCell<'float64'>`. */
+  new <D extends DType = 'float32'>(
+    inputSize: number,
+    hiddenSize: number,
+    options?: LSTMCellOptions<D>,
+  ): LSTMCell<D>
+  /** @ignore */
+  [Symbol.hasInstance](value: unknown): value is LSTMCell<DType>
 }
 
 /**
@@ -47,18 +86,14 @@ const kind = {
  * ```
  *
  * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTMCell.html
+ * @class
  */
-export class LSTMCell extends RNNCellBase<LSTMState> {
-  /**
-   * @param inputSize I: the number of features of x.
-   * @param hiddenSize H: the number of features of h and c.
-   * @param options `bias`: whether there are b_i* and b_h*, default true; `dtype`: default `'float32'`.
-   * @throws RangeError for a size that is not greater than zero or for which there is no memory; TypeError for a size
-   *   that is not an integer, a `bias` that is not a boolean, or an unknown option.
-   */
-  constructor(inputSize: number, hiddenSize: number, options?: LSTMCellOptions) {
-    if (arguments.length > 3) refuseExtra('LSTMCell', 3, arguments)
-    const given = checkOptions('LSTMCell', options, cellOptions)
-    super(kind, checkCellConfig(inputSize, hiddenSize, given), { projSize: 0 })
-  }
-}
+export const LSTMCell = named('LSTMCell', LSTMCellModule) as LSTMCellConstructor
+
+/** An instance of {@link LSTMCell}, whose biases are null without `bias`. */
+export type LSTMCell<
+  D extends DType = 'float32',
+  Bias extends boolean = boolean,
+> = LSTMCellModule<D> &
+  BiasParameters<D, Bias, 'bias_ih' | 'bias_hh'> &
+  Forms<LSTMCell<'float32', Bias>, LSTMCell<'float64', Bias>>

@@ -1,20 +1,33 @@
 /** The LSTM: recurrent layers with a cell state behind input, forget and output gates. */
 
 import { checkInteger, checkOptions, refuseExtra } from '../../check'
+import type { DType } from '../../dtype'
 import type { Tensor } from '../../tensor/tensor'
+import { type Forms, type GivenOr, named } from '../module'
 import { RNNBase } from './base'
 import { baseOptions, checkBaseConfig, forwardOptions, type RNNBaseOptions } from './options'
+import type { If, ParameterName, StackParameters } from './parameters'
 import { type LSTMState, twoStates } from './states'
 
 /** Options of {@link LSTM}. */
-export interface LSTMOptions extends RNNBaseOptions {
+export interface LSTMOptions<
+  D extends DType | undefined = DType,
+  Layers extends number | undefined = number,
+  Bias extends boolean | undefined = boolean,
+  Bidirectional extends boolean | undefined = boolean,
+  Projection extends number | undefined = number,
+> extends RNNBaseOptions<D, Layers, Bias, Bidirectional> {
   /** P: the features of the projection of h, below `hiddenSize`; 0 for none. Default: 0. */
-  projSize?: number | undefined
+  projSize?: Projection | undefined
 }
 
 /** The name of a parameter of `nn.LSTM`: `weight_ih_l0`, `bias_hh_l1_reverse`, `weight_hr_l0`, … */
-export type LSTMParameterName =
-  `${'weight_ih' | 'weight_hh' | 'bias_ih' | 'bias_hh' | 'weight_hr'}_l${number}${'' | '_reverse'}`
+export type LSTMParameterName = ParameterName<
+  'weight_ih' | 'weight_hh' | 'bias_ih' | 'bias_hh' | 'weight_hr'
+>
+
+/** Whether there is a projection of this size. */
+type Projected<Size extends number> = number extends Size ? boolean : Size extends 0 ? false : true
 
 const kind = {
   name: 'LSTM',
@@ -23,6 +36,83 @@ const kind = {
   bare: false,
   states: twoStates('lstm', ['hidden[0]', 'hidden[1]'], true),
   options: forwardOptions,
+}
+
+/** The class of {@link LSTM}. */
+class LSTMModule<D extends DType = 'float32'> extends RNNBase<D, LSTMState<D>> {
+  /** W_ih of layer 0; the other parameters are fields, too, under torch's names: `lstm.bias_hh_l1_reverse`, … */
+  declare weight_ih_l0: Tensor<D>
+  /** W_hh of layer 0. */
+  declare weight_hh_l0: Tensor<D>;
+
+  /** The parameters, under torch's names. */
+  [name: LSTMParameterName]: Tensor<D>
+
+  readonly #projSize: number
+
+  constructor(inputSize: number, hiddenSize: number, options?: LSTMOptions) {
+    if (arguments.length > 3) refuseExtra('LSTM', 3, arguments)
+    const given = checkOptions('LSTM', options, ['projSize', ...baseOptions])
+    const config = checkBaseConfig(inputSize, hiddenSize, given)
+    const projSize = checkProjSize(given.projSize ?? 0, config.hiddenSize)
+    super(kind, config, { projSize })
+    this.#projSize = projSize
+  }
+
+  /** P: the number of features of h_t if it is projected, 0 if not. */
+  get projSize(): number {
+    return this.#projSize
+  }
+
+  protected override sizesRepr(): string[] {
+    const projSize = this.#projSize
+    return [...super.sizesRepr(), ...(projSize === 0 ? [] : [`proj_size=${projSize}`])]
+  }
+}
+
+/** The constructor of {@link LSTM}. */
+export interface LSTMConstructor {
+  /**
+   * @param inputSize I: the number of features of x_t.
+   * @param hiddenSize H: the number of features of c_t, and of h_t without a projection.
+   * @param options
+   * - `numLayers`: how many layers are stacked, at most 65536. Default: 1.
+   * - `bias`: whether there are b_i* and b_h*. Default: true.
+   * - `batchFirst`: whether input and output are (B, T, …). Default: false.
+   * - `dropout`: probability p of dropout, in training, on the output of each layer except the last; elements that stay
+   *   are scaled by 1/(1-p). Default: 0.
+   * - `bidirectional`: whether each layer also runs in the reverse direction. Default: false.
+   * - `projSize`: P, the number of features of h_t if it is projected, below `hiddenSize`; 0 for none. Default: 0.
+   * - `dtype`: `'float32'` or `'float64'`. Default: `'float32'`.
+   * @throws RangeError for a size that is not greater than zero or for which there is no memory, a `projSize` that is
+   *   negative or not below `hiddenSize`, or a `dropout` outside [0, 1]; TypeError for a size that is not an integer, a
+   *   flag that is not a boolean, or an unknown option.
+   */
+  new <
+    D extends DType | undefined,
+    Layers extends number | undefined,
+    Bias extends boolean | undefined,
+    Bidirectional extends boolean | undefined,
+    Projection extends number | undefined,
+  >(
+    inputSize: number,
+    hiddenSize: number,
+    options?: LSTMOptions<D, Layers, Bias, Bidirectional, Projection>,
+  ): LSTM<
+    GivenOr<D, 'float32'>,
+    GivenOr<Layers, 1>,
+    GivenOr<Bias, true>,
+    GivenOr<Bidirectional, false>,
+    GivenOr<Projection, 0>
+  >
+  /** For a subclass, whose options TypeScript does not see: `extends nn.LSTM`, or `extends nn.LSTM<'float64'>`. */
+  new <D extends DType = 'float32'>(
+    inputSize: number,
+    hiddenSize: number,
+    options?: LSTMOptions<D>,
+  ): LSTM<D>
+  /** @ignore */
+  [Symbol.hasInstance](value: unknown): value is LSTM<DType>
 }
 
 /**
@@ -79,48 +169,35 @@ const kind = {
  *
  * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html
  * @see S. Hochreiter and J. Schmidhuber, "Long short-term memory", Neural Computation 9 (1997) 1735–1780.
+ * @class
  */
-export class LSTM extends RNNBase<LSTMState> {
-  /** The parameters, under torch's names: `lstm.weight_ih_l0`, `lstm.bias_hh_l1_reverse`, … */
-  [name: LSTMParameterName]: Tensor
+export const LSTM = named('LSTM', LSTMModule) as LSTMConstructor
 
-  readonly #projSize: number
-
-  /**
-   * @param inputSize I: the number of features of x_t.
-   * @param hiddenSize H: the number of features of c_t, and of h_t without a projection.
-   * @param options
-   * - `numLayers`: how many layers are stacked, at most 65536. Default: 1.
-   * - `bias`: whether there are b_i* and b_h*. Default: true.
-   * - `batchFirst`: whether input and output are (B, T, …). Default: false.
-   * - `dropout`: probability p of dropout, in training, on the output of each layer except the last; elements that stay
-   *   are scaled by 1/(1-p). Default: 0.
-   * - `bidirectional`: whether each layer also runs in the reverse direction. Default: false.
-   * - `projSize`: P, the number of features of h_t if it is projected, below `hiddenSize`; 0 for none. Default: 0.
-   * - `dtype`: `'float32'` or `'float64'`. Default: `'float32'`.
-   * @throws RangeError for a size that is not greater than zero or for which there is no memory, a `projSize` that is
-   *   negative or not below `hiddenSize`, or a `dropout` outside [0, 1]; TypeError for a size that is not an integer, a
-   *   flag that is not a boolean, or an unknown option.
-   */
-  constructor(inputSize: number, hiddenSize: number, options?: LSTMOptions) {
-    if (arguments.length > 3) refuseExtra('LSTM', 3, arguments)
-    const given = checkOptions('LSTM', options, ['projSize', ...baseOptions])
-    const config = checkBaseConfig(inputSize, hiddenSize, given)
-    const projSize = checkProjSize(given.projSize ?? 0, config.hiddenSize)
-    super(kind, config, { projSize })
-    this.#projSize = projSize
-  }
-
-  /** P: the number of features of h_t if it is projected, 0 if not. */
-  get projSize(): number {
-    return this.#projSize
-  }
-
-  protected override sizesRepr(): string[] {
-    const projSize = this.#projSize
-    return [...super.sizesRepr(), ...(projSize === 0 ? [] : [`proj_size=${projSize}`])]
-  }
-}
+/**
+ * An instance of {@link LSTM}. Its parameters are fields: those of layer 0, and the others as far as `numLayers`, `bias`
+ * and `bidirectional` are literals where it is made.
+ */
+export type LSTM<
+  D extends DType = 'float32',
+  Layers extends number = number,
+  Bias extends boolean = boolean,
+  Bidirectional extends boolean = boolean,
+  Projection extends number = number,
+> = LSTMModule<D> &
+  StackParameters<
+    D,
+    Layers,
+    Bias,
+    Bidirectional,
+    If<Projected<Projection>, 'weight_hr', never>,
+    If<Projected<Projection>, never, 'weight_hr'>
+  > & {
+    /** P: the number of features of h_t if it is projected, 0 if not. */
+    readonly projSize: Projection
+  } & Forms<
+    LSTM<'float32', Layers, Bias, Bidirectional, Projection>,
+    LSTM<'float64', Layers, Bias, Bidirectional, Projection>
+  >
 
 function checkProjSize(value: unknown, hiddenSize: number): number {
   const projSize = checkInteger('proj_size', value)

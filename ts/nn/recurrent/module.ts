@@ -55,13 +55,13 @@ export interface Parts extends Native {
 }
 
 /** The parts of a module. */
-export let partsOf: (module: RecurrentModule) => Parts
+export let partsOf: (module: RecurrentModule<DType>) => Parts
 
 /** The parameters of a module as its fields hold them now, unchecked. */
-export let weightsOf: (module: RecurrentModule) => Tensor[]
+export let weightsOf: <D extends DType>(module: RecurrentModule<D>) => Tensor<D>[]
 
 /** A module around a recurrent cell. Each of the parameters that the addon names is a field. */
-export class RecurrentModule extends Module {
+export class RecurrentModule<D extends DType = 'float32'> extends Module<D> {
   readonly #config: RecurrentConfig
   readonly #kind: RecurrentKind
   readonly #cell: CellConfig
@@ -86,8 +86,8 @@ export class RecurrentModule extends Module {
 
   static {
     partsOf = (module) => module.#parts
-    weightsOf = (module) =>
-      module.#specs.flatMap(({ name }) => (module.#fields[name] as Tensor | undefined) ?? [])
+    weightsOf = <D extends DType>(module: RecurrentModule<D>) =>
+      module.#specs.flatMap(({ name }) => (module.#fields[name] as Tensor<D> | undefined) ?? [])
   }
 
   /** I: the number of features of x. */

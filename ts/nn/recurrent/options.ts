@@ -11,19 +11,24 @@ import type { RecurrentConfig } from './module'
 export type Nonlinearity = 'tanh' | 'relu'
 
 /** Options of every stack of recurrent layers. */
-export interface RNNBaseOptions {
+export interface RNNBaseOptions<
+  D extends DType | undefined = DType,
+  Layers extends number | undefined = number,
+  Bias extends boolean | undefined = boolean,
+  Bidirectional extends boolean | undefined = boolean,
+> {
   /** How many layers are stacked, at most 65536; each reads the output of the one before. Default: 1. */
-  numLayers?: number | undefined
+  numLayers?: Layers | undefined
   /** Whether there are biases. Default: true. */
-  bias?: boolean | undefined
+  bias?: Bias | undefined
   /** Whether input and output are (B, T, …) instead of (T, B, …). Default: false. */
   batchFirst?: boolean | undefined
   /** Probability of dropout, in training, on the output of each layer except the last. Default: 0. */
   dropout?: number | undefined
   /** Whether each layer also runs in the reverse direction. Default: false. */
-  bidirectional?: boolean | undefined
+  bidirectional?: Bidirectional | undefined
   /** Default: `'float32'`. */
-  dtype?: DType | undefined
+  dtype?: D | undefined
 }
 
 /** The names of {@link RNNBaseOptions}. */
@@ -133,6 +138,9 @@ export interface RNNForwardAsyncOptions extends RNNForwardOptions {
 }
 
 /** The options of a call with packed input, for a module with these; a teacher is packed like the input. */
-export type PackedOptions<Options> = Omit<Options, 'lengths' | 'teacher'> & {
-  [Name in Extract<keyof Options, 'teacher'>]?: PackedSequence | null | undefined
+export type PackedOptions<Options, D extends DType = 'float32'> = Omit<
+  Options,
+  'lengths' | 'teacher'
+> & {
+  [Name in Extract<keyof Options, 'teacher'>]?: PackedSequence<D> | null | undefined
 }

@@ -1,12 +1,18 @@
 /** A single step of the Elman network. */
 
 import { checkOptions, refuseExtra } from '../../check'
+import type { DType } from '../../dtype'
+import { type Forms, type GivenOr, named } from '../module'
 import { cellOptions, checkCellConfig, RNNCellBase, type RNNCellBaseOptions } from './cell-base'
 import { checkNonlinearity, type Nonlinearity } from './options'
+import type { BiasParameters } from './parameters'
 import { oneState } from './states'
 
 /** Options of {@link RNNCell}. */
-export interface RNNCellOptions extends RNNCellBaseOptions {
+export interface RNNCellOptions<
+  D extends DType | undefined = DType,
+  Bias extends boolean | undefined = boolean,
+> extends RNNCellBaseOptions<D, Bias> {
   /** `'tanh'` or `'relu'`. Default: `'tanh'`. */
   nonlinearity?: Nonlinearity | undefined
 }
@@ -17,6 +23,55 @@ const kind = {
   operation: 'RnnBackward0',
   bare: true,
   states: oneState('hx', 'hidden', false),
+}
+
+/** The class of {@link RNNCell}. */
+class RNNCellModule<D extends DType = 'float32'> extends RNNCellBase<D> {
+  readonly #nonlinearity: Nonlinearity
+
+  constructor(inputSize: number, hiddenSize: number, options?: RNNCellOptions) {
+    if (arguments.length > 3) refuseExtra('RNNCell', 3, arguments)
+    const given = checkOptions('RNNCell', options, ['nonlinearity', ...cellOptions])
+    const nonlinearity = checkNonlinearity(given.nonlinearity ?? 'tanh')
+    super(kind, checkCellConfig(inputSize, hiddenSize, given), { nonlinearity })
+    this.#nonlinearity = nonlinearity
+  }
+
+  /** The activation. */
+  get nonlinearity(): Nonlinearity {
+    return this.#nonlinearity
+  }
+
+  protected override extraRepr(): string {
+    const { nonlinearity } = this
+    return super.extraRepr() + (nonlinearity === 'tanh' ? '' : `, nonlinearity=${nonlinearity}`)
+  }
+}
+
+/** The constructor of {@link RNNCell}. */
+export interface RNNCellConstructor {
+  /**
+   * @param inputSize I: the number of features of x.
+   * @param hiddenSize H: the number of features of h.
+   * @param options `bias`: whether there are b_ih and b_hh, default true; `nonlinearity`: `'tanh'` (the default) or
+   *   `'relu'`; `dtype`: default `'float32'`.
+   * @throws RangeError for a size that is not greater than zero or for which there is no memory, or an unknown
+   *   `nonlinearity`; TypeError for a size that is not an integer, a `bias` that is not a boolean, or an unknown
+   *   option.
+   */
+  new <D extends DType | undefined, Bias extends boolean | undefined>(
+    inputSize: number,
+    hiddenSize: number,
+    options?: RNNCellOptions<D, Bias>,
+  ): RNNCell<GivenOr<D, 'float32'>, GivenOr<Bias, true>>
+  /** For a subclass, whose options TypeScript does not see: `extends nn.RNNCell`, or `extends nn.RNNCell<'float64'>`. */
+  new <D extends DType = 'float32'>(
+    inputSize: number,
+    hiddenSize: number,
+    options?: RNNCellOptions<D>,
+  ): RNNCell<D>
+  /** @ignore */
+  [Symbol.hasInstance](value: unknown): value is RNNCell<DType>
 }
 
 /**
@@ -45,34 +100,14 @@ const kind = {
  * ```
  *
  * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.RNNCell.html
+ * @class
  */
-export class RNNCell extends RNNCellBase {
-  readonly #nonlinearity: Nonlinearity
+export const RNNCell = named('RNNCell', RNNCellModule) as RNNCellConstructor
 
-  /**
-   * @param inputSize I: the number of features of x.
-   * @param hiddenSize H: the number of features of h.
-   * @param options `bias`: whether there are b_ih and b_hh, default true; `nonlinearity`: `'tanh'` (the default) or
-   *   `'relu'`; `dtype`: default `'float32'`.
-   * @throws RangeError for a size that is not greater than zero or for which there is no memory, or an unknown
-   *   `nonlinearity`; TypeError for a size that is not an integer, a `bias` that is not a boolean, or an unknown
-   *   option.
-   */
-  constructor(inputSize: number, hiddenSize: number, options?: RNNCellOptions) {
-    if (arguments.length > 3) refuseExtra('RNNCell', 3, arguments)
-    const given = checkOptions('RNNCell', options, ['nonlinearity', ...cellOptions])
-    const nonlinearity = checkNonlinearity(given.nonlinearity ?? 'tanh')
-    super(kind, checkCellConfig(inputSize, hiddenSize, given), { nonlinearity })
-    this.#nonlinearity = nonlinearity
-  }
-
-  /** The activation. */
-  get nonlinearity(): Nonlinearity {
-    return this.#nonlinearity
-  }
-
-  protected override extraRepr(): string {
-    const { nonlinearity } = this
-    return super.extraRepr() + (nonlinearity === 'tanh' ? '' : `, nonlinearity=${nonlinearity}`)
-  }
-}
+/** An instance of {@link RNNCell}, whose biases are null without `bias`. */
+export type RNNCell<
+  D extends DType = 'float32',
+  Bias extends boolean = boolean,
+> = RNNCellModule<D> &
+  BiasParameters<D, Bias, 'bias_ih' | 'bias_hh'> &
+  Forms<RNNCell<'float32', Bias>, RNNCell<'float64', Bias>>

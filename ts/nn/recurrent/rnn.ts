@@ -1,7 +1,9 @@
 /** The Elman network: a stack of recurrent layers over whole sequences. */
 
 import { checkOptions, refuseExtra } from '../../check'
+import type { DType } from '../../dtype'
 import type { Tensor } from '../../tensor/tensor'
+import { type Forms, type GivenOr, named } from '../module'
 import { RNNBase } from './base'
 import {
   baseOptions,
@@ -12,17 +14,22 @@ import {
   type Nonlinearity,
   type RNNBaseOptions,
 } from './options'
+import type { ParameterName, StackParameters } from './parameters'
 import { oneState } from './states'
 
 /** Options of {@link RNN}. */
-export interface RNNOptions extends RNNBaseOptions {
+export interface RNNOptions<
+  D extends DType | undefined = DType,
+  Layers extends number | undefined = number,
+  Bias extends boolean | undefined = boolean,
+  Bidirectional extends boolean | undefined = boolean,
+> extends RNNBaseOptions<D, Layers, Bias, Bidirectional> {
   /** `'tanh'` or `'relu'`. Default: `'tanh'`. */
   nonlinearity?: Nonlinearity | undefined
 }
 
 /** The name of a parameter of `nn.RNN`: `weight_ih_l0`, `bias_hh_l1_reverse`, … */
-export type RNNParameterName =
-  `${'weight_ih' | 'weight_hh' | 'bias_ih' | 'bias_hh'}_l${number}${'' | '_reverse'}`
+export type RNNParameterName = ParameterName<'weight_ih' | 'weight_hh' | 'bias_ih' | 'bias_hh'>
 
 const kind = {
   name: 'RNN',
@@ -31,6 +38,76 @@ const kind = {
   bare: false,
   states: oneState('hx', 'hidden', true),
   options: forwardOptions,
+}
+
+/** The class of {@link RNN}. */
+class RNNModule<D extends DType = 'float32'> extends RNNBase<D> {
+  /** W_ih of layer 0; the other parameters are fields, too, under torch's names: `rnn.bias_hh_l1_reverse`, … */
+  declare weight_ih_l0: Tensor<D>
+  /** W_hh of layer 0. */
+  declare weight_hh_l0: Tensor<D>;
+
+  /** The parameters, under torch's names. */
+  [name: RNNParameterName]: Tensor<D>
+
+  readonly #nonlinearity: Nonlinearity
+
+  constructor(inputSize: number, hiddenSize: number, options?: RNNOptions) {
+    if (arguments.length > 3) refuseExtra('RNN', 3, arguments)
+    checkNoProjection(options)
+    const given = checkOptions('RNN', options, ['nonlinearity', ...baseOptions])
+    const nonlinearity = checkNonlinearity(given.nonlinearity ?? 'tanh')
+    super(kind, checkBaseConfig(inputSize, hiddenSize, given), { nonlinearity })
+    this.#nonlinearity = nonlinearity
+  }
+
+  /** The activation. */
+  get nonlinearity(): Nonlinearity {
+    return this.#nonlinearity
+  }
+}
+
+/** The constructor of {@link RNN}. */
+export interface RNNConstructor {
+  /**
+   * @param inputSize I: the number of features of x_t.
+   * @param hiddenSize H: the number of features of h_t.
+   * @param options
+   * - `numLayers`: how many layers are stacked, at most 65536. Default: 1.
+   * - `nonlinearity`: `'tanh'` or `'relu'`. Default: `'tanh'`.
+   * - `bias`: whether there are b_ih and b_hh. Default: true.
+   * - `batchFirst`: whether input and output are (B, T, …). Default: false.
+   * - `dropout`: probability p of dropout, in training, on the output of each layer except the last; elements that stay
+   *   are scaled by 1/(1-p). Default: 0.
+   * - `bidirectional`: whether each layer also runs in the reverse direction. Default: false.
+   * - `dtype`: `'float32'` or `'float64'`. Default: `'float32'`.
+   * @throws RangeError for a size that is not greater than zero or for which there is no memory, a `dropout` outside
+   *   [0, 1] or an unknown `nonlinearity`; TypeError for a size that is not an integer, a flag that is not a boolean,
+   *   or an unknown option.
+   */
+  new <
+    D extends DType | undefined,
+    Layers extends number | undefined,
+    Bias extends boolean | undefined,
+    Bidirectional extends boolean | undefined,
+  >(
+    inputSize: number,
+    hiddenSize: number,
+    options?: RNNOptions<D, Layers, Bias, Bidirectional>,
+  ): RNN<
+    GivenOr<D, 'float32'>,
+    GivenOr<Layers, 1>,
+    GivenOr<Bias, true>,
+    GivenOr<Bidirectional, false>
+  >
+  /** For a subclass, whose options TypeScript does not see: `extends nn.RNN`, or `extends nn.RNN<'float64'>`. */
+  new <D extends DType = 'float32'>(
+    inputSize: number,
+    hiddenSize: number,
+    options?: RNNOptions<D>,
+  ): RNN<D>
+  /** @ignore */
+  [Symbol.hasInstance](value: unknown): value is RNN<DType>
 }
 
 /**
@@ -70,40 +147,19 @@ const kind = {
  * ```
  *
  * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.RNN.html
+ * @class
  */
-export class RNN extends RNNBase {
-  /** The parameters, under torch's names: `rnn.weight_ih_l0`, `rnn.bias_hh_l1_reverse`, … */
-  [name: RNNParameterName]: Tensor
+export const RNN = named('RNN', RNNModule) as RNNConstructor
 
-  readonly #nonlinearity: Nonlinearity
-
-  /**
-   * @param inputSize I: the number of features of x_t.
-   * @param hiddenSize H: the number of features of h_t.
-   * @param options
-   * - `numLayers`: how many layers are stacked, at most 65536. Default: 1.
-   * - `nonlinearity`: `'tanh'` or `'relu'`. Default: `'tanh'`.
-   * - `bias`: whether there are b_ih and b_hh. Default: true.
-   * - `batchFirst`: whether input and output are (B, T, …). Default: false.
-   * - `dropout`: probability p of dropout, in training, on the output of each layer except the last; elements that stay
-   *   are scaled by 1/(1-p). Default: 0.
-   * - `bidirectional`: whether each layer also runs in the reverse direction. Default: false.
-   * - `dtype`: `'float32'` or `'float64'`. Default: `'float32'`.
-   * @throws RangeError for a size that is not greater than zero or for which there is no memory, a `dropout` outside
-   *   [0, 1] or an unknown `nonlinearity`; TypeError for a size that is not an integer, a flag that is not a boolean,
-   *   or an unknown option.
-   */
-  constructor(inputSize: number, hiddenSize: number, options?: RNNOptions) {
-    if (arguments.length > 3) refuseExtra('RNN', 3, arguments)
-    checkNoProjection(options)
-    const given = checkOptions('RNN', options, ['nonlinearity', ...baseOptions])
-    const nonlinearity = checkNonlinearity(given.nonlinearity ?? 'tanh')
-    super(kind, checkBaseConfig(inputSize, hiddenSize, given), { nonlinearity })
-    this.#nonlinearity = nonlinearity
-  }
-
-  /** The activation. */
-  get nonlinearity(): Nonlinearity {
-    return this.#nonlinearity
-  }
-}
+/**
+ * An instance of {@link RNN}. Its parameters are fields: those of layer 0, and the others as far as `numLayers`, `bias`
+ * and `bidirectional` are literals where it is made.
+ */
+export type RNN<
+  D extends DType = 'float32',
+  Layers extends number = number,
+  Bias extends boolean = boolean,
+  Bidirectional extends boolean = boolean,
+> = RNNModule<D> &
+  StackParameters<D, Layers, Bias, Bidirectional> &
+  Forms<RNN<'float32', Layers, Bias, Bidirectional>, RNN<'float64', Layers, Bias, Bidirectional>>

@@ -2,6 +2,7 @@
 
 import type { Variable } from '../../autograd/variable'
 import { describe } from '../../check'
+import type { DType } from '../../dtype'
 import { Tensor, wrap } from '../../tensor/tensor'
 
 /** Converts between the public form of the states and their list. */
@@ -29,8 +30,12 @@ export interface StateForm<State> {
   join(states: readonly Variable[]): State
 }
 
-/** One state, as a tensor. */
-export function oneState(argument: string, label: string, layered: boolean): StateForm<Tensor> {
+/** One state, as a tensor; the form's type has no dtype, so that it fits modules of each. */
+export function oneState(
+  argument: string,
+  label: string,
+  layered: boolean,
+): StateForm<Tensor<never>> {
   return {
     argument,
     names: [argument],
@@ -47,10 +52,10 @@ export function oneState(argument: string, label: string, layered: boolean): Sta
 }
 
 /** The states of an LSTM: the hidden state h and the cell state c. */
-export type LSTMState = [h: Tensor, c: Tensor]
+export type LSTMState<D extends DType = 'float32'> = [h: Tensor<D>, c: Tensor<D>]
 
 /**
- * h and c, as a pair of tensors.
+ * h and c, as a pair of tensors; for modules of each dtype, as {@link oneState}.
  *
  * @param operation torch's name of the operation, in messages.
  */
@@ -58,7 +63,7 @@ export function twoStates(
   operation: string,
   labels: readonly [h: string, c: string],
   layered: boolean,
-): StateForm<LSTMState> {
+): StateForm<LSTMState<never>> {
   return {
     argument: 'hx',
     names: ['hx[0]', 'hx[1]'],
@@ -86,6 +91,6 @@ export function twoStates(
 }
 
 /** The gradients of the states in their public form; with several states, any may be null. */
-export type StateGradients<State> = State extends readonly Tensor[]
-  ? { readonly [Place in keyof State]: Tensor | null }
+export type StateGradients<State> = State extends readonly unknown[]
+  ? { readonly [Place in keyof State]: State[Place] | null }
   : State

@@ -3,7 +3,7 @@
 import { sized } from '../../autograd/storage'
 import { Variable } from '../../autograd/variable'
 import { checkOptions, checkPositiveInteger, refuseExtra } from '../../check'
-import { allocate, type DType } from '../../dtype'
+import { allocate, type DType, type FloatArrays } from '../../dtype'
 import { showAsText } from '../../inspect'
 import type { Floats, NativeRecurrentCore } from '../../native'
 import type { Tensor } from '../../tensor/tensor'
@@ -23,12 +23,12 @@ export interface RNNStreamOptions<State = Tensor> {
 }
 
 // Only `streamOf` makes streams.
-let make: <State>(
+let make: <D extends DType, State>(
   signature: Signature,
   form: StateForm<State>,
   parts: Parts,
   batchSize: number,
-) => RNNStream<State>
+) => RNNStream<D, State>
 
 /**
  * Recurrent layers that run one time step at a time, created by a module's `stream`.
@@ -56,7 +56,7 @@ let make: <State>(
  * console.log(stream.output.length) // 3
  * ```
  */
-export class RNNStream<State = Tensor> {
+export class RNNStream<D extends DType = 'float32', State = Tensor<D>> {
   readonly #signature: Signature
   readonly #form: StateForm<State>
   readonly #core: NativeRecurrentCore
@@ -99,13 +99,13 @@ export class RNNStream<State = Tensor> {
   }
 
   /** x_t, (B, I): to be written before each step. Zeros at first. */
-  get input(): Float32Array | Float64Array {
-    return this.#input
+  get input(): FloatArrays[D] {
+    return this.#input as FloatArrays[D]
   }
 
   /** The last layer's output, (B, H): written by each step. Zeros before the first one; `reset` leaves it as it is. */
-  get output(): Float32Array | Float64Array {
-    return this.#output
+  get output(): FloatArrays[D] {
+    return this.#output as FloatArrays[D]
   }
 
   /**
@@ -178,18 +178,18 @@ export class RNNStream<State = Tensor> {
 }
 
 /** Checks the options and makes a stream. */
-export function streamOf<State>(
+export function streamOf<D extends DType, State>(
   signature: Signature,
   form: StateForm<State>,
   parts: Parts,
   optionsArgument: unknown,
-): RNNStream<State> {
+): RNNStream<D, State> {
   const owner = `${signature.name}.stream`
   const options = checkOptions(owner, optionsArgument, ['batchSize', 'hx'])
   const batchSize = checkPositiveInteger('batch_size', options.batchSize ?? 1)
   checkOneDirection('stream', signature.config)
   checkBatchStates(owner, signature, parts.dtype, options.hx, batchSize)
-  const stream = make(signature, form, parts, batchSize)
+  const stream = make<D, State>(signature, form, parts, batchSize)
   if (options.hx != null) stream.reset(options.hx as State)
   return stream
 }

@@ -2,25 +2,30 @@
 
 import type { Variable } from '../../autograd/variable'
 import { describe, formatShape, refuseExtra, sameShape } from '../../check'
+import type { DType } from '../../dtype'
 import { type RecurrentCall, recurrentVjp } from '../../ops/recurrent'
 import { type Tensor, variableOf, wrap } from '../../tensor/tensor'
 import type { Parts } from './module'
 import type { StateForm, StateGradients } from './states'
 
 /** The gradients that a pullback gives. */
-export interface RNNGradients<State = Tensor> {
+export interface RNNGradients<D extends DType = 'float32', State = Tensor<D>> {
   /** The gradient of the input, in its shape. */
-  input: Tensor
+  input: Tensor<D>
   /** The gradient of the initial states, in the shape of hN, also if these were omitted. */
   hx: State
   /** The gradient of each parameter, by name in the order of the state dict. */
-  parameters: Map<string, Tensor>
+  parameters: Map<string, Tensor<D>>
 }
 
 /** The result of `vjp`. */
-export interface RNNVjp<State = Tensor, Gradients = RNNGradients<State>> {
+export interface RNNVjp<
+  D extends DType = 'float32',
+  State = Tensor<D>,
+  Gradients = RNNGradients<D, State>,
+> {
   /** As from `forward`. */
-  output: Tensor
+  output: Tensor<D>
   /** As from `forward`. */
   hN: State
   /**
@@ -30,15 +35,15 @@ export interface RNNVjp<State = Tensor, Gradients = RNNGradients<State>> {
    * @throws RangeError or TypeError if a gradient does not fit; Error if a parameter, the input or a state was changed
    *   in place since the call of `vjp`.
    */
-  pullback(gradOutput: Tensor | null, gradHN: StateGradients<State> | null): Gradients
+  pullback(gradOutput: Tensor<D> | null, gradHN: StateGradients<State> | null): Gradients
 }
 
 /** Runs a call without the tape, and returns its pullback. */
-export function vjp<State, Gradients>(
+export function vjp<D extends DType, State, Gradients>(
   call: RecurrentCall,
   specs: Parts['specs'],
   form: StateForm<State>,
-): RNNVjp<State, Gradients> {
+): RNNVjp<D, State, Gradients> {
   const { output, states, pullback } = recurrentVjp(call)
   return {
     output: wrap(output),
@@ -55,7 +60,7 @@ export function vjp<State, Gradients>(
         throw new RangeError('pullback expects gradOutput or gradHN, but got null for both')
       }
       const gradients = pullback(upstream.map((gradient) => gradient?.values() ?? null))
-      const parameters = new Map<string, Tensor>()
+      const parameters = new Map<string, Tensor<D>>()
       gradients.parameters.forEach((gradient, place) => {
         const name = specs[place]?.name
         if (name !== undefined) parameters.set(name, wrap(gradient))

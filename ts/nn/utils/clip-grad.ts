@@ -2,6 +2,7 @@
 
 import type { Variable } from '../../autograd/variable'
 import { checkBoolean, checkNumber, checkOptions, describe, refuseExtra } from '../../check'
+import type { DType } from '../../dtype'
 import { native } from '../../native'
 import { pythonFloat } from '../../python'
 import { Tensor, variableOf } from '../../tensor/tensor'
@@ -47,7 +48,7 @@ export interface ClipGradNormOptions {
  * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.clip_grad_norm_.html
  */
 export function clipGradNorm_(
-  parameters: Iterable<Tensor> | Tensor,
+  parameters: Iterable<Tensor<DType>> | Tensor<DType>,
   maxNorm: number,
   options?: ClipGradNormOptions,
 ): number {
@@ -92,7 +93,10 @@ export function clipGradNorm_(
  *
  * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.clip_grad_value_.html
  */
-export function clipGradValue_(parameters: Iterable<Tensor> | Tensor, clipValue: number): void {
+export function clipGradValue_(
+  parameters: Iterable<Tensor<DType>> | Tensor<DType>,
+  clipValue: number,
+): void {
   if (arguments.length > 2) refuseExtra('clipGradValue_', 2, arguments)
   const limit = checkNumber('clip_value', clipValue)
   if (limit < 0) throw new RangeError(`clip_value must not be negative, got: ${limit}`)

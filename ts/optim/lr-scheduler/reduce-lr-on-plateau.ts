@@ -1,6 +1,7 @@
 /** A schedule that reduces the learning rates when a metric stops improving. */
 
 import { checkChoice, checkOptions, describe, refuseExtra } from '../../check'
+import type { DType } from '../../dtype'
 import { isTensor, type Tensor } from '../../tensor/tensor'
 import { finite, nonNegative } from '../rule'
 import {
@@ -176,7 +177,7 @@ export class ReduceLROnPlateau extends LRScheduler<PlateauState> {
    * @param metrics a number, or a tensor of one element; NaN is not an improvement.
    * @throws TypeError if it is neither; RangeError for a tensor of another size.
    */
-  step(metrics: number | Tensor): void {
+  step(metrics: number | Tensor<DType>): void {
     if (arguments.length > 1) refuseExtra('ReduceLROnPlateau.step', 1, arguments)
     const current = checkMetric(metrics)
     const { state, optimizer } = this

@@ -1,6 +1,7 @@
 /** Packing, into a {@link PackedSequence}. */
 
 import { checkBoolean, checkOptions, refuseExtra } from '../../../check'
+import type { DType } from '../../../dtype'
 import { pack } from '../../../ops/sequences'
 import { checkTensor, type Tensor, wrap } from '../../../tensor/tensor'
 import { checkLengths, type Lengths } from '../../lengths'
@@ -47,11 +48,11 @@ export interface PackSequenceOptions {
  *
  * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.rnn.pack_padded_sequence.html
  */
-export function packPaddedSequence(
-  input: Tensor,
+export function packPaddedSequence<D extends DType>(
+  input: Tensor<D>,
   lengths: Lengths,
   options?: PackPaddedSequenceOptions,
-): PackedSequence {
+): PackedSequence<D> {
   if (arguments.length > 3) refuseExtra('packPaddedSequence', 3, arguments)
   const owner = 'packPaddedSequence'
   const given = checkOptions(owner, options, ['batchFirst', 'enforceSorted'])
@@ -94,10 +95,10 @@ export function packPaddedSequence(
  *
  * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.rnn.pack_sequence.html
  */
-export function packSequence(
-  sequences: readonly Tensor[],
+export function packSequence<D extends DType>(
+  sequences: readonly Tensor<D>[],
   options?: PackSequenceOptions,
-): PackedSequence {
+): PackedSequence<D> {
   if (arguments.length > 2) refuseExtra('packSequence', 2, arguments)
   const { enforceSorted } = checkOptions('packSequence', options, ['enforceSorted'])
   const sorted = checkBoolean('enforce_sorted', enforceSorted ?? true)

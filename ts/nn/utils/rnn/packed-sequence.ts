@@ -3,6 +3,7 @@
 import type { Variable } from '../../../autograd/variable'
 import { brand } from '../../../brand'
 import { describe, refuseExtra } from '../../../check'
+import type { DType } from '../../../dtype'
 import { showAsText } from '../../../inspect'
 import { IntTensor, intTensor, intValues } from '../../../tensor/int-tensor'
 import { checkTensor, type Tensor } from '../../../tensor/tensor'
@@ -23,7 +24,7 @@ const forms = new WeakMap<IntTensor, PackedForm>()
 
 // Assigned by the class: access to its private fields for this package.
 let unpack: (owner: string, name: string, value: unknown) => Packed
-let isPacked: (value: unknown) => value is PackedSequence
+let isPacked: (value: unknown) => value is PackedSequence<DType>
 
 /**
  * Sequences of different lengths without padding, as `torch.nn.utils.rnn.PackedSequence`.
@@ -53,8 +54,8 @@ let isPacked: (value: unknown) => value is PackedSequence
  *
  * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.rnn.PackedSequence.html
  */
-export class PackedSequence {
-  readonly #data: Tensor
+export class PackedSequence<D extends DType = 'float32'> {
+  readonly #data: Tensor<D>
   readonly #batchSizes: IntTensor
   readonly #sortedIndices: IntTensor | null
   readonly #unsortedIndices: IntTensor | null
@@ -68,7 +69,7 @@ export class PackedSequence {
    *   not a permutation and its inverse; TypeError for an argument of the wrong type.
    */
   constructor(
-    data: Tensor,
+    data: Tensor<D>,
     batchSizes: Lengths,
     sortedIndices?: Lengths | null,
     unsortedIndices?: Lengths | null,
@@ -88,7 +89,7 @@ export class PackedSequence {
   static {
     showAsText(PackedSequence.prototype)
     brand(PackedSequence.prototype, 'PackedSequence')
-    isPacked = (value): value is PackedSequence =>
+    isPacked = (value): value is PackedSequence<DType> =>
       typeof value === 'object' && value !== null && #data in value
     unpack = (owner, name, value) => {
       if (!isPacked(value)) {
@@ -116,7 +117,7 @@ export class PackedSequence {
   }
 
   /** The rows of all sequences, step by step. */
-  get data(): Tensor {
+  get data(): Tensor<D> {
     return this.#data
   }
 
@@ -138,7 +139,7 @@ export class PackedSequence {
   /** The sequences as torch prints them. */
   toString(): string {
     if (arguments.length > 0) refuseExtra('PackedSequence.toString', 0, arguments)
-    const parts: [string, Tensor | IntTensor | null][] = [
+    const parts: [string, Tensor<D> | IntTensor | null][] = [
       ['data', this.#data],
       ['batch_sizes', this.#batchSizes],
       ['sorted_indices', this.#sortedIndices],
@@ -150,7 +151,7 @@ export class PackedSequence {
 }
 
 /** Whether a value is a packed sequence. */
-export function isPackedSequence(value: unknown): value is PackedSequence {
+export function isPackedSequence(value: unknown): value is PackedSequence<DType> {
   return isPacked(value)
 }
 
@@ -163,7 +164,7 @@ export function checkPackedSequence(owner: string, name: string, value: unknown)
 }
 
 /** Packed sequences of this form. */
-export function withForm(form: PackedForm, data: Tensor): PackedSequence {
+export function withForm<D extends DType>(form: PackedForm, data: Tensor<D>): PackedSequence<D> {
   const batchSizes = copied(form.batchSizes)
   forms.set(batchSizes, form)
   return new PackedSequence(
@@ -175,7 +176,10 @@ export function withForm(form: PackedForm, data: Tensor): PackedSequence {
 }
 
 /** The same sequences with other rows. */
-export function withData(sequence: PackedSequence, data: Tensor): PackedSequence {
+export function withData<D extends DType>(
+  sequence: PackedSequence<DType>,
+  data: Tensor<D>,
+): PackedSequence<D> {
   const { batchSizes, sortedIndices, unsortedIndices } = sequence
   return new PackedSequence(data, batchSizes, sortedIndices, unsortedIndices)
 }

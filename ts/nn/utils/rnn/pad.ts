@@ -10,6 +10,7 @@ import {
   describe,
   refuseExtra,
 } from '../../../check'
+import type { DType } from '../../../dtype'
 import { pad, padEach } from '../../../ops/sequences'
 import { type IntTensor, intTensor } from '../../../tensor/int-tensor'
 import { checkTensors } from '../../../tensor/join'
@@ -60,10 +61,10 @@ export interface PadSequenceOptions {
  *
  * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.rnn.pad_packed_sequence.html
  */
-export function padPackedSequence(
-  sequence: PackedSequence,
+export function padPackedSequence<D extends DType>(
+  sequence: PackedSequence<D>,
   options?: PadPackedSequenceOptions,
-): [tensor: Tensor, lengths: IntTensor] {
+): [tensor: Tensor<D>, lengths: IntTensor] {
   if (arguments.length > 2) refuseExtra('padPackedSequence', 2, arguments)
   const owner = 'padPackedSequence'
   const given = checkOptions(owner, options, ['batchFirst', 'paddingValue', 'totalLength'])
@@ -105,7 +106,10 @@ export function padPackedSequence(
  *
  * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.rnn.pad_sequence.html
  */
-export function padSequence(sequences: readonly Tensor[], options?: PadSequenceOptions): Tensor {
+export function padSequence<D extends DType>(
+  sequences: readonly Tensor<D>[],
+  options?: PadSequenceOptions,
+): Tensor<D> {
   if (arguments.length > 2) refuseExtra('padSequence', 2, arguments)
   const owner = 'padSequence'
   const given = checkOptions(owner, options, ['batchFirst', 'paddingValue', 'paddingSide'])
