@@ -7,7 +7,7 @@ import { pythonValue } from '../python'
 import { checkTensor, type Tensor, wrap } from '../tensor/tensor'
 import { parameter, uniform } from './init'
 import { declareParameters } from './members'
-import { type Forms, type GivenOr, Module, named } from './module'
+import { type Forms, Module, named, type Or } from './module'
 import { checkParameter } from './parameter'
 import type { BiasParameters } from './recurrent/parameters'
 
@@ -113,7 +113,7 @@ export interface LinearConstructor {
     inFeatures: number,
     outFeatures: number,
     options?: LinearOptions<D, Bias>,
-  ): Linear<GivenOr<D, 'float32'>, GivenOr<Bias, true>>
+  ): Linear<Or<D, 'float32'>, Or<Bias, true>>
   /** For a subclass, whose options TypeScript does not see: `extends nn.Linear`, or `extends nn.Linear<'float64'>`. */
   new <D extends DType = 'float32'>(
     inFeatures: number,

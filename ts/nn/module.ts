@@ -40,7 +40,7 @@ export type Converted<M, T extends DType> =
     : M
 
 /** What an option was given as; its default, if nothing was inferred for it. */
-export type GivenOr<Given, Default> = undefined extends Given
+export type Or<Given, Default> = undefined extends Given
   ? Default
   : Exclude<NoInfer<Given>, undefined>
 

@@ -190,9 +190,9 @@ export class RNNBase<
     input: Tensor<D> | PackedSequence<D>,
     hx?: State | null,
     options?: object,
-  ): [output: Tensor<D> | PackedSequence<D>, hN: State] {
+  ): [output: Tensor<D> | PackedSequence<D>, hN: State] {    if (arguments.length > 3) refuseExtra('RNNBase.forward', 3, arguments)
+
     if (!(#kind in this)) throw notItself('forward', this)
-    if (arguments.length > 3) refuseExtra('RNNBase.forward', 3, arguments)
     const [output, states] = recurrent(this.#call('forward', input, hx, options))
     return [likeInput(input, output), this.#kind.states.join(states)]
   }
@@ -275,9 +275,9 @@ export class RNNBase<
     input: Tensor<D>,
     hx?: State | null,
     options?: Omit<Options, 'checkpointEvery'>,
-  ): RNNVjp<D, State, GradientsOf<D, State, Options>> {
+  ): RNNVjp<D, State, GradientsOf<D, State, Options>> {    if (arguments.length > 3) refuseExtra('RNNBase.vjp', 3, arguments)
+
     if (!(#kind in this)) throw notItself('vjp', this)
-    if (arguments.length > 3) refuseExtra('RNNBase.vjp', 3, arguments)
     const allowed = this.#kind.options.filter((name) => name !== 'checkpointEvery')
     const call = this.#paddedCall({
       owner: `${this.#kind.name}.vjp`,
@@ -314,9 +314,9 @@ export class RNNBase<
    * console.log(stream.output.length) // 8
    * ```
    */
-  stream(options?: RNNStreamOptions<State>): RNNStream<D, State> {
+  stream(options?: RNNStreamOptions<State>): RNNStream<D, State> {    if (arguments.length > 1) refuseExtra('RNNBase.stream', 1, arguments)
+
     if (!(#kind in this)) throw notItself('stream', this)
-    if (arguments.length > 1) refuseExtra('RNNBase.stream', 1, arguments)
     return streamOf(this.#signature, this.#kind.states, partsOf(this), options)
   }
 

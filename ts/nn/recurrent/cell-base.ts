@@ -80,9 +80,9 @@ export class RNNCellBase<
    * @throws RangeError if a shape does not fit; TypeError if something is not a tensor or has another dtype than the
    *   weights.
    */
-  forward(input: Tensor<D>, hx?: State | null): State {
+  forward(input: Tensor<D>, hx?: State | null): State {    if (arguments.length > 2) refuseExtra('RNNCellBase.forward', 2, arguments)
+
     if (!(#kind in this)) throw notItself('forward', this)
-    if (arguments.length > 2) refuseExtra('RNNCellBase.forward', 2, arguments)
     const { core, passes, dtype, parameters } = partsOf(this)
     const { x, states, batch, batched } = this.#check(dtype, input, hx)
     const layout = { steps: 1, batch, batchFirst: false, batched, lengths: null }

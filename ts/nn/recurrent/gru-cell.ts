@@ -2,7 +2,7 @@
 
 import { checkOptions, refuseExtra } from '../../check'
 import type { DType } from '../../dtype'
-import { type Forms, type GivenOr, named } from '../module'
+import { type Forms, named, type Or } from '../module'
 import { cellOptions, checkCellConfig, RNNCellBase, type RNNCellBaseOptions } from './cell-base'
 import type { BiasParameters } from './parameters'
 import { oneState } from './states'
@@ -43,7 +43,7 @@ export interface GRUCellConstructor {
     inputSize: number,
     hiddenSize: number,
     options?: GRUCellOptions<D, Bias>,
-  ): GRUCell<GivenOr<D, 'float32'>, GivenOr<Bias, true>>
+  ): GRUCell<Or<D, 'float32'>, Or<Bias, true>>
   /** For a subclass, whose options TypeScript does not see: `extends nn.GRUCell`, or `extends nn.GRUCell<'float64'>`. */
   new <D extends DType = 'float32'>(
     inputSize: number,

@@ -3,7 +3,7 @@
 import { checkOptions, refuseExtra } from '../../check'
 import type { DType } from '../../dtype'
 import type { Tensor } from '../../tensor/tensor'
-import { type Forms, type GivenOr, named } from '../module'
+import { type Forms, named, type Or } from '../module'
 import { RNNBase } from './base'
 import {
   baseOptions,
@@ -79,12 +79,7 @@ export interface GRUConstructor {
     inputSize: number,
     hiddenSize: number,
     options?: GRUOptions<D, Layers, Bias, Bidirectional>,
-  ): GRU<
-    GivenOr<D, 'float32'>,
-    GivenOr<Layers, 1>,
-    GivenOr<Bias, true>,
-    GivenOr<Bidirectional, false>
-  >
+  ): GRU<Or<D, 'float32'>, Or<Layers, 1>, Or<Bias, true>, Or<Bidirectional, false>>
   /** For a subclass, whose options TypeScript does not see: `extends nn.GRU`, or `extends nn.GRU<'float64'>`. */
   new <D extends DType = 'float32'>(
     inputSize: number,

@@ -3,7 +3,7 @@
 import { checkChoice, checkOptions, checkPositiveInteger, refuseExtra } from '../../check'
 import type { DType } from '../../dtype'
 import type { Tensor } from '../../tensor/tensor'
-import { type Forms, type GivenOr, named } from '../module'
+import { type Forms, named, type Or } from '../module'
 import { RNNBase } from './base'
 import {
   checkBaseConfig,
@@ -146,7 +146,7 @@ export interface JordanRNNConstructor {
     hiddenSize: number,
     outputSize: number,
     options?: JordanRNNOptions<D, Bias>,
-  ): JordanRNN<GivenOr<D, 'float32'>, GivenOr<Bias, true>>
+  ): JordanRNN<Or<D, 'float32'>, Or<Bias, true>>
   /** For a subclass, whose options TypeScript does not see: `extends nn.JordanRNN`, or `extends nn.JordanRNN<'float64'>`. */
   new <D extends DType = 'float32'>(
     inputSize: number,

@@ -3,7 +3,7 @@
 import { checkInteger, checkOptions, refuseExtra } from '../../check'
 import type { DType } from '../../dtype'
 import type { Tensor } from '../../tensor/tensor'
-import { type Forms, type GivenOr, named } from '../module'
+import { type Forms, named, type Or } from '../module'
 import { RNNBase } from './base'
 import { baseOptions, checkBaseConfig, forwardOptions, type RNNBaseOptions } from './options'
 import type { If, ParameterName, StackParameters } from './parameters'
@@ -99,11 +99,11 @@ export interface LSTMConstructor {
     hiddenSize: number,
     options?: LSTMOptions<D, Layers, Bias, Bidirectional, Projection>,
   ): LSTM<
-    GivenOr<D, 'float32'>,
-    GivenOr<Layers, 1>,
-    GivenOr<Bias, true>,
-    GivenOr<Bidirectional, false>,
-    GivenOr<Projection, 0>
+    Or<D, 'float32'>,
+    Or<Layers, 1>,
+    Or<Bias, true>,
+    Or<Bidirectional, false>,
+    Or<Projection, 0>
   >
   /** For a subclass, whose options TypeScript does not see: `extends nn.LSTM`, or `extends nn.LSTM<'float64'>`. */
   new <D extends DType = 'float32'>(

@@ -2,7 +2,7 @@
 
 import { checkOptions, refuseExtra } from '../../check'
 import type { DType } from '../../dtype'
-import { type Forms, type GivenOr, named } from '../module'
+import { type Forms, named, type Or } from '../module'
 import { cellOptions, checkCellConfig, RNNCellBase, type RNNCellBaseOptions } from './cell-base'
 import { checkNonlinearity, type Nonlinearity } from './options'
 import type { BiasParameters } from './parameters'
@@ -63,7 +63,7 @@ export interface RNNCellConstructor {
     inputSize: number,
     hiddenSize: number,
     options?: RNNCellOptions<D, Bias>,
-  ): RNNCell<GivenOr<D, 'float32'>, GivenOr<Bias, true>>
+  ): RNNCell<Or<D, 'float32'>, Or<Bias, true>>
   /** For a subclass, whose options TypeScript does not see: `extends nn.RNNCell`, or `extends nn.RNNCell<'float64'>`. */
   new <D extends DType = 'float32'>(
     inputSize: number,

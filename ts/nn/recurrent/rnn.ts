@@ -3,7 +3,7 @@
 import { checkOptions, refuseExtra } from '../../check'
 import type { DType } from '../../dtype'
 import type { Tensor } from '../../tensor/tensor'
-import { type Forms, type GivenOr, named } from '../module'
+import { type Forms, named, type Or } from '../module'
 import { RNNBase } from './base'
 import {
   baseOptions,
@@ -94,12 +94,7 @@ export interface RNNConstructor {
     inputSize: number,
     hiddenSize: number,
     options?: RNNOptions<D, Layers, Bias, Bidirectional>,
-  ): RNN<
-    GivenOr<D, 'float32'>,
-    GivenOr<Layers, 1>,
-    GivenOr<Bias, true>,
-    GivenOr<Bidirectional, false>
-  >
+  ): RNN<Or<D, 'float32'>, Or<Layers, 1>, Or<Bias, true>, Or<Bidirectional, false>>
   /** For a subclass, whose options TypeScript does not see: `extends nn.RNN`, or `extends nn.RNN<'float64'>`. */
   new <D extends DType = 'float32'>(
     inputSize: number,
