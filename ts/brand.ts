@@ -22,6 +22,9 @@ interface Brand {
 /** The property of the prototypes, which all copies share. */
 const key = Symbol.for('@elman/rnn')
 
+/** Where this copy is; a bundle that is a module does not know. */
+const here = typeof __filename === 'string' ? __filename : 'an unknown place'
+
 /** The marks of this copy. */
 const own = new Set<unknown>()
 
@@ -33,7 +36,7 @@ const expected = new Set([
 
 /** Marks the objects of a class, and of those that extend it. */
 export function brand(prototype: object, name: Branded): void {
-  const value: Brand = Object.freeze({ name, version: PACKAGE_VERSION, path: __filename })
+  const value: Brand = Object.freeze({ name, version: PACKAGE_VERSION, path: here })
   own.add(value)
   Object.defineProperty(prototype, key, { value })
 }
@@ -50,12 +53,11 @@ export function describeObject(value: object): string {
   // A proxy has no private fields, so it is of use only where these are not needed.
   if (types.isProxy(value)) return `${name} behind a Proxy`
   const brand = foreignBrand(value)
-  if (brand === null)
-    return expected.has(name) && !(key in value) ? `${name} of another package` : name
+  if (brand === null) return isNamesake(value, name) ? `${name} of another package` : name
   const which =
-    brand.path === __filename
-      ? `loaded again from ${__filename}`
-      : `${brand.version} at ${brand.path}; this one is ${PACKAGE_VERSION} at ${__filename}`
+    brand.path === here
+      ? `loaded again from ${here}`
+      : `${brand.version} at ${brand.path}; this one is ${PACKAGE_VERSION} at ${here}`
   return `${name} of another copy of @elman/rnn (${which})`
 }
 
@@ -64,6 +66,11 @@ export function notItself(method: string, receiver: object): TypeError {
   return new TypeError(
     `${method}() was called on ${describeObject(receiver)}, which lacks its private fields: call it on the object itself`,
   )
+}
+
+/** Whether only the name of an object's class is that of what messages expect. */
+function isNamesake(value: object, name: string): boolean {
+  return expected.has(name) && !(key in value || types.isMap(value) || value instanceof AbortSignal)
 }
 
 function foreignBrand(value: object): Brand | null {

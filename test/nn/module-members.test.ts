@@ -1,7 +1,7 @@
 /** What nn.Module finds in its fields: declared parameters, lists and dictionaries, names, and what it refuses. */
 
 import { createRequire } from 'node:module'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { runInNewContext } from 'node:vm'
 import {
   deserializeSafetensors,
@@ -303,7 +303,7 @@ describe('modules where none are found', () => {
     const layer = Object.assign(new nn.Module(), { layers: [new other.nn.Linear(1, 1)] })
     expect(() => layer.parameters()).toThrow(
       new TypeError(
-        'Module.layers.0 holds a Linear of another copy of @elman/rnn, which is no part of this model: ' +
+        `Module.layers.0 holds a Linear of another copy of @elman/rnn (loaded again from ${join(folder, 'bundle.js')}), which is no part of this model: ` +
           'see that the program loads the package once (npm ls @elman/rnn)',
       ),
     )

@@ -131,7 +131,13 @@ class Search<M> {
     if (this.#isModule(value)) return value
     if (value instanceof Tensor) {
       const variable = variableOf(value)
-      if (variable === null || variable.origin !== null) return null
+      if (variable === null) {
+        this.#problems.push(
+          new TypeError(`${this.#owner}.${path} holds ${describe(value)}, not a Tensor`),
+        )
+        return null
+      }
+      if (variable.origin !== null) return null
       return variable.isParameter || this.#declared.get(path) === 'parameter' ? value : null
     }
     if (isGroup(value)) return this.#group(path, value)
@@ -271,7 +277,7 @@ function misnomer(name: string, member: unknown): RangeError {
 
 function otherCopy(where: string, value: object): TypeError {
   return new TypeError(
-    `${where} holds a ${describe(value)} of another copy of @elman/rnn, which is no part of this model: ` +
+    `${where} holds a ${describe(value)}, which is no part of this model: ` +
       'see that the program loads the package once (npm ls @elman/rnn)',
   )
 }

@@ -1,7 +1,7 @@
 /** The base class of all optimizers: parameter groups, state and the step. */
 
 import { Variable } from '../autograd/variable'
-import { brand } from '../brand'
+import { brand, notItself } from '../brand'
 import { checkOptions, checkSameDType, formatShape, refuseExtra, sameShape } from '../check'
 import { allocate, converted, type DType, overlap } from '../dtype'
 import { showAsText } from '../inspect'
@@ -127,6 +127,7 @@ export class Optimizer<Options extends object> {
   /** The optimizer as torch prints it: its class, and the options of each group. */
   toString(): string {
     if (arguments.length > 0) refuseExtra('Optimizer.toString', 0, arguments)
+    if (!(#rule in this)) throw notItself('toString', this)
     const groups = this.paramGroups.map((group, place) => {
       const options = Object.entries<unknown>(group).filter(([name]) => name !== 'params')
       const lines = options.map(

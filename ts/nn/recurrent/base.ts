@@ -190,7 +190,8 @@ export class RNNBase<
     input: Tensor<D> | PackedSequence<D>,
     hx?: State | null,
     options?: object,
-  ): [output: Tensor<D> | PackedSequence<D>, hN: State] {    if (arguments.length > 3) refuseExtra('RNNBase.forward', 3, arguments)
+  ): [output: Tensor<D> | PackedSequence<D>, hN: State] {
+    if (arguments.length > 3) refuseExtra('RNNBase.forward', 3, arguments)
 
     if (!(#kind in this)) throw notItself('forward', this)
     const [output, states] = recurrent(this.#call('forward', input, hx, options))
@@ -275,7 +276,8 @@ export class RNNBase<
     input: Tensor<D>,
     hx?: State | null,
     options?: Omit<Options, 'checkpointEvery'>,
-  ): RNNVjp<D, State, GradientsOf<D, State, Options>> {    if (arguments.length > 3) refuseExtra('RNNBase.vjp', 3, arguments)
+  ): RNNVjp<D, State, GradientsOf<D, State, Options>> {
+    if (arguments.length > 3) refuseExtra('RNNBase.vjp', 3, arguments)
 
     if (!(#kind in this)) throw notItself('vjp', this)
     const allowed = this.#kind.options.filter((name) => name !== 'checkpointEvery')
@@ -314,7 +316,8 @@ export class RNNBase<
    * console.log(stream.output.length) // 8
    * ```
    */
-  stream(options?: RNNStreamOptions<State>): RNNStream<D, State> {    if (arguments.length > 1) refuseExtra('RNNBase.stream', 1, arguments)
+  stream(options?: RNNStreamOptions<State>): RNNStream<D, State> {
+    if (arguments.length > 1) refuseExtra('RNNBase.stream', 1, arguments)
 
     if (!(#kind in this)) throw notItself('stream', this)
     return streamOf(this.#signature, this.#kind.states, partsOf(this), options)

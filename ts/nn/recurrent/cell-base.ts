@@ -80,7 +80,8 @@ export class RNNCellBase<
    * @throws RangeError if a shape does not fit; TypeError if something is not a tensor or has another dtype than the
    *   weights.
    */
-  forward(input: Tensor<D>, hx?: State | null): State {    if (arguments.length > 2) refuseExtra('RNNCellBase.forward', 2, arguments)
+  forward(input: Tensor<D>, hx?: State | null): State {
+    if (arguments.length > 2) refuseExtra('RNNCellBase.forward', 2, arguments)
 
     if (!(#kind in this)) throw notItself('forward', this)
     const { core, passes, dtype, parameters } = partsOf(this)
