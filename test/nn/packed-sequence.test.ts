@@ -419,7 +419,7 @@ describe('what does not fit is refused', () => {
       'a Proxy of a packed sequence',
       () => pad(new Proxy(packed, {})),
       new TypeError(
-        "padPackedSequence(): argument 'sequence' must be PackedSequence, not PackedSequence",
+        "padPackedSequence(): argument 'sequence' must be PackedSequence, not PackedSequence behind a Proxy",
       ),
     ],
     [
