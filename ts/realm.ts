@@ -19,13 +19,12 @@ const arrays = [Float32Array, Float64Array, Int32Array, Uint8Array] as const
 
 /** The functions of an object, each as one of this realm; the object itself if they all are. */
 export function ofThisRealm<T extends object>(functions: T): T {
-  const isForeign = (value: unknown): boolean =>
-    typeof value === 'function' && !(value instanceof Function)
-  return Object.values(functions).some(isForeign) ? (plainToLocal(functions) as T) : functions
+  const foreign = Object.values(functions).some(isForeignFunction)
+  return foreign ? (plainToLocal(functions) as T) : functions
 }
 
 function toLocal(value: unknown): unknown {
-  if (typeof value === 'function') return isForeignFunction(value) ? wrapped(value) : value
+  if (isForeignFunction(value)) return wrapped(value)
   if (typeof value !== 'object' || value === null || value instanceof Object) return value
   if (Array.isArray(value)) return Array.from(value, toLocal)
   if (types.isPromise(value)) return Promise.resolve(value).then(toLocal, rethrow)
@@ -48,7 +47,7 @@ function plainToLocal(value: object): object {
 /** A function of another realm. */
 type Foreign = (...args: unknown[]) => unknown
 
-function isForeignFunction(value: object): value is Foreign {
+function isForeignFunction(value: unknown): value is Foreign {
   return typeof value === 'function' && !(value instanceof Function)
 }
 
