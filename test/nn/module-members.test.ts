@@ -260,10 +260,11 @@ describe('modules where none are found', () => {
   ]
   it.each(maps)('in a %s are refused, unless they are found elsewhere', (kind, make) => {
     for (const lost of [new nn.Linear(1, 1), zeros([1], { requiresGrad: true })]) {
+      const name = lost instanceof nn.Linear ? 'a module of class Linear' : 'a parameter'
       const model = Object.assign(new nn.Module(), { heads: make(lost) })
       expect(errorOf(() => model.parameters())).toEqual(
         new TypeError(
-          `Module.heads is a ${kind} that holds a ${lost.constructor.name}, which is no part of the model: ` +
+          `Module.heads, of class ${kind}, holds ${name}, which is no part of the model: ` +
             'expected an array or a plain object, or a private field if it is not to be one',
         ),
       )
@@ -271,6 +272,17 @@ describe('modules where none are found', () => {
       expect(model.parameters()[0]).toBe(lost instanceof nn.Linear ? lost.weight : lost)
     }
     expect(Object.assign(new nn.Module(), { heads: make(7) }).parameters()).toEqual([])
+  })
+
+  it('are found among much data, each time', () => {
+    const heads = new Map([['a', new nn.Linear(1, 1)]])
+    const data = [...Array(1000).keys(), { heads }]
+    const model = Object.assign(new nn.Module(), { data })
+    for (let time = 0; time < 2; time += 1) {
+      expect(() => model.parameters()).toThrow(
+        /^Module\.data\.1000\.heads, of class Map, holds a module/,
+      )
+    }
   })
 
   it('in an object of another class give a warning, once', async () => {
@@ -288,8 +300,8 @@ describe('modules where none are found', () => {
     await new Promise((resolve) => setImmediate(resolve))
     process.off('warning', listen)
     expect(warnings).toEqual([
-      'Module.agent is a Agent that holds a Linear, which is no part of the model: it is not trained or saved ' +
-        'with it. Derive Agent from nn.Module, or use a private field',
+      'Module.agent, of class Agent, holds a module of class Linear, which is no part of the model: ' +
+        'it is not trained or saved with it. Derive Agent from nn.Module, or use a private field',
     ])
   })
 
@@ -307,6 +319,10 @@ describe('modules where none are found', () => {
           'see that the program loads the package once (npm ls @elman/rnn)',
       ),
     )
+    const collected = Object.assign(new nn.Module(), { layers: new Set(layer.layers) })
+    for (let time = 0; time < 2; time += 1) {
+      expect(() => collected.parameters()).toThrow(/layers.* holds a Linear of another copy/)
+    }
     const parameter = other.ones([1], { requiresGrad: true })
     expect(() => Object.assign(new nn.Module(), { parameter }).eval()).toThrow(/another copy/)
     expect(Object.assign(new nn.Module(), { data: other.ones([1]) }).parameters()).toEqual([])

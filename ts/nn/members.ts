@@ -83,6 +83,8 @@ class Search<M> {
   /** Whether objects of other classes are looked into: one level deep. */
   readonly #looksInside: boolean
   readonly #problems: Error[] = []
+  /** The problems that are objects of another copy of this package. */
+  readonly #copies: Error[] = []
   readonly #strays: Stray<M>[] = []
   /** The number of values that were looked at. */
   #seen = 0
@@ -107,7 +109,7 @@ class Search<M> {
       const member = this.#look(name, name, value)
       if (member !== null) members.push([name, member])
     }
-    return { members, problems: this.#problems, strays: this.#strays }
+    return { members, problems: [...this.#problems, ...this.#copies], strays: this.#strays }
   }
 
   /** @param path the names that lead to the value, of which `name` is the last. */
@@ -141,7 +143,7 @@ class Search<M> {
       return variable.isParameter || this.#declared.get(path) === 'parameter' ? value : null
     }
     if (isGroup(value)) return this.#group(path, value)
-    if (this.#looksInside) this.#lookInside(path, value)
+    this.#lookInside(path, value)
     return null
   }
 
@@ -152,6 +154,7 @@ class Search<M> {
     if (known !== undefined && list === null) return null
     const start = known !== undefined && list !== null && known <= list.length ? known : 0
     const before = this.#seen
+    const reports = this.#reports()
     if (list !== null) this.#seen += list.length - start
     const entries: [string, Member<M> | null][] = []
     this.#around.push(value)
@@ -164,7 +167,8 @@ class Search<M> {
     if (entries.some(([, member]) => member !== null)) {
       return new Group(list === null ? 'Dict' : 'List', entries)
     }
-    if (this.#seen - before > manyValues) data.set(value, list?.length ?? 0)
+    if (this.#reports() === reports && this.#seen - before > manyValues)
+      data.set(value, list?.length ?? 0)
     return null
   }
 
@@ -175,10 +179,11 @@ class Search<M> {
     const brand = brandOf(holder)
     if (brand !== null) {
       if (brand === 'Module' || Reflect.get(holder, 'requiresGrad') === true) {
-        this.#problems.push(otherCopy(where, holder))
+        this.#copies.push(otherCopy(where, holder))
       }
       return
     }
+    if (!this.#looksInside) return
     const collection = types.isMap(holder) || types.isSet(holder) ? holder : null
     const size = collection?.size ?? 0
     if (data.get(holder) === size) return
@@ -186,8 +191,13 @@ class Search<M> {
     const found = search.#leaves(collection === null ? dataOf(holder) : contentsOf(collection))
     // An optimizer holds parameters, as other objects may.
     const held = collection === null ? found.filter((leaf) => !(leaf instanceof Tensor)) : found
+    if (collection !== null) this.#copies.push(...search.#copies)
     if (held.length > 0) this.#strays.push({ where, holder, held })
-    else if (search.#seen > manyValues) data.set(holder, size)
+    else if (search.#reports() === 0 && search.#seen > manyValues) data.set(holder, size)
+  }
+
+  #reports(): number {
+    return this.#problems.length + this.#copies.length + this.#strays.length
   }
 
   #leaves(entries: Iterable<readonly [string, unknown]>): (M | Tensor<DType>)[] {

@@ -339,7 +339,8 @@ function reportStrays(tree: readonly Branch[], strays: readonly Stray<Module<DTy
   for (const { where, holder, held } of strays) {
     const lost = held.find((leaf) => !parts.has(leaf))
     if (lost === undefined) continue
-    const what = `${where} is a ${describe(holder)} that holds a ${describe(lost)}, which is no part of the model: `
+    const found = lost instanceof Tensor ? 'a parameter' : `a module of class ${describe(lost)}`
+    const what = `${where}, of class ${describe(holder)}, holds ${found}, which is no part of the model: `
     if (types.isMap(holder) || types.isSet(holder)) {
       throw new TypeError(
         `${what}expected an array or a plain object, or a private field if it is not to be one`,
