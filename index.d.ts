@@ -180,7 +180,7 @@ export declare function addStrided(target: FloatsMut, offset: number, shape: Arr
 /** What the arithmetic runs on. */
 export declare function backendInfo(): BackendInfo
 
-/** Version, instruction set and threads. */
+/** Version, instruction set, threads and denormal numbers. */
 export interface BackendInfo {
   /** Version of the package. */
   version: string
@@ -190,6 +190,8 @@ export interface BackendInfo {
   isaAvailable: Array<string>
   /** The most threads that a call uses. */
   threads: number
+  /** Whether arithmetic takes denormal numbers as zero. */
+  flushDenormal: boolean
 }
 
 /** Limits every element of `values` to the range from `-limit` to `limit`; NaN stays. */
@@ -244,6 +246,9 @@ export declare function fill(out: FloatsMut, value: number): number
 
 /** A number that tells (with probability 1 - 2⁻⁵³) whether any of the arrays has changed. */
 export declare function fingerprint(arrays: Array<Floats>): number
+
+/** Whether arithmetic that this thread begins takes denormal numbers as zero. */
+export declare function getFlushDenormal(): boolean
 
 /** The most threads that a call uses, its own included. */
 export declare function getNumThreads(): number
@@ -323,6 +328,12 @@ export interface RmspropStepOptions {
 
 /** Writes tensors and texts in the safetensors format. An entry is `{ name, dtype, shape, data }`. */
 export declare function serializeSafetensors(entries: FileEntry[], metadata?: Record<string, string> | null): Uint8Array
+
+/**
+ * Sets whether arithmetic that this thread begins takes denormal numbers as zero; false, and no change, on a processor
+ * that cannot.
+ */
+export declare function setFlushDenormal(on: boolean): boolean
 
 /** Sets the most threads that a call uses, its own included. */
 export declare function setNumThreads(threads: number): void
