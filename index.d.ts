@@ -247,6 +247,9 @@ export declare function fill(out: FloatsMut, value: number): number
 /** A number that tells (with probability 1 - 2⁻⁵³) whether any of the arrays has changed. */
 export declare function fingerprint(arrays: Array<Floats>): number
 
+/** Whether arithmetic that this thread begins takes denormal numbers as zero. */
+export declare function getFlushDenormal(): boolean
+
 /** The most threads that a call uses, its own included. */
 export declare function getNumThreads(): number
 
@@ -326,7 +329,10 @@ export interface RmspropStepOptions {
 /** Writes tensors and texts in the safetensors format. An entry is `{ name, dtype, shape, data }`. */
 export declare function serializeSafetensors(entries: FileEntry[], metadata?: Record<string, string> | null): Uint8Array
 
-/** Sets whether arithmetic takes denormal numbers as zero; false, and no change, on a processor that cannot. */
+/**
+ * Sets whether arithmetic that this thread begins takes denormal numbers as zero; false, and no change, on a processor
+ * that cannot.
+ */
 export declare function setFlushDenormal(on: boolean): boolean
 
 /** Sets the most threads that a call uses, its own included. */

@@ -855,6 +855,7 @@ module.exports.embeddingBackward = nativeBinding.embeddingBackward
 module.exports.embeddingForward = nativeBinding.embeddingForward
 module.exports.fill = nativeBinding.fill
 module.exports.fingerprint = nativeBinding.fingerprint
+module.exports.getFlushDenormal = nativeBinding.getFlushDenormal
 module.exports.getNumThreads = nativeBinding.getNumThreads
 module.exports.gradNorm = nativeBinding.gradNorm
 module.exports.linearBackward = nativeBinding.linearBackward

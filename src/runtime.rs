@@ -61,8 +61,15 @@ pub fn get_num_threads(env: Env) -> Result<u32> {
     export(env, || Ok(u32::try_from(context()?.threads()).unwrap_or(u32::MAX)))
 }
 
-/// Sets whether arithmetic takes denormal numbers as zero; false, and no change, on a processor that cannot.
+/// Sets whether arithmetic that this thread begins takes denormal numbers as zero; false, and no change, on a processor
+/// that cannot.
 #[napi(catch_unwind)]
 pub fn set_flush_denormal(env: Env, on: bool) -> Result<bool> {
     export(env, || Ok(set_flush(on)))
+}
+
+/// Whether arithmetic that this thread begins takes denormal numbers as zero.
+#[napi(catch_unwind)]
+pub fn get_flush_denormal(env: Env) -> Result<bool> {
+    export(env, || Ok(flushes()))
 }

@@ -107,3 +107,18 @@ export class Background {
     }
   }
 }
+
+/** Runs parts of an asynchronous call that begins now: denormal numbers are treated as when it began. */
+export function denormalsAsNow(): <R>(part: () => R) => R {
+  const wanted = native.getFlushDenormal()
+  return (part) => {
+    const before = native.getFlushDenormal()
+    if (before === wanted) return part()
+    native.setFlushDenormal(wanted)
+    try {
+      return part()
+    } finally {
+      native.setFlushDenormal(before)
+    }
+  }
+}

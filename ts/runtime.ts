@@ -82,10 +82,10 @@ export function getNumThreads(): number {
  * Denormal numbers are those below 1.2e-38 in float32 and 2.2e-308 in float64. Processors compute with them up to thirty
  * times as slowly. They arise in states that decay towards zero, and in the gradients of long sequences.
  *
- * It holds for the whole process with its worker threads: for forward and backward passes, tensor operations, losses,
- * optimizers and streams that begin after the call. An asynchronous call keeps the setting that it began with. The
- * results are still the same for any number of threads. JavaScript's own arithmetic is not changed, nor is what tensors
- * hold: `tensor`, `data`, files and copies keep denormal numbers. Off at first.
+ * It holds for forward and backward passes, tensor operations, losses, optimizers and streams that begin after the call,
+ * on all threads that compute for them. An asynchronous call keeps the setting that it began with. A worker thread has a
+ * setting of its own. The results are still the same for any number of threads. JavaScript's own arithmetic is not
+ * changed, nor is what tensors hold: `tensor`, `data`, files and copies keep denormal numbers. Off at first.
  *
  * @param on whether they are taken as zero.
  * @returns whether the processor can do that. Those of x86-64 and arm64 can.

@@ -1,27 +1,27 @@
-//! Whether arithmetic takes denormal numbers as zero: a setting of the process, off at first.
+//! Whether arithmetic takes denormal numbers as zero: a setting of each thread of JavaScript, off at first.
 //!
 //! It holds for the arithmetic of exports only. The thread of JavaScript gets its own mode back before JavaScript runs.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::cell::Cell;
 
 use elman_kernels::FlushDenormals;
 
-static FLUSH: AtomicBool = AtomicBool::new(false);
+thread_local! {
+    static FLUSH: Cell<bool> = const { Cell::new(false) };
+}
 
 /// Sets it; false, and no change, on a processor that cannot flush.
 pub(crate) fn set_flush(on: bool) -> bool {
-    if FlushDenormals::SUPPORTED {
-        FLUSH.store(on, Ordering::Relaxed);
-    }
+    FLUSH.set(on && FlushDenormals::SUPPORTED);
     FlushDenormals::SUPPORTED
 }
 
-/// Whether arithmetic that begins now flushes.
+/// Whether arithmetic that this thread of JavaScript begins now flushes.
 pub(crate) fn flushes() -> bool {
-    FLUSH.load(Ordering::Relaxed)
+    FLUSH.get()
 }
 
-/// Does arithmetic on this thread, flushing if `flush`.
+/// Does arithmetic on the thread that runs, flushing if `flush`.
 pub(crate) fn flushing<R>(flush: bool, arithmetic: impl FnOnce() -> R) -> R {
     let _guard = flush.then(FlushDenormals::begin);
     arithmetic()

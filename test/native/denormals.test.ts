@@ -174,16 +174,20 @@ describe('setFlushDenormal', () => {
     setFlushDenormal(false)
     expect(await flushed).toBe(able ? 0 : denormal)
 
-    const [output] = rnn.forward(
-      zeros([40, 32, 64])
-        .add(x)
-        .mul(2 ** 100),
-    )
-    const gradient = zeros(output.shape)
+    const gradient = zeros([40, 32, 64])
     gradient.data.fill(denormal)
-    const backward = flushing(true, () => output.backwardAsync(gradient))
-    await backward
-    expect(x.grad === null ? null : last(x.grad)).toBe(able ? 0 : denormal * 2 ** 100)
+    const backward = async (on: boolean) => {
+      const leaf = zeros([40, 32, 64], { requiresGrad: true })
+      const [output] = rnn.forward(leaf.add(1).mul(4))
+      const done = flushing(on, () => output.add(leaf).backwardAsync(gradient))
+      setFlushDenormal(!on)
+      await done
+      expect(backendInfo().flushDenormal).toBe(!on && able)
+      setFlushDenormal(false)
+      return leaf.grad === null ? null : last(leaf.grad)
+    }
+    expect(await backward(true)).toBe(able ? 0 : 5 * denormal)
+    expect(await backward(false)).toBe(5 * denormal)
   })
 
   it('gives the same bits for any number of threads', () => {
@@ -204,18 +208,24 @@ describe('setFlushDenormal', () => {
     expect(rnn.vjp(input).output.data).not.toEqual(results[0]?.[0])
   })
 
-  it('holds for worker threads too', async () => {
+  it('is a setting of each worker thread', async () => {
     const code = `
       const { parentPort } = require('node:worker_threads')
-      const { backendInfo, tensor } = require('@elman/rnn')
-      parentPort.postMessage([backendInfo().flushDenormal, tensor([${denormal}]).mul(2).item(), ${denormal} * 2])
+      const { backendInfo, setFlushDenormal, tensor } = require('@elman/rnn')
+      const twice = () => [backendInfo().flushDenormal, tensor([${denormal}]).mul(2).item(), ${denormal} * 2]
+      const before = twice()
+      setFlushDenormal(true)
+      parentPort.postMessage([before, twice()])
     `
-    setFlushDenormal(true)
     const worker = new Worker(code, { eval: true })
     const message = await new Promise((resolve, reject) => {
       worker.once('message', resolve)
       worker.once('error', reject)
     })
-    expect(message).toEqual([able, able ? 0 : 2 * denormal, 2 * denormal])
+    expect(message).toEqual([
+      [false, 2 * denormal, 2 * denormal],
+      [able, able ? 0 : 2 * denormal, 2 * denormal],
+    ])
+    expect(tensor([denormal]).mul(2).item()).toBe(2 * denormal)
   })
 })

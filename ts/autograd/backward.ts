@@ -16,7 +16,7 @@
  * error or has no effect. Until the end, other backward passes through the same nodes are refused.
  */
 
-import { Background, NotInBackground, TimeSlices } from '../background'
+import { Background, denormalsAsNow, NotInBackground, TimeSlices } from '../background'
 import { allocate, converted, dtypeOf, overlap } from '../dtype'
 import { throwIfAborted } from '../foreign'
 import { type Floats, native } from '../native'
@@ -69,24 +69,25 @@ export async function runBackwardAsync(
   const sums: Elementwise[] = []
   const pass = new Pass(root, (sum) => sums.push(sum))
   const slices = new TimeSlices()
+  const asBegun = denormalsAsNow()
   for (const node of pass.nodes) node.claim()
   try {
     pass.begin(seed)
     for (const node of pass.nodes) {
       const gradients = pass.arrived(node)
       if (gradients === null) continue
-      const results = await run(node, gradients, slices, signal)
+      const results = await run(node, gradients, { slices, asBegun }, signal)
       pass.deliver(node, gradients, results)
       for (const sum of sums.splice(0)) {
         for (let from = 0; from < sum.length; from += PART) {
-          sum.run(from, Math.min(from + PART, sum.length))
+          asBegun(() => sum.run(from, Math.min(from + PART, sum.length)))
           await slices.pause()
         }
       }
       throwIfAborted(signal)
     }
     for (const node of pass.nodes) node.recheck()
-    pass.finish()
+    asBegun(() => pass.finish())
   } finally {
     for (const node of pass.nodes) node.leave()
   }
@@ -96,7 +97,7 @@ export async function runBackwardAsync(
 async function run(
   node: GraphNode,
   gradients: Gradients,
-  slices: TimeSlices,
+  { slices, asBegun }: { slices: TimeSlices; asBegun: ReturnType<typeof denormalsAsNow> },
   signal: AbortSignal | null,
 ): Promise<Gradients> {
   await slices.pause()
@@ -106,10 +107,12 @@ async function run(
       for (const array of [...node.reads(), ...gradients]) {
         if (array !== null) await background.copy(array)
       }
-      const results = background.record(() => {
-        node.verify()
-        return node.run(gradients)
-      })
+      const results = asBegun(() =>
+        background.record(() => {
+          node.verify()
+          return node.run(gradients)
+        }),
+      )
       await background.run(signal)
       for (const array of results) {
         if (array !== null && !gradients.includes(array)) await background.copyBack(array)
@@ -123,7 +126,7 @@ async function run(
   }
   node.recheck()
   node.verify()
-  return node.run(gradients)
+  return asBegun(() => node.run(gradients))
 }
 
 /** One backward pass over the tape. */
