@@ -9,13 +9,41 @@ import { type DType, dtypeOf, sharesBuffer } from '../dtype'
 import type { Floats } from '../native'
 import type { GraphNode } from './node'
 
-/** Values, and how often this package has changed them in place. Variables over the same values share one storage. */
-export interface Storage {
-  /** Replaced by a copy once, at most: see {@link Variable.exposed}. */
+/**
+ * Values, and how often this package has changed them in place. Variables over the same values share one storage.
+ *
+ * What is not private in a storage and in a variable is what tools see of a tensor, and what equality compares.
+ */
+export class Storage {
+  /** Replaced by a copy once, at most: see {@link exposed}. */
   data: Floats
-  version: number
+  #version = 0
   /** Whether this package allocated the array and no program has received it yet. */
-  unseen: boolean
+  #unseen: boolean
+
+  constructor(data: Floats, unseen: boolean) {
+    this.data = data
+    this.#unseen = unseen
+  }
+
+  /** How often this package has changed the values in place. */
+  get version(): number {
+    return this.#version
+  }
+
+  /** Counts a change in place. */
+  changes(): void {
+    this.#version += 1
+  }
+
+  /** The values for a program: see {@link Variable.exposed}. */
+  exposed(): Floats {
+    if (this.#unseen) {
+      if (sharesBuffer(this.data)) this.data = this.data.slice()
+      this.#unseen = false
+    }
+    return this.data
+  }
 }
 
 /** Where a variable comes from: output number `output` of the operation `node`. */
@@ -41,12 +69,9 @@ export class Variable implements Sized {
   storage: Storage
   readonly shape: readonly number[]
   readonly numel: number
-  /** The operation that made it; null for a leaf. */
-  origin: Origin | null = null
-  /** The gradient summed up so far; leaves only. */
-  grad: Variable | null = null
-  /** Whether `requiresGrad` was ever set: a module counts such a leaf as a parameter, even while it is frozen. */
-  isParameter = false
+  #origin: Origin | null = null
+  #grad: Variable | null = null
+  #isParameter = false
   #requiresGrad = false
 
   constructor(storage: Storage, { shape, numel }: Sized) {
@@ -62,26 +87,49 @@ export class Variable implements Sized {
 
   /** The same with a shape that is counted already. */
   static like(other: Sized, data: Floats): Variable {
-    return new Variable({ data, version: 0, unseen: false }, other)
+    return new Variable(new Storage(data, false), other)
   }
 
   /** The same over an array of this package without another owner. Its buffer may hold other arrays too. */
   static made(other: Sized, data: Floats): Variable {
-    return new Variable({ data, version: 0, unseen: true }, other)
+    return new Variable(new Storage(data, true), other)
   }
 
   get dtype(): DType {
     return dtypeOf(this.storage.data)
   }
 
+  /** The operation that made it; null for a leaf. */
+  get origin(): Origin | null {
+    return this.#origin
+  }
+
+  set origin(origin: Origin) {
+    this.#origin = origin
+  }
+
+  /** The gradient summed up so far; leaves only. */
+  get grad(): Variable | null {
+    return this.#grad
+  }
+
+  set grad(grad: Variable | null) {
+    this.#grad = grad
+  }
+
+  /** Whether `requiresGrad` was ever set: a module counts such a leaf as a parameter, even while it is frozen. */
+  get isParameter(): boolean {
+    return this.#isParameter
+  }
+
   /** Whether gradients flow to this variable. */
   get requiresGrad(): boolean {
-    return this.#requiresGrad || this.origin !== null
+    return this.#requiresGrad || this.#origin !== null
   }
 
   set requiresGrad(wanted: boolean) {
     this.#requiresGrad = wanted
-    if (wanted) this.isParameter = true
+    if (wanted) this.#isParameter = true
   }
 
   /** The values; an error if their buffer was detached or resized. */
@@ -96,25 +144,20 @@ export class Variable implements Sized {
    * buffer or read its bytes.
    */
   exposed(): Floats {
-    const { storage } = this
-    if (storage.unseen) {
-      if (sharesBuffer(storage.data)) storage.data = storage.data.slice()
-      storage.unseen = false
-    }
-    return storage.data
+    return this.storage.exposed()
   }
 
   /** Changes the values in place: graphs that saved the old ones refuse to run backward. */
   mutate<T>(change: (values: Floats) => T): T {
     const values = this.values()
-    this.storage.version += 1
+    this.storage.changes()
     return change(values)
   }
 
   /** Replaces the values, also by those of another dtype: graphs that saved the old ones refuse to run backward. */
   replace(data: Floats): void {
-    this.storage.version += 1
-    this.storage = { data, version: 0, unseen: false }
+    this.storage.changes()
+    this.storage = new Storage(data, false)
   }
 
   /** The same values as a leaf. */

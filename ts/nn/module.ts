@@ -6,11 +6,21 @@ import { converted, type DType } from '../dtype'
 import { showAsText } from '../inspect'
 import type { IntTensor } from '../tensor/int-tensor'
 import { Tensor, variableOf } from '../tensor/tensor'
+import { Copier, type CopyInstance, instanceLike } from './clone'
 import { formatModule, formatModuleList } from './repr'
 import { type IncompatibleKeys, type LoadPlan, planLoad } from './state-dict'
 
 /** The modules whose `toString` is running. */
 const beingShown = new Set<Module>()
+
+// Assigned by the class: a copy of a module.
+let copyFields: (copier: Copier, where: string, module: Module) => Module
+
+/** A copy of a module in a field of another; by its own `clone`, if its class has one. */
+const copyModule: CopyInstance = (copier, where, value) => {
+  if (!(value instanceof Module)) return null
+  return value.clone === Module.prototype.clone ? copyFields(copier, where, value) : value.clone()
+}
 
 /** A field's value that is a module or parameter, or a list of them. */
 type Member = Module | Tensor | readonly Member[]
@@ -53,6 +63,7 @@ export class Module {
 
   static {
     showAsText(Module.prototype)
+    copyFields = (copier, where, module) => copier.fields(where, module, module.bare())
   }
 
   /**
@@ -99,6 +110,9 @@ export class Module {
    *
    * A shared parameter is listed under each of its names.
    *
+   * @param options `copy`: whether the tensors have memory of their own, which training does not change. Default: false.
+   * @throws TypeError if `copy` is not a boolean, or for an unknown option.
+   *
    * @example
    * ```ts
    * import { nn } from '@elman/rnn'
@@ -106,8 +120,46 @@ export class Module {
    * console.log([...new nn.RNN(3, 4).stateDict().keys()].join(' ')) // weight_ih_l0 weight_hh_l0 bias_ih_l0 bias_hh_l0
    * ```
    */
-  stateDict(): Map<string, Tensor> {
-    return new Map(parametersOf(this).map(([name, parameter]) => [name, parameter.detach()]))
+  stateDict(options?: { copy?: boolean | undefined }): Map<string, Tensor> {
+    const { copy } = checkOptions('stateDict', options, ['copy'])
+    const shared = new Map(parametersOf(this).map(([name, one]) => [name, one.detach()]))
+    return checkBoolean('copy', copy ?? false)
+      ? (new Copier(copyModule).copy('', shared) as typeof shared)
+      : shared
+  }
+
+  /**
+   * A copy of this module with memory of its own, as Python's `copy.deepcopy`: to keep the best model, for a target
+   * network, for an ensemble.
+   *
+   * Its parameters begin without gradients, and keep `requiresGrad`. Parameters that this module shares are shared in the
+   * copy; `training` and all options are the same. No constructor is called, and no random number drawn.
+   *
+   * Of a class of yours, all fields are copied: tensors, modules, typed arrays, and arrays, plain objects, maps and sets of
+   * such. Instances of other classes and functions are shared with the original. JavaScript shows no private fields
+   * (`#name`) of a class, so a class that has them overrides `clone`; so does one with other constructors' business, such
+   * as an optimizer, in a field.
+   *
+   * @throws TypeError if a field is a function that is bound to the original (an arrow function with `this`), an
+   *   optimizer, a schedule or a stream; RangeError if it is the result of a recorded operation.
+   *
+   * @example
+   * ```ts
+   * import { nn } from '@elman/rnn'
+   *
+   * const model = new nn.RNN(3, 4)
+   * const best = model.clone()
+   * model.weight_hh_l0.data.fill(0)
+   * console.log(best.weight_hh_l0.data.some((weight) => weight !== 0)) // true
+   * ```
+   */
+  clone(): this {
+    return copyFields(new Copier(copyModule), '', this) as this
+  }
+
+  /** @internal An instance of this class that `clone` fills with fields; only constructors of this package run. */
+  protected bare(): this {
+    return instanceLike(Module, [], this)
   }
 
   /**

@@ -4,6 +4,7 @@ import type { Variable } from '../autograd/variable'
 import { checkOptions, checkSameDType } from '../check'
 import { type PointwiseLossKind, pointwiseLoss, type Reduction } from '../ops/loss'
 import { checkTensor, type Tensor, wrap } from '../tensor/tensor'
+import { instanceLike } from './clone'
 import { checkReduction } from './loss'
 import { Module } from './module'
 
@@ -36,6 +37,11 @@ export class PointwiseLoss extends Module {
     const given = checkOptions(rule.name, options, ['reduction'])
     this.reduction = checkReduction(given.reduction ?? 'mean')
     this.#rule = rule
+  }
+
+  /** @internal */
+  protected override bare(): this {
+    return instanceLike(PointwiseLoss, [this.#rule, { reduction: this.reduction }], this)
   }
 
   /**

@@ -1,13 +1,20 @@
 /** The base class of all optimizers: parameter groups, state and the step. */
 
 import { Variable } from '../autograd/variable'
-import { checkOptions, checkSameDType, formatShape, sameShape } from '../check'
+import { checkBoolean, checkOptions, checkSameDType, formatShape, sameShape } from '../check'
 import { allocate, converted, overlap } from '../dtype'
 import type { Floats } from '../native'
 import { type Tensor, variableOf } from '../tensor/tensor'
+import { refuseCopies } from '../tools'
 import { checkGroups, type OptimizerParameters, type ParamGroup } from './groups'
 import type { Rule } from './rule'
-import { fromStateDict, type OptimizerStateDict, type ParameterState, toStateDict } from './state'
+import {
+  fromStateDict,
+  type OptimizerStateDict,
+  type ParameterState,
+  stateByPlace,
+  toStateDict,
+} from './state'
 
 /** The update of one parameter in a step, checked. */
 interface Job<Options> {
@@ -49,6 +56,8 @@ export class Optimizer<Options extends object> {
    * The groups, each with its `params` and options. Options may change between steps; a schedule changes `lr`.
    */
   readonly paramGroups: ParamGroup<Options>[]
+  /** @internal What `stateDict` gives as `state`, for the deep equality of tools. */
+  declare readonly state: OptimizerStateDict<Options>['state']
   readonly #rule: Rule<Options>
   #state = new Map<Tensor, ParameterState>()
   #stepped = false
@@ -62,6 +71,10 @@ export class Optimizer<Options extends object> {
       params,
       ...(initialLr === undefined ? {} : { initialLr }),
     }))
+    Object.defineProperty(this, 'state', {
+      get: () => stateByPlace(rule, this.paramGroups, this.#state, false),
+      enumerable: true,
+    })
   }
 
   /**
@@ -84,10 +97,24 @@ export class Optimizer<Options extends object> {
   }
 
   /**
-   * The state of the optimizer and the options of its groups. The tensors share their `data` with the optimizer's.
+   * The state of the optimizer and the options of its groups.
+   *
+   * @param options `copy`: whether the tensors have memory of their own. Default: false, they share their `data` with the
+   *   optimizer's, and change with the next step.
    */
-  stateDict(): OptimizerStateDict<Options> {
-    return toStateDict(this.#rule, this.paramGroups, this.#state)
+  stateDict(options?: { copy?: boolean | undefined }): OptimizerStateDict<Options> {
+    const { copy } = checkOptions('stateDict', options, ['copy'])
+    return toStateDict(
+      this.#rule,
+      this.paramGroups,
+      this.#state,
+      checkBoolean('copy', copy ?? false),
+    )
+  }
+
+  /** What `JSON.stringify` writes: the groups, and the state of each parameter by its number. */
+  toJSON(): { paramGroups: ParamGroup<Options>[]; state: object } {
+    return { paramGroups: this.paramGroups, state: Object.fromEntries(this.state) }
   }
 
   /**
@@ -102,6 +129,7 @@ export class Optimizer<Options extends object> {
   }
 
   static {
+    refuseCopies(Optimizer.prototype, 'an optimizer updates the parameters that it was made with')
     plan = (optimizer, dict) => optimizer.#planLoad(dict)
     name = (optimizer) => optimizer.#rule.name
     stepped = (optimizer) => optimizer.#stepped

@@ -2,6 +2,7 @@
 
 import { checkIntact, checkShape, checkUnshared, describe, elementCount } from '../check'
 import { showAsText } from '../inspect'
+import { type TensorJson, tensorJson, tensorsNotCloneable, tensorToPrimitive } from '../tools'
 import { formatInts } from './format'
 import { type Nested, nested } from './nested'
 
@@ -29,6 +30,12 @@ let intact: (value: unknown, name: string) => Int32Array
  * @see https://docs.pytorch.org/docs/stable/tensors.html
  */
 export class IntTensor {
+  /** @internal */
+  readonly structuredClone: symbol = tensorsNotCloneable
+  /** @internal Public for the deep equality of tools, as `size`. */
+  readonly values: Int32Array
+  /** @internal */
+  readonly size: readonly number[]
   readonly #data: Int32Array
   readonly #shape: readonly number[]
 
@@ -37,6 +44,8 @@ export class IntTensor {
       throw new TypeError("an IntTensor is created by tensor(values, { dtype: 'int32' })")
     this.#data = data
     this.#shape = Object.freeze([...shape])
+    this.values = this.#data
+    this.size = this.#shape
   }
 
   static {
@@ -76,6 +85,26 @@ export class IntTensor {
   /** The number of elements. */
   get numel(): number {
     return elementCount(this.#shape)
+  }
+
+  /** A copy with memory of its own. */
+  clone(): IntTensor {
+    return make(intact(this, 'self').slice(), this.#shape)
+  }
+
+  /**
+   * The value of a tensor of one element, wherever JavaScript wants a number. In a template, `${tensor}` is the text of
+   * {@link toString}.
+   *
+   * @throws TypeError if a number is wanted and there is not exactly one element.
+   */
+  [Symbol.toPrimitive](hint: string): number | string {
+    return tensorToPrimitive(this, intact(this, 'self'), hint)
+  }
+
+  /** What `JSON.stringify` writes: dtype, shape, and the elements in row-major order. */
+  toJSON(): TensorJson<'int32'> {
+    return tensorJson('int32', this.#shape, intact(this, 'self'))
   }
 
   /**

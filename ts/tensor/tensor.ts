@@ -17,6 +17,7 @@ import type { Floats } from '../native'
 import * as elementwise from '../ops/elementwise'
 import * as reduce from '../ops/reduce'
 import * as view from '../ops/view'
+import { type TensorJson, tensorJson, tensorsNotCloneable, tensorToPrimitive } from '../tools'
 import { formatFloats } from './format'
 import { type Nested, nested } from './nested'
 
@@ -51,21 +52,24 @@ let unwrap: (value: unknown) => Variable | null
  * @see https://docs.pytorch.org/docs/stable/tensors.html
  */
 export class Tensor {
-  readonly #variable: Variable
+  /** @internal */
+  readonly structuredClone: symbol = tensorsNotCloneable
+  /** @internal Public for the deep equality of tools. */
+  readonly variable: Variable
   /** The wrapper of the gradient: `grad` is the same object as long as the gradient is the same. */
   #grad: Tensor | null = null
 
   private constructor(secret: unknown, variable: Variable) {
     if (secret !== key)
       throw new TypeError('a Tensor is created by tensor, zeros, ones, rand or randn')
-    this.#variable = variable
+    this.variable = variable
   }
 
   static {
     showAsText(Tensor.prototype)
     make = (variable) => new Tensor(key, variable)
     unwrap = (value) =>
-      typeof value === 'object' && value !== null && #variable in value ? value.#variable : null
+      typeof value === 'object' && value !== null && #grad in value ? value.variable : null
   }
 
   /**
@@ -74,22 +78,22 @@ export class Tensor {
    * An optimizer and `loadStateDict` write to it too; `module.to(dtype)` replaces it.
    */
   get data(): Float32Array | Float64Array {
-    return this.#variable.exposed()
+    return this.variable.exposed()
   }
 
   /** The size of each dimension; empty for a single value. */
   get shape(): readonly number[] {
-    return this.#variable.shape
+    return this.variable.shape
   }
 
   /** `'float32'` or `'float64'`. */
   get dtype(): DType {
-    return this.#variable.dtype
+    return this.variable.dtype
   }
 
   /** The number of elements. */
   get numel(): number {
-    return this.#variable.numel
+    return this.variable.numel
   }
 
   /**
@@ -99,13 +103,13 @@ export class Tensor {
    * @throws RangeError when set to false on the result of a recorded operation; use `detach()` instead.
    */
   get requiresGrad(): boolean {
-    return this.#variable.requiresGrad
+    return this.variable.requiresGrad
   }
 
   /** Sets it on a leaf; the result of a recorded operation accepts true only. */
   set requiresGrad(wanted: boolean) {
     checkBoolean('requires_grad', wanted)
-    if (this.#variable.origin === null) this.#variable.requiresGrad = wanted
+    if (this.variable.origin === null) this.variable.requiresGrad = wanted
     else if (!wanted) {
       throw new RangeError(
         "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in a subgraph that doesn't require differentiation use detach().",
@@ -119,16 +123,16 @@ export class Tensor {
    * @throws TypeError when set to anything but null or a tensor of the same dtype; RangeError if the shape differs.
    */
   get grad(): Tensor | null {
-    const { grad } = this.#variable
+    const { grad } = this.variable
     if (grad === null) this.#grad = null
-    else if (this.#grad === null || this.#grad.#variable !== grad) this.#grad = make(grad)
+    else if (this.#grad === null || this.#grad.variable !== grad) this.#grad = make(grad)
     return this.#grad
   }
 
   /** Sets it to null, or to a tensor of the same shape and dtype. */
   set grad(value: Tensor | null) {
     if (value === null) {
-      this.#variable.grad = null
+      this.variable.grad = null
       return
     }
     const grad = unwrap(value)
@@ -143,7 +147,7 @@ export class Tensor {
         `attempting to assign a gradient of size '${formatShape(grad.shape)}' to a tensor of size '${formatShape(this.shape)}'. Please ensure that the gradient and the tensor are the same size`,
       )
     }
-    this.#variable.grad = grad
+    this.variable.grad = grad
     this.#grad = value
   }
 
@@ -155,7 +159,26 @@ export class Tensor {
    * @see https://docs.pytorch.org/docs/stable/generated/torch.Tensor.detach.html
    */
   detach(): Tensor {
-    return make(this.#variable.detach())
+    return make(this.variable.detach())
+  }
+
+  /**
+   * A copy with memory of its own. Gradients flow through it to this tensor; `detach().clone()` is a copy without.
+   *
+   * @example
+   * ```ts
+   * import { ones } from '@elman/rnn'
+   *
+   * const x = ones([2])
+   * const copy = x.clone()
+   * x.data.fill(0)
+   * console.log(copy.toArray()) // [ 1, 1 ]
+   * ```
+   *
+   * @see https://docs.pytorch.org/docs/stable/generated/torch.clone.html
+   */
+  clone(): Tensor {
+    return make(view.clone(this.variable))
   }
 
   /**
@@ -181,7 +204,7 @@ export class Tensor {
    * @see https://docs.pytorch.org/docs/stable/generated/torch.Tensor.backward.html
    */
   backward(gradient?: Tensor | null): void {
-    const root = this.#variable
+    const root = this.variable
     runBackward(root, seedOf(root, gradient))
   }
 
@@ -214,7 +237,7 @@ export class Tensor {
   ): Promise<void> {
     const { signal } = checkOptions('Tensor.backwardAsync', options, ['signal'])
     const checked = checkSignal('Tensor.backwardAsync', signal)
-    const root = this.#variable
+    const root = this.variable
     const seed = converted(seedOf(root, gradient), root.dtype)
     await runBackwardAsync(root, seed, checked)
   }
@@ -236,7 +259,7 @@ export class Tensor {
    * @see https://docs.pytorch.org/docs/stable/generated/torch.reshape.html
    */
   reshape(shape: readonly number[]): Tensor {
-    return make(view.reshape(this.#variable, shape))
+    return make(view.reshape(this.variable, shape))
   }
 
   /**
@@ -256,7 +279,7 @@ export class Tensor {
    * @see https://docs.pytorch.org/docs/stable/generated/torch.transpose.html
    */
   transpose(dim0: number, dim1: number): Tensor {
-    return make(view.transpose(this.#variable, dim0, dim1))
+    return make(view.transpose(this.variable, dim0, dim1))
   }
 
   /**
@@ -276,7 +299,7 @@ export class Tensor {
    * @see https://docs.pytorch.org/docs/stable/generated/torch.select.html
    */
   select(dim: number, index: number): Tensor {
-    return make(view.select(this.#variable, dim, index))
+    return make(view.select(this.variable, dim, index))
   }
 
   /**
@@ -297,7 +320,7 @@ export class Tensor {
    * @see https://docs.pytorch.org/docs/stable/generated/torch.narrow.html
    */
   narrow(dim: number, start: number, length: number): Tensor {
-    return make(view.narrow(this.#variable, dim, start, length))
+    return make(view.narrow(this.variable, dim, start, length))
   }
 
   /**
@@ -310,8 +333,8 @@ export class Tensor {
    */
   add(other: Tensor | number): Tensor {
     return typeof other === 'number'
-      ? make(elementwise.addScalar(this.#variable, other))
-      : make(elementwise.add(this.#variable, operand('add', other)))
+      ? make(elementwise.addScalar(this.variable, other))
+      : make(elementwise.add(this.variable, operand('add', other)))
   }
 
   /**
@@ -324,8 +347,8 @@ export class Tensor {
    */
   mul(other: Tensor | number): Tensor {
     return typeof other === 'number'
-      ? make(elementwise.mulScalar(this.#variable, other))
-      : make(elementwise.mul(this.#variable, operand('mul', other)))
+      ? make(elementwise.mulScalar(this.variable, other))
+      : make(elementwise.mul(this.variable, operand('mul', other)))
   }
 
   /**
@@ -334,7 +357,7 @@ export class Tensor {
    * @see https://docs.pytorch.org/docs/stable/generated/torch.tanh.html
    */
   tanh(): Tensor {
-    return make(elementwise.tanh(this.#variable))
+    return make(elementwise.tanh(this.variable))
   }
 
   /**
@@ -343,7 +366,7 @@ export class Tensor {
    * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.relu.html
    */
   relu(): Tensor {
-    return make(elementwise.relu(this.#variable))
+    return make(elementwise.relu(this.variable))
   }
 
   /**
@@ -352,7 +375,7 @@ export class Tensor {
    * @see https://docs.pytorch.org/docs/stable/generated/torch.sigmoid.html
    */
   sigmoid(): Tensor {
-    return make(elementwise.sigmoid(this.#variable))
+    return make(elementwise.sigmoid(this.variable))
   }
 
   /**
@@ -361,7 +384,7 @@ export class Tensor {
    * @see https://docs.pytorch.org/docs/stable/generated/torch.sum.html
    */
   sum(): Tensor {
-    return make(reduce.sum(this.#variable))
+    return make(reduce.sum(this.variable))
   }
 
   /**
@@ -370,7 +393,7 @@ export class Tensor {
    * @see https://docs.pytorch.org/docs/stable/generated/torch.mean.html
    */
   mean(): Tensor {
-    return make(reduce.mean(this.#variable))
+    return make(reduce.mean(this.variable))
   }
 
   /**
@@ -380,11 +403,21 @@ export class Tensor {
    * @see https://docs.pytorch.org/docs/stable/generated/torch.Tensor.item.html
    */
   item(): number {
-    const [value] = this.#variable.values()
+    const [value] = this.variable.values()
     if (value === undefined || this.numel !== 1) {
       throw new RangeError(`a Tensor with ${this.numel} elements cannot be converted to Scalar`)
     }
     return value
+  }
+
+  /**
+   * The value of a tensor of one element, wherever JavaScript wants a number: `loss < 1`, `total + loss`,
+   * `Math.max(loss, 0)`. In a template, `${tensor}` is the text of {@link toString}.
+   *
+   * @throws TypeError if a number is wanted and there is not exactly one element.
+   */
+  [Symbol.toPrimitive](hint: string): number | string {
+    return tensorToPrimitive(this, this.variable.values(), hint)
   }
 
   /**
@@ -393,7 +426,23 @@ export class Tensor {
    * @throws RangeError if they are more than nested arrays can hold: 2^26 numbers in 2^24 arrays.
    */
   toArray(): Nested {
-    return nested(this.#variable.values(), this.shape)
+    return nested(this.variable.values(), this.shape)
+  }
+
+  /**
+   * What `JSON.stringify` writes, and what Vitest and Jest show: dtype, shape, and the elements in row-major order. NaN
+   * and infinite elements are strings, since JSON has no such numbers. `tensor(data.map(Number), { shape, dtype })` makes
+   * the tensor again.
+   *
+   * @example
+   * ```ts
+   * import { tensor } from '@elman/rnn'
+   *
+   * console.log(JSON.stringify(tensor([[1, 2]]))) // {"dtype":"float32","shape":[1,2],"data":[1,2]}
+   * ```
+   */
+  toJSON(): TensorJson<DType> {
+    return tensorJson(this.dtype, this.shape, this.variable.values())
   }
 
   /**
@@ -407,10 +456,10 @@ export class Tensor {
    * ```
    */
   toString(): string {
-    const { origin, requiresGrad } = this.#variable
+    const { origin, requiresGrad } = this.variable
     const leaf = requiresGrad ? 'requires_grad=True' : null
     const suffix = origin === null ? leaf : `grad_fn=<${origin.node.name}>`
-    return formatFloats(this.#variable.values(), this.shape, this.dtype, suffix)
+    return formatFloats(this.variable.values(), this.shape, this.dtype, suffix)
   }
 }
 

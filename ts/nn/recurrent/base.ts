@@ -7,6 +7,7 @@ import type { NativeSequences } from '../../native'
 import { type Geometry, type RecurrentCall, recurrent, recurrentAsync } from '../../ops/recurrent'
 import { generator } from '../../random'
 import { type Tensor, wrap } from '../../tensor/tensor'
+import { setReadOnly } from '../../tools'
 import { isPackedSequence, type PackedSequence, withData } from '../utils/rnn/packed-sequence'
 import {
   checkPackedArguments,
@@ -21,6 +22,7 @@ import {
 import { LayoutCache } from './layout-cache'
 import {
   type CellConfig,
+  coreOf,
   type Parts,
   partsOf,
   type RecurrentKind,
@@ -62,6 +64,12 @@ export class RNNBase<
   State = Tensor,
   Options extends RNNForwardOptions = RNNForwardOptions,
 > extends RecurrentModule {
+  /** L: how many layers are stacked. */
+  declare readonly numLayers: number
+  /** Whether input and output are (B, T, …). */
+  declare readonly batchFirst: boolean
+  /** Whether each layer also runs in the reverse direction. */
+  declare readonly bidirectional: boolean
   /** Probability of dropout between layers; may be changed between calls. */
   dropout: number
 
@@ -71,10 +79,11 @@ export class RNNBase<
   readonly #geometry = new LayoutCache((sequences, layout) => this.#padded(sequences, layout))
 
   /** @internal */
-  constructor(kind: BaseKind<State>, config: RNNBaseConfig, cell: CellConfig) {
-    const { numLayers, bidirectional } = config
-    super(kind, config, { ...cell, numLayers, bidirectional })
-    const { core } = partsOf(this)
+  constructor(kind: BaseKind<State>, config: RNNBaseConfig, cell: CellConfig, bare = false) {
+    const { numLayers, batchFirst, bidirectional } = config
+    super(kind, config, { ...cell, numLayers, bidirectional }, bare)
+    setReadOnly(this, { numLayers, batchFirst, bidirectional })
+    const core = coreOf(this)
     const stateSizes = core.stateSizes()
     this.dropout = config.dropout
     this.#kind = kind
@@ -89,24 +98,14 @@ export class RNNBase<
     }
   }
 
+  /** @internal */
+  protected override bare(): this {
+    return this.bareBy(RNNBase)
+  }
+
   static {
     isRNNBase = (value): value is RNNBase<unknown> =>
       typeof value === 'object' && value !== null && #kind in value
-  }
-
-  /** L: how many layers are stacked. */
-  get numLayers(): number {
-    return this.#config.numLayers
-  }
-
-  /** Whether input and output are (B, T, …). */
-  get batchFirst(): boolean {
-    return this.#config.batchFirst
-  }
-
-  /** Whether each layer also runs in the reverse direction. */
-  get bidirectional(): boolean {
-    return this.#config.bidirectional
   }
 
   /** The parameters of each layer and direction: L·D lists in the order of the state dict. */

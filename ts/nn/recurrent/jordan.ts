@@ -3,6 +3,7 @@
 import { checkChoice, checkOptions, checkPositiveInteger } from '../../check'
 import type { DType } from '../../dtype'
 import type { Tensor } from '../../tensor/tensor'
+import { setReadOnly } from '../../tools'
 import { RNNBase } from './base'
 import {
   checkBaseConfig,
@@ -108,9 +109,12 @@ export class JordanRNN extends RNNBase<Tensor, JordanRNNForwardOptions> {
   /** b_hy: (O), or null without biases. */
   declare bias_hy: Tensor | null
 
-  readonly #outputSize: number
-  readonly #nonlinearity: Nonlinearity
-  readonly #outputNonlinearity: OutputNonlinearity
+  /** O: the number of features of y_t. */
+  declare readonly outputSize: number
+  /** act: the activation of the hidden layer. */
+  declare readonly nonlinearity: Nonlinearity
+  /** g: the activation of the output. */
+  declare readonly outputNonlinearity: OutputNonlinearity
 
   /**
    * @param inputSize I: the number of features of x_t.
@@ -137,25 +141,8 @@ export class JordanRNN extends RNNBase<Tensor, JordanRNNForwardOptions> {
     const config = checkBaseConfig(inputSize, hiddenSize, given)
     checkPositiveInteger('output_size', outputSize)
     super(kind, config, { outputSize, nonlinearity, outputNonlinearity })
-    this.#outputSize = outputSize
-    this.#nonlinearity = nonlinearity
-    this.#outputNonlinearity = outputNonlinearity
+    setReadOnly(this, { outputSize, nonlinearity, outputNonlinearity })
     if (!this.bias) Object.assign(this, { bias_ih: null, bias_yh: null, bias_hy: null })
-  }
-
-  /** O: the number of features of y_t. */
-  get outputSize(): number {
-    return this.#outputSize
-  }
-
-  /** act: the activation of the hidden layer. */
-  get nonlinearity(): Nonlinearity {
-    return this.#nonlinearity
-  }
-
-  /** g: the activation of the output. */
-  get outputNonlinearity(): OutputNonlinearity {
-    return this.#outputNonlinearity
   }
 
   protected override extraRepr(): string {

@@ -2,6 +2,7 @@
 
 import { checkInteger, checkOptions } from '../../check'
 import type { Tensor } from '../../tensor/tensor'
+import { setReadOnly } from '../../tools'
 import { RNNBase } from './base'
 import { baseOptions, checkBaseConfig, forwardOptions, type RNNBaseOptions } from './options'
 import { type LSTMState, twoStates } from './states'
@@ -84,7 +85,8 @@ export class LSTM extends RNNBase<LSTMState> {
   /** The parameters, under torch's names: `lstm.weight_ih_l0`, `lstm.bias_hh_l1_reverse`, … */
   [name: LSTMParameterName]: Tensor
 
-  readonly #projSize: number
+  /** P: the number of features of h if it is projected, 0 if not. */
+  declare readonly projSize: number
 
   /**
    * @param inputSize I: the number of features of x_t.
@@ -107,16 +109,11 @@ export class LSTM extends RNNBase<LSTMState> {
     const config = checkBaseConfig(inputSize, hiddenSize, given)
     const projSize = checkProjSize(given.projSize ?? 0, config.hiddenSize)
     super(kind, config, { projSize })
-    this.#projSize = projSize
-  }
-
-  /** P: the number of features of h_t if it is projected, 0 if not. */
-  get projSize(): number {
-    return this.#projSize
+    setReadOnly(this, { projSize })
   }
 
   protected override sizesRepr(): string[] {
-    const projSize = this.#projSize
+    const { projSize } = this
     return [...super.sizesRepr(), ...(projSize === 0 ? [] : [`proj_size=${projSize}`])]
   }
 }

@@ -1,6 +1,7 @@
 /** A single step of the Elman network. */
 
 import { checkOptions } from '../../check'
+import { setReadOnly } from '../../tools'
 import { cellOptions, checkCellConfig, RNNCellBase, type RNNCellBaseOptions } from './cell-base'
 import { checkNonlinearity, type Nonlinearity } from './options'
 import { oneState } from './states'
@@ -47,7 +48,8 @@ const kind = {
  * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.RNNCell.html
  */
 export class RNNCell extends RNNCellBase {
-  readonly #nonlinearity: Nonlinearity
+  /** The activation. */
+  declare readonly nonlinearity: Nonlinearity
 
   /**
    * @param inputSize I: the number of features of x.
@@ -62,12 +64,7 @@ export class RNNCell extends RNNCellBase {
     const given = checkOptions('RNNCell', options, ['nonlinearity', ...cellOptions])
     const nonlinearity = checkNonlinearity(given.nonlinearity ?? 'tanh')
     super(kind, checkCellConfig(inputSize, hiddenSize, given), { nonlinearity })
-    this.#nonlinearity = nonlinearity
-  }
-
-  /** The activation. */
-  get nonlinearity(): Nonlinearity {
-    return this.#nonlinearity
+    setReadOnly(this, { nonlinearity })
   }
 
   protected override extraRepr(): string {

@@ -2,6 +2,7 @@
 
 import { checkOptions } from '../../check'
 import type { Tensor } from '../../tensor/tensor'
+import { setReadOnly } from '../../tools'
 import { RNNBase } from './base'
 import {
   baseOptions,
@@ -75,7 +76,8 @@ export class RNN extends RNNBase {
   /** The parameters, under torch's names: `rnn.weight_ih_l0`, `rnn.bias_hh_l1_reverse`, … */
   [name: RNNParameterName]: Tensor
 
-  readonly #nonlinearity: Nonlinearity
+  /** The activation. */
+  declare readonly nonlinearity: Nonlinearity
 
   /**
    * @param inputSize I: the number of features of x_t.
@@ -98,11 +100,6 @@ export class RNN extends RNNBase {
     const given = checkOptions('RNN', options, ['nonlinearity', ...baseOptions])
     const nonlinearity = checkNonlinearity(given.nonlinearity ?? 'tanh')
     super(kind, checkBaseConfig(inputSize, hiddenSize, given), { nonlinearity })
-    this.#nonlinearity = nonlinearity
-  }
-
-  /** The activation. */
-  get nonlinearity(): Nonlinearity {
-    return this.#nonlinearity
+    setReadOnly(this, { nonlinearity })
   }
 }

@@ -6,6 +6,7 @@ import { allocate, type DType } from '../../dtype'
 import { showAsText } from '../../inspect'
 import type { Floats, NativeRecurrentCore } from '../../native'
 import type { Tensor } from '../../tensor/tensor'
+import { notCloneable, refuseCopies } from '../../tools'
 import { checkBatchStates, checkOneDirection, type Signature, stateShape } from './arguments'
 import type { Parts } from './module'
 import type { StateForm } from './states'
@@ -20,6 +21,11 @@ export interface RNNStreamOptions<State = Tensor> {
    */
   hx?: State | null | undefined
 }
+
+const streamsNotCloneable = notCloneable(
+  'an RNNStream',
+  'send serializeSafetensors(module.stateDict()) and the data of hidden',
+)
 
 // Only `streamOf` makes streams.
 let make: <State>(
@@ -56,6 +62,10 @@ let make: <State>(
  * ```
  */
 export class RNNStream<State = Tensor> {
+  /** @internal */
+  readonly structuredClone: symbol = streamsNotCloneable
+  /** @internal A stream runs on, so it equals only itself: tools compare functions by identity. */
+  readonly run: () => void
   readonly #signature: Signature
   readonly #form: StateForm<State>
   readonly #core: NativeRecurrentCore
@@ -65,7 +75,6 @@ export class RNNStream<State = Tensor> {
   readonly #output: Floats
   /** Weights and states in the layout of the kernels. Nothing else uses this array. */
   readonly #memory: Floats
-  readonly #step: () => void
 
   private constructor(
     signature: Signature,
@@ -83,7 +92,7 @@ export class RNNStream<State = Tensor> {
     this.#input = allocate(dtype, batchSize * signature.config.inputSize)
     this.#output = allocate(dtype, batchSize * signature.outputSize)
     this.#memory = allocate(dtype, length)
-    this.#step = core.stream(
+    this.run = core.stream(
       batchSize,
       parameters.map((parameter) => parameter.values()),
       this.#memory,
@@ -94,6 +103,7 @@ export class RNNStream<State = Tensor> {
 
   static {
     showAsText(RNNStream.prototype)
+    refuseCopies(RNNStream.prototype, 'a stream has one state')
     make = (signature, form, parts, batchSize) => new RNNStream(signature, form, parts, batchSize)
   }
 
@@ -139,7 +149,7 @@ export class RNNStream<State = Tensor> {
    * @throws RangeError if the buffer of `input` or `output` was transferred.
    */
   step(): void {
-    this.#step()
+    this.run()
   }
 
   /**

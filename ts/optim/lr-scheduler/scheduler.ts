@@ -1,6 +1,7 @@
 /** The base class of all schedules: the optimizer, and a state that can be saved and loaded. */
 
 import { checkInteger, describe } from '../../check'
+import { refuseCopies } from '../../tools'
 import { Optimizer } from '../optimizer'
 import { nonNegative } from '../rule'
 
@@ -73,6 +74,7 @@ export abstract class LRScheduler<State extends object> {
   }
 
   static {
+    refuseCopies(LRScheduler.prototype, 'a schedule changes the optimizer that it was made with')
     plan = (scheduler, dict) => scheduler.#planLoad(dict)
     name = (scheduler) => scheduler.#name
   }
