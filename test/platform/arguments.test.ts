@@ -213,6 +213,8 @@ const samples: Record<string, (options: Options) => unknown> = {
   saveSafetensors: (options) => elman.saveSafetensors(rnn.stateDict(), file, options),
   serializeSafetensors: (options) => elman.serializeSafetensors(rnn.stateDict(), options),
   'Tensor.backwardAsync': (options) => x.backwardAsync(null, options),
+  'Module.stateDict': (options) => rnn.stateDict(options),
+  'Optimizer.stateDict': (options) => new optim.SGD([x]).stateDict(options),
   'Module.loadStateDict': (options) => rnn.loadStateDict(rnn.stateDict(), options),
   RNN: (options) => new nn.RNN(2, 3, options),
   LSTM: (options) => new nn.LSTM(2, 3, options),

@@ -6,10 +6,10 @@
  */
 
 import { checkIntact } from '../check'
-import { type DType, dtypeOf, sharesBuffer } from '../dtype'
+import { type DType, dtypeOf } from '../dtype'
 import type { Floats } from '../native'
 import { Saved } from './saved'
-import { type Sized, type Storage, type Stored, sized } from './storage'
+import { type Sized, Storage, type Stored, sized } from './storage'
 
 /** Where a variable comes from: output number `output` of the operation `node`. */
 export interface Origin {
@@ -23,12 +23,9 @@ export class Variable implements Stored {
   storage: Storage
   readonly shape: readonly number[]
   readonly numel: number
-  /** The operation that made it; null for a leaf. */
-  origin: Origin | null = null
-  /** The gradient summed up so far; leaves only. */
-  grad: Variable | null = null
-  /** Whether `requiresGrad` was ever set: a module counts such a leaf as a parameter, even while it is frozen. */
-  isParameter = false
+  #origin: Origin | null = null
+  #grad: Variable | null = null
+  #isParameter = false
   #requiresGrad = false
 
   constructor(storage: Storage, { shape, numel }: Sized) {
@@ -44,26 +41,49 @@ export class Variable implements Stored {
 
   /** The same with a shape that is counted already. */
   static like(other: Sized, data: Floats): Variable {
-    return new Variable({ data, version: 0, unseen: false }, other)
+    return new Variable(new Storage(data, false), other)
   }
 
   /** The same over an array of this package without another owner. Its buffer may hold other arrays too. */
   static made(other: Sized, data: Floats): Variable {
-    return new Variable({ data, version: 0, unseen: true }, other)
+    return new Variable(new Storage(data, true), other)
   }
 
   get dtype(): DType {
     return dtypeOf(this.storage.data)
   }
 
+  /** The operation that made it; null for a leaf. */
+  get origin(): Origin | null {
+    return this.#origin
+  }
+
+  set origin(origin: Origin) {
+    this.#origin = origin
+  }
+
+  /** The gradient summed up so far; leaves only. */
+  get grad(): Variable | null {
+    return this.#grad
+  }
+
+  set grad(grad: Variable | null) {
+    this.#grad = grad
+  }
+
+  /** Whether `requiresGrad` was ever set: a module counts such a leaf as a parameter, even while it is frozen. */
+  get isParameter(): boolean {
+    return this.#isParameter
+  }
+
   /** Whether gradients flow to this variable. */
   get requiresGrad(): boolean {
-    return this.#requiresGrad || this.origin !== null
+    return this.#requiresGrad || this.#origin !== null
   }
 
   set requiresGrad(wanted: boolean) {
     this.#requiresGrad = wanted
-    if (wanted) this.isParameter = true
+    if (wanted) this.#isParameter = true
   }
 
   /** The values; an error if their buffer was detached or resized. */
@@ -78,25 +98,20 @@ export class Variable implements Stored {
    * buffer or read its bytes.
    */
   exposed(): Floats {
-    const { storage } = this
-    if (storage.unseen) {
-      if (sharesBuffer(storage.data)) storage.data = storage.data.slice()
-      storage.unseen = false
-    }
-    return storage.data
+    return this.storage.exposed()
   }
 
   /** Changes the values in place: graphs that saved the old ones refuse to run backward. */
   mutate<T>(change: (values: Floats) => T): T {
     const values = this.values()
-    this.storage.version += 1
+    this.storage.changes()
     return change(values)
   }
 
   /** Replaces the values, also by those of another dtype: graphs that saved the old ones refuse to run backward. */
   replace(data: Floats): void {
-    this.storage.version += 1
-    this.storage = { data, version: 0, unseen: false }
+    this.storage.changes()
+    this.storage = new Storage(data, false)
   }
 
   /** The same values as a leaf. */

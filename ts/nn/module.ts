@@ -8,6 +8,7 @@ import { converted, type DType } from '../dtype'
 import { showAsText } from '../inspect'
 import type { IntTensor } from '../tensor/int-tensor'
 import { Tensor, variableOf } from '../tensor/tensor'
+import { Copier, type CopyInstance, instanceLike } from './clone'
 import { type Fields, fieldsOf, leavesOf, type Member, type Stray } from './members'
 import { formatModule, formatModules, formatParameters } from './repr'
 import { type IncompatibleKeys, type LoadPlan, planLoad } from './state-dict'
@@ -47,6 +48,15 @@ export type Or<Given, Default> = undefined extends Given
 /** A class under its public name, whatever a bundler calls it. */
 export function named<Class extends object>(name: string, of: Class): Class {
   return Object.defineProperty(of, 'name', { value: name })
+}
+
+// Assigned by the class: a copy of a module.
+let copyFields: (copier: Copier, where: string, module: Module<DType>) => Module<DType>
+
+/** A copy of a module in a field of another; by its own `clone`, if its class has one. */
+const copyModule: CopyInstance = (copier, where, value) => {
+  if (!(value instanceof Module)) return null
+  return value.clone === Module.prototype.clone ? copyFields(copier, where, value) : value.clone()
 }
 
 /**
@@ -102,6 +112,11 @@ export class Module<D extends DType = 'float32'> {
   static {
     showAsText(Module.prototype)
     brand(Module.prototype, 'Module')
+    copyFields = (copier, where, module) => {
+      const copy = copier.fields(where, module, module.bare())
+      fieldsOf<Module<DType>>(copy, isModule) // what is declared in the one is so in the other
+      return copy
+    }
   }
 
   /**
@@ -152,6 +167,9 @@ export class Module<D extends DType = 'float32'> {
    *
    * A shared parameter is listed under each of its names.
    *
+   * @param options `copy`: whether the tensors have memory of their own, which training does not change. Default: false.
+   * @throws TypeError if `copy` is not a boolean, or for an unknown option.
+   *
    * @example
    * ```ts
    * import { nn } from '@elman/rnn'
@@ -159,9 +177,48 @@ export class Module<D extends DType = 'float32'> {
    * console.log([...new nn.RNN(3, 4).stateDict().keys()].join(' ')) // weight_ih_l0 weight_hh_l0 bias_ih_l0 bias_hh_l0
    * ```
    */
-  stateDict(): Map<string, Tensor<D>> {
-    if (arguments.length > 0) refuseExtra('Module.stateDict', 0, arguments)
-    return new Map(parametersOf(this).map(([name, parameter]) => [name, parameter.detach()]))
+  stateDict(options?: { copy?: boolean | undefined }): Map<string, Tensor<D>> {
+    if (arguments.length > 1) refuseExtra('Module.stateDict', 1, arguments)
+    const { copy } = checkOptions('Module.stateDict', options, ['copy'])
+    const shared = new Map(parametersOf(this).map(([name, one]) => [name, one.detach()]))
+    return checkBoolean('copy', copy ?? false)
+      ? (new Copier(copyModule).copy('', shared) as typeof shared)
+      : shared
+  }
+
+  /**
+   * A copy of this module with memory of its own, as Python's `copy.deepcopy`: to keep the best model, for a target
+   * network, for an ensemble.
+   *
+   * Its parameters begin without gradients, and keep `requiresGrad`. Parameters that this module shares are shared in the
+   * copy; `training` and all options are the same. No constructor is called, and no random number drawn.
+   *
+   * Of a class of yours, all fields are copied: tensors, modules, typed arrays, and arrays, plain objects, maps and sets of
+   * such. Instances of other classes and functions are shared with the original. JavaScript shows no private fields
+   * (`#name`) of a class, so a class that has them overrides `clone`; so does one with other constructors' business, such
+   * as an optimizer, in a field.
+   *
+   * @throws TypeError if a field is a function that is bound to the original (an arrow function with `this`), an
+   *   optimizer, a schedule or a stream; RangeError if it is the result of a recorded operation.
+   *
+   * @example
+   * ```ts
+   * import { nn } from '@elman/rnn'
+   *
+   * const model = new nn.RNN(3, 4)
+   * const best = model.clone()
+   * model.weight_hh_l0.data.fill(0)
+   * console.log(best.weight_hh_l0.data.some((weight) => weight !== 0)) // true
+   * ```
+   */
+  clone(): this {
+    if (arguments.length > 0) refuseExtra('Module.clone', 0, arguments)
+    return copyFields(new Copier(copyModule), '', this) as this
+  }
+
+  /** @internal An instance of this class that `clone` fills with fields; only constructors of this package run. */
+  protected bare(): this {
+    return instanceLike(Module, [], this)
   }
 
   /**

@@ -5,6 +5,7 @@ import { checkOptions, checkSameDType, refuseExtra } from '../check'
 import type { DType } from '../dtype'
 import { type PointwiseLossKind, pointwiseLoss, type Reduction } from '../ops/loss'
 import { checkTensor, type Tensor, wrap } from '../tensor/tensor'
+import { instanceLike } from './clone'
 import { checkReduction } from './loss'
 import { Module } from './module'
 
@@ -37,6 +38,11 @@ export class PointwiseLoss extends Module {
     const given = checkOptions(rule.name, options, ['reduction'])
     this.reduction = checkReduction(given.reduction ?? 'mean')
     this.#rule = rule
+  }
+
+  /** @internal */
+  protected override bare(): this {
+    return instanceLike(PointwiseLoss, [this.#rule, { reduction: this.reduction }], this)
   }
 
   /**

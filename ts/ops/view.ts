@@ -8,7 +8,7 @@ import { apply, record } from '../autograd/record'
 import { sized } from '../autograd/storage'
 import { Variable } from '../autograd/variable'
 import { checkDim, checkIndex, checkReshape, checkSlice } from '../check'
-import { allocate } from '../dtype'
+import { allocate, converted } from '../dtype'
 import { native } from '../native'
 
 /** The same elements in another shape; one size may be -1. Shares the storage. */
@@ -24,6 +24,12 @@ export function reshape(x: Variable, shape: unknown): Variable {
     work: 0,
   })
   return output
+}
+
+/** A copy of the elements. */
+export function clone(x: Variable): Variable {
+  const copy = converted(x.values(), x.dtype)
+  return apply('CloneBackward0', copy, x.shape, [x], [], (gradient) => [gradient], { work: 0 })
 }
 
 /** Dimensions `dim0` and `dim1` exchanged. */

@@ -2,12 +2,20 @@
 
 import { Variable } from '../autograd/variable'
 import { brand, notItself } from '../brand'
-import { checkOptions, checkSameDType, formatShape, refuseExtra, sameShape } from '../check'
+import {
+  checkBoolean,
+  checkOptions,
+  checkSameDType,
+  formatShape,
+  refuseExtra,
+  sameShape,
+} from '../check'
 import { allocate, converted, type DType, overlap } from '../dtype'
 import { showAsText } from '../inspect'
 import type { Floats } from '../native'
 import { pythonValue } from '../python'
 import { type Tensor, variableOf } from '../tensor/tensor'
+import { refuseCopies } from '../tools'
 import {
   checkChangedGroups,
   checkGroups,
@@ -17,7 +25,13 @@ import {
   type ParamGroup,
 } from './groups'
 import type { Rule } from './rule'
-import { fromStateDict, type OptimizerStateDict, type ParameterState, toStateDict } from './state'
+import {
+  fromStateDict,
+  type OptimizerStateDict,
+  type ParameterState,
+  stateByPlace,
+  toStateDict,
+} from './state'
 
 /** The update of one parameter in a step, checked. */
 interface Job<Options> {
@@ -61,6 +75,8 @@ export class Optimizer<Options extends object> {
    * The groups, each with its `params` and options. Options may change between steps; a schedule changes `lr`.
    */
   readonly paramGroups: ParamGroup<Options>[]
+  /** @internal What `stateDict` gives as `state`, for the deep equality of tools. */
+  declare readonly state: OptimizerStateDict<Options>['state']
   readonly #rule: Rule<Options>
   /** The parameters of all groups, checked. */
   #params: readonly Tensor<DType>[]
@@ -77,6 +93,10 @@ export class Optimizer<Options extends object> {
       ...(initialLr === undefined ? {} : { initialLr }),
     }))
     this.#params = this.paramGroups.flatMap(({ params }) => params)
+    Object.defineProperty(this, 'state', {
+      get: () => stateByPlace(rule, this.paramGroups, this.#state, false),
+      enumerable: true,
+    })
   }
 
   /**
@@ -104,12 +124,26 @@ export class Optimizer<Options extends object> {
   }
 
   /**
-   * The state of the optimizer and the options of its groups. The tensors share their `data` with the optimizer's.
+   * The state of the optimizer and the options of its groups.
+   *
+   * @param options `copy`: whether the tensors have memory of their own. Default: false, they share their `data` with the
+   *   optimizer's, and change with the next step.
    */
-  stateDict(): OptimizerStateDict<Options> {
-    if (arguments.length > 0) refuseExtra('Optimizer.stateDict', 0, arguments)
+  stateDict(options?: { copy?: boolean | undefined }): OptimizerStateDict<Options> {
+    if (arguments.length > 1) refuseExtra('Optimizer.stateDict', 1, arguments)
     this.#checkGroups()
-    return toStateDict(this.#rule, this.paramGroups, this.#state)
+    const { copy } = checkOptions('Optimizer.stateDict', options, ['copy'])
+    return toStateDict(
+      this.#rule,
+      this.paramGroups,
+      this.#state,
+      checkBoolean('copy', copy ?? false),
+    )
+  }
+
+  /** What `JSON.stringify` writes: the groups, and the state of each parameter by its number. */
+  toJSON(): { paramGroups: ParamGroup<Options>[]; state: object } {
+    return { paramGroups: this.paramGroups, state: Object.fromEntries(this.state) }
   }
 
   /**
@@ -143,6 +177,7 @@ export class Optimizer<Options extends object> {
     brand(Optimizer.prototype, 'Optimizer')
     isOptimizer = (value): value is Optimizer<object> =>
       typeof value === 'object' && value !== null && #rule in value
+    refuseCopies(Optimizer.prototype, 'an optimizer updates the parameters that it was made with')
     plan = (optimizer, dict) => optimizer.#planLoad(dict)
     name = (optimizer) => optimizer.#rule.name
     stepped = (optimizer) => optimizer.#stepped

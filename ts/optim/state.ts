@@ -34,27 +34,53 @@ export interface LoadedState<Options> {
   readonly state: ReadonlyMap<Tensor<DType>, ParameterState>
 }
 
-/** The state as a state dict, whose tensors share their `data` with the optimizer's. */
+/** The number of each parameter, through all groups. */
+function placesOf(
+  groups: readonly { readonly params: readonly Tensor<DType>[] }[],
+): Map<Tensor<DType>, number> {
+  const places = new Map<Tensor<DType>, number>()
+  for (const { params } of groups) for (const param of params) places.set(param, places.size)
+  return places
+}
+
+/**
+ * The state of each parameter, by its number.
+ *
+ * @param copy whether the tensors have memory of their own, or share their `data` with the optimizer's.
+ */
+export function stateByPlace(
+  { countsSteps }: { readonly countsSteps: boolean },
+  groups: readonly { readonly params: readonly Tensor<DType>[] }[],
+  states: ReadonlyMap<Tensor<DType>, ParameterState>,
+  copy: boolean,
+): OptimizerStateDict<object>['state'] {
+  const state: OptimizerStateDict<object>['state'] = new Map()
+  for (const [param, place] of placesOf(groups)) {
+    const remembered = states.get(param)
+    if (remembered === undefined) continue
+    state.set(place, {
+      ...(countsSteps ? { step: remembered.step } : {}),
+      ...Object.fromEntries(
+        [...remembered.buffers].map(([name, buffer]) => {
+          const detached = wrap(buffer.detach())
+          return [name, copy ? detached.clone() : detached]
+        }),
+      ),
+    })
+  }
+  return state
+}
+
+/** The state as a state dict; `copy` as for {@link stateByPlace}. */
 export function toStateDict<Options extends object>(
   rule: Rule<Options>,
   groups: readonly ParamGroup<Options>[],
   states: ReadonlyMap<Tensor<DType>, ParameterState>,
+  copy: boolean,
 ): OptimizerStateDict<Options> {
-  const places = new Map<Tensor<DType>, number>()
-  for (const { params } of groups) for (const param of params) places.set(param, places.size)
-  const state: OptimizerStateDict<Options>['state'] = new Map()
-  for (const [param, place] of places) {
-    const remembered = states.get(param)
-    if (remembered === undefined) continue
-    state.set(place, {
-      ...(rule.countsSteps ? { step: remembered.step } : {}),
-      ...Object.fromEntries(
-        [...remembered.buffers].map(([name, buffer]) => [name, wrap(buffer.detach())]),
-      ),
-    })
-  }
+  const places = placesOf(groups)
   return {
-    state,
+    state: stateByPlace(rule, groups, states, copy),
     paramGroups: groups.map((group) => ({
       ...currentOptions(rule, group),
       ...initialLrOf(group),
@@ -144,7 +170,9 @@ function checkState(
     if (!rule.allBuffers.includes(name)) throw new RangeError(`unknown ${name} in the ${where}`)
     const variable = variableOf(value)
     if (variable === null) {
-      throw new TypeError(`expected ${name} in the ${where} to be a Tensor, got ${describe(value)}`)
+      throw new TypeError(
+        `expected ${name} in the ${where} to be a Tensor<DType>, got ${describe(value)}`,
+      )
     }
     if (!sameShape(variable.shape, param.shape)) {
       throw new RangeError(

@@ -11,6 +11,7 @@ import {
 } from '../check'
 import type { IntArray } from '../dtype'
 import { showAsText } from '../inspect'
+import { type TensorJson, tensorJson, tensorsNotCloneable, tensorToPrimitive } from '../tools'
 import { formatInts } from './format'
 import { type NestedNumber, nested } from './nested'
 
@@ -38,6 +39,12 @@ let intact: (value: unknown, name: string) => Int32Array
  * @see https://docs.pytorch.org/docs/stable/tensors.html
  */
 export class IntTensor {
+  /** @internal */
+  readonly structuredClone: symbol = tensorsNotCloneable
+  /** @internal Public for the deep equality of tools, as `size`. */
+  readonly values: IntArray
+  /** @internal */
+  readonly size: readonly number[]
   readonly #data: IntArray
   readonly #shape: readonly number[]
 
@@ -46,6 +53,8 @@ export class IntTensor {
       throw new TypeError("an IntTensor is created by tensor(values, { dtype: 'int32' })")
     this.#data = data
     this.#shape = Object.freeze([...shape])
+    this.values = this.#data
+    this.size = this.#shape
   }
 
   static {
@@ -87,6 +96,27 @@ export class IntTensor {
   /** The number of elements. */
   get numel(): number {
     return elementCount(this.#shape)
+  }
+
+  /** A copy with memory of its own. */
+  clone(): IntTensor {
+    if (arguments.length > 0) refuseExtra('IntTensor.clone', 0, arguments)
+    return make(intact(this, 'self').slice(), this.#shape)
+  }
+
+  /**
+   * The value of a tensor of one element, wherever JavaScript wants a number. In a template, `${tensor}` is the text of
+   * {@link toString}.
+   *
+   * @throws TypeError if a number is wanted and there is not exactly one element.
+   */
+  [Symbol.toPrimitive](hint: string): number | string {
+    return tensorToPrimitive(this, intact(this, 'self'), hint)
+  }
+
+  /** What `JSON.stringify` writes: dtype, shape, and the elements in row-major order. */
+  toJSON(): TensorJson<'int32'> {
+    return tensorJson('int32', this.#shape, intact(this, 'self'))
   }
 
   /**

@@ -20,6 +20,7 @@ import type { Floats } from '../native'
 import * as elementwise from '../ops/elementwise'
 import * as reduce from '../ops/reduce'
 import * as view from '../ops/view'
+import { type TensorJson, tensorJson, tensorsNotCloneable, tensorToPrimitive } from '../tools'
 import { formatFloats } from './format'
 import { type NestedNumber, nested } from './nested'
 
@@ -57,14 +58,17 @@ export class Tensor<D extends DType = 'float32'> {
   /** @ignore */
   declare static readonly [Symbol.hasInstance]: (value: unknown) => value is Tensor<DType>
 
-  readonly #variable: Variable
+  /** @internal */
+  readonly structuredClone: symbol = tensorsNotCloneable
+  /** @internal Public for the deep equality of tools. */
+  readonly variable: Variable
   /** The wrapper of the gradient: `grad` is the same object as long as the gradient is the same. */
   #grad: Tensor<D> | null = null
 
   private constructor(secret: unknown, variable: Variable) {
     if (secret !== key)
       throw new TypeError('a Tensor is created by tensor, zeros, ones, rand or randn')
-    this.#variable = variable
+    this.variable = variable
   }
 
   static {
@@ -72,7 +76,7 @@ export class Tensor<D extends DType = 'float32'> {
     brand(Tensor.prototype, 'Tensor')
     make = <D extends DType>(variable: Variable) => new Tensor<D>(key, variable)
     unwrap = (value) =>
-      typeof value === 'object' && value !== null && #variable in value ? value.#variable : null
+      typeof value === 'object' && value !== null && #grad in value ? value.variable : null
   }
 
   /**
@@ -81,22 +85,22 @@ export class Tensor<D extends DType = 'float32'> {
    * An optimizer and `loadStateDict` write to it too; `module.to(dtype)` replaces it.
    */
   get data(): FloatArrays[D] {
-    return this.#variable.exposed() as FloatArrays[D]
+    return this.variable.exposed() as FloatArrays[D]
   }
 
   /** The size of each dimension; empty for a single value. */
   get shape(): readonly number[] {
-    return this.#variable.shape
+    return this.variable.shape
   }
 
   /** `'float32'` or `'float64'`. */
   get dtype(): D {
-    return this.#variable.dtype as D
+    return this.variable.dtype as D
   }
 
   /** The number of elements. */
   get numel(): number {
-    return this.#variable.numel
+    return this.variable.numel
   }
 
   /**
@@ -106,13 +110,13 @@ export class Tensor<D extends DType = 'float32'> {
    * @throws RangeError when set to false on the result of a recorded operation; use `detach()` instead.
    */
   get requiresGrad(): boolean {
-    return this.#variable.requiresGrad
+    return this.variable.requiresGrad
   }
 
   /** Sets it on a leaf; the result of a recorded operation accepts true only. */
   set requiresGrad(wanted: boolean) {
     checkBoolean('requires_grad', wanted)
-    if (this.#variable.origin === null) this.#variable.requiresGrad = wanted
+    if (this.variable.origin === null) this.variable.requiresGrad = wanted
     else if (!wanted) {
       throw new RangeError(
         "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in a subgraph that doesn't require differentiation use detach().",
@@ -126,16 +130,16 @@ export class Tensor<D extends DType = 'float32'> {
    * @throws TypeError when set to anything but null or a tensor of the same dtype; RangeError if the shape differs.
    */
   get grad(): Tensor<D> | null {
-    const { grad } = this.#variable
+    const { grad } = this.variable
     if (grad === null) this.#grad = null
-    else if (this.#grad === null || this.#grad.#variable !== grad) this.#grad = make(grad)
+    else if (this.#grad === null || this.#grad.variable !== grad) this.#grad = make(grad)
     return this.#grad
   }
 
   /** Sets it to null, or to a tensor of the same shape and dtype. */
   set grad(value: Tensor<D> | null) {
     if (value === null) {
-      this.#variable.grad = null
+      this.variable.grad = null
       return
     }
     const grad = unwrap(value)
@@ -150,7 +154,7 @@ export class Tensor<D extends DType = 'float32'> {
         `attempting to assign a gradient of size '${formatShape(grad.shape)}' to a tensor of size '${formatShape(this.shape)}'. Please ensure that the gradient and the tensor are the same size`,
       )
     }
-    this.#variable.grad = grad
+    this.variable.grad = grad
     this.#grad = value
   }
 
@@ -163,7 +167,27 @@ export class Tensor<D extends DType = 'float32'> {
    */
   detach(): Tensor<D> {
     if (arguments.length > 0) refuseExtra('Tensor.detach', 0, arguments)
-    return make(this.#variable.detach())
+    return make(this.variable.detach())
+  }
+
+  /**
+   * A copy with memory of its own. Gradients flow through it to this tensor; `detach().clone()` is a copy without.
+   *
+   * @example
+   * ```ts
+   * import { ones } from '@elman/rnn'
+   *
+   * const x = ones([2])
+   * const copy = x.clone()
+   * x.data.fill(0)
+   * console.log(copy.toArray()) // [ 1, 1 ]
+   * ```
+   *
+   * @see https://docs.pytorch.org/docs/stable/generated/torch.clone.html
+   */
+  clone(): Tensor<D> {
+    if (arguments.length > 0) refuseExtra('Tensor.clone', 0, arguments)
+    return make(view.clone(this.variable))
   }
 
   /**
@@ -190,7 +214,7 @@ export class Tensor<D extends DType = 'float32'> {
    */
   backward(gradient?: Tensor<D> | null): void {
     if (arguments.length > 1) refuseExtra('Tensor.backward', 1, arguments)
-    const root = this.#variable
+    const root = this.variable
     runBackward(root, seedOf(root, gradient))
   }
 
@@ -225,7 +249,7 @@ export class Tensor<D extends DType = 'float32'> {
       if (arguments.length > 2) refuseExtra('Tensor.backwardAsync', 2, arguments)
       const { signal } = checkOptions('Tensor.backwardAsync', options, ['signal'])
       const checked = checkSignal('Tensor.backwardAsync', signal)
-      const root = this.#variable
+      const root = this.variable
       const seed = converted(seedOf(root, gradient), root.dtype)
       await runBackwardAsync(root, seed, checked)
     })
@@ -249,7 +273,7 @@ export class Tensor<D extends DType = 'float32'> {
    */
   reshape(shape: readonly number[]): Tensor<D> {
     if (arguments.length > 1) refuseExtra('Tensor.reshape', 1, arguments)
-    return make(view.reshape(this.#variable, shape))
+    return make(view.reshape(this.variable, shape))
   }
 
   /**
@@ -270,7 +294,7 @@ export class Tensor<D extends DType = 'float32'> {
    */
   transpose(dim0: number, dim1: number): Tensor<D> {
     if (arguments.length > 2) refuseExtra('Tensor.transpose', 2, arguments)
-    return make(view.transpose(this.#variable, dim0, dim1))
+    return make(view.transpose(this.variable, dim0, dim1))
   }
 
   /**
@@ -291,7 +315,7 @@ export class Tensor<D extends DType = 'float32'> {
    */
   select(dim: number, index: number): Tensor<D> {
     if (arguments.length > 2) refuseExtra('Tensor.select', 2, arguments)
-    return make(view.select(this.#variable, dim, index))
+    return make(view.select(this.variable, dim, index))
   }
 
   /**
@@ -313,7 +337,7 @@ export class Tensor<D extends DType = 'float32'> {
    */
   narrow(dim: number, start: number, length: number): Tensor<D> {
     if (arguments.length > 3) refuseExtra('Tensor.narrow', 3, arguments)
-    return make(view.narrow(this.#variable, dim, start, length))
+    return make(view.narrow(this.variable, dim, start, length))
   }
 
   /**
@@ -327,8 +351,8 @@ export class Tensor<D extends DType = 'float32'> {
   add(other: Tensor<D> | number): Tensor<D> {
     if (arguments.length > 1) refuseExtra('Tensor.add', 1, arguments)
     return typeof other === 'number'
-      ? make(elementwise.addScalar(this.#variable, other))
-      : make(elementwise.add(this.#variable, operand('add', other)))
+      ? make(elementwise.addScalar(this.variable, other))
+      : make(elementwise.add(this.variable, operand('add', other)))
   }
 
   /**
@@ -342,8 +366,8 @@ export class Tensor<D extends DType = 'float32'> {
   mul(other: Tensor<D> | number): Tensor<D> {
     if (arguments.length > 1) refuseExtra('Tensor.mul', 1, arguments)
     return typeof other === 'number'
-      ? make(elementwise.mulScalar(this.#variable, other))
-      : make(elementwise.mul(this.#variable, operand('mul', other)))
+      ? make(elementwise.mulScalar(this.variable, other))
+      : make(elementwise.mul(this.variable, operand('mul', other)))
   }
 
   /**
@@ -353,7 +377,7 @@ export class Tensor<D extends DType = 'float32'> {
    */
   tanh(): Tensor<D> {
     if (arguments.length > 0) refuseExtra('Tensor.tanh', 0, arguments)
-    return make(elementwise.tanh(this.#variable))
+    return make(elementwise.tanh(this.variable))
   }
 
   /**
@@ -363,7 +387,7 @@ export class Tensor<D extends DType = 'float32'> {
    */
   relu(): Tensor<D> {
     if (arguments.length > 0) refuseExtra('Tensor.relu', 0, arguments)
-    return make(elementwise.relu(this.#variable))
+    return make(elementwise.relu(this.variable))
   }
 
   /**
@@ -373,7 +397,7 @@ export class Tensor<D extends DType = 'float32'> {
    */
   sigmoid(): Tensor<D> {
     if (arguments.length > 0) refuseExtra('Tensor.sigmoid', 0, arguments)
-    return make(elementwise.sigmoid(this.#variable))
+    return make(elementwise.sigmoid(this.variable))
   }
 
   /**
@@ -383,7 +407,7 @@ export class Tensor<D extends DType = 'float32'> {
    */
   sum(): Tensor<D> {
     if (arguments.length > 0) refuseExtra('Tensor.sum', 0, arguments)
-    return make(reduce.sum(this.#variable))
+    return make(reduce.sum(this.variable))
   }
 
   /**
@@ -393,7 +417,7 @@ export class Tensor<D extends DType = 'float32'> {
    */
   mean(): Tensor<D> {
     if (arguments.length > 0) refuseExtra('Tensor.mean', 0, arguments)
-    return make(reduce.mean(this.#variable))
+    return make(reduce.mean(this.variable))
   }
 
   /**
@@ -403,12 +427,22 @@ export class Tensor<D extends DType = 'float32'> {
    * @see https://docs.pytorch.org/docs/stable/generated/torch.Tensor.item.html
    */
   item(): number {
+    const [value] = this.variable.values()
     if (arguments.length > 0) refuseExtra('Tensor.item', 0, arguments)
-    const [value] = this.#variable.values()
     if (value === undefined || this.numel !== 1) {
       throw new RangeError(`a Tensor with ${this.numel} elements cannot be converted to Scalar`)
     }
     return value
+  }
+
+  /**
+   * The value of a tensor of one element, wherever JavaScript wants a number: `loss < 1`, `total + loss`,
+   * `Math.max(loss, 0)`. In a template, `${tensor}` is the text of {@link toString}.
+   *
+   * @throws TypeError if a number is wanted and there is not exactly one element.
+   */
+  [Symbol.toPrimitive](hint: string): number | string {
+    return tensorToPrimitive(this, this.variable.values(), hint)
   }
 
   /**
@@ -418,7 +452,23 @@ export class Tensor<D extends DType = 'float32'> {
    */
   toArray(): NestedNumber {
     if (arguments.length > 0) refuseExtra('Tensor.toArray', 0, arguments)
-    return nested(this.#variable.values(), this.shape)
+    return nested(this.variable.values(), this.shape)
+  }
+
+  /**
+   * What `JSON.stringify` writes, and what Vitest and Jest show: dtype, shape, and the elements in row-major order. NaN
+   * and infinite elements are strings, since JSON has no such numbers. `tensor(data.map(Number), { shape, dtype })` makes
+   * the tensor again.
+   *
+   * @example
+   * ```ts
+   * import { tensor } from '@elman/rnn'
+   *
+   * console.log(JSON.stringify(tensor([[1, 2]]))) // {"dtype":"float32","shape":[1,2],"data":[1,2]}
+   * ```
+   */
+  toJSON(): TensorJson<D> {
+    return tensorJson(this.dtype, this.shape, this.variable.values())
   }
 
   /**
@@ -433,10 +483,10 @@ export class Tensor<D extends DType = 'float32'> {
    */
   toString(): string {
     if (arguments.length > 0) refuseExtra('Tensor.toString', 0, arguments)
-    const { origin, requiresGrad } = this.#variable
+    const { origin, requiresGrad } = this.variable
     const leaf = requiresGrad ? 'requires_grad=True' : null
     const suffix = origin === null ? leaf : `grad_fn=<${origin.node.name}>`
-    return formatFloats(this.#variable.values(), this.shape, this.dtype, suffix)
+    return formatFloats(this.variable.values(), this.shape, this.dtype, suffix)
   }
 }
 

@@ -12,6 +12,7 @@ import { type Geometry, type RecurrentCall, recurrent, recurrentAsync } from '..
 import { pythonFloat } from '../../python'
 import { generator } from '../../random'
 import { type Tensor, wrap } from '../../tensor/tensor'
+import { setReadOnly } from '../../tools'
 import { isPackedSequence, type PackedSequence, withData } from '../utils/rnn/packed-sequence'
 import {
   checkPackedArguments,
@@ -26,6 +27,7 @@ import {
 import { LayoutCache } from './layout-cache'
 import {
   type CellConfig,
+  coreOf,
   type Parts,
   partsOf,
   type RecurrentKind,
@@ -68,6 +70,12 @@ export class RNNBase<
   State = Tensor<D>,
   Options extends RNNForwardOptions = RNNForwardOptions,
 > extends RecurrentModule<D> {
+  /** L: how many layers are stacked. */
+  declare readonly numLayers: number
+  /** Whether input and output are (B, T, …). */
+  declare readonly batchFirst: boolean
+  /** Whether each layer also runs in the reverse direction. */
+  declare readonly bidirectional: boolean
   /** Probability of dropout between layers; may be changed between calls. */
   dropout: number
 
@@ -77,10 +85,11 @@ export class RNNBase<
   readonly #geometry = new LayoutCache((sequences, layout) => this.#padded(sequences, layout))
 
   /** @internal */
-  constructor(kind: BaseKind<State>, config: RNNBaseConfig, cell: CellConfig) {
-    const { numLayers, bidirectional } = config
-    super(kind, config, { ...cell, numLayers, bidirectional })
-    const { core } = partsOf(this)
+  constructor(kind: BaseKind<State>, config: RNNBaseConfig, cell: CellConfig, bare = false) {
+    const { numLayers, batchFirst, bidirectional } = config
+    super(kind, config, { ...cell, numLayers, bidirectional }, bare)
+    setReadOnly(this, { numLayers, batchFirst, bidirectional })
+    const core = coreOf(this)
     const stateSizes = core.stateSizes()
     this.dropout = config.dropout
     this.#kind = kind
@@ -95,24 +104,14 @@ export class RNNBase<
     }
   }
 
+  /** @internal */
+  protected override bare(): this {
+    return this.bareBy(RNNBase)
+  }
+
   static {
     isRNNBase = (value): value is RNNBase<DType, unknown> =>
       typeof value === 'object' && value !== null && #kind in value
-  }
-
-  /** L: how many layers are stacked. */
-  get numLayers(): number {
-    return this.#config.numLayers
-  }
-
-  /** Whether input and output are (B, T, …). */
-  get batchFirst(): boolean {
-    return this.#config.batchFirst
-  }
-
-  /** Whether each layer also runs in the reverse direction. */
-  get bidirectional(): boolean {
-    return this.#config.bidirectional
   }
 
   /** The parameters of each layer and direction: L·D lists in the order of the state dict. */

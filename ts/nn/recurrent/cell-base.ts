@@ -11,6 +11,7 @@ import { checkArgumentDType, checkStateDTypes, splitStates } from './arguments'
 import { LayoutCache } from './layout-cache'
 import {
   type CellConfig,
+  coreOf,
   partsOf,
   type RecurrentConfig,
   type RecurrentKind,
@@ -62,13 +63,18 @@ export class RNNCellBase<
   })
 
   /** @internal */
-  constructor(kind: CellKind<State>, config: RecurrentConfig, cell: CellConfig) {
-    super(kind, config, { ...cell, numLayers: 1, bidirectional: false })
+  constructor(kind: CellKind<State>, config: RecurrentConfig, cell: CellConfig, bare = false) {
+    super(kind, config, { ...cell, numLayers: 1, bidirectional: false }, bare)
     this.#kind = kind
     this.#config = config
-    this.#stateSizes = partsOf(this).core.stateSizes()
+    this.#stateSizes = coreOf(this).stateSizes()
     this.#noStates = this.#stateSizes.map(() => null)
     if (!config.bias) Object.assign(this, { bias_ih: null, bias_hh: null })
+  }
+
+  /** @internal */
+  protected override bare(): this {
+    return this.bareBy(RNNCellBase)
   }
 
   /**

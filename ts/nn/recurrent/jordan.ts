@@ -3,6 +3,7 @@
 import { checkChoice, checkOptions, checkPositiveInteger, refuseExtra } from '../../check'
 import type { DType } from '../../dtype'
 import type { Tensor } from '../../tensor/tensor'
+import { setReadOnly } from '../../tools'
 import { type Forms, named, type Or } from '../module'
 import { RNNBase } from './base'
 import {
@@ -75,9 +76,12 @@ class JordanRNNModule<D extends DType = 'float32'> extends RNNBase<
   /** b_hy: (O), or null without biases. */
   declare bias_hy: Tensor<D> | null
 
-  readonly #outputSize: number
-  readonly #nonlinearity: Nonlinearity
-  readonly #outputNonlinearity: OutputNonlinearity
+  /** O: the number of features of y_t. */
+  declare readonly outputSize: number
+  /** act: the activation of the hidden layer. */
+  declare readonly nonlinearity: Nonlinearity
+  /** g: the activation of the output. */
+  declare readonly outputNonlinearity: OutputNonlinearity
 
   constructor(
     inputSize: number,
@@ -92,25 +96,8 @@ class JordanRNNModule<D extends DType = 'float32'> extends RNNBase<
     const config = checkBaseConfig(inputSize, hiddenSize, given)
     checkPositiveInteger('output_size', outputSize)
     super(kind, config, { outputSize, nonlinearity, outputNonlinearity })
-    this.#outputSize = outputSize
-    this.#nonlinearity = nonlinearity
-    this.#outputNonlinearity = outputNonlinearity
+    setReadOnly(this, { outputSize, nonlinearity, outputNonlinearity })
     if (!this.bias) Object.assign(this, { bias_ih: null, bias_yh: null, bias_hy: null })
-  }
-
-  /** O: the number of features of y_t. */
-  get outputSize(): number {
-    return this.#outputSize
-  }
-
-  /** act: the activation of the hidden layer. */
-  get nonlinearity(): Nonlinearity {
-    return this.#nonlinearity
-  }
-
-  /** g: the activation of the output. */
-  get outputNonlinearity(): OutputNonlinearity {
-    return this.#outputNonlinearity
   }
 
   protected override extraRepr(): string {

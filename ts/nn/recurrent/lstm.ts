@@ -3,6 +3,7 @@
 import { checkInteger, checkOptions, refuseExtra } from '../../check'
 import type { DType } from '../../dtype'
 import type { Tensor } from '../../tensor/tensor'
+import { setReadOnly } from '../../tools'
 import { type Forms, named, type Or } from '../module'
 import { RNNBase } from './base'
 import { baseOptions, checkBaseConfig, forwardOptions, type RNNBaseOptions } from './options'
@@ -48,7 +49,8 @@ class LSTMModule<D extends DType = 'float32'> extends RNNBase<D, LSTMState<D>> {
   /** The parameters, under torch's names. */
   [name: LSTMParameterName]: Tensor<D>
 
-  readonly #projSize: number
+  /** P: the number of features of h_t if it is projected, 0 if not. */
+  declare readonly projSize: number
 
   constructor(inputSize: number, hiddenSize: number, options?: LSTMOptions) {
     if (arguments.length > 3) refuseExtra('LSTM', 3, arguments)
@@ -56,16 +58,11 @@ class LSTMModule<D extends DType = 'float32'> extends RNNBase<D, LSTMState<D>> {
     const config = checkBaseConfig(inputSize, hiddenSize, given)
     const projSize = checkProjSize(given.projSize ?? 0, config.hiddenSize)
     super(kind, config, { projSize })
-    this.#projSize = projSize
-  }
-
-  /** P: the number of features of h_t if it is projected, 0 if not. */
-  get projSize(): number {
-    return this.#projSize
+    setReadOnly(this, { projSize })
   }
 
   protected override sizesRepr(): string[] {
-    const projSize = this.#projSize
+    const { projSize } = this
     return [...super.sizesRepr(), ...(projSize === 0 ? [] : [`proj_size=${projSize}`])]
   }
 }

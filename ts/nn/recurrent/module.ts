@@ -6,6 +6,8 @@ import { refuseExtra } from '../../check'
 import type { DType } from '../../dtype'
 import { type NativePasses, type NativeRecurrentCore, native } from '../../native'
 import { checkTensor, type Tensor } from '../../tensor/tensor'
+import { setReadOnly } from '../../tools'
+import { instanceLike } from '../clone'
 import { parameter, uniform } from '../init'
 import { declareParameters } from '../members'
 import { Module } from '../module'
@@ -54,6 +56,9 @@ export interface Parts extends Native {
   readonly parameters: readonly Variable[]
 }
 
+/** The layers of the addon in the dtype that the module was made with. */
+export let coreOf: (module: RecurrentModule<DType>) => NativeRecurrentCore
+
 /** The parts of a module. */
 export let partsOf: (module: RecurrentModule<DType>) => Parts
 
@@ -62,20 +67,29 @@ export let weightsOf: <D extends DType>(module: RecurrentModule<D>) => Tensor<D>
 
 /** A module around a recurrent cell. Each of the parameters that the addon names is a field. */
 export class RecurrentModule<D extends DType = 'float32'> extends Module<D> {
+  /** I: the number of features of x. */
+  declare readonly inputSize: number
+  /** H: the number of features of h. */
+  declare readonly hiddenSize: number
+  /** Whether there are biases. */
+  declare readonly bias: boolean
+
   readonly #config: RecurrentConfig
   readonly #kind: RecurrentKind
   readonly #cell: CellConfig
   readonly #natives = new Map<DType, Native>()
   readonly #specs: readonly ParameterSpec[]
 
-  /** @internal */
-  constructor(kind: RecurrentKind, config: RecurrentConfig, cell: CellConfig) {
+  /** @internal `bare`: without parameters. */
+  constructor(kind: RecurrentKind, config: RecurrentConfig, cell: CellConfig, bare = false) {
     super()
     const { inputSize, hiddenSize, bias, dtype } = config
+    setReadOnly(this, { inputSize, hiddenSize, bias })
     this.#kind = kind
     this.#config = config
     this.#cell = { ...cell, inputSize, hiddenSize, bias, bare: kind.bare }
     this.#specs = this.#native(dtype).specs
+    if (bare) return
     for (const { name, shape } of this.#specs) this.#fields[name] = parameter(shape, dtype)
     declareParameters(
       this,
@@ -84,25 +98,16 @@ export class RecurrentModule<D extends DType = 'float32'> extends Module<D> {
     this.resetParameters()
   }
 
+  /** @internal {@link bare} by a base class with the arguments of this constructor. */
+  protected bareBy(base: abstract new (...args: never[]) => RecurrentModule): this {
+    return instanceLike(base, [this.#kind, this.#config, this.#cell, true], this)
+  }
+
   static {
+    coreOf = (module) => module.#native(module.#config.dtype).core
     partsOf = (module) => module.#parts
     weightsOf = <D extends DType>(module: RecurrentModule<D>) =>
       module.#specs.flatMap(({ name }) => (module.#fields[name] as Tensor<D> | undefined) ?? [])
-  }
-
-  /** I: the number of features of x. */
-  get inputSize(): number {
-    return this.#config.inputSize
-  }
-
-  /** H: the number of features of h. */
-  get hiddenSize(): number {
-    return this.#config.hiddenSize
-  }
-
-  /** Whether there are biases. */
-  get bias(): boolean {
-    return this.#config.bias
   }
 
   /** Draws new values for every parameter from uniform(-1/√H, 1/√H), in the order of the state dict. */

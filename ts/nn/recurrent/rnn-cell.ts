@@ -2,6 +2,7 @@
 
 import { checkOptions, refuseExtra } from '../../check'
 import type { DType } from '../../dtype'
+import { setReadOnly } from '../../tools'
 import { type Forms, named, type Or } from '../module'
 import { cellOptions, checkCellConfig, RNNCellBase, type RNNCellBaseOptions } from './cell-base'
 import { checkNonlinearity, type Nonlinearity } from './options'
@@ -27,19 +28,15 @@ const kind = {
 
 /** The class of {@link RNNCell}. */
 class RNNCellModule<D extends DType = 'float32'> extends RNNCellBase<D> {
-  readonly #nonlinearity: Nonlinearity
+  /** The activation. */
+  declare readonly nonlinearity: Nonlinearity
 
   constructor(inputSize: number, hiddenSize: number, options?: RNNCellOptions) {
     if (arguments.length > 3) refuseExtra('RNNCell', 3, arguments)
     const given = checkOptions('RNNCell', options, ['nonlinearity', ...cellOptions])
     const nonlinearity = checkNonlinearity(given.nonlinearity ?? 'tanh')
     super(kind, checkCellConfig(inputSize, hiddenSize, given), { nonlinearity })
-    this.#nonlinearity = nonlinearity
-  }
-
-  /** The activation. */
-  get nonlinearity(): Nonlinearity {
-    return this.#nonlinearity
+    setReadOnly(this, { nonlinearity })
   }
 
   protected override extraRepr(): string {

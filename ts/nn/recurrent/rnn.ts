@@ -3,6 +3,7 @@
 import { checkOptions, refuseExtra } from '../../check'
 import type { DType } from '../../dtype'
 import type { Tensor } from '../../tensor/tensor'
+import { setReadOnly } from '../../tools'
 import { type Forms, named, type Or } from '../module'
 import { RNNBase } from './base'
 import {
@@ -50,7 +51,8 @@ class RNNModule<D extends DType = 'float32'> extends RNNBase<D> {
   /** The parameters, under torch's names. */
   [name: RNNParameterName]: Tensor<D>
 
-  readonly #nonlinearity: Nonlinearity
+  /** The activation. */
+  declare readonly nonlinearity: Nonlinearity
 
   constructor(inputSize: number, hiddenSize: number, options?: RNNOptions) {
     if (arguments.length > 3) refuseExtra('RNN', 3, arguments)
@@ -58,12 +60,7 @@ class RNNModule<D extends DType = 'float32'> extends RNNBase<D> {
     const given = checkOptions('RNN', options, ['nonlinearity', ...baseOptions])
     const nonlinearity = checkNonlinearity(given.nonlinearity ?? 'tanh')
     super(kind, checkBaseConfig(inputSize, hiddenSize, given), { nonlinearity })
-    this.#nonlinearity = nonlinearity
-  }
-
-  /** The activation. */
-  get nonlinearity(): Nonlinearity {
-    return this.#nonlinearity
+    setReadOnly(this, { nonlinearity })
   }
 }
 

@@ -7,6 +7,7 @@ import { allocate, type DType, type FloatArrays } from '../../dtype'
 import { showAsText } from '../../inspect'
 import type { Floats, NativeRecurrentCore } from '../../native'
 import type { Tensor } from '../../tensor/tensor'
+import { notCloneable, refuseCopies } from '../../tools'
 import { checkBatchStates, checkOneDirection, type Signature, stateShape } from './arguments'
 import type { Parts } from './module'
 import type { StateForm } from './states'
@@ -21,6 +22,11 @@ export interface RNNStreamOptions<State = Tensor> {
    */
   hx?: State | null | undefined
 }
+
+const streamsNotCloneable = notCloneable(
+  'an RNNStream',
+  'send serializeSafetensors(module.stateDict()) and the data of hidden',
+)
 
 // Only `streamOf` makes streams.
 let make: <D extends DType, State>(
@@ -57,6 +63,10 @@ let make: <D extends DType, State>(
  * ```
  */
 export class RNNStream<D extends DType = 'float32', State = Tensor<D>> {
+  /** @internal */
+  readonly structuredClone: symbol = streamsNotCloneable
+  /** @internal A stream runs on, so it equals only itself: tools compare functions by identity. */
+  readonly run: () => void
   readonly #signature: Signature
   readonly #form: StateForm<State>
   readonly #core: NativeRecurrentCore
@@ -66,7 +76,6 @@ export class RNNStream<D extends DType = 'float32', State = Tensor<D>> {
   readonly #output: Floats
   /** Weights and states in the layout of the kernels. Nothing else uses this array. */
   readonly #memory: Floats
-  readonly #step: () => void
 
   private constructor(
     signature: Signature,
@@ -84,7 +93,7 @@ export class RNNStream<D extends DType = 'float32', State = Tensor<D>> {
     this.#input = allocate(dtype, batchSize * signature.config.inputSize)
     this.#output = allocate(dtype, batchSize * signature.outputSize)
     this.#memory = allocate(dtype, length)
-    this.#step = core.stream(
+    this.run = core.stream(
       batchSize,
       parameters.map((parameter) => parameter.values()),
       this.#memory,
@@ -95,6 +104,7 @@ export class RNNStream<D extends DType = 'float32', State = Tensor<D>> {
 
   static {
     showAsText(RNNStream.prototype)
+    refuseCopies(RNNStream.prototype, 'a stream has one state')
     make = (signature, form, parts, batchSize) => new RNNStream(signature, form, parts, batchSize)
   }
 
@@ -140,8 +150,8 @@ export class RNNStream<D extends DType = 'float32', State = Tensor<D>> {
    * @throws RangeError if the buffer of `input` or `output` was transferred.
    */
   step(): void {
+    this.run()
     if (arguments.length > 0) refuseExtra('RNNStream.step', 0, arguments)
-    this.#step()
   }
 
   /**

@@ -3,6 +3,7 @@
 import { brand } from '../../brand'
 import { checkInteger, describe, refuseExtra } from '../../check'
 import { ofThisRealm } from '../../realm'
+import { refuseCopies } from '../../tools'
 import { isOptimizer, type Optimizer } from '../optimizer'
 import { nonNegative } from '../rule'
 
@@ -85,6 +86,7 @@ export abstract class LRScheduler<State extends object> {
     brand(LRScheduler.prototype, 'LRScheduler')
     isScheduler = (value): value is LRScheduler<object> =>
       typeof value === 'object' && value !== null && #checks in value
+    refuseCopies(LRScheduler.prototype, 'a schedule changes the optimizer that it was made with')
     plan = (scheduler, dict) => scheduler.#planLoad(dict)
     name = (scheduler) => scheduler.#name
   }

@@ -55,10 +55,17 @@ let isPacked: (value: unknown) => value is PackedSequence<DType>
  * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.rnn.PackedSequence.html
  */
 export class PackedSequence<D extends DType = 'float32'> {
-  readonly #data: Tensor<D>
-  readonly #batchSizes: IntTensor
-  readonly #sortedIndices: IntTensor | null
-  readonly #unsortedIndices: IntTensor | null
+  // Public fields, which deep equality compares; each use checks them, since JavaScript can assign others.
+  /** The rows of all sequences, step by step. */
+  readonly data: Tensor<D>
+  /** The number of rows of each step. */
+  readonly batchSizes: IntTensor
+  /** The caller's index of each packed sequence; null if the orders are the same. */
+  readonly sortedIndices: IntTensor | null
+  /** The index in the pack of each of the caller's sequences; null if the orders are the same. */
+  readonly unsortedIndices: IntTensor | null
+  /** Only what the constructor of this class has made has it. */
+  readonly #made = true
 
   /**
    * @param data (N, …).
@@ -76,13 +83,13 @@ export class PackedSequence<D extends DType = 'float32'> {
   ) {
     if (arguments.length > 4) refuseExtra('PackedSequence', 4, arguments)
     checkTensor('PackedSequence', 'data', data)
-    this.#data = data
-    this.#batchSizes = asIntTensor('batch_sizes', batchSizes)
+    this.data = data
+    this.batchSizes = asIntTensor('batch_sizes', batchSizes)
     const sorted = sortedIndices == null ? null : asIntTensor('sorted_indices', sortedIndices)
     const unsorted =
       unsortedIndices == null ? null : asIntTensor('unsorted_indices', unsortedIndices)
-    this.#sortedIndices = sorted ?? inverseTensor('unsorted_indices', unsorted)
-    this.#unsortedIndices = unsorted ?? inverseTensor('sorted_indices', sorted)
+    this.sortedIndices = sorted ?? inverseTensor('unsorted_indices', unsorted)
+    this.unsortedIndices = unsorted ?? inverseTensor('sorted_indices', sorted)
     unpack('PackedSequence', 'sequence', this)
   }
 
@@ -90,60 +97,40 @@ export class PackedSequence<D extends DType = 'float32'> {
     showAsText(PackedSequence.prototype)
     brand(PackedSequence.prototype, 'PackedSequence')
     isPacked = (value): value is PackedSequence<DType> =>
-      typeof value === 'object' && value !== null && #data in value
+      typeof value === 'object' && value !== null && #made in value
     unpack = (owner, name, value) => {
       if (!isPacked(value)) {
         throw new TypeError(
           `${owner}(): argument '${name}' must be PackedSequence, not ${describe(value)}`,
         )
       }
-      const data = checkTensor(owner, 'data', value.#data)
+      const data = checkTensor(owner, 'data', value.data)
       if (data.shape.length === 0) {
         throw new RangeError('Expected data to be at least 1D, got 0D tensor instead')
       }
       const optional = (indices: IntTensor | null, name: string) =>
         indices === null ? null : intValues(indices, name)
-      const batchSizes = intValues(value.#batchSizes, 'batch_sizes')
-      const sorted = optional(value.#sortedIndices, 'sorted_indices')
-      const unsorted = optional(value.#unsortedIndices, 'unsorted_indices')
-      let form = forms.get(value.#batchSizes)
+      const batchSizes = intValues(value.batchSizes, 'batch_sizes')
+      const sorted = optional(value.sortedIndices, 'sorted_indices')
+      const unsorted = optional(value.unsortedIndices, 'unsorted_indices')
+      let form = forms.get(value.batchSizes)
       if (!form?.holds(batchSizes, sorted, unsorted)) {
         form = new PackedForm(batchSizes, sorted, unsorted)
-        forms.set(value.#batchSizes, form)
+        forms.set(value.batchSizes, form)
       }
       checkRows(form, data)
       return { data, form }
     }
   }
 
-  /** The rows of all sequences, step by step. */
-  get data(): Tensor<D> {
-    return this.#data
-  }
-
-  /** The number of rows of each step. */
-  get batchSizes(): IntTensor {
-    return this.#batchSizes
-  }
-
-  /** The caller's index of each packed sequence; null if the orders are the same. */
-  get sortedIndices(): IntTensor | null {
-    return this.#sortedIndices
-  }
-
-  /** The index in the pack of each of the caller's sequences; null if the orders are the same. */
-  get unsortedIndices(): IntTensor | null {
-    return this.#unsortedIndices
-  }
-
   /** The sequences as torch prints them. */
   toString(): string {
     if (arguments.length > 0) refuseExtra('PackedSequence.toString', 0, arguments)
     const parts: [string, Tensor<D> | IntTensor | null][] = [
-      ['data', this.#data],
-      ['batch_sizes', this.#batchSizes],
-      ['sorted_indices', this.#sortedIndices],
-      ['unsorted_indices', this.#unsortedIndices],
+      ['data', this.data],
+      ['batch_sizes', this.batchSizes],
+      ['sorted_indices', this.sortedIndices],
+      ['unsorted_indices', this.unsortedIndices],
     ]
     const shown = parts.map(([name, value]) => `${name}=${value === null ? 'None' : value}`)
     return `PackedSequence(${shown.join(', ')})`
