@@ -41,6 +41,11 @@ export function brand(prototype: object, name: Branded): void {
   Object.defineProperty(prototype, key, { value })
 }
 
+/** Whether an object is of a marked class, of any copy. */
+export function isBranded(value: object): boolean {
+  return key in value
+}
+
 /** The marked class of an object of another copy; null of any other object. */
 export function brandOf(value: object): Branded | null {
   return foreignBrand(value)?.name ?? null

@@ -6,7 +6,7 @@
  */
 
 import { types } from 'node:util'
-import { describeObject } from './brand'
+import { describeObject, isBranded } from './brand'
 import { type DType, dtypes } from './dtype'
 import { suggestion } from './suggest'
 
@@ -135,7 +135,7 @@ function isOptions(value: unknown): value is Record<string, unknown> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
   const prototype: unknown = Object.getPrototypeOf(value)
   const plain = prototype === null || Object.getPrototypeOf(prototype) === null
-  return plain || Object.keys(value).length > 0
+  return plain || (Object.keys(value).length > 0 && !isBranded(value))
 }
 
 /** A function, for callbacks. */

@@ -32,7 +32,14 @@ describe('a panic of Rust never reaches C:', () => {
       return [name, ...factories, ...Object.keys(methods).map((method) => `${name}#${method}`)]
     })
     // Of arguments.
-    const functions = ['Generator', 'Sequences', 'Task', 'backendInfo', 'getNumThreads']
+    const functions = [
+      'Generator',
+      'Sequences',
+      'Task',
+      'backendInfo',
+      'getNumThreads',
+      'getFlushDenormal',
+    ]
     const without = [...functions, 'recurrentSlots']
     const methods = ['Generator#getState', 'Generator#seed53']
     for (const name of ['parameters', 'stateSizes', 'outputSize', 'onnxOperator']) {

@@ -35,8 +35,9 @@ describe('objects', () => {
     for (const method of own) {
       for (const receiver of wrong) await expectTypeError(method, receiver)
     }
+    if (kind === 'Tensor') return // what its methods use is public, so they work on a Proxy
     for (const method of own) {
-      if (method[0] === 'zeroGrad') continue // uses a public field
+      if (['zeroGrad', 'toJSON'].includes(method[0])) continue // they use public fields
       await expectTypeError(method, new Proxy(right, {}))
     }
   })
@@ -61,9 +62,7 @@ describe('objects', () => {
       }
     }
     expect(() => new Proxy(new RNN(1, 1), {}).forward(zeros([1, 1, 1]))).toThrow(TypeError)
-    for (const name of ['inputSize', 'allWeights', 'nonlinearity']) {
-      expect(() => Reflect.get(RNN.prototype, name, {})).toThrow(TypeError)
-    }
+    expect(() => Reflect.get(RNN.prototype, 'allWeights', {})).toThrow(TypeError)
   })
 
   it('classes need new, and a Proxy of a tensor is no tensor', () => {

@@ -153,8 +153,8 @@ export class Module<D extends DType = 'float32'> {
 
   /** The parameters with their names, each once; a shared parameter has its first name. */
   namedParameters(): [name: string, parameter: Tensor<D>][] {
-    const seen = new Set<Tensor<D>>()
     if (arguments.length > 0) refuseExtra('Module.namedParameters', 0, arguments)
+    const seen = new Set<Tensor<D>>()
     return parametersOf(this).filter(([, parameter]) => {
       if (seen.has(parameter)) return false
       seen.add(parameter)

@@ -427,8 +427,8 @@ export class Tensor<D extends DType = 'float32'> {
    * @see https://docs.pytorch.org/docs/stable/generated/torch.Tensor.item.html
    */
   item(): number {
-    const [value] = this.variable.values()
     if (arguments.length > 0) refuseExtra('Tensor.item', 0, arguments)
+    const [value] = this.variable.values()
     if (value === undefined || this.numel !== 1) {
       throw new RangeError(`a Tensor with ${this.numel} elements cannot be converted to Scalar`)
     }

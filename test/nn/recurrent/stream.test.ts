@@ -179,7 +179,9 @@ describe('a wrong receiver', () => {
   const prototype = Object.getPrototypeOf(stream)
   it.each(['step', 'reset', 'input', 'output', 'toString'])('of %s is a TypeError', (name) => {
     const { value, get } = Object.getOwnPropertyDescriptor(prototype, name) ?? {}
-    for (const wrong of [{}, null, undefined, 3, Object.create(prototype), new Proxy(stream, {})]) {
+    // What `step` uses is public, so it works on a Proxy.
+    const proxies = name === 'step' ? [] : [new Proxy(stream, {})]
+    for (const wrong of [{}, null, undefined, 3, Object.create(prototype), ...proxies]) {
       expect(() => Reflect.apply(value ?? get, wrong, [])).toThrow(TypeError)
     }
   })

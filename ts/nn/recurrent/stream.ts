@@ -150,8 +150,8 @@ export class RNNStream<D extends DType = 'float32', State = Tensor<D>> {
    * @throws RangeError if the buffer of `input` or `output` was transferred.
    */
   step(): void {
-    this.run()
     if (arguments.length > 0) refuseExtra('RNNStream.step', 0, arguments)
+    this.run()
   }
 
   /**

@@ -1,7 +1,7 @@
 /** Sequences of different lengths without padding. */
 
 import type { Variable } from '../../../autograd/variable'
-import { brand } from '../../../brand'
+import { brand, notItself } from '../../../brand'
 import { describe, refuseExtra } from '../../../check'
 import type { DType } from '../../../dtype'
 import { showAsText } from '../../../inspect'
@@ -55,7 +55,7 @@ let isPacked: (value: unknown) => value is PackedSequence<DType>
  * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.rnn.PackedSequence.html
  */
 export class PackedSequence<D extends DType = 'float32'> {
-  // Public fields, which deep equality compares; each use checks them, since JavaScript can assign others.
+  // Public fields, which deep equality compares.
   /** The rows of all sequences, step by step. */
   readonly data: Tensor<D>
   /** The number of rows of each step. */
@@ -91,6 +91,7 @@ export class PackedSequence<D extends DType = 'float32'> {
     this.sortedIndices = sorted ?? inverseTensor('unsorted_indices', unsorted)
     this.unsortedIndices = unsorted ?? inverseTensor('sorted_indices', sorted)
     unpack('PackedSequence', 'sequence', this)
+    if (new.target === PackedSequence) Object.freeze(this)
   }
 
   static {
@@ -126,6 +127,7 @@ export class PackedSequence<D extends DType = 'float32'> {
   /** The sequences as torch prints them. */
   toString(): string {
     if (arguments.length > 0) refuseExtra('PackedSequence.toString', 0, arguments)
+    if (!isPacked(this)) throw notItself('toString', this)
     const parts: [string, Tensor<D> | IntTensor | null][] = [
       ['data', this.data],
       ['batch_sizes', this.batchSizes],
