@@ -100,16 +100,6 @@ async function demo() {
   }
 }
 
-/** All pages, since some warnings come only when they are written. */
-async function checkApiPages() {
-  const folder = mkdtempSync(join(tmpdir(), 'elman-test-'))
-  try {
-    await apiPages(folder)
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
-}
-
 /** Packs, checks, publishes to a registry of its own, installs from it and runs; scripts/install-test.mjs. */
 async function installation() {
   const output = await runNode(join(root, 'scripts/install-test.mjs'), [])
@@ -160,7 +150,8 @@ const javascript = [
   ['types of the examples', () => runNode(tool('typescript/bin/tsc'), ['-p', 'examples'])],
   // The peers of bench/ are installed by `npm run bench` alone, and their types come with them.
   ['types of the benchmark', tscOfBench],
-  ['API pages', checkApiPages],
+  // All pages, since some warnings come only when they are written.
+  ['API pages', () => apiPages.run()],
   ['the demo command', demo],
   ['packages, installed from a registry', installation],
 ]

@@ -38,7 +38,7 @@ export function runDemo({ options, results }: Bench): void {
         ours.push(
           run(process.execPath, [
             ...[...typescript, 'examples/char-model/main.ts'],
-            ...[...args, '--output', folder, '--sample', '0'],
+            ...[...args, '--output', folder, '--overwrite', '--sample', '0'],
           ]),
         )
         torch.push(run(python, ['bench/peers/char_model.py', ...args]))

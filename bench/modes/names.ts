@@ -25,9 +25,8 @@ export function runNames({ options, results }: Bench): void {
       let version = ''
       for (let repeat = 0; repeat < repeats; repeat += 1) {
         const program = [...typescript, 'examples/names/main.ts']
-        ours.push(
-          ...seconds(runProgram(process.execPath, [...program, ...args, '--output', folder])),
-        )
+        const place = ['--output', folder, '--overwrite']
+        ours.push(...seconds(runProgram(process.execPath, [...program, ...args, ...place])))
         const lists = ['--female', list('female'), '--male', list('male')]
         const output = runProgram(python, ['bench/peers/names.py', ...lists, ...args])
         torch.push(...seconds(output))

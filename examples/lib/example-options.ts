@@ -9,7 +9,7 @@ import { addRunOptions, SavedRun } from './saved-run'
 const settingsOf = {
   epochs: ['how often it goes through its data', wholeNumber(1)],
   batch: ['examples of a batch', wholeNumber(1, 65_536)],
-  hidden: ['hidden units of a layer and direction', wholeNumber(1, 16_384)],
+  hidden: ['hidden units of a layer and direction', wholeNumber(1, 4096)],
   dropout: ['probability that a value is dropped', probability()],
   rate: ['learning rate', positiveNumber()],
 } as const

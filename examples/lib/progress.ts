@@ -11,8 +11,8 @@ const lineSeconds = 10
 const [shortest, longest] = [5, 30]
 
 /**
- * The line of a progress bar, which fits into a terminal. Where that is narrow the bar is shorter, then details are
- * left out from the last one on, then the bar, then the end of the label.
+ * The line of a progress bar, which fits into a terminal. Where that is narrow the bar is shorter; then details are
+ * left out from the last one on, but for the first; then the bar, the first one, and the end of the label.
  *
  * @param label stands before the bar
  * @param share how much is done, from 0 to 1
@@ -34,6 +34,7 @@ export function progressLine(
       const full = Math.round(share * size)
       return `${label} ${'■'.repeat(full)}${' '.repeat(size - full)} ${words}`
     }
+    if (count <= 1 && left >= -1) return `${label} ${words}`
   }
   return `${label.slice(0, Math.max(0, columns - percent.length))}${percent}`.slice(0, columns)
 }

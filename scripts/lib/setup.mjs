@@ -118,9 +118,17 @@ export const typescript = {
   },
 }
 
-/** Writes the API pages into a folder; typedoc.json says from what, and makes each warning an error. */
-export function apiPages(folder) {
-  return runNode(inRoot('node_modules/typedoc/bin/typedoc'), ['--out', folder])
+/** Writes the API pages to out/docs; typedoc.json says from what, and makes each warning an error. */
+export const apiPages = {
+  title: 'API pages',
+  folder: inRoot('out/docs'),
+  isFresh: () =>
+    changed(inRoot('out/docs/assets/search.js')) >=
+    newest(
+      ...['ts', 'docs', 'scripts/typedoc', 'typedoc.json', 'package.json'],
+      ...['README.md', 'CHANGELOG.md', 'examples/README.md'],
+    ),
+  run: () => runNode(inRoot('node_modules/typedoc/bin/typedoc'), []),
 }
 
 /** Runs cargo, with a message of our own where there is none. */

@@ -1,11 +1,11 @@
 /** The character model of examples/: short runs, as a child process like a user's. */
 
-import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { loadSafetensors } from '@elman/rnn'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type Ended, runExample } from '../helpers/program'
 
 const folder = mkdtempSync(join(tmpdir(), 'elman-demo-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -30,38 +30,9 @@ function writtenText(sentences: number): string {
   return Array.from({ length: sentences }, () => `${word()} ${word()} ${word()}.\n`).join('')
 }
 
-interface Ended {
-  exitCode: number | null
-  stdout: string
-  stderr: string
-}
-
-type Watch = (stdout: string, child: ChildProcess) => void
-
-/** Runs the demo, without the set-up of scripts/example.mjs: the tests run on what is built. */
-function demo(args: string[], watch?: Watch): Promise<Ended> {
-  return program(['--require', 'tsx/cjs', 'examples/char-model/main.ts', ...args], watch)
-}
-
-/** Runs Node to its end; `watch` sees all that the program has written so far. */
-function program(args: string[], watch?: Watch): Promise<Ended> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, args, {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    let stdout = ''
-    let stderr = ''
-    child.stdout.setEncoding('utf8').on('data', (chunk) => {
-      stdout += chunk
-      watch?.(stdout, child)
-    })
-    child.stderr.setEncoding('utf8').on('data', (chunk) => {
-      stderr += chunk
-    })
-    child.on('error', reject)
-    child.on('close', (exitCode) => resolve({ exitCode, stdout, stderr }))
-  })
-}
+const demo = (args: string[], interrupt?: (stdout: string) => boolean) =>
+  runExample('char-model', args, interrupt)
+const afterAnEpoch = (stdout: string) => stdout.includes('Epoch 1/3')
 
 const text = join(folder, 'whale.txt')
 const small = ['--text', text, '--epochs', '3', '--batch', '4', '--steps', '16', '--seed', '3']
@@ -121,15 +92,12 @@ describe('a whole run', () => {
 
   test('interrupted by Ctrl-C and resumed, with one thread, gives the same files to the bit', async () => {
     const broken = join(folder, 'broken')
-    let sent = false
-    const first = await demo([...small, ...sizes, '--output', broken], (stdout, child) => {
-      if (sent || !stdout.includes('Epoch 1/3')) return
-      sent = true
-      child.kill('SIGINT')
-    })
+    const first = await demo([...small, ...sizes, '--output', broken], afterAnEpoch)
     expect(first.stderr).toBe('')
     expect(first.exitCode).toBe(130)
-    expect(first.stdout).toMatch(/Stopped after [12]\.\d\d epochs/)
+    expect(first.stdout).toMatch(
+      /^Stopped after [12]\.\d\d of 3 epochs; the run is saved in .*broken\.\nGo on with: npm run demo -- --resume --output .*broken\n$/m,
+    )
     expect(first.stdout).not.toContain('Epoch 3/3')
 
     const second = await demo(['--resume', '--output', broken, '--sample', '50', '--threads', '1'])
@@ -141,6 +109,31 @@ describe('a whole run', () => {
     const sample = (stdout: string) =>
       stdout.slice(stdout.indexOf('A sample'), stdout.indexOf('Written'))
     expect(sample(second.stdout)).toBe(sample(whole.stdout))
+  }, 120_000)
+
+  test('is not replaced by another run, unless that is asked for', async () => {
+    const before = readFileSync(file('checkpoint.safetensors'))
+    const again = await demo([...small, ...sizes, '--output', output])
+    expect(again.exitCode).toBe(1)
+    expect(again.stderr).toMatch(
+      /^error: there is a run in .*whole already: --resume .*, --overwrite .*, and --output .*\n$/,
+    )
+    // What is wrong is told before anything of the old run is gone.
+    const wrong = await demo(['--overwrite', '--text', join(folder, 'none'), '--output', output])
+    expect(wrong.exitCode).toBe(1)
+    expect(readFileSync(file('checkpoint.safetensors')).equals(before)).toBe(true)
+    const both = await demo(['--overwrite', '--resume', '--output', output])
+    expect(both.stderr).toContain("'--resume' cannot be used with option '--overwrite'")
+    expect(both.exitCode).toBe(2)
+
+    const other = join(folder, 'other')
+    const once = ['--epochs', '1', '--output', other]
+    expect((await demo([...small, ...sizes, ...once])).exitCode).toBe(0)
+    expect((await demo([...small, ...sizes, ...once, '--overwrite', '--hidden', '8'])).stderr).toBe(
+      '',
+    )
+    const tensors = loadSafetensors(join(other, 'model.safetensors'))
+    expect(tensors.get('head.weight')?.shape[1]).toBe(8)
   }, 120_000)
 
   test('does not resume with other sizes or another cell, or on another text', async () => {
@@ -179,12 +172,7 @@ describe.each([
     expect(tensors.get('rnn.weight_hh_l1')?.shape).toEqual([gates * 16, 16])
     expect(readFileSync(join(whole, 'loss.svg'), 'utf8')).toContain(`2 × 16 ${name}`)
 
-    let sent = false
-    const first = await demo([...args, '--output', parts], (stdout, child) => {
-      if (sent || !stdout.includes('Epoch 1/3')) return
-      sent = true
-      child.kill('SIGINT')
-    })
+    const first = await demo([...args, '--output', parts], afterAnEpoch)
     expect(first.exitCode).toBe(130)
     const second = await demo(['--resume', '--output', parts, '--sample', '50'])
     expect([second.stderr, second.exitCode]).toEqual(['', 0])
@@ -267,10 +255,4 @@ describe.concurrent('what is wrong is told in one line', () => {
       expect(stdout).toContain(option)
     expect(exitCode).toBe(0)
   })
-})
-
-test('an example that does not exist', async () => {
-  const { exitCode, stderr } = await program(['scripts/example.mjs', 'nonsense'])
-  expect(stderr).toMatch(/^error: there is no example nonsense; .*char-model, .*\n$/)
-  expect(exitCode).toBe(1)
 })
