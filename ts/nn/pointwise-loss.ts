@@ -4,7 +4,7 @@ import type { Variable } from '../autograd/variable'
 import { checkOptions, checkSameDType } from '../check'
 import { type PointwiseLossKind, pointwiseLoss, type Reduction } from '../ops/loss'
 import { checkTensor, type Tensor, wrap } from '../tensor/tensor'
-import { instanceLike } from './clone'
+import { instanceLike, unfilled } from './clone'
 import { checkReduction } from './loss'
 import { Module } from './module'
 
@@ -40,7 +40,7 @@ export class PointwiseLoss extends Module {
   }
 
   /** @internal */
-  protected override bare(): this {
+  override [unfilled](): this {
     return instanceLike(PointwiseLoss, [this.#rule, { reduction: this.reduction }], this)
   }
 

@@ -8,6 +8,7 @@ import { type Geometry, type RecurrentCall, recurrent, recurrentAsync } from '..
 import { generator } from '../../random'
 import { type Tensor, wrap } from '../../tensor/tensor'
 import { setReadOnly } from '../../tools'
+import { unfilled } from '../clone'
 import { isPackedSequence, type PackedSequence, withData } from '../utils/rnn/packed-sequence'
 import {
   checkPackedArguments,
@@ -27,6 +28,7 @@ import {
   partsOf,
   type RecurrentKind,
   RecurrentModule,
+  unfilledBy,
   weightsOf,
 } from './module'
 import {
@@ -79,9 +81,9 @@ export class RNNBase<
   readonly #geometry = new LayoutCache((sequences, layout) => this.#padded(sequences, layout))
 
   /** @internal */
-  constructor(kind: BaseKind<State>, config: RNNBaseConfig, cell: CellConfig, bare = false) {
+  constructor(kind: BaseKind<State>, config: RNNBaseConfig, cell: CellConfig, empty = false) {
     const { numLayers, batchFirst, bidirectional } = config
-    super(kind, config, { ...cell, numLayers, bidirectional }, bare)
+    super(kind, config, { ...cell, numLayers, bidirectional }, empty)
     setReadOnly(this, { numLayers, batchFirst, bidirectional })
     const core = coreOf(this)
     const stateSizes = core.stateSizes()
@@ -99,8 +101,8 @@ export class RNNBase<
   }
 
   /** @internal */
-  protected override bare(): this {
-    return this.bareBy(RNNBase)
+  override [unfilled](): this {
+    return unfilledBy(RNNBase, this)
   }
 
   static {

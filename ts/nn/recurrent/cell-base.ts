@@ -5,6 +5,7 @@ import { checkBoolean, checkDType, checkPositiveInteger } from '../../check'
 import type { DType } from '../../dtype'
 import { type Geometry, recurrent } from '../../ops/recurrent'
 import { checkTensor, type Tensor } from '../../tensor/tensor'
+import { unfilled } from '../clone'
 import { checkArgumentDType, checkStateDTypes, splitStates } from './arguments'
 import { LayoutCache } from './layout-cache'
 import {
@@ -14,6 +15,7 @@ import {
   type RecurrentConfig,
   type RecurrentKind,
   RecurrentModule,
+  unfilledBy,
 } from './module'
 import type { StateForm } from './states'
 
@@ -55,8 +57,8 @@ export class RNNCellBase<State = Tensor> extends RecurrentModule {
   })
 
   /** @internal */
-  constructor(kind: CellKind<State>, config: RecurrentConfig, cell: CellConfig, bare = false) {
-    super(kind, config, { ...cell, numLayers: 1, bidirectional: false }, bare)
+  constructor(kind: CellKind<State>, config: RecurrentConfig, cell: CellConfig, empty = false) {
+    super(kind, config, { ...cell, numLayers: 1, bidirectional: false }, empty)
     this.#kind = kind
     this.#config = config
     this.#stateSizes = coreOf(this).stateSizes()
@@ -65,8 +67,8 @@ export class RNNCellBase<State = Tensor> extends RecurrentModule {
   }
 
   /** @internal */
-  protected override bare(): this {
-    return this.bareBy(RNNCellBase)
+  override [unfilled](): this {
+    return unfilledBy(RNNCellBase, this)
   }
 
   /**

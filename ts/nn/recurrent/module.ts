@@ -54,6 +54,12 @@ export interface Parts extends Native {
   readonly parameters: readonly Variable[]
 }
 
+/** The module that `clone` fills with fields, made by a base class with the arguments of {@link RecurrentModule}. */
+export let unfilledBy: <M extends RecurrentModule>(
+  base: abstract new (...args: never[]) => RecurrentModule,
+  module: M,
+) => M
+
 /** The layers of the addon in the dtype that the module was made with. */
 export let coreOf: (module: RecurrentModule) => NativeRecurrentCore
 
@@ -78,8 +84,8 @@ export class RecurrentModule extends Module {
   readonly #natives = new Map<DType, Native>()
   readonly #specs: readonly ParameterSpec[]
 
-  /** @internal `bare`: without parameters. */
-  constructor(kind: RecurrentKind, config: RecurrentConfig, cell: CellConfig, bare = false) {
+  /** @internal `empty`: without parameters. */
+  constructor(kind: RecurrentKind, config: RecurrentConfig, cell: CellConfig, empty = false) {
     super()
     const { inputSize, hiddenSize, bias, dtype } = config
     setReadOnly(this, { inputSize, hiddenSize, bias })
@@ -87,17 +93,14 @@ export class RecurrentModule extends Module {
     this.#config = config
     this.#cell = { ...cell, inputSize, hiddenSize, bias, bare: kind.bare }
     this.#specs = this.#native(dtype).specs
-    if (bare) return
+    if (empty) return
     for (const { name, shape } of this.#specs) this.#fields[name] = parameter(shape, dtype)
     this.resetParameters()
   }
 
-  /** @internal {@link bare} by a base class with the arguments of this constructor. */
-  protected bareBy(base: abstract new (...args: never[]) => RecurrentModule): this {
-    return instanceLike(base, [this.#kind, this.#config, this.#cell, true], this)
-  }
-
   static {
+    unfilledBy = (base, module) =>
+      instanceLike(base, [module.#kind, module.#config, module.#cell, true], module)
     coreOf = (module) => module.#native(module.#config.dtype).core
     partsOf = (module) => module.#parts
     weightsOf = (module) =>
