@@ -35,19 +35,21 @@ export function setReadOnly(object: object, fields: Readonly<Record<string, unkn
 }
 
 /** A tensor as JSON. `tensor(data.map(Number), { shape, dtype })` makes it again. */
-export interface TensorJson<DType extends string> {
-  dtype: DType
+export interface TensorJson<D extends string> {
+  /** `'float32'`, `'float64'` or `'int32'`. */
+  dtype: D
+  /** The size of each dimension. */
   shape: number[]
   /** The elements, row-major. JSON has no number for what is not finite: these are strings. */
   data: (number | 'NaN' | 'Infinity' | '-Infinity')[]
 }
 
 /** The JSON of a tensor. */
-export function tensorJson<DType extends string>(
-  dtype: DType,
+export function tensorJson<D extends string>(
+  dtype: D,
   shape: readonly number[],
   values: ArrayLike<number>,
-): TensorJson<DType> {
+): TensorJson<D> {
   const data = Array.from(values, (value) =>
     Number.isFinite(value) ? value : (String(value) as 'NaN' | 'Infinity' | '-Infinity'),
   )

@@ -6,6 +6,12 @@ import { IntTensor, intTensor, intValues } from '../tensor/int-tensor'
 import { type Tensor, variableOf, wrap } from '../tensor/tensor'
 import { refusesCopies } from '../tools'
 
+/**
+ * A module's method that gives an instance of its class for `clone` to fill with fields: only constructors of this package
+ * run. A symbol, so that no field of a user's class takes its place.
+ */
+export const unfilled = Symbol('unfilled')
+
 /** Copies an instance of a class that it knows; null for other values. */
 export type CopyInstance = (copier: Copier, where: string, value: object) => object | null
 
@@ -92,9 +98,7 @@ export class Copier {
   #map(where: string, map: ReadonlyMap<unknown, unknown>): Map<unknown, unknown> {
     const copy = new Map<unknown, unknown>()
     this.#copies.set(map, copy)
-    for (const [key, value] of map) {
-      copy.set(this.copy(where, key), this.copy(`${where}.${String(key)}`, value))
-    }
+    for (const [key, value] of map) copy.set(this.copy(where, key), this.copy(where, value))
     return copy
   }
 

@@ -8,9 +8,9 @@ import { converted, type DType } from '../dtype'
 import { showAsText } from '../inspect'
 import type { IntTensor } from '../tensor/int-tensor'
 import { Tensor, variableOf } from '../tensor/tensor'
-import { Copier, type CopyInstance, instanceLike } from './clone'
+import { Copier, type CopyInstance, instanceLike, unfilled } from './clone'
 import { type Fields, fieldsOf, leavesOf, type Member, type Stray } from './members'
-import { formatModule, formatModules, formatParameters } from './repr'
+import { formatModule, formatModuleList, formatModules, formatParameters } from './repr'
 import { type IncompatibleKeys, type LoadPlan, planLoad } from './state-dict'
 
 /** The modules whose `toString` is running. */
@@ -113,7 +113,7 @@ export class Module<D extends DType = 'float32'> {
     showAsText(Module.prototype)
     brand(Module.prototype, 'Module')
     copyFields = (copier, where, module) => {
-      const copy = copier.fields(where, module, module.bare())
+      const copy = copier.fields(where, module, module[unfilled]())
       fieldsOf<Module<DType>>(copy, isModule) // what is declared in the one is so in the other
       return copy
     }
@@ -193,10 +193,10 @@ export class Module<D extends DType = 'float32'> {
    * Its parameters begin without gradients, and keep `requiresGrad`. Parameters that this module shares are shared in the
    * copy; `training` and all options are the same. No constructor is called, and no random number drawn.
    *
-   * Of a class of yours, all fields are copied: tensors, modules, typed arrays, and arrays, plain objects, maps and sets of
-   * such. Instances of other classes and functions are shared with the original. JavaScript shows no private fields
-   * (`#name`) of a class, so a class that has them overrides `clone`; so does one with other constructors' business, such
-   * as an optimizer, in a field.
+   * All fields of a class of yours are copied: tensors, modules and typed arrays, and arrays, plain objects, maps and sets
+   * with all that is in them. Instances of other classes, and functions, are shared with the original. Private fields
+   * (`#name`) of a class are visible to that class alone, so a class that has them must override `clone`; a copy that
+   * lacks them throws where it uses them.
    *
    * @throws TypeError if a field is a function that is bound to the original (an arrow function with `this`), an
    *   optimizer, a schedule or a stream; RangeError if it is the result of a recorded operation.
@@ -216,8 +216,8 @@ export class Module<D extends DType = 'float32'> {
     return copyFields(new Copier(copyModule), '', this) as this
   }
 
-  /** @internal An instance of this class that `clone` fills with fields; only constructors of this package run. */
-  protected bare(): this {
+  /** @internal */
+  [unfilled](): this {
     return instanceLike(Module, [], this)
   }
 

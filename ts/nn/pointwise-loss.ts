@@ -5,7 +5,7 @@ import { checkOptions, checkSameDType, refuseExtra } from '../check'
 import type { DType } from '../dtype'
 import { type PointwiseLossKind, pointwiseLoss, type Reduction } from '../ops/loss'
 import { checkTensor, type Tensor, wrap } from '../tensor/tensor'
-import { instanceLike } from './clone'
+import { instanceLike, unfilled } from './clone'
 import { checkReduction } from './loss'
 import { Module } from './module'
 
@@ -41,7 +41,7 @@ export class PointwiseLoss extends Module {
   }
 
   /** @internal */
-  protected override bare(): this {
+  override [unfilled](): this {
     return instanceLike(PointwiseLoss, [this.#rule, { reduction: this.reduction }], this)
   }
 

@@ -142,7 +142,7 @@ export class Optimizer<Options extends object> {
   }
 
   /** What `JSON.stringify` writes: the groups, and the state of each parameter by its number. */
-  toJSON(): { paramGroups: ParamGroup<Options>[]; state: object } {
+  toJSON(): object {
     return { paramGroups: this.paramGroups, state: Object.fromEntries(this.state) }
   }
 

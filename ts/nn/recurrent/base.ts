@@ -13,6 +13,7 @@ import { pythonFloat } from '../../python'
 import { generator } from '../../random'
 import { type Tensor, wrap } from '../../tensor/tensor'
 import { setReadOnly } from '../../tools'
+import { unfilled } from '../clone'
 import { isPackedSequence, type PackedSequence, withData } from '../utils/rnn/packed-sequence'
 import {
   checkPackedArguments,
@@ -32,6 +33,7 @@ import {
   partsOf,
   type RecurrentKind,
   RecurrentModule,
+  unfilledBy,
   weightsOf,
 } from './module'
 import {
@@ -85,9 +87,9 @@ export class RNNBase<
   readonly #geometry = new LayoutCache((sequences, layout) => this.#padded(sequences, layout))
 
   /** @internal */
-  constructor(kind: BaseKind<State>, config: RNNBaseConfig, cell: CellConfig, bare = false) {
+  constructor(kind: BaseKind<State>, config: RNNBaseConfig, cell: CellConfig, empty = false) {
     const { numLayers, batchFirst, bidirectional } = config
-    super(kind, config, { ...cell, numLayers, bidirectional }, bare)
+    super(kind, config, { ...cell, numLayers, bidirectional }, empty)
     setReadOnly(this, { numLayers, batchFirst, bidirectional })
     const core = coreOf(this)
     const stateSizes = core.stateSizes()
@@ -105,8 +107,8 @@ export class RNNBase<
   }
 
   /** @internal */
-  protected override bare(): this {
-    return this.bareBy(RNNBase)
+  override [unfilled](): this {
+    return unfilledBy(RNNBase, this)
   }
 
   static {

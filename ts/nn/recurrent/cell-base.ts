@@ -7,6 +7,7 @@ import { checkBoolean, checkDType, checkPositiveInteger, refuseExtra } from '../
 import type { DType } from '../../dtype'
 import { type Geometry, recurrent } from '../../ops/recurrent'
 import { checkTensor, type Tensor } from '../../tensor/tensor'
+import { unfilled } from '../clone'
 import { checkArgumentDType, checkStateDTypes, splitStates } from './arguments'
 import { LayoutCache } from './layout-cache'
 import {
@@ -16,6 +17,7 @@ import {
   type RecurrentConfig,
   type RecurrentKind,
   RecurrentModule,
+  unfilledBy,
 } from './module'
 import type { StateForm } from './states'
 
@@ -63,8 +65,8 @@ export class RNNCellBase<
   })
 
   /** @internal */
-  constructor(kind: CellKind<State>, config: RecurrentConfig, cell: CellConfig, bare = false) {
-    super(kind, config, { ...cell, numLayers: 1, bidirectional: false }, bare)
+  constructor(kind: CellKind<State>, config: RecurrentConfig, cell: CellConfig, empty = false) {
+    super(kind, config, { ...cell, numLayers: 1, bidirectional: false }, empty)
     this.#kind = kind
     this.#config = config
     this.#stateSizes = coreOf(this).stateSizes()
@@ -73,8 +75,8 @@ export class RNNCellBase<
   }
 
   /** @internal */
-  protected override bare(): this {
-    return this.bareBy(RNNCellBase)
+  override [unfilled](): this {
+    return unfilledBy(RNNCellBase, this)
   }
 
   /**

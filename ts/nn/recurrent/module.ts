@@ -56,6 +56,12 @@ export interface Parts extends Native {
   readonly parameters: readonly Variable[]
 }
 
+/** The module that `clone` fills with fields, made by a base class with the arguments of {@link RecurrentModule}. */
+export let unfilledBy: <M extends RecurrentModule>(
+  base: abstract new (...args: never[]) => RecurrentModule,
+  module: M,
+) => M
+
 /** The layers of the addon in the dtype that the module was made with. */
 export let coreOf: (module: RecurrentModule<DType>) => NativeRecurrentCore
 
@@ -80,8 +86,8 @@ export class RecurrentModule<D extends DType = 'float32'> extends Module<D> {
   readonly #natives = new Map<DType, Native>()
   readonly #specs: readonly ParameterSpec[]
 
-  /** @internal `bare`: without parameters. */
-  constructor(kind: RecurrentKind, config: RecurrentConfig, cell: CellConfig, bare = false) {
+  /** @internal `empty`: without parameters. */
+  constructor(kind: RecurrentKind, config: RecurrentConfig, cell: CellConfig, empty = false) {
     super()
     const { inputSize, hiddenSize, bias, dtype } = config
     setReadOnly(this, { inputSize, hiddenSize, bias })
@@ -89,7 +95,7 @@ export class RecurrentModule<D extends DType = 'float32'> extends Module<D> {
     this.#config = config
     this.#cell = { ...cell, inputSize, hiddenSize, bias, bare: kind.bare }
     this.#specs = this.#native(dtype).specs
-    if (bare) return
+    if (empty) return
     for (const { name, shape } of this.#specs) this.#fields[name] = parameter(shape, dtype)
     declareParameters(
       this,
@@ -98,12 +104,9 @@ export class RecurrentModule<D extends DType = 'float32'> extends Module<D> {
     this.resetParameters()
   }
 
-  /** @internal {@link bare} by a base class with the arguments of this constructor. */
-  protected bareBy(base: abstract new (...args: never[]) => RecurrentModule): this {
-    return instanceLike(base, [this.#kind, this.#config, this.#cell, true], this)
-  }
-
   static {
+    unfilledBy = (base, module) =>
+      instanceLike(base, [module.#kind, module.#config, module.#cell, true], module)
     coreOf = (module) => module.#native(module.#config.dtype).core
     partsOf = (module) => module.#parts
     weightsOf = <D extends DType>(module: RecurrentModule<D>) =>
