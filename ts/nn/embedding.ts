@@ -6,11 +6,11 @@ import { embedding } from '../ops/embedding'
 import { type IntTensor, intValues } from '../tensor/int-tensor'
 import { checkTensor, type Tensor, wrap } from '../tensor/tensor'
 import { normal, parameter, zero } from './init'
-import { type Forms, Module, named } from './module'
+import { Module, named } from './module'
 import { checkParameter } from './parameter'
 
 /** Options of {@link Embedding}. */
-export interface EmbeddingOptions<D extends DType = DType> {
+export interface EmbeddingOptions<D extends DType = 'float32'> {
   /** A row that starts as zero and gets no gradient, counted from the end if negative. Default: none. */
   paddingIdx?: number | null | undefined
   /** Default: `'float32'`. */
@@ -28,7 +28,7 @@ class EmbeddingModule<D extends DType = 'float32'> extends Module<D> {
   /** W: (num, dim). */
   weight: Tensor<D>
 
-  constructor(numEmbeddings: number, embeddingDim: number, options?: EmbeddingOptions) {
+  constructor(numEmbeddings: number, embeddingDim: number, options?: EmbeddingOptions<DType>) {
     super()
     const given = checkOptions('Embedding', options, ['paddingIdx', 'dtype'])
     this.numEmbeddings = checkPositiveInteger('num_embeddings', numEmbeddings)
@@ -84,7 +84,7 @@ export interface EmbeddingConstructor {
     options?: EmbeddingOptions<D>,
   ): Embedding<NoInfer<D>>
   /** @ignore */
-  [Symbol.hasInstance](value: unknown): value is Embedding<DType>
+  [Symbol.hasInstance](value: unknown): value is EmbeddingModule<DType>
 }
 
 /**
@@ -115,8 +115,10 @@ export interface EmbeddingConstructor {
 export const Embedding = named('Embedding', EmbeddingModule) as EmbeddingConstructor
 
 /** An instance of {@link Embedding}. */
-export type Embedding<D extends DType = 'float32'> = EmbeddingModule<D> &
-  Forms<Embedding<'float32'>, Embedding<'float64'>>
+export type Embedding<D extends DType = 'float32'> = {
+  /** {@inheritDoc Module.to} */
+  to<T extends DType>(dtype: T): Embedding<T>
+} & EmbeddingModule<D>
 
 function checkPaddingIdx(value: unknown, count: number): number | null {
   if (value === null) return null

@@ -3,7 +3,7 @@
 import { checkOptions } from '../../check'
 import type { DType } from '../../dtype'
 import type { Tensor } from '../../tensor/tensor'
-import { type Forms, named, type Or } from '../module'
+import { named } from '../module'
 import { RNNBase } from './base'
 import {
   baseOptions,
@@ -19,10 +19,10 @@ import { oneState } from './states'
 
 /** Options of {@link RNN}. */
 export interface RNNOptions<
-  D extends DType | undefined = DType,
-  Layers extends number | undefined = number,
-  Bias extends boolean | undefined = boolean,
-  Bidirectional extends boolean | undefined = boolean,
+  D extends DType = 'float32',
+  Layers extends number = number,
+  Bias extends boolean = boolean,
+  Bidirectional extends boolean = boolean,
 > extends RNNBaseOptions<D, Layers, Bias, Bidirectional> {
   /** `'tanh'` or `'relu'`. Default: `'tanh'`. */
   nonlinearity?: Nonlinearity | undefined
@@ -52,7 +52,7 @@ class RNNModule<D extends DType = 'float32'> extends RNNBase<D> {
 
   readonly #nonlinearity: Nonlinearity
 
-  constructor(inputSize: number, hiddenSize: number, options?: RNNOptions) {
+  constructor(inputSize: number, hiddenSize: number, options?: RNNOptions<DType>) {
     checkNoProjection(options)
     const given = checkOptions('RNN', options, ['nonlinearity', ...baseOptions])
     const nonlinearity = checkNonlinearity(given.nonlinearity ?? 'tanh')
@@ -85,23 +85,17 @@ export interface RNNConstructor {
    *   or an unknown option.
    */
   new <
-    D extends DType | undefined,
-    Layers extends number | undefined,
-    Bias extends boolean | undefined,
-    Bidirectional extends boolean | undefined,
+    D extends DType = 'float32',
+    Layers extends number = number,
+    Bias extends boolean = true,
+    Bidirectional extends boolean = boolean,
   >(
     inputSize: number,
     hiddenSize: number,
     options?: RNNOptions<D, Layers, Bias, Bidirectional>,
-  ): RNN<Or<D, 'float32'>, Or<Layers, 1>, Or<Bias, true>, Or<Bidirectional, false>>
-  /** For a subclass, whose options TypeScript does not see: `extends nn.RNN`, or `extends nn.RNN<'float64'>`. */
-  new <D extends DType = 'float32'>(
-    inputSize: number,
-    hiddenSize: number,
-    options?: RNNOptions<D>,
-  ): RNN<D>
+  ): RNN<NoInfer<D>, NoInfer<Layers>, NoInfer<Bias>, NoInfer<Bidirectional>>
   /** @ignore */
-  [Symbol.hasInstance](value: unknown): value is RNN<DType>
+  [Symbol.hasInstance](value: unknown): value is RNNModule<DType>
 }
 
 /**
@@ -154,6 +148,8 @@ export type RNN<
   Layers extends number = number,
   Bias extends boolean = boolean,
   Bidirectional extends boolean = boolean,
-> = RNNModule<D> &
-  StackParameters<D, Layers, Bias, Bidirectional> &
-  Forms<RNN<'float32', Layers, Bias, Bidirectional>, RNN<'float64', Layers, Bias, Bidirectional>>
+> = {
+  /** {@inheritDoc Module.to} */
+  to<T extends DType>(dtype: T): RNN<T, Layers, Bias, Bidirectional>
+} & RNNModule<D> &
+  StackParameters<D, Layers, Bias, Bidirectional>
