@@ -11,7 +11,7 @@ import { type Forms, Module, named } from './module'
 import { checkParameter } from './parameter'
 
 /** Options of {@link Embedding}. */
-export interface EmbeddingOptions<D extends DType = DType> {
+export interface EmbeddingOptions<D extends DType = 'float32'> {
   /** A row that starts as zero and gets no gradient, counted from the end if negative. Default: none. */
   paddingIdx?: number | null | undefined
   /** Default: `'float32'`. */
@@ -29,7 +29,7 @@ class EmbeddingModule<D extends DType = 'float32'> extends Module<D> {
   /** W: (num, dim). */
   weight: Tensor<D>
 
-  constructor(numEmbeddings: number, embeddingDim: number, options?: EmbeddingOptions) {
+  constructor(numEmbeddings: number, embeddingDim: number, options?: EmbeddingOptions<DType>) {
     if (arguments.length > 3) refuseExtra('Embedding', 3, arguments)
     super()
     const given = checkOptions('Embedding', options, ['paddingIdx', 'dtype'])
@@ -89,7 +89,7 @@ export interface EmbeddingConstructor {
     options?: EmbeddingOptions<D>,
   ): Embedding<NoInfer<D>>
   /** @ignore */
-  [Symbol.hasInstance](value: unknown): value is Embedding<DType>
+  [Symbol.hasInstance](value: unknown): value is EmbeddingModule<DType>
 }
 
 /**
@@ -120,8 +120,10 @@ export interface EmbeddingConstructor {
 export const Embedding = named('Embedding', EmbeddingModule) as EmbeddingConstructor
 
 /** An instance of {@link Embedding}. */
-export type Embedding<D extends DType = 'float32'> = EmbeddingModule<D> &
-  Forms<Embedding<'float32'>, Embedding<'float64'>>
+export type Embedding<D extends DType = 'float32'> = {
+  /** {@inheritDoc Module.to} */
+  to<T extends DType>(dtype: T): Embedding<T>
+} & EmbeddingModule<D>
 
 function checkPaddingIdx(value: unknown, count: number): number | null {
   if (value === null) return null

@@ -7,15 +7,12 @@ import { pythonValue } from '../python'
 import { checkTensor, type Tensor, wrap } from '../tensor/tensor'
 import { parameter, uniform } from './init'
 import { declareParameters } from './members'
-import { type Forms, Module, named, type Or } from './module'
+import { type Forms, Module, type Or, named } from './module'
 import { checkParameter } from './parameter'
 import type { BiasParameters } from './recurrent/parameters'
 
 /** Options of {@link Linear}. */
-export interface LinearOptions<
-  D extends DType | undefined = DType,
-  Bias extends boolean | undefined = boolean,
-> {
+export interface LinearOptions<D extends DType = 'float32', Bias extends boolean = boolean> {
   /** Whether b is added. Default: true. */
   bias?: Bias | undefined
   /** Default: `'float32'`. */
@@ -33,7 +30,7 @@ class LinearModule<D extends DType = 'float32'> extends Module<D> {
   /** b: (out), or null without one. */
   bias: Tensor<D> | null
 
-  constructor(inFeatures: number, outFeatures: number, options?: LinearOptions) {
+  constructor(inFeatures: number, outFeatures: number, options?: LinearOptions<DType>) {
     if (arguments.length > 3) refuseExtra('Linear', 3, arguments)
     super()
     const given = checkOptions('Linear', options, ['bias', 'dtype'])
@@ -109,19 +106,13 @@ export interface LinearConstructor {
    * @throws RangeError for a size that is not greater than zero; TypeError for one that is not an integer, or an option
    *   of the wrong type, or an unknown option.
    */
-  new <D extends DType | undefined, Bias extends boolean | undefined>(
+  new <D extends DType = 'float32', Bias extends boolean = true>(
     inFeatures: number,
     outFeatures: number,
     options?: LinearOptions<D, Bias>,
-  ): Linear<Or<D, 'float32'>, Or<Bias, true>>
-  /** For a subclass, whose options TypeScript does not see: `extends nn.Linear`, or `extends nn.Linear<'float64'>`. */
-  new <D extends DType = 'float32'>(
-    inFeatures: number,
-    outFeatures: number,
-    options?: LinearOptions<D>,
-  ): Linear<D>
+  ): Linear<NoInfer<D>, NoInfer<Bias>>
   /** @ignore */
-  [Symbol.hasInstance](value: unknown): value is Linear<DType>
+  [Symbol.hasInstance](value: unknown): value is LinearModule<DType>
 }
 
 /**
@@ -149,6 +140,8 @@ export interface LinearConstructor {
 export const Linear = named('Linear', LinearModule) as LinearConstructor
 
 /** An instance of {@link Linear}, whose `bias` is null without one. */
-export type Linear<D extends DType = 'float32', Bias extends boolean = boolean> = LinearModule<D> &
-  BiasParameters<D, Bias, 'bias'> &
-  Forms<Linear<'float32', Bias>, Linear<'float64', Bias>>
+export type Linear<D extends DType = 'float32', Bias extends boolean = boolean> = {
+  /** {@inheritDoc Module.to} */
+  to<T extends DType>(dtype: T): Linear<T, Bias>
+} & LinearModule<D> &
+  BiasParameters<D, Bias, 'bias'>

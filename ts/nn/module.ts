@@ -16,35 +16,6 @@ import { type IncompatibleKeys, type LoadPlan, planLoad } from './state-dict'
 /** The modules whose `toString` is running. */
 const beingShown = new Set<Module<DType>>()
 
-/** The key of {@link Forms}, in types alone. */
-declare const forms: unique symbol
-
-/** The types of a module of each dtype, as a part of its type for {@link Converted}. */
-export interface Forms<Float32, Float64> {
-  /** @ignore */
-  readonly [forms]: {
-    /** Of float32. */
-    float32: Float32
-    /** Of float64. */
-    float64: Float64
-  }
-}
-
-/** What `to(dtype)` gives: the type for that dtype of a module that has one, else (for a subclass, too) its own type. */
-export type Converted<M, T extends DType> =
-  M extends Forms<infer Float32, infer Float64>
-    ? [Extract<Float32 | Float64, M>] extends [never]
-      ? M
-      : T extends 'float64'
-        ? Float64
-        : Float32
-    : M
-
-/** What an option was given as; its default, if nothing was inferred for it. */
-export type Or<Given, Default> = undefined extends Given
-  ? Default
-  : Exclude<NoInfer<Given>, undefined>
-
 /** A class under its public name, whatever a bundler calls it. */
 export function named<Class extends object>(name: string, of: Class): Class {
   return Object.defineProperty(of, 'name', { value: name })
@@ -261,7 +232,7 @@ export class Module<D extends DType = 'float32'> {
    * Converts all parameters, and their gradients, to another dtype, in place.
    *
    * Call it before an optimizer is created: the optimizer's state has the dtype of the parameters. For TypeScript, the
-   * result of a module of this package has the new dtype, and a model of your own keeps its type.
+   * result has the new dtype if the module is one of this package; a model of your own keeps its type.
    *
    * @param dtype `'float32'` or `'float64'`.
    * @returns this module.
@@ -274,7 +245,7 @@ export class Module<D extends DType = 'float32'> {
    * console.log(new nn.Linear(2, 1).to('float64').weight.dtype) // float64
    * ```
    */
-  to<T extends DType>(dtype: T): Converted<this, T> {
+  to(dtype: DType): this {
     if (arguments.length > 1) refuseExtra('Module.to', 1, arguments)
     const wanted = checkDType(dtype)
     const variables = this.parameters().flatMap((parameter) => variableOf(parameter) ?? [])
@@ -288,7 +259,7 @@ export class Module<D extends DType = 'float32'> {
       const data = storages[place]
       if (data) variable.replace(data)
     })
-    return this as Converted<this, T>
+    return this
   }
 
   /** The module as torch prints it: the class's name, {@link extraRepr}, and the children, indented. */

@@ -20,7 +20,7 @@ import { flatten, type Nested } from './nested'
 import { type Tensor, wrap } from './tensor'
 
 /** Options of {@link zeros}, {@link ones}, {@link rand} and {@link randn}. */
-export interface FillOptions<D extends DType = DType> {
+export interface FillOptions<D extends DType = 'float32'> {
   /** Default: `'float32'`. */
   dtype?: D | undefined
   /** Whether the tensor is a leaf that collects a gradient. Default: false. */
@@ -28,7 +28,7 @@ export interface FillOptions<D extends DType = DType> {
 }
 
 /** Options of {@link tensor}. */
-export interface TensorOptions<D extends DType = DType> extends FillOptions<D> {
+export interface TensorOptions<D extends DType = 'float32'> extends FillOptions<D> {
   /** The sizes. Default: those of the nested arrays; one dimension for a flat or typed array. */
   shape?: readonly number[] | undefined
 }
@@ -90,11 +90,11 @@ export function tensor(values: Int32Array, options?: Partial<IntTensorOptions>):
 export function tensor(values: Float64Array, options?: TensorOptions<'float64'>): Tensor<'float64'>
 export function tensor(
   values: Exclude<TensorValues, Int32Array | Float64Array>,
-  options?: TensorOptions<'float32'>,
+  options?: TensorOptions,
 ): Tensor
 export function tensor(
   values: Exclude<TensorValues, Int32Array>,
-  options?: TensorOptions,
+  options?: TensorOptions<DType>,
 ): Tensor<DType>
 export function tensor(values: TensorValues, options?: object): Tensor<DType> | IntTensor {
   if (arguments.length > 2) refuseExtra('tensor', 2, arguments)

@@ -22,10 +22,7 @@ import {
 import type { StateForm } from './states'
 
 /** Options of every cell. */
-export interface RNNCellBaseOptions<
-  D extends DType | undefined = DType,
-  Bias extends boolean | undefined = boolean,
-> {
+export interface RNNCellBaseOptions<D extends DType = 'float32', Bias extends boolean = boolean> {
   /** Whether there are `bias_ih` and `bias_hh`. Default: true. */
   bias?: Bias | undefined
   /** Default: `'float32'`. */

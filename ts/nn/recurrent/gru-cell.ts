@@ -2,16 +2,14 @@
 
 import { checkOptions, refuseExtra } from '../../check'
 import type { DType } from '../../dtype'
-import { type Forms, named, type Or } from '../module'
+import { named } from '../module'
 import { cellOptions, checkCellConfig, RNNCellBase, type RNNCellBaseOptions } from './cell-base'
 import type { BiasParameters } from './parameters'
 import { oneState } from './states'
 
 /** Options of {@link GRUCell}. */
-export interface GRUCellOptions<
-  D extends DType | undefined = DType,
-  Bias extends boolean | undefined = boolean,
-> extends RNNCellBaseOptions<D, Bias> {}
+export interface GRUCellOptions<D extends DType = 'float32', Bias extends boolean = boolean>
+  extends RNNCellBaseOptions<D, Bias> {}
 
 const kind = {
   name: 'GRUCell',
@@ -23,7 +21,7 @@ const kind = {
 
 /** The class of {@link GRUCell}. */
 class GRUCellModule<D extends DType = 'float32'> extends RNNCellBase<D> {
-  constructor(inputSize: number, hiddenSize: number, options?: GRUCellOptions) {
+  constructor(inputSize: number, hiddenSize: number, options?: GRUCellOptions<DType>) {
     if (arguments.length > 3) refuseExtra('GRUCell', 3, arguments)
     const given = checkOptions('GRUCell', options, cellOptions)
     super(kind, checkCellConfig(inputSize, hiddenSize, given), {})
@@ -39,19 +37,13 @@ export interface GRUCellConstructor {
    * @throws RangeError for a size that is not greater than zero or for which there is no memory; TypeError for a size
    *   that is not an integer, a `bias` that is not a boolean, or an unknown option.
    */
-  new <D extends DType | undefined, Bias extends boolean | undefined>(
+  new <D extends DType = 'float32', Bias extends boolean = true>(
     inputSize: number,
     hiddenSize: number,
     options?: GRUCellOptions<D, Bias>,
-  ): GRUCell<Or<D, 'float32'>, Or<Bias, true>>
-  /** For a subclass, whose options TypeScript does not see: `extends nn.GRUCell`, or `extends nn.GRUCell<'float64'>`. */
-  new <D extends DType = 'float32'>(
-    inputSize: number,
-    hiddenSize: number,
-    options?: GRUCellOptions<D>,
-  ): GRUCell<D>
+  ): GRUCell<NoInfer<D>, NoInfer<Bias>>
   /** @ignore */
-  [Symbol.hasInstance](value: unknown): value is GRUCell<DType>
+  [Symbol.hasInstance](value: unknown): value is GRUCellModule<DType>
 }
 
 /**
@@ -88,9 +80,8 @@ export interface GRUCellConstructor {
 export const GRUCell = named('GRUCell', GRUCellModule) as GRUCellConstructor
 
 /** An instance of {@link GRUCell}, whose biases are null without `bias`. */
-export type GRUCell<
-  D extends DType = 'float32',
-  Bias extends boolean = boolean,
-> = GRUCellModule<D> &
-  BiasParameters<D, Bias, 'bias_ih' | 'bias_hh'> &
-  Forms<GRUCell<'float32', Bias>, GRUCell<'float64', Bias>>
+export type GRUCell<D extends DType = 'float32', Bias extends boolean = boolean> = {
+  /** {@inheritDoc Module.to} */
+  to<T extends DType>(dtype: T): GRUCell<T, Bias>
+} & GRUCellModule<D> &
+  BiasParameters<D, Bias, 'bias_ih' | 'bias_hh'>

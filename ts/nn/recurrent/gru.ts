@@ -3,7 +3,7 @@
 import { checkOptions, refuseExtra } from '../../check'
 import type { DType } from '../../dtype'
 import type { Tensor } from '../../tensor/tensor'
-import { type Forms, named, type Or } from '../module'
+import { named } from '../module'
 import { RNNBase } from './base'
 import {
   baseOptions,
@@ -18,10 +18,10 @@ import { oneState } from './states'
 
 /** Options of {@link GRU}. */
 export interface GRUOptions<
-  D extends DType | undefined = DType,
-  Layers extends number | undefined = number,
-  Bias extends boolean | undefined = boolean,
-  Bidirectional extends boolean | undefined = boolean,
+  D extends DType = 'float32',
+  Layers extends number = number,
+  Bias extends boolean = boolean,
+  Bidirectional extends boolean = boolean,
 > extends RNNBaseOptions<D, Layers, Bias, Bidirectional> {}
 
 /** The name of a parameter of `nn.GRU`: `weight_ih_l0`, `bias_hh_l1_reverse`, … */
@@ -46,7 +46,7 @@ class GRUModule<D extends DType = 'float32'> extends RNNBase<D> {
   /** The parameters, under torch's names. */
   [name: GRUParameterName]: Tensor<D>
 
-  constructor(inputSize: number, hiddenSize: number, options?: GRUOptions) {
+  constructor(inputSize: number, hiddenSize: number, options?: GRUOptions<DType>) {
     if (arguments.length > 3) refuseExtra('GRU', 3, arguments)
     checkNoProjection(options)
     const given = checkOptions('GRU', options, baseOptions)
@@ -71,23 +71,17 @@ export interface GRUConstructor {
    *   [0, 1]; TypeError for a size that is not an integer, a flag that is not a boolean, or an unknown option.
    */
   new <
-    D extends DType | undefined,
-    Layers extends number | undefined,
-    Bias extends boolean | undefined,
-    Bidirectional extends boolean | undefined,
+    D extends DType = 'float32',
+    Layers extends number = number,
+    Bias extends boolean = true,
+    Bidirectional extends boolean = boolean,
   >(
     inputSize: number,
     hiddenSize: number,
     options?: GRUOptions<D, Layers, Bias, Bidirectional>,
-  ): GRU<Or<D, 'float32'>, Or<Layers, 1>, Or<Bias, true>, Or<Bidirectional, false>>
-  /** For a subclass, whose options TypeScript does not see: `extends nn.GRU`, or `extends nn.GRU<'float64'>`. */
-  new <D extends DType = 'float32'>(
-    inputSize: number,
-    hiddenSize: number,
-    options?: GRUOptions<D>,
-  ): GRU<D>
+  ): GRU<NoInfer<D>, NoInfer<Layers>, NoInfer<Bias>, NoInfer<Bidirectional>>
   /** @ignore */
-  [Symbol.hasInstance](value: unknown): value is GRU<DType>
+  [Symbol.hasInstance](value: unknown): value is GRUModule<DType>
 }
 
 /**
@@ -147,6 +141,8 @@ export type GRU<
   Layers extends number = number,
   Bias extends boolean = boolean,
   Bidirectional extends boolean = boolean,
-> = GRUModule<D> &
-  StackParameters<D, Layers, Bias, Bidirectional> &
-  Forms<GRU<'float32', Layers, Bias, Bidirectional>, GRU<'float64', Layers, Bias, Bidirectional>>
+> = {
+  /** {@inheritDoc Module.to} */
+  to<T extends DType>(dtype: T): GRU<T, Layers, Bias, Bidirectional>
+} & GRUModule<D> &
+  StackParameters<D, Layers, Bias, Bidirectional>

@@ -4,7 +4,7 @@ import { checkChoice, checkOptions, checkPositiveInteger, refuseExtra } from '..
 import type { DType } from '../../dtype'
 import type { Tensor } from '../../tensor/tensor'
 import { setReadOnly } from '../../tools'
-import { type Forms, named, type Or } from '../module'
+import { type Forms, type Or, named } from '../module'
 import { RNNBase } from './base'
 import {
   checkBaseConfig,
@@ -20,10 +20,7 @@ import { oneState } from './states'
 export type OutputNonlinearity = 'identity' | 'tanh' | 'sigmoid'
 
 /** Options of {@link JordanRNN}. */
-export interface JordanRNNOptions<
-  D extends DType | undefined = DType,
-  Bias extends boolean | undefined = boolean,
-> {
+export interface JordanRNNOptions<D extends DType = 'float32', Bias extends boolean = boolean> {
   /** act: `'tanh'` or `'relu'`. Default: `'tanh'`. */
   nonlinearity?: Nonlinearity | undefined
   /** g: `'identity'`, `'tanh'` or `'sigmoid'`. Default: `'identity'`. */
@@ -87,7 +84,7 @@ class JordanRNNModule<D extends DType = 'float32'> extends RNNBase<
     inputSize: number,
     hiddenSize: number,
     outputSize: number,
-    options?: JordanRNNOptions,
+    options?: JordanRNNOptions<DType>,
   ) {
     if (arguments.length > 4) refuseExtra('JordanRNN', 4, arguments)
     const given = checkOptions('JordanRNN', options, optionNames)
@@ -128,21 +125,14 @@ export interface JordanRNNConstructor {
    * @throws RangeError for a size that is not greater than zero or for which there is no memory, or an unknown
    *   activation; TypeError for a size that is not an integer, a flag that is not a boolean, or an unknown option.
    */
-  new <D extends DType | undefined, Bias extends boolean | undefined>(
+  new <D extends DType = 'float32', Bias extends boolean = true>(
     inputSize: number,
     hiddenSize: number,
     outputSize: number,
     options?: JordanRNNOptions<D, Bias>,
-  ): JordanRNN<Or<D, 'float32'>, Or<Bias, true>>
-  /** For a subclass, whose options TypeScript does not see: `extends nn.JordanRNN`, or `extends nn.JordanRNN<'float64'>`. */
-  new <D extends DType = 'float32'>(
-    inputSize: number,
-    hiddenSize: number,
-    outputSize: number,
-    options?: JordanRNNOptions<D>,
-  ): JordanRNN<D>
+  ): JordanRNN<NoInfer<D>, NoInfer<Bias>>
   /** @ignore */
-  [Symbol.hasInstance](value: unknown): value is JordanRNN<DType>
+  [Symbol.hasInstance](value: unknown): value is JordanRNNModule<DType>
 }
 
 /**
@@ -192,12 +182,11 @@ export interface JordanRNNConstructor {
 export const JordanRNN = named('JordanRNN', JordanRNNModule) as JordanRNNConstructor
 
 /** An instance of {@link JordanRNN}, whose biases are null without `bias`. */
-export type JordanRNN<
-  D extends DType = 'float32',
-  Bias extends boolean = boolean,
-> = JordanRNNModule<D> &
-  BiasParameters<D, Bias, 'bias_ih' | 'bias_yh' | 'bias_hy'> &
-  Forms<JordanRNN<'float32', Bias>, JordanRNN<'float64', Bias>>
+export type JordanRNN<D extends DType = 'float32', Bias extends boolean = boolean> = {
+  /** {@inheritDoc Module.to} */
+  to<T extends DType>(dtype: T): JordanRNN<T, Bias>
+} & JordanRNNModule<D> &
+  BiasParameters<D, Bias, 'bias_ih' | 'bias_yh' | 'bias_hy'>
 
 function checkOutputNonlinearity(value: unknown): OutputNonlinearity {
   return checkChoice<OutputNonlinearity>(

@@ -2,16 +2,14 @@
 
 import { checkOptions, refuseExtra } from '../../check'
 import type { DType } from '../../dtype'
-import { type Forms, named, type Or } from '../module'
+import { named } from '../module'
 import { cellOptions, checkCellConfig, RNNCellBase, type RNNCellBaseOptions } from './cell-base'
 import type { BiasParameters } from './parameters'
 import { type LSTMState, twoStates } from './states'
 
 /** Options of {@link LSTMCell}. */
-export interface LSTMCellOptions<
-  D extends DType | undefined = DType,
-  Bias extends boolean | undefined = boolean,
-> extends RNNCellBaseOptions<D, Bias> {}
+export interface LSTMCellOptions<D extends DType = 'float32', Bias extends boolean = boolean>
+  extends RNNCellBaseOptions<D, Bias> {}
 
 const kind = {
   name: 'LSTMCell',
@@ -23,7 +21,7 @@ const kind = {
 
 /** The class of {@link LSTMCell}. */
 class LSTMCellModule<D extends DType = 'float32'> extends RNNCellBase<D, LSTMState<D>> {
-  constructor(inputSize: number, hiddenSize: number, options?: LSTMCellOptions) {
+  constructor(inputSize: number, hiddenSize: number, options?: LSTMCellOptions<DType>) {
     if (arguments.length > 3) refuseExtra('LSTMCell', 3, arguments)
     const given = checkOptions('LSTMCell', options, cellOptions)
     super(kind, checkCellConfig(inputSize, hiddenSize, given), { projSize: 0 })
@@ -39,19 +37,13 @@ export interface LSTMCellConstructor {
    * @throws RangeError for a size that is not greater than zero or for which there is no memory; TypeError for a size
    *   that is not an integer, a `bias` that is not a boolean, or an unknown option.
    */
-  new <D extends DType | undefined, Bias extends boolean | undefined>(
+  new <D extends DType = 'float32', Bias extends boolean = true>(
     inputSize: number,
     hiddenSize: number,
     options?: LSTMCellOptions<D, Bias>,
-  ): LSTMCell<Or<D, 'float32'>, Or<Bias, true>>
-  /** For a subclass, whose options TypeScript does not see: `extends nn.LSTMCell`, or `extends nn.LSTMCell<'float64'>`. */
-  new <D extends DType = 'float32'>(
-    inputSize: number,
-    hiddenSize: number,
-    options?: LSTMCellOptions<D>,
-  ): LSTMCell<D>
+  ): LSTMCell<NoInfer<D>, NoInfer<Bias>>
   /** @ignore */
-  [Symbol.hasInstance](value: unknown): value is LSTMCell<DType>
+  [Symbol.hasInstance](value: unknown): value is LSTMCellModule<DType>
 }
 
 /**
@@ -91,9 +83,8 @@ export interface LSTMCellConstructor {
 export const LSTMCell = named('LSTMCell', LSTMCellModule) as LSTMCellConstructor
 
 /** An instance of {@link LSTMCell}, whose biases are null without `bias`. */
-export type LSTMCell<
-  D extends DType = 'float32',
-  Bias extends boolean = boolean,
-> = LSTMCellModule<D> &
-  BiasParameters<D, Bias, 'bias_ih' | 'bias_hh'> &
-  Forms<LSTMCell<'float32', Bias>, LSTMCell<'float64', Bias>>
+export type LSTMCell<D extends DType = 'float32', Bias extends boolean = boolean> = {
+  /** {@inheritDoc Module.to} */
+  to<T extends DType>(dtype: T): LSTMCell<T, Bias>
+} & LSTMCellModule<D> &
+  BiasParameters<D, Bias, 'bias_ih' | 'bias_hh'>

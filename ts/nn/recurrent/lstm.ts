@@ -4,31 +4,27 @@ import { checkInteger, checkOptions, refuseExtra } from '../../check'
 import type { DType } from '../../dtype'
 import type { Tensor } from '../../tensor/tensor'
 import { setReadOnly } from '../../tools'
-import { type Forms, named, type Or } from '../module'
+import { type Forms, type Or, named } from '../module'
 import { RNNBase } from './base'
 import { baseOptions, checkBaseConfig, forwardOptions, type RNNBaseOptions } from './options'
-import type { If, ParameterName, StackParameters } from './parameters'
+import type { ParameterName, StackParameters } from './parameters'
 import { type LSTMState, twoStates } from './states'
 
 /** Options of {@link LSTM}. */
 export interface LSTMOptions<
-  D extends DType | undefined = DType,
-  Layers extends number | undefined = number,
-  Bias extends boolean | undefined = boolean,
-  Bidirectional extends boolean | undefined = boolean,
-  Projection extends number | undefined = number,
+  D extends DType = 'float32',
+  Layers extends number = number,
+  Bias extends boolean = boolean,
+  Bidirectional extends boolean = boolean,
 > extends RNNBaseOptions<D, Layers, Bias, Bidirectional> {
   /** P: the features of the projection of h, below `hiddenSize`; 0 for none. Default: 0. */
-  projSize?: Projection | undefined
+  projSize?: number | undefined
 }
 
 /** The name of a parameter of `nn.LSTM`: `weight_ih_l0`, `bias_hh_l1_reverse`, `weight_hr_l0`, … */
 export type LSTMParameterName = ParameterName<
   'weight_ih' | 'weight_hh' | 'bias_ih' | 'bias_hh' | 'weight_hr'
 >
-
-/** Whether there is a projection of this size. */
-type Projected<Size extends number> = number extends Size ? boolean : Size extends 0 ? false : true
 
 const kind = {
   name: 'LSTM',
@@ -52,7 +48,7 @@ class LSTMModule<D extends DType = 'float32'> extends RNNBase<D, LSTMState<D>> {
   /** P: the number of features of h_t if it is projected, 0 if not. */
   declare readonly projSize: number
 
-  constructor(inputSize: number, hiddenSize: number, options?: LSTMOptions) {
+  constructor(inputSize: number, hiddenSize: number, options?: LSTMOptions<DType>) {
     if (arguments.length > 3) refuseExtra('LSTM', 3, arguments)
     const given = checkOptions('LSTM', options, ['projSize', ...baseOptions])
     const config = checkBaseConfig(inputSize, hiddenSize, given)
@@ -86,30 +82,17 @@ export interface LSTMConstructor {
    *   flag that is not a boolean, or an unknown option.
    */
   new <
-    D extends DType | undefined,
-    Layers extends number | undefined,
-    Bias extends boolean | undefined,
-    Bidirectional extends boolean | undefined,
-    Projection extends number | undefined,
+    D extends DType = 'float32',
+    Layers extends number = number,
+    Bias extends boolean = true,
+    Bidirectional extends boolean = boolean,
   >(
     inputSize: number,
     hiddenSize: number,
-    options?: LSTMOptions<D, Layers, Bias, Bidirectional, Projection>,
-  ): LSTM<
-    Or<D, 'float32'>,
-    Or<Layers, 1>,
-    Or<Bias, true>,
-    Or<Bidirectional, false>,
-    Or<Projection, 0>
-  >
-  /** For a subclass, whose options TypeScript does not see: `extends nn.LSTM`, or `extends nn.LSTM<'float64'>`. */
-  new <D extends DType = 'float32'>(
-    inputSize: number,
-    hiddenSize: number,
-    options?: LSTMOptions<D>,
-  ): LSTM<D>
+    options?: LSTMOptions<D, Layers, Bias, Bidirectional>,
+  ): LSTM<NoInfer<D>, NoInfer<Layers>, NoInfer<Bias>, NoInfer<Bidirectional>>
   /** @ignore */
-  [Symbol.hasInstance](value: unknown): value is LSTM<DType>
+  [Symbol.hasInstance](value: unknown): value is LSTMModule<DType>
 }
 
 /**
@@ -179,22 +162,11 @@ export type LSTM<
   Layers extends number = number,
   Bias extends boolean = boolean,
   Bidirectional extends boolean = boolean,
-  Projection extends number = number,
-> = LSTMModule<D> &
-  StackParameters<
-    D,
-    Layers,
-    Bias,
-    Bidirectional,
-    If<Projected<Projection>, 'weight_hr', never>,
-    If<Projected<Projection>, never, 'weight_hr'>
-  > & {
-    /** P: the number of features of h_t if it is projected, 0 if not. */
-    readonly projSize: Projection
-  } & Forms<
-    LSTM<'float32', Layers, Bias, Bidirectional, Projection>,
-    LSTM<'float64', Layers, Bias, Bidirectional, Projection>
-  >
+> = {
+  /** {@inheritDoc Module.to} */
+  to<T extends DType>(dtype: T): LSTM<T, Layers, Bias, Bidirectional>
+} & LSTMModule<D> &
+  StackParameters<D, Layers, Bias, Bidirectional>
 
 function checkProjSize(value: unknown, hiddenSize: number): number {
   const projSize = checkInteger('proj_size', value)

@@ -12,10 +12,10 @@ export type Nonlinearity = 'tanh' | 'relu'
 
 /** Options of every stack of recurrent layers. */
 export interface RNNBaseOptions<
-  D extends DType | undefined = DType,
-  Layers extends number | undefined = number,
-  Bias extends boolean | undefined = boolean,
-  Bidirectional extends boolean | undefined = boolean,
+  D extends DType = 'float32',
+  Layers extends number = number,
+  Bias extends boolean = boolean,
+  Bidirectional extends boolean = boolean,
 > {
   /** How many layers are stacked, at most 65536; each reads the output of the one before. Default: 1. */
   numLayers?: Layers | undefined

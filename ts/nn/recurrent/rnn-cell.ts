@@ -3,17 +3,15 @@
 import { checkOptions, refuseExtra } from '../../check'
 import type { DType } from '../../dtype'
 import { setReadOnly } from '../../tools'
-import { type Forms, named, type Or } from '../module'
+import { type Forms, type Or, named } from '../module'
 import { cellOptions, checkCellConfig, RNNCellBase, type RNNCellBaseOptions } from './cell-base'
 import { checkNonlinearity, type Nonlinearity } from './options'
 import type { BiasParameters } from './parameters'
 import { oneState } from './states'
 
 /** Options of {@link RNNCell}. */
-export interface RNNCellOptions<
-  D extends DType | undefined = DType,
-  Bias extends boolean | undefined = boolean,
-> extends RNNCellBaseOptions<D, Bias> {
+export interface RNNCellOptions<D extends DType = 'float32', Bias extends boolean = boolean>
+  extends RNNCellBaseOptions<D, Bias> {
   /** `'tanh'` or `'relu'`. Default: `'tanh'`. */
   nonlinearity?: Nonlinearity | undefined
 }
@@ -31,7 +29,7 @@ class RNNCellModule<D extends DType = 'float32'> extends RNNCellBase<D> {
   /** The activation. */
   declare readonly nonlinearity: Nonlinearity
 
-  constructor(inputSize: number, hiddenSize: number, options?: RNNCellOptions) {
+  constructor(inputSize: number, hiddenSize: number, options?: RNNCellOptions<DType>) {
     if (arguments.length > 3) refuseExtra('RNNCell', 3, arguments)
     const given = checkOptions('RNNCell', options, ['nonlinearity', ...cellOptions])
     const nonlinearity = checkNonlinearity(given.nonlinearity ?? 'tanh')
@@ -56,19 +54,13 @@ export interface RNNCellConstructor {
    *   `nonlinearity`; TypeError for a size that is not an integer, a `bias` that is not a boolean, or an unknown
    *   option.
    */
-  new <D extends DType | undefined, Bias extends boolean | undefined>(
+  new <D extends DType = 'float32', Bias extends boolean = true>(
     inputSize: number,
     hiddenSize: number,
     options?: RNNCellOptions<D, Bias>,
-  ): RNNCell<Or<D, 'float32'>, Or<Bias, true>>
-  /** For a subclass, whose options TypeScript does not see: `extends nn.RNNCell`, or `extends nn.RNNCell<'float64'>`. */
-  new <D extends DType = 'float32'>(
-    inputSize: number,
-    hiddenSize: number,
-    options?: RNNCellOptions<D>,
-  ): RNNCell<D>
+  ): RNNCell<NoInfer<D>, NoInfer<Bias>>
   /** @ignore */
-  [Symbol.hasInstance](value: unknown): value is RNNCell<DType>
+  [Symbol.hasInstance](value: unknown): value is RNNCellModule<DType>
 }
 
 /**
@@ -102,9 +94,8 @@ export interface RNNCellConstructor {
 export const RNNCell = named('RNNCell', RNNCellModule) as RNNCellConstructor
 
 /** An instance of {@link RNNCell}, whose biases are null without `bias`. */
-export type RNNCell<
-  D extends DType = 'float32',
-  Bias extends boolean = boolean,
-> = RNNCellModule<D> &
-  BiasParameters<D, Bias, 'bias_ih' | 'bias_hh'> &
-  Forms<RNNCell<'float32', Bias>, RNNCell<'float64', Bias>>
+export type RNNCell<D extends DType = 'float32', Bias extends boolean = boolean> = {
+  /** {@inheritDoc Module.to} */
+  to<T extends DType>(dtype: T): RNNCell<T, Bias>
+} & RNNCellModule<D> &
+  BiasParameters<D, Bias, 'bias_ih' | 'bias_hh'>

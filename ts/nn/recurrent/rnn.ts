@@ -4,7 +4,7 @@ import { checkOptions, refuseExtra } from '../../check'
 import type { DType } from '../../dtype'
 import type { Tensor } from '../../tensor/tensor'
 import { setReadOnly } from '../../tools'
-import { type Forms, named, type Or } from '../module'
+import { type Forms, type Or, named } from '../module'
 import { RNNBase } from './base'
 import {
   baseOptions,
@@ -20,10 +20,10 @@ import { oneState } from './states'
 
 /** Options of {@link RNN}. */
 export interface RNNOptions<
-  D extends DType | undefined = DType,
-  Layers extends number | undefined = number,
-  Bias extends boolean | undefined = boolean,
-  Bidirectional extends boolean | undefined = boolean,
+  D extends DType = 'float32',
+  Layers extends number = number,
+  Bias extends boolean = boolean,
+  Bidirectional extends boolean = boolean,
 > extends RNNBaseOptions<D, Layers, Bias, Bidirectional> {
   /** `'tanh'` or `'relu'`. Default: `'tanh'`. */
   nonlinearity?: Nonlinearity | undefined
@@ -54,7 +54,7 @@ class RNNModule<D extends DType = 'float32'> extends RNNBase<D> {
   /** The activation. */
   declare readonly nonlinearity: Nonlinearity
 
-  constructor(inputSize: number, hiddenSize: number, options?: RNNOptions) {
+  constructor(inputSize: number, hiddenSize: number, options?: RNNOptions<DType>) {
     if (arguments.length > 3) refuseExtra('RNN', 3, arguments)
     checkNoProjection(options)
     const given = checkOptions('RNN', options, ['nonlinearity', ...baseOptions])
@@ -83,23 +83,17 @@ export interface RNNConstructor {
    *   or an unknown option.
    */
   new <
-    D extends DType | undefined,
-    Layers extends number | undefined,
-    Bias extends boolean | undefined,
-    Bidirectional extends boolean | undefined,
+    D extends DType = 'float32',
+    Layers extends number = number,
+    Bias extends boolean = true,
+    Bidirectional extends boolean = boolean,
   >(
     inputSize: number,
     hiddenSize: number,
     options?: RNNOptions<D, Layers, Bias, Bidirectional>,
-  ): RNN<Or<D, 'float32'>, Or<Layers, 1>, Or<Bias, true>, Or<Bidirectional, false>>
-  /** For a subclass, whose options TypeScript does not see: `extends nn.RNN`, or `extends nn.RNN<'float64'>`. */
-  new <D extends DType = 'float32'>(
-    inputSize: number,
-    hiddenSize: number,
-    options?: RNNOptions<D>,
-  ): RNN<D>
+  ): RNN<NoInfer<D>, NoInfer<Layers>, NoInfer<Bias>, NoInfer<Bidirectional>>
   /** @ignore */
-  [Symbol.hasInstance](value: unknown): value is RNN<DType>
+  [Symbol.hasInstance](value: unknown): value is RNNModule<DType>
 }
 
 /**
@@ -152,6 +146,8 @@ export type RNN<
   Layers extends number = number,
   Bias extends boolean = boolean,
   Bidirectional extends boolean = boolean,
-> = RNNModule<D> &
-  StackParameters<D, Layers, Bias, Bidirectional> &
-  Forms<RNN<'float32', Layers, Bias, Bidirectional>, RNN<'float64', Layers, Bias, Bidirectional>>
+> = {
+  /** {@inheritDoc Module.to} */
+  to<T extends DType>(dtype: T): RNN<T, Layers, Bias, Bidirectional>
+} & RNNModule<D> &
+  StackParameters<D, Layers, Bias, Bidirectional>
