@@ -7,7 +7,7 @@ import { type IntTensor, intValues } from '../tensor/int-tensor'
 import { checkTensor, type Tensor, wrap } from '../tensor/tensor'
 import { normal, parameter, zero } from './init'
 import { declareParameters } from './members'
-import { type Forms, Module, named } from './module'
+import { Module, named } from './module'
 import { checkParameter } from './parameter'
 
 /** Options of {@link Embedding}. */

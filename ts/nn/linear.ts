@@ -7,7 +7,7 @@ import { pythonValue } from '../python'
 import { checkTensor, type Tensor, wrap } from '../tensor/tensor'
 import { parameter, uniform } from './init'
 import { declareParameters } from './members'
-import { type Forms, Module, type Or, named } from './module'
+import { Module, named } from './module'
 import { checkParameter } from './parameter'
 import type { BiasParameters } from './recurrent/parameters'
 

@@ -10,7 +10,7 @@ import type { IntTensor } from '../tensor/int-tensor'
 import { Tensor, variableOf } from '../tensor/tensor'
 import { Copier, type CopyInstance, instanceLike, unfilled } from './clone'
 import { type Fields, fieldsOf, leavesOf, type Member, type Stray } from './members'
-import { formatModule, formatModuleList, formatModules, formatParameters } from './repr'
+import { formatModule, formatModules, formatParameters } from './repr'
 import { type IncompatibleKeys, type LoadPlan, planLoad } from './state-dict'
 
 /** The modules whose `toString` is running. */

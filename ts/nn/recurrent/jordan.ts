@@ -4,7 +4,7 @@ import { checkChoice, checkOptions, checkPositiveInteger, refuseExtra } from '..
 import type { DType } from '../../dtype'
 import type { Tensor } from '../../tensor/tensor'
 import { setReadOnly } from '../../tools'
-import { type Forms, type Or, named } from '../module'
+import { named } from '../module'
 import { RNNBase } from './base'
 import {
   checkBaseConfig,

@@ -57,8 +57,8 @@ export interface Parts extends Native {
 }
 
 /** The module that `clone` fills with fields, made by a base class with the arguments of {@link RecurrentModule}. */
-export let unfilledBy: <M extends RecurrentModule>(
-  base: abstract new (...args: never[]) => RecurrentModule,
+export let unfilledBy: <M extends RecurrentModule<DType>>(
+  base: abstract new (...args: never[]) => RecurrentModule<DType>,
   module: M,
 ) => M
 

@@ -3,7 +3,7 @@
 import { checkOptions, refuseExtra } from '../../check'
 import type { DType } from '../../dtype'
 import { setReadOnly } from '../../tools'
-import { type Forms, type Or, named } from '../module'
+import { named } from '../module'
 import { cellOptions, checkCellConfig, RNNCellBase, type RNNCellBaseOptions } from './cell-base'
 import { checkNonlinearity, type Nonlinearity } from './options'
 import type { BiasParameters } from './parameters'
