@@ -5,14 +5,21 @@
 
 import { existsSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Json, loadCheckpoint, type nn, type optim, saveCheckpoint } from '@elman/rnn'
+import {
+  type DType,
+  type Json,
+  loadCheckpoint,
+  type nn,
+  type optim,
+  saveCheckpoint,
+} from '@elman/rnn'
 import { type Command, Option } from 'commander'
 import { makeFolder, readText, withReason, writeText } from './files'
 import { Stopped, UserError } from './program'
 
 /** What learns. */
 export interface Parts {
-  model: nn.Module
+  model: nn.Module<DType>
   optimizer: optim.Optimizer<object>
   scheduler?: optim.lrScheduler.LRScheduler<object>
 }

@@ -4,7 +4,7 @@
  */
 
 import { setImmediate } from 'node:timers/promises'
-import { type Json, type nn, rand, saveSafetensors } from '@elman/rnn'
+import { type DType, type Json, type nn, rand, saveSafetensors } from '@elman/rnn'
 import { withReason } from './files'
 import { thousands } from './format'
 import { Interrupt } from './interrupt'
@@ -23,7 +23,7 @@ export function shuffled(count: number): number[] {
 /** Writes the weights of a model as a safetensors file. */
 export function saveModel(
   path: string,
-  model: nn.Module,
+  model: nn.Module<DType>,
   metadata: Readonly<Record<string, string | number>>,
 ): void {
   const texts = Object.entries(metadata).map(([name, value]) => [name, String(value)])

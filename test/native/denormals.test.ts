@@ -3,6 +3,7 @@
 import { Worker } from 'node:worker_threads'
 import {
   backendInfo,
+  type DType,
   getNumThreads,
   manualSeed,
   nn,
@@ -37,7 +38,7 @@ function flushing<R>(on: boolean, call: () => R): R {
 }
 
 /** h_t = relu(x_t), whose outputs and states are as small as the input. */
-function copying(size: number, dtype: 'float32' | 'float64'): nn.RNN {
+function copying<D extends DType>(size: number, dtype: D): nn.RNN<D, number, false> {
   const rnn = new nn.RNN(size, size, { nonlinearity: 'relu', bias: false, dtype })
   rnn.weight_hh_l0?.data.fill(0)
   rnn.weight_ih_l0?.data.fill(0)
@@ -45,7 +46,7 @@ function copying(size: number, dtype: 'float32' | 'float64'): nn.RNN {
   return rnn
 }
 
-function filled(shape: number[], value: number, dtype: 'float32' | 'float64'): Tensor {
+function filled<D extends DType>(shape: number[], value: number, dtype: D): Tensor<D> {
   const made = zeros(shape, { dtype })
   made.data.fill(value)
   return made
@@ -55,7 +56,7 @@ describe.each(['float32', 'float64'] as const)('%s', (dtype) => {
   const value = tiny[dtype]
   const small = () => filled([3, 2, 5], value, dtype)
 
-  function trained(step: (p: Tensor) => { step(): void }): number {
+  function trained(step: (p: Tensor<DType>) => { step(): void }): number {
     const p = filled([5], 0, dtype)
     p.requiresGrad = true
     p.grad = filled([5], value, dtype)

@@ -1,11 +1,21 @@
 /** Copies of modules and state dicts with memory of their own. */
 
-import { getRngState, manualSeed, nn, ones, optim, randn, type Tensor, tensor } from '@elman/rnn'
+import {
+  type DType,
+  getRngState,
+  manualSeed,
+  nn,
+  ones,
+  optim,
+  randn,
+  type Tensor,
+  tensor,
+} from '@elman/rnn'
 import { describe, expect, it } from 'vitest'
 
-const same = (a: Tensor, b: Tensor): boolean => a.data === b.data
+const same = (a: Tensor<DType>, b: Tensor<DType>): boolean => a.data === b.data
 
-const modules: Record<string, () => nn.Module> = {
+const modules: Record<string, () => nn.Module<DType>> = {
   RNN: () => new nn.RNN(2, 3, { numLayers: 2, bidirectional: true, nonlinearity: 'relu' }),
   LSTM: () => new nn.LSTM(2, 4, { projSize: 2, batchFirst: true }),
   GRU: () => new nn.GRU(2, 3, { bias: false, dtype: 'float64' }),
@@ -56,8 +66,9 @@ describe('a clone', () => {
       const stream = copy.stream({ batchSize: 2 })
       stream.step()
       expect(stream.output).toHaveLength(6)
-      copy.to('float64').resetParameters()
-      expect(copy.forward(randn([1, 2], { dtype: 'float64' }))[0].dtype).toBe('float64')
+      const wide = copy.to('float64')
+      wide.resetParameters()
+      expect(wide.forward(randn([1, 2], { dtype: 'float64' }))[0].dtype).toBe('float64')
     }
     const loss = new nn.MSELoss().clone()
     expect(loss.forward(ones([2]), tensor([1, 3])).item()).toBe(2)

@@ -70,7 +70,7 @@ describe('the field of a parameter', () => {
     ;[model.scale, model.list[0], model.named.a] = given
     expect(model.namedParameters()).toEqual(names.map((name, place) => [name, given[place]]))
     // Without bias at first.
-    const linear = new nn.Linear(2, 2, { bias: false })
+    const linear = new nn.Linear(2, 2, { bias: false as boolean })
     linear.bias = zeros([2])
     expect([...linear.stateDict().keys()]).toEqual(['weight', 'bias'])
     linear.bias = null

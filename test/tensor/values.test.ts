@@ -3,6 +3,7 @@
 import assert from 'node:assert'
 import { inspect } from 'node:util'
 import {
+  type DType,
   deserializeSafetensors,
   nn,
   noGrad,
@@ -44,7 +45,7 @@ const all = (equal: boolean) => ({
 })
 
 /** A module with the same numbers in all parameters of one name and size. */
-function filled<M extends nn.Module>(module: M): M {
+function filled<M extends nn.Module<DType>>(module: M): M {
   for (const { data } of module.parameters()) data.set(data.map((_, i) => i / 8 - 1))
   return module
 }
