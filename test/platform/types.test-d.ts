@@ -2,6 +2,9 @@
 
 import {
   type CallPromise,
+  cat,
+  type DType,
+  deserializeSafetensors,
   type IntTensor,
   loadCheckpoint,
   loadSafetensors,
@@ -12,34 +15,70 @@ import {
   randn,
   saveCheckpoint,
   saveSafetensors,
+  serializeSafetensors,
   Tensor,
   tensor,
   zeros,
 } from '@elman/rnn'
 import { describe, expectTypeOf, it } from 'vitest'
 
+type Wide = Tensor<'float64'>
+
+/** Zeros of the other dtype. */
+const wide = (shape: number[]): Wide => zeros(shape, { dtype: 'float64' })
+
 describe('tensors', () => {
   it('are told from indices by their dtype', () => {
     expectTypeOf(tensor([1])).toEqualTypeOf<Tensor>()
-    expectTypeOf(tensor([[1], [2]], { dtype: 'float64' })).toEqualTypeOf<Tensor>()
+    expectTypeOf(tensor([[1], [2]], { dtype: 'float64' })).toEqualTypeOf<Wide>()
     expectTypeOf(tensor([1], { dtype: 'int32' })).toEqualTypeOf<IntTensor>()
     expectTypeOf(tensor(Int32Array.of(1))).toEqualTypeOf<IntTensor>()
     expectTypeOf(tensor(Int32Array.of(1), { dtype: 'float32' })).toEqualTypeOf<Tensor>()
-    expectTypeOf(tensor(new Float64Array(2), { shape: [1, 2] })).toEqualTypeOf<Tensor>()
+    expectTypeOf(tensor(new Float64Array(2), { shape: [1, 2] })).toEqualTypeOf<Wide>()
+    expectTypeOf(zeros([1], { dtype: 'float32' as DType })).toEqualTypeOf<Tensor<DType>>()
   })
 
   it('have these members', () => {
-    expectTypeOf<Tensor['data']>().toEqualTypeOf<Float32Array | Float64Array>()
-    expectTypeOf<Tensor['dtype']>().toEqualTypeOf<'float32' | 'float64'>()
+    expectTypeOf<Tensor['data']>().toEqualTypeOf<Float32Array<ArrayBuffer>>()
+    expectTypeOf<Wide['data']>().toEqualTypeOf<Float64Array<ArrayBuffer>>()
+    expectTypeOf(zeros([2]).data.reduce((sum, value) => sum + value, 0)).toBeNumber()
+    expectTypeOf(wide([2]).data.map(Math.abs)).toEqualTypeOf<Float64Array<ArrayBuffer>>()
+    expectTypeOf<Tensor['dtype']>().toEqualTypeOf<'float32'>()
+    expectTypeOf<Tensor<DType>['dtype']>().toEqualTypeOf<'float32' | 'float64'>()
+    expectTypeOf<Tensor>().toExtend<Tensor<DType>>()
     expectTypeOf<Tensor['shape']>().toEqualTypeOf<readonly number[]>()
     expectTypeOf<Tensor['grad']>().toEqualTypeOf<Tensor | null>()
-    expectTypeOf<IntTensor['data']>().toEqualTypeOf<Int32Array>()
+    expectTypeOf<IntTensor['data']>().toEqualTypeOf<Int32Array<ArrayBuffer>>()
     expectTypeOf<IntTensor['dtype']>().toEqualTypeOf<'int32'>()
     expectTypeOf(zeros([1]).item()).toBeNumber()
     expectTypeOf(zeros([1]).backward).toBeCallableWith(zeros([1]))
     expectTypeOf(zeros([1]).backward).toBeCallableWith(null)
     expectTypeOf(zeros([1]).backwardAsync()).toEqualTypeOf<CallPromise<void>>()
     expectTypeOf(zeros([1]).backwardAsync).toBeCallableWith(null, { signal: AbortSignal.abort() })
+  })
+
+  it('keep their dtype through operations', () => {
+    const x = wide([2, 3])
+    expectTypeOf(x.tanh().mul(2).add(x).reshape([3, 2]).narrow(0, 0, 1)).toEqualTypeOf<Wide>()
+    expectTypeOf(x.select(0, 0).transpose(0, 0).detach().clone().sum()).toEqualTypeOf<Wide>()
+    expectTypeOf(cat([x, x])).toEqualTypeOf<Wide>()
+    expectTypeOf(new nn.MSELoss().forward(x, x)).toEqualTypeOf<Wide>()
+    // @ts-expect-error: another dtype
+    x.add(zeros([2, 3]))
+    // @ts-expect-error: indices are no numbers
+    x.add(tensor([1], { dtype: 'int32' }))
+  })
+
+  it('have arrays and bytes that the platform takes', () => {
+    const first: number = tensor([[1, 2]]).toArray()[0]?.[0] ?? 0
+    expectTypeOf(first).toBeNumber()
+    const bytes = serializeSafetensors(new nn.Linear(1, 1).stateDict())
+    new Blob([bytes])
+    new Response(bytes)
+    void crypto.subtle.digest('SHA-256', bytes)
+    for (const one of deserializeSafetensors(bytes).values()) {
+      if (one.dtype === 'float64') expectTypeOf(one).toEqualTypeOf<Wide>()
+    }
   })
 
   it('refuse what does not fit', () => {
@@ -66,8 +105,12 @@ describe('nn.RNN', () => {
   const rnn = new nn.RNN(3, 4, { numLayers: 2, nonlinearity: 'relu', dtype: 'float64' })
 
   it('has its parameters as fields', () => {
-    expectTypeOf(rnn.weight_ih_l0).toExtend<Tensor | undefined>()
-    expectTypeOf(rnn.bias_hh_l12_reverse).toExtend<Tensor | undefined>()
+    expectTypeOf(rnn.weight_ih_l0).toEqualTypeOf<Wide>()
+    expectTypeOf(rnn.weight_hh_l1).toEqualTypeOf<Wide>()
+    const many: number = 2
+    const deep = new nn.RNN(3, 4, { numLayers: many })
+    expectTypeOf(deep.weight_hh_l0).toEqualTypeOf<Tensor>()
+    expectTypeOf(deep.bias_hh_l12_reverse).toExtend<Tensor | undefined>()
     // @ts-expect-error: no such parameter
     rnn.weight_xx_l0
     // @ts-expect-error: no such parameter
@@ -79,34 +122,34 @@ describe('nn.RNN', () => {
   })
 
   it('gives tuples and named gradients', () => {
-    const result = rnn.forward(zeros([5, 2, 3]), null, { lengths: [5, 2] })
-    expectTypeOf(rnn.forwardAsync(zeros([5, 2, 3]))).toEqualTypeOf<CallPromise<typeof result>>()
-    expectTypeOf(rnn.forwardAsync).toBeCallableWith(zeros([5, 2, 3]), null, {
+    const result = rnn.forward(wide([5, 2, 3]), null, { lengths: [5, 2] })
+    expectTypeOf(rnn.forwardAsync(wide([5, 2, 3]))).toEqualTypeOf<CallPromise<typeof result>>()
+    expectTypeOf(rnn.forwardAsync).toBeCallableWith(wide([5, 2, 3]), null, {
       lengths: [5, 2],
       signal: AbortSignal.abort(),
     })
-    expectTypeOf(result).toEqualTypeOf<[output: Tensor, hN: Tensor]>()
-    expectTypeOf(rnn.forward(zeros([5, 2, 3]), null, { checkpointEvery: 2 })).toEqualTypeOf<
+    expectTypeOf(result).toEqualTypeOf<[output: Wide, hN: Wide]>()
+    expectTypeOf(rnn.forward(wide([5, 2, 3]), null, { checkpointEvery: 2 })).toEqualTypeOf<
       typeof result
     >()
     // @ts-expect-error: a pullback may be called many times
-    rnn.vjp(zeros([5, 2, 3]), null, { checkpointEvery: 2 })
-    const { pullback, hN } = rnn.vjp(zeros([5, 2, 3]))
-    expectTypeOf(hN).toEqualTypeOf<Tensor>()
+    rnn.vjp(wide([5, 2, 3]), null, { checkpointEvery: 2 })
+    const { pullback, hN } = rnn.vjp(wide([5, 2, 3]))
+    expectTypeOf(hN).toEqualTypeOf<Wide>()
     const gradients = pullback(null, hN)
-    expectTypeOf(gradients.input).toEqualTypeOf<Tensor>()
-    expectTypeOf(gradients.parameters).toEqualTypeOf<Map<string, Tensor>>()
+    expectTypeOf(gradients.input).toEqualTypeOf<Wide>()
+    expectTypeOf(gradients.parameters).toEqualTypeOf<Map<string, Wide>>()
   })
 
   it('gives packed sequences for packed sequences', () => {
-    const packed = nn.utils.rnn.packSequence([zeros([2, 3])])
-    expectTypeOf(packed).toEqualTypeOf<nn.utils.rnn.PackedSequence>()
+    const packed = nn.utils.rnn.packSequence([wide([2, 3])])
+    expectTypeOf(packed).toEqualTypeOf<nn.utils.rnn.PackedSequence<'float64'>>()
     expectTypeOf(rnn.forward(packed)).toEqualTypeOf<
-      [output: nn.utils.rnn.PackedSequence, hN: Tensor]
+      [output: nn.utils.rnn.PackedSequence<'float64'>, hN: Wide]
     >()
     expectTypeOf(packed.sortedIndices).toEqualTypeOf<IntTensor | null>()
     expectTypeOf(nn.utils.rnn.padPackedSequence(packed)).toEqualTypeOf<
-      [tensor: Tensor, lengths: IntTensor]
+      [tensor: Wide, lengths: IntTensor]
     >()
     new nn.utils.rnn.PackedSequence(packed.data, packed.batchSizes, [0], Int32Array.of(0))
     expectTypeOf(rnn.forward).toBeCallableWith(packed, null, { checkpointEvery: 2 })
@@ -115,15 +158,15 @@ describe('nn.RNN', () => {
     // @ts-expect-error: no pullback for packed sequences
     rnn.vjp(packed)
     // @ts-expect-error: the sequences cannot be replaced
-    packed.data = zeros([2, 3])
+    packed.data = wide([2, 3])
     // @ts-expect-error: no such side
-    nn.utils.rnn.padSequence([zeros([1])], { paddingSide: 'top' })
+    nn.utils.rnn.padSequence([wide([1])], { paddingSide: 'top' })
   })
 
   it('has a cell for single steps', () => {
     const cell = new nn.RNNCell(3, 4, { nonlinearity: 'relu', dtype: 'float64' })
-    expectTypeOf(cell.forward(zeros([2, 3]), null)).toEqualTypeOf<Tensor>()
-    expectTypeOf(cell.bias_hh).toEqualTypeOf<Tensor | null>()
+    expectTypeOf(cell.forward(wide([2, 3]), null)).toEqualTypeOf<Wide>()
+    expectTypeOf(cell.bias_hh).toEqualTypeOf<Wide>()
     // @ts-expect-error: a cell has one layer
     new nn.RNNCell(3, 4, { numLayers: 2 })
   })
@@ -140,7 +183,7 @@ describe('nn.RNN', () => {
     // @ts-expect-error: a size is missing
     new nn.RNN(3)
     // @ts-expect-error: no such option
-    rnn.forward(zeros([5, 2, 3]), null, { length: [5, 2] })
+    rnn.forward(wide([5, 2, 3]), null, { length: [5, 2] })
     // @ts-expect-error: indices are not an input
     rnn.forward(tensor([1], { dtype: 'int32' }))
   })
@@ -151,9 +194,9 @@ describe('nn.LSTM and nn.GRU', () => {
   const gru = new nn.GRU(3, 4, { bidirectional: true, dtype: 'float64' })
 
   it('have their parameters as fields', () => {
-    expectTypeOf(lstm.weight_ih_l0).toExtend<Tensor | undefined>()
-    expectTypeOf(lstm.weight_hr_l1_reverse).toExtend<Tensor | undefined>()
-    expectTypeOf(gru.bias_hh_l12_reverse).toExtend<Tensor | undefined>()
+    expectTypeOf(lstm.weight_ih_l0).toEqualTypeOf<Tensor>()
+    expectTypeOf(lstm.weight_hr_l1).toEqualTypeOf<Tensor>()
+    expectTypeOf(gru.bias_hh_l0_reverse).toEqualTypeOf<Wide>()
     // @ts-expect-error: nothing is projected
     gru.weight_hr_l0
     expectTypeOf(lstm.projSize).toBeNumber()
@@ -167,13 +210,13 @@ describe('nn.LSTM and nn.GRU', () => {
     expectTypeOf(lstm.forwardAsync(zeros([5, 2, 3]))).toEqualTypeOf<CallPromise<typeof result>>()
     const packed = nn.utils.rnn.packSequence([zeros([2, 3])])
     expectTypeOf(lstm.forward(packed)[1]).toEqualTypeOf<nn.LSTMState>()
-    expectTypeOf(gru.forward(zeros([5, 2, 3]), zeros([2, 2, 4]))).toEqualTypeOf<
-      [output: Tensor, hN: Tensor]
+    expectTypeOf(gru.forward(wide([5, 2, 3]), wide([2, 2, 4]))).toEqualTypeOf<
+      [output: Wide, hN: Wide]
     >()
     // @ts-expect-error: the states are a pair
     lstm.forward(zeros([5, 2, 3]), zeros([2, 2, 4]))
     // @ts-expect-error: the state is one tensor
-    gru.forward(zeros([5, 2, 3]), [zeros([2, 2, 4]), zeros([2, 2, 4])])
+    gru.forward(wide([5, 2, 3]), [wide([2, 2, 4]), wide([2, 2, 4])])
   })
 
   it('take gradients of which each may be missing', () => {
@@ -188,7 +231,7 @@ describe('nn.LSTM and nn.GRU', () => {
   it('have streams that show their states', () => {
     const stream = lstm.stream({ hx: [zeros([2, 1, 2]), zeros([2, 1, 4])] })
     expectTypeOf(stream.hidden).toEqualTypeOf<nn.LSTMState>()
-    expectTypeOf(gru.stream().hidden).toEqualTypeOf<Tensor>()
+    expectTypeOf(gru.stream().hidden).toEqualTypeOf<Wide>()
     expectTypeOf(stream.reset).toBeCallableWith(stream.hidden)
     // @ts-expect-error: a copy cannot be written back
     stream.hidden = lstm.stream().hidden
@@ -198,7 +241,8 @@ describe('nn.LSTM and nn.GRU', () => {
     const [lstmCell, gruCell] = [new nn.LSTMCell(3, 4), new nn.GRUCell(3, 4, { bias: false })]
     expectTypeOf(lstmCell.forward(zeros([2, 3]), null)).toEqualTypeOf<[h: Tensor, c: Tensor]>()
     expectTypeOf(gruCell.forward(zeros([2, 3]), zeros([2, 4]))).toEqualTypeOf<Tensor>()
-    expectTypeOf(lstmCell.bias_hh).toEqualTypeOf<Tensor | null>()
+    expectTypeOf(lstmCell.bias_hh).toEqualTypeOf<Tensor>()
+    expectTypeOf(gruCell.bias_hh).toEqualTypeOf<null>()
   })
 
   it('refuse what does not fit', () => {
@@ -216,8 +260,8 @@ describe('modules', () => {
     const model = new nn.Linear(2, 2)
     expectTypeOf(model.stateDict()).toEqualTypeOf<Map<string, Tensor>>()
     expectTypeOf(model.parameters()).toEqualTypeOf<Tensor[]>()
-    expectTypeOf(model.to('float64')).toEqualTypeOf<nn.Linear>()
-    expectTypeOf(model.bias).toEqualTypeOf<Tensor | null>()
+    expectTypeOf(model.to('float64').weight).toEqualTypeOf<Wide>()
+    expectTypeOf(model.bias).toEqualTypeOf<Tensor>()
     expectTypeOf(model.loadStateDict(loadSafetensors('x'), { strict: false })).toEqualTypeOf<{
       missingKeys: string[]
       unexpectedKeys: string[]
@@ -242,7 +286,7 @@ describe('optimizers', () => {
     })
     const adam = new optim.Adam(model.parameters())
     expectTypeOf(adam.paramGroups[0].betas).toEqualTypeOf<readonly [number, number]>()
-    expectTypeOf(adam.paramGroups[0].params).toEqualTypeOf<Tensor[]>()
+    expectTypeOf(adam.paramGroups[0].params).toEqualTypeOf<Tensor<DType>[]>()
     expectTypeOf(nn.utils.clipGradNorm_(model.parameters(), 1)).toBeNumber()
     const scheduler = new optim.lrScheduler.StepLR(adam, 3)
     new optim.lrScheduler.CosineAnnealingLR(new optim.RMSprop(model.parameters()), 3)
