@@ -44,6 +44,7 @@ describe('Linear', () => {
     expect(() => layer.forward(tensor(1))).toThrow(
       new RangeError('both arguments to linear need to be at least 1D, but they are 0D and 2D'),
     )
+    // @ts-expect-error: another dtype
     expect(() => layer.forward(zeros([2, 4], { dtype: 'float64' }))).toThrow(
       new TypeError('mat1 and mat2 must have the same dtype, but got float64 and float32'),
     )
@@ -178,7 +179,7 @@ function surprise(logits: number[], target: number): number {
 }
 
 describe('CrossEntropyLoss', () => {
-  const logits = (): Tensor =>
+  const logits = (): Tensor<'float64'> =>
     tensor(
       [
         [0.5, -1, 2],

@@ -1,6 +1,6 @@
 /** nn.LSTM, nn.GRU and their cells, where an equation or another way of calling them says what must come out. */
 
-import { manualSeed, nn, noGrad, type Tensor, tensor, zeros } from '@elman/rnn'
+import { type DType, manualSeed, nn, noGrad, type Tensor, tensor, zeros } from '@elman/rnn'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { expectGradients, leaf } from '../../helpers/finite-differences'
@@ -11,7 +11,12 @@ import { lstm as lstmDescription } from './contract/kinds'
 const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x))
 
 /** W x + b as lists of rows, gate by gate. */
-function affine(weight: Tensor, bias: Tensor, x: readonly number[], units: number): number[][] {
+function affine(
+  weight: Tensor<DType>,
+  bias: Tensor<DType>,
+  x: readonly number[],
+  units: number,
+): number[][] {
   const rows = weight.toArray() as number[][]
   const sums = rows.map((row, place) => row.reduce((sum, w, k) => sum + w * x[k], bias.data[place]))
   return Array.from({ length: rows.length / units }, (_, gate) =>
@@ -24,7 +29,7 @@ describe('forward follows the equations', () => {
   const x = [0.3, -1.2, 0.8]
   const h = Array.from({ length: H }, (_, j) => Math.sin(j))
   const c = Array.from({ length: H }, (_, j) => 2 * Math.cos(j))
-  const row = (values: readonly number[]): Tensor =>
+  const row = (values: readonly number[]): Tensor<'float64'> =>
     tensor([values as number[]], { dtype: 'float64' })
 
   it('of the LSTM, and of its projection', () => {
@@ -106,7 +111,7 @@ describe('a loss on some of the results of an LSTM', () => {
   })
 
   it('has by vjp the bits of the tape', () => {
-    const module = kind.make(3, 5, { numLayers: 2 }) as unknown as nn.LSTM
+    const module = kind.make(3, 5, { numLayers: 2 }) as unknown as nn.LSTM<DType>
     const [x] = kind.inputs(sizes, {}, 1, true)
     const [h0, c0] = kind.states(sizes, { numLayers: 2 }, 2, true)
     const [, [, cN]] = module.forward(x, [h0, c0])
@@ -136,12 +141,12 @@ const anyCell = fc.record({
   batch: fc.constantFrom(null, 0, 1, 2, 5, 13),
   options: fc.record({
     bias: fc.boolean(),
-    dtype: fc.constantFrom<Tensor['dtype']>('float32', 'float64'),
+    dtype: fc.constantFrom<DType>('float32', 'float64'),
   }),
 })
 
 /** The stack of one layer with the same weights. */
-function copyOf<Stack extends nn.Module>(cell: nn.Module, stack: Stack): Stack {
+function copyOf<Stack extends nn.Module<DType>>(cell: nn.Module<DType>, stack: Stack): Stack {
   stack.loadStateDict(new Map([...cell.stateDict()].map(([name, one]) => [`${name}_l0`, one])))
   return stack
 }
@@ -156,7 +161,7 @@ describe('nn.LSTMCell', () => {
         const { dtype } = options
         const input = filled([4, ...rows, inputSize], 1, { dtype })
         const [h0, c0] = [2, 3].map((seed) => filled([...rows, hiddenSize], seed, { dtype }))
-        const layered = (state: Tensor) => state.reshape([1, ...rows, hiddenSize])
+        const layered = (state: Tensor<DType>) => state.reshape([1, ...rows, hiddenSize])
         const [output, [, cN]] = lstm.forward(input, [layered(h0), layered(c0)])
         let [h, c] = [h0, c0]
         for (let t = 0; t < 4; t += 1) {
@@ -177,7 +182,8 @@ describe('nn.LSTMCell', () => {
       manualSeed(0)
       const cell = new nn.LSTMCell(3, 4, { dtype: 'float64' })
       const leaves = [leaf([...rows, 3], 1), leaf([...rows, 4], 2), leaf([...rows, 4], 3)]
-      const twice = (x: Tensor, h: Tensor, c: Tensor) => cell.forward(x, cell.forward(x, [h, c]))
+      const twice = (x: Tensor<'float64'>, h: Tensor<'float64'>, c: Tensor<'float64'>) =>
+        cell.forward(x, cell.forward(x, [h, c]))
       expectGradients((x, h, c) => twice(x, h, c)[1], [...leaves, ...cell.parameters()])
       for (const one of [...leaves, ...cell.parameters()]) one.grad = null
       expectGradients((x, h, c) => lossOf(twice(x, h, c)), [...leaves, ...cell.parameters()])

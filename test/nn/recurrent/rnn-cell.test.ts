@@ -1,6 +1,6 @@
 /** nn.RNNCell: one step of nn.RNN. What PyTorch computes is compared in golden.test.ts. */
 
-import { getRngState, manualSeed, nn, type Tensor, tensor, zeros } from '@elman/rnn'
+import { type DType, getRngState, manualSeed, nn, type Tensor, tensor, zeros } from '@elman/rnn'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { expectGradients, leaf } from '../../helpers/finite-differences'
@@ -9,7 +9,7 @@ import { bits, errorOf, expectSameBits, filled } from '../../helpers/numbers'
 type Options = NonNullable<ConstructorParameters<typeof nn.RNNCell>[2]>
 
 /** The stack of one layer with the same weights. */
-function stackOf(cell: nn.RNNCell): nn.RNN {
+function stackOf(cell: nn.RNNCell<DType>): nn.RNN<DType> {
   const { inputSize, hiddenSize, nonlinearity, bias, weight_ih } = cell
   const options = { nonlinearity, bias, dtype: weight_ih.dtype }
   const rnn = new nn.RNN(inputSize, hiddenSize, options)
@@ -74,7 +74,7 @@ describe('a cell', () => {
         const input = filled([4, ...rows, inputSize], 1, { dtype })
         const hx = filled([...rows, hiddenSize], 2, { dtype })
         const [output] = stackOf(cell).forward(input, hx.reshape([1, ...rows, hiddenSize]))
-        let h: Tensor = hx
+        let h: Tensor<DType> = hx
         for (let t = 0; t < 4; t += 1) {
           h = cell.forward(input.select(0, t), h)
           expectSameBits(h, output.select(0, t))
@@ -119,6 +119,7 @@ describe('a cell', () => {
   it('is a module: to, shared weights, frozen weights, a part of another', () => {
     const cell = new nn.RNNCell(2, 3).to('float64')
     expect(cell.forward(zeros([2], { dtype: 'float64' })).dtype).toBe('float64')
+    // @ts-expect-error: another dtype
     expect(() => cell.forward(zeros([2]))).toThrow(TypeError)
 
     const rnn = new nn.RNN(2, 3, { dtype: 'float64' })
@@ -131,7 +132,7 @@ describe('a cell', () => {
     cell.weight_hh.requiresGrad = false
     expect([...cell.stateDict().keys()]).toContain('weight_hh')
 
-    class Model extends nn.Module {
+    class Model extends nn.Module<DType> {
       cell = new nn.RNNCell(2, 3)
     }
     expect([...new Model().stateDict().keys()]).toEqual(
@@ -144,7 +145,7 @@ describe('a cell refuses', () => {
   const make =
     (...args: unknown[]) =>
     (): unknown =>
-      Reflect.construct(nn.RNNCell, args)
+      Reflect.construct(nn.RNNCell<DType>, args)
   const forward =
     (...args: unknown[]) =>
     (): unknown => {

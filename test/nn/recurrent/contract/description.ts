@@ -1,11 +1,10 @@
 /** The description of a recurrent module for the contract, and the calls of it. */
 
-import { type nn, type Tensor, tensor, zeros } from '@elman/rnn'
+import { type DType, type nn, type Tensor, tensor, zeros } from '@elman/rnn'
 import fc from 'fast-check'
 import { bits, filled } from '../../../helpers/numbers'
 
-export type DType = Tensor['dtype']
-export type Packed = nn.utils.rnn.PackedSequence
+export type Packed = nn.utils.rnn.PackedSequence<DType>
 type Lengths = NonNullable<nn.RNNForwardOptions['lengths']>
 
 /** Options of a call; further inputs stand here under their names. */
@@ -34,29 +33,33 @@ export interface Stream<Hx> {
 }
 
 /** A recurrent module, generic over the form of hx: a tensor, or several. */
-export interface RecurrentModule<Hx> extends nn.Module {
+export interface RecurrentModule<Hx> extends nn.Module<DType> {
   readonly inputSize: number
   readonly hiddenSize: number
   readonly bias: boolean
   readonly batchFirst: boolean
-  readonly allWeights: Tensor[][]
+  readonly allWeights: Tensor<DType>[][]
   flattenParameters(): void
   resetParameters(): void
   forward(input: Packed, hx?: Hx | null, options?: CallOptions): [Packed, Hx]
-  forward(input: Tensor, hx?: Hx | null, options?: CallOptions): [Tensor, Hx]
+  forward(input: Tensor<DType>, hx?: Hx | null, options?: CallOptions): [Tensor<DType>, Hx]
   forwardAsync(input: Packed, hx?: Hx | null, options?: CallOptions): Promise<[Packed, Hx]>
-  forwardAsync(input: Tensor, hx?: Hx | null, options?: CallOptions): Promise<[Tensor, Hx]>
+  forwardAsync(
+    input: Tensor<DType>,
+    hx?: Hx | null,
+    options?: CallOptions,
+  ): Promise<[Tensor<DType>, Hx]>
   vjp(
-    input: Tensor,
+    input: Tensor<DType>,
     hx?: Hx | null,
     options?: CallOptions,
   ): {
-    output: Tensor
+    output: Tensor<DType>
     hN: Hx
     pullback(
-      gradOutput: Tensor | null,
+      gradOutput: Tensor<DType> | null,
       gradHN: Hx | null,
-    ): { input: Tensor; hx: Hx; parameters: Map<string, Tensor> }
+    ): { input: Tensor<DType>; hx: Hx; parameters: Map<string, Tensor<DType>> }
   }
   stream(options?: { batchSize?: number; hx?: Hx | null }): Stream<Hx>
 }
@@ -79,8 +82,8 @@ export interface Description<Hx> {
   /** The features of each state. */
   readonly stateSizes: (hiddenSize: number) => number[]
   /** hx of the states, and the other way round. */
-  readonly join: (states: readonly Tensor[]) => Hx
-  readonly split: (hx: Hx) => readonly Tensor[]
+  readonly join: (states: readonly Tensor<DType>[]) => Hx
+  readonly split: (hx: Hx) => readonly Tensor<DType>[]
   /** Further inputs, which lie as the input does: their names, and their features. */
   readonly inputs?: Readonly<Record<string, (hiddenSize: number) => number>>
   /** Whether hN is where the next part of a sequence begins. Default: true. */
@@ -125,8 +128,8 @@ export const small: Sizes = { steps: 5, batch: 2, inputSize: 3, hiddenSize: 4 }
 
 /** What a call gives, with the states as a list. */
 export interface Result {
-  readonly output: Tensor
-  readonly states: readonly Tensor[]
+  readonly output: Tensor<DType>
+  readonly states: readonly Tensor<DType>[]
 }
 
 /** A kind of recurrent module, with all of its calls over lists of states. */
@@ -219,14 +222,14 @@ export class Kind<Hx> {
   }
 
   /** Inputs, the one of the module's first. */
-  inputs(sizes: Sizes, options: Options = {}, seed = 1, requiresGrad = false): Tensor[] {
+  inputs(sizes: Sizes, options: Options = {}, seed = 1, requiresGrad = false): Tensor<DType>[] {
     const { dtype = 'float32' } = options
     return this.inputShapes(sizes, options).map((shape, place) =>
       filled(shape, seed + 10 * place, { dtype, requiresGrad }),
     )
   }
 
-  states(sizes: Sizes, options: Options = {}, seed = 2, requiresGrad = false): Tensor[] {
+  states(sizes: Sizes, options: Options = {}, seed = 2, requiresGrad = false): Tensor<DType>[] {
     const { dtype = 'float32' } = options
     return this.stateShapes(sizes, options).map((shape, place) =>
       filled(shape, seed + 100 * (place + 1), { dtype, requiresGrad }),
@@ -245,7 +248,7 @@ export class Kind<Hx> {
   }
 
   /** What is called hx: undefined and null stay what they are. */
-  hx(states: readonly Tensor[] | null | undefined): Hx | null | undefined {
+  hx(states: readonly Tensor<DType>[] | null | undefined): Hx | null | undefined {
     return states && this.description.join(states)
   }
 
@@ -259,8 +262,8 @@ export class Kind<Hx> {
 
   forward(
     module: RecurrentModule<Hx>,
-    inputs: readonly Tensor[],
-    states?: readonly Tensor[] | null,
+    inputs: readonly Tensor<DType>[],
+    states?: readonly Tensor<DType>[] | null,
     options?: CallOptions,
   ): Result {
     const call = this.call(inputs, options)
@@ -270,8 +273,8 @@ export class Kind<Hx> {
 
   async forwardAsync(
     module: RecurrentModule<Hx>,
-    inputs: readonly Tensor[],
-    states?: readonly Tensor[] | null,
+    inputs: readonly Tensor<DType>[],
+    states?: readonly Tensor<DType>[] | null,
     options?: CallOptions,
   ): Promise<Result> {
     const call = this.call(inputs, options)
@@ -282,9 +285,9 @@ export class Kind<Hx> {
   packed(
     module: RecurrentModule<Hx>,
     inputs: readonly Packed[],
-    states?: readonly Tensor[] | null,
+    states?: readonly Tensor<DType>[] | null,
     options?: CallOptions,
-  ): { readonly output: Packed; readonly states: readonly Tensor[] } {
+  ): { readonly output: Packed; readonly states: readonly Tensor<DType>[] } {
     const call = this.call(inputs, options)
     const [output, hN] = module.forward(inputs[0], this.hx(states), call)
     return { output, states: this.description.split(hN) }
@@ -292,8 +295,8 @@ export class Kind<Hx> {
 
   vjp(
     module: RecurrentModule<Hx>,
-    inputs: readonly Tensor[],
-    states?: readonly Tensor[] | null,
+    inputs: readonly Tensor<DType>[],
+    states?: readonly Tensor<DType>[] | null,
     options?: CallOptions,
   ) {
     const { join, split } = this.description
@@ -302,40 +305,40 @@ export class Kind<Hx> {
       output: result.output,
       states: split(result.hN),
       /** The gradients of inputs and states in one list, and those of the parameters. */
-      pullback: (gradOutput: Tensor | null, gradStates: readonly Tensor[] | null) => {
+      pullback: (gradOutput: Tensor<DType> | null, gradStates: readonly Tensor<DType>[] | null) => {
         const gradients = result.pullback(gradOutput, gradStates && join(gradStates))
         const { input, hx, parameters } = gradients
-        const others = this.extras.map((name) => Reflect.get(gradients, name) as Tensor)
+        const others = this.extras.map((name) => Reflect.get(gradients, name) as Tensor<DType>)
         return { leaves: [input, ...others, ...split(hx)], parameters }
       },
     }
   }
 
-  stream(module: RecurrentModule<Hx>, batchSize: number, states: readonly Tensor[] | null) {
+  stream(module: RecurrentModule<Hx>, batchSize: number, states: readonly Tensor<DType>[] | null) {
     return module.stream({ batchSize, hx: this.hx(states) ?? null })
   }
 }
 
 /** The first two dimensions exchanged: (T, B, …) ↔ (B, T, …). */
-export const swap = (x: Tensor): Tensor => x.transpose(0, 1)
+export const swap = (x: Tensor<DType>): Tensor<DType> => x.transpose(0, 1)
 
 /** Output and states in one list. */
-export const all = ({ output, states }: Result): Tensor[] => [output, ...states]
+export const all = ({ output, states }: Result): Tensor<DType>[] => [output, ...states]
 
 /** Copies that want a gradient. */
-export function leavesOf(tensors: readonly Tensor[]): Tensor[] {
+export function leavesOf(tensors: readonly Tensor<DType>[]): Tensor<DType>[] {
   return tensors.map(({ data, shape, dtype }) =>
     tensor(data.slice(), { shape, dtype, requiresGrad: true }),
   )
 }
 
 /** Upstream gradients of results, each element another. */
-export function weightsOf(results: readonly Tensor[]): Tensor[] {
+export function weightsOf(results: readonly Tensor<DType>[]): Tensor<DType>[] {
   return results.map(({ shape, dtype }, place) => filled(shape, 7 + place, { dtype }))
 }
 
 /** Σ w·y over all results. */
-export function lossOf(results: readonly Tensor[]): Tensor {
+export function lossOf(results: readonly Tensor<DType>[]): Tensor<DType> {
   const weights = weightsOf(results)
   return results
     .map((one, place) => one.mul(weights[place]).sum())
@@ -343,9 +346,10 @@ export function lossOf(results: readonly Tensor[]): Tensor {
 }
 
 /** All gradients; a scalar 0 where there is none. */
-export function gradsOf(leaves: readonly Tensor[]): Tensor[] {
+export function gradsOf(leaves: readonly Tensor<DType>[]): Tensor<DType>[] {
   return leaves.map(({ grad }) => grad ?? zeros([]))
 }
 
 /** The bits of tensors, one text each. */
-export const bitsOf = (tensors: readonly Tensor[]): string[] => tensors.map((one) => bits(one))
+export const bitsOf = (tensors: readonly Tensor<DType>[]): string[] =>
+  tensors.map((one) => bits(one))

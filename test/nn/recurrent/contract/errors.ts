@@ -1,6 +1,6 @@
 /** The errors of every recurrent module, with torch's messages; nothing changes on an error. */
 
-import { getRngState, setRngState, type Tensor, tensor, zeros } from '@elman/rnn'
+import { type DType, getRngState, setRngState, type Tensor, tensor, zeros } from '@elman/rnn'
 import { describe, expect, it } from 'vitest'
 import { errorOf } from '../../../helpers/numbers'
 import { all, bitsOf, type Kind, type Options, type Sizes, small } from './description'
@@ -101,7 +101,7 @@ function callContract<Hx>(kind: Kind<Hx>): void {
     return () => Reflect.apply(module.forward, module, args)
   }
   const double = { dtype: 'float64' } as const
-  const states = (sizes: Partial<Sizes>, options: Options = {}): readonly Tensor[] =>
+  const states = (sizes: Partial<Sizes>, options: Options = {}): readonly Tensor<DType>[] =>
     kind.states({ ...small, ...sizes }, options)
   const hx = (sizes: Partial<Sizes>, options?: Options) => kind.hx(states(sizes, options))
   const sized = (sizes: Partial<Sizes>, got: Partial<Sizes>, options?: Options) =>

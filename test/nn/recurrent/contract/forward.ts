@@ -1,6 +1,6 @@
 /** The properties of every recurrent module, and the results of `forward`. */
 
-import { cat, getNumThreads, manualSeed, nn, noGrad, setNumThreads } from '@elman/rnn'
+import { cat, type DType, getNumThreads, manualSeed, nn, noGrad, setNumThreads } from '@elman/rnn'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { bits, expectClose, expectSameBits } from '../../../helpers/numbers'
@@ -273,7 +273,7 @@ export function forwardContract<Hx>(kind: Kind<Hx>): void {
   })
 
   it('can be a part of a model', () => {
-    class Model extends nn.Module {
+    class Model extends nn.Module<DType> {
       readonly recurrent = kind.make(3, 4)
     }
     const model = new Model()
