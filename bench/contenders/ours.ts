@@ -6,34 +6,38 @@ import { type Cell, cellFacts, type DType, type Shape } from '../lib/shape'
 import type { Library, Probe, Ready, Work } from './contender'
 
 /** A tensor of this dtype with these numbers. */
-export function tensorOf({ shape, values }: Values, dtype: DType, requiresGrad = false): Tensor {
+export function tensorOf(
+  { shape, values }: Values,
+  dtype: DType,
+  requiresGrad = false,
+): Tensor<DType> {
   const data = dtype === 'float32' ? Float32Array.from(values) : Float64Array.from(values)
   return tensor(data, { shape, dtype, requiresGrad })
 }
 
 /** h, or h and c of an LSTM. */
-export type State = Tensor | [Tensor, Tensor]
+export type State = Tensor<DType> | [Tensor<DType>, Tensor<DType>]
 
 type Packed = InstanceType<typeof nn.utils.rnn.PackedSequence>
 
 /** What nn.RNN, nn.GRU and nn.LSTM have in common, as far as the benchmark calls it. */
-export interface Recurrent extends nn.Module {
+export interface Recurrent extends nn.Module<DType> {
   forward(
-    input: Tensor,
+    input: Tensor<DType>,
     hx?: State | null,
     options?: { lengths?: readonly number[]; checkpointEvery?: number | null },
-  ): [output: Tensor, hN: State]
+  ): [output: Tensor<DType>, hN: State]
   forward(input: Packed, hx?: State | null): [output: Packed, hN: State]
   vjp(
-    input: Tensor,
+    input: Tensor<DType>,
     hx?: State | null,
   ): {
-    output: Tensor
+    output: Tensor<DType>
     hN: State
     pullback(
-      gradOutput: Tensor | null,
+      gradOutput: Tensor<DType> | null,
       gradHN: null,
-    ): { input: Tensor; hx: State | null; parameters: Map<string, Tensor> }
+    ): { input: Tensor<DType>; hx: State | null; parameters: Map<string, Tensor<DType>> }
   }
   stream(): { readonly input: Float32Array | Float64Array; step(): void }
 }
@@ -44,7 +48,7 @@ interface RecurrentOptions {
   readonly dtype?: DType
 }
 
-const modules = { rnn: nn.RNN, gru: nn.GRU, lstm: nn.LSTM }
+const modules = { rnn: nn.RNN<DType>, gru: nn.GRU<DType>, lstm: nn.LSTM<DType> }
 
 /** A module of this kind. */
 export function makeRecurrent(
@@ -57,14 +61,14 @@ export function makeRecurrent(
 }
 
 /** States as a module takes them. */
-export function stateOf(states: readonly Tensor[]): State {
+export function stateOf(states: readonly Tensor<DType>[]): State {
   const [h, c] = states
   if (h === undefined) throw new Error('a network has a state')
   return c === undefined ? h : [h, c]
 }
 
 /** What {@link stateOf} has joined. */
-export function statesOf(state: State): Tensor[] {
+export function statesOf(state: State): Tensor<DType>[] {
   return Array.isArray(state) ? state : [state]
 }
 
@@ -150,16 +154,16 @@ function prepareTape({ shape, dtype, threads }: Work): Ready {
 }
 
 /** States by name: `hx` and `cx`, or `hN` and `cN`. */
-function named({ cell }: Shape, kind: 'x' | 'N', state: State): Record<string, Tensor> {
+function named({ cell }: Shape, kind: 'x' | 'N', state: State): Record<string, Tensor<DType>> {
   const names = cellFacts[cell].states.map((name) => `${name}${kind}`)
   return Object.fromEntries(statesOf(state).map((tensor, index) => [names[index], tensor]))
 }
 
-function gradientsOf(tensors: Record<string, Tensor>): Record<string, Tensor | null> {
+function gradientsOf(tensors: Record<string, Tensor<DType>>): Record<string, Tensor<DType> | null> {
   return Object.fromEntries(Object.entries(tensors).map(([name, { grad }]) => [name, grad]))
 }
 
-function probeOf(results: Record<string, Tensor | null>): Probe {
+function probeOf(results: Record<string, Tensor<DType> | null>): Probe {
   return Object.fromEntries(
     Object.entries(results).map(([name, result]) => [name, fingerprint(result?.data ?? [])]),
   )

@@ -6,7 +6,7 @@
  * has T steps and no padding. It is the same arithmetic, in half as many steps more, of which the last are narrow.
  */
 
-import { nn, noGrad, setNumThreads, type Tensor } from '@elman/rnn'
+import { type DType, nn, noGrad, setNumThreads, type Tensor } from '@elman/rnn'
 import { mixed, numbersOf } from '../lib/numbers'
 import type { Shape } from '../lib/shape'
 import type { Library, Ready, Work } from './contender'
@@ -31,7 +31,7 @@ export function lengthsOf({ T, B }: Shape): number[] {
 }
 
 /** A call of one form: the output, and the gradient that goes back from it. */
-type Call = () => [output: Tensor, gradient: Tensor]
+type Call = () => [output: Tensor<DType>, gradient: Tensor<DType>]
 
 /** The form, for batches of T full steps. */
 export function open(form: Form): Library {
@@ -59,7 +59,7 @@ function prepare(form: Form, { task, shape: full, dtype, threads }: Work): Ready
     call = () => [rnn.forward(input, hx, { lengths: turned(orders) })[0], gradient]
   }
   if (form === 'packed') {
-    const pack = (x: Tensor, order: readonly number[]) =>
+    const pack = (x: Tensor<DType>, order: readonly number[]) =>
       noGrad(() => packPaddedSequence(x, order, { enforceSorted: false }))
     const [padded, rows] = [input, pack(input, lengths).data]
     rows.requiresGrad = trains

@@ -1,6 +1,6 @@
 /** Gradients by finite differences. */
 
-import { type Tensor, tensor, zeros } from '@elman/rnn'
+import { type DType, type Tensor, tensor, zeros } from '@elman/rnn'
 import { expect } from 'vitest'
 import { expectClose, filled } from './numbers'
 
@@ -10,9 +10,9 @@ import { expectClose, filled } from './numbers'
  * @param fn a function of float64 tensors, which must not depend on anything else.
  * @param inputs leaves; each gets its gradient.
  */
-export function expectGradients(
-  fn: (...inputs: Tensor[]) => Tensor,
-  inputs: Tensor[],
+export function expectGradients<D extends DType>(
+  fn: (...inputs: Tensor<D>[]) => Tensor<DType>,
+  inputs: Tensor<D>[],
   { eps = 1e-6, tolerance = 1e-5 } = {},
 ): void {
   const output = fn(...inputs)
@@ -41,11 +41,11 @@ export function expectGradients(
 }
 
 /** A float64 leaf that collects a gradient. */
-export function leaf(shape: readonly number[], seed: number): Tensor {
+export function leaf(shape: readonly number[], seed: number): Tensor<'float64'> {
   return filled(shape, seed, { dtype: 'float64', requiresGrad: true })
 }
 
 /** A float64 leaf of given values. */
-export function leafOf(values: number[]): Tensor {
+export function leafOf(values: number[]): Tensor<'float64'> {
   return tensor(values, { dtype: 'float64', requiresGrad: true })
 }

@@ -8,13 +8,14 @@
 
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { loadSafetensors, type nn, Tensor, tensor } from '@elman/rnn'
+import { type DType, loadSafetensors, type nn, Tensor, tensor } from '@elman/rnn'
 import { expect } from 'vitest'
 
-export type DType = Tensor['dtype']
+export type { DType }
+
 export type Stored =
   ReturnType<typeof loadSafetensors> extends Map<string, infer Value> ? Value : never
-export type Indices = Exclude<Stored, Tensor>
+export type Indices = Exclude<Stored, Tensor<DType>>
 export type Options<
   Class extends abstract new (
     ...args: never[]
@@ -45,7 +46,7 @@ export class Golden {
     return stored
   }
 
-  tensor(name: string): Tensor {
+  tensor(name: string): Tensor<DType> {
     const stored = this.get(name)
     if (!(stored instanceof Tensor))
       throw new Error(`${name} holds ${stored.dtype}, not real numbers`)
@@ -59,15 +60,18 @@ export class Golden {
   }
 
   /** A fresh copy that collects a gradient. */
-  leaf(name: string): Tensor {
+  leaf(name: string): Tensor<DType> {
     const { data, shape, dtype } = this.tensor(name)
     return tensor(data.slice(), { shape: [...shape], dtype, requiresGrad: true })
   }
 }
 
 /** Cuts numbers that were joined in state-dict order into the tensors of a module. */
-export function unflatten(module: nn.Module, flat: Tensor): Map<string, Tensor> {
-  const pieces = new Map<string, Tensor>()
+export function unflatten(
+  module: nn.Module<DType>,
+  flat: Tensor<DType>,
+): Map<string, Tensor<DType>> {
+  const pieces = new Map<string, Tensor<DType>>()
   let start = 0
   for (const [name, { shape, numel }] of module.stateDict()) {
     const data = flat.data.slice(start, start + numel)
@@ -90,8 +94,8 @@ function sameNumber(got: number, want: number, tolerance: number): boolean {
 /** A message if the two differ, none if they agree; a tolerance of 0 requires equal bits. */
 export function compare(
   what: string,
-  got: Tensor | null | undefined,
-  want: Tensor,
+  got: Tensor<DType> | null | undefined,
+  want: Tensor<DType>,
   tolerance: number,
 ): string[] {
   if (!got) return [`${what}: there is none`]

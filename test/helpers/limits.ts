@@ -36,7 +36,7 @@ function wrongPlaces(actual: ArrayLike<number>, expected: (place: number) => num
 }
 
 /** An RNN whose parameters are all zero. */
-function blank(inputSize: number, hiddenSize: number, options: object): nn.RNN {
+function blank(inputSize: number, hiddenSize: number, options: object): nn.RNN<DType> {
   const rnn = new nn.RNN(inputSize, hiddenSize, options)
   for (const { data } of rnn.parameters()) data.fill(0)
   return rnn

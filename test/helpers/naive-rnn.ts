@@ -1,6 +1,6 @@
 /** The recurrent stack as its equation: a naive reference in float64, without dropout. */
 
-import type { nn } from '@elman/rnn'
+import type { DType, nn } from '@elman/rnn'
 
 /** Row-major numbers of one sequence, `steps` rows of equal width. */
 type Rows = number[][]
@@ -11,7 +11,11 @@ type Rows = number[][]
  * @param rows the input, one row for each time step.
  * @param hx for each layer and direction, h_0.
  */
-export function naiveSequence(rnn: nn.RNN, rows: Rows, hx: Rows): { output: Rows; hN: Rows } {
+export function naiveSequence(
+  rnn: nn.RNN<DType>,
+  rows: Rows,
+  hx: Rows,
+): { output: Rows; hN: Rows } {
   const act = rnn.nonlinearity === 'tanh' ? Math.tanh : (x: number) => Math.max(x, 0)
   const hN: Rows = []
   let input = rows

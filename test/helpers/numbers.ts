@@ -1,32 +1,35 @@
 /** Numbers for tests, and comparisons of them. */
 
-import { type Tensor, tensor } from '@elman/rnn'
+import { type DType, type Tensor, tensor } from '@elman/rnn'
 import { expect } from 'vitest'
 import { numbers } from './pseudo-random'
 
 export { numbers }
 
-type DType = Tensor['dtype']
-
 /** A tensor of {@link numbers}. */
-export function filled(
+export function filled<D extends DType = 'float32'>(
   shape: readonly number[],
   seed: number,
-  options: { dtype?: DType; requiresGrad?: boolean } = {},
-): Tensor {
+  options: { dtype?: D; requiresGrad?: boolean } = {},
+): Tensor<NoInfer<D>> {
   const next = numbers(seed)
   const count = shape.reduce((product, size) => product * size, 1)
   const { dtype = 'float32', requiresGrad = false } = options
-  return tensor(Array.from({ length: count }, next), { shape, dtype, requiresGrad })
+  const values = Array.from({ length: count }, next)
+  return tensor(values, { shape, dtype, requiresGrad }) as Tensor<D>
 }
 
 /** The bits of a tensor: NaNs, and zeros of either sign, are distinct. */
-export function bits({ data }: { readonly data: Tensor['data'] | Int32Array }): string {
+export function bits({
+  data,
+}: {
+  readonly data: Float32Array | Float64Array | Int32Array
+}): string {
   return Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('hex')
 }
 
 /** Expects two tensors to be equal in shape, dtype and every bit. */
-export function expectSameBits(actual: Tensor, expected: Tensor): void {
+export function expectSameBits(actual: Tensor<DType>, expected: Tensor<DType>): void {
   expect(actual.shape).toEqual(expected.shape)
   expect(actual.dtype).toBe(expected.dtype)
   if (bits(actual) !== bits(expected)) expect([...actual.data]).toEqual([...expected.data])
@@ -62,7 +65,7 @@ export function errorOf(call: () => unknown): unknown {
 }
 
 /** The gradient of a tensor that has one. */
-export function gradOf({ grad }: Tensor): Tensor {
+export function gradOf<D extends DType>({ grad }: Tensor<D>): Tensor<D> {
   if (grad === null) throw new Error('no gradient')
   return grad
 }

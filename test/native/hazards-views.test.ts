@@ -1,6 +1,7 @@
 /** Views of memory: offsets of arrays are respected, and other views are refused. */
 
 import {
+  type DType,
   deserializeSafetensors,
   getRngState,
   nn,
@@ -8,7 +9,7 @@ import {
   optim,
   serializeSafetensors,
   setRngState,
-  Tensor,
+  type Tensor,
   tensor,
   zeros,
 } from '@elman/rnn'
@@ -359,8 +360,8 @@ describe('tensors', () => {
     a.data.set([0, 0])
     a.grad = ones([2])
     optimizer.step()
-    const buffer = optimizer.stateDict().state.get(0)?.momentumBuffer
-    if (!(buffer instanceof Tensor)) throw new Error('no momentum')
+    const buffer = optimizer.stateDict().state.get(0)?.momentumBuffer as Tensor | undefined
+    if (!buffer) throw new Error('no momentum')
     a.grad = buffer
     optimizer.step() // v = 0.5 v + v
     expect([buffer.toArray(), a.toArray()]).toEqual([
@@ -372,7 +373,7 @@ describe('tensors', () => {
 
 describe('small results of training, which share buffers,', () => {
   /** What a pass over each kind of layer leaves, and a call of `vjp` with its pullback. */
-  function results(): Tensor[] {
+  function results(): Tensor<DType>[] {
     const layers = [
       new nn.RNN(3, 4, { dtype: 'float64' }),
       new nn.RNN(4, 5, { numLayers: 2, bidirectional: true, dtype: 'float64' }),
@@ -388,7 +389,7 @@ describe('small results of training, which share buffers,', () => {
     const { input, hx, parameters } = pullback(ones([6, 2, 4]), null)
     const leaves = [x, ...[...layers, last].flatMap((layer) => [...layer.parameters()])]
     return [
-      ...leaves.map(gradOf),
+      ...leaves.map((leaf) => gradOf<DType>(leaf)),
       ...[output, hN, input, hx, ...parameters.values()],
       ...rnn.forward(filled([6, 2, 3], 2)),
     ]

@@ -3,6 +3,7 @@
 import { getEventListeners } from 'node:events'
 import {
   cat,
+  type DType,
   getNumThreads,
   manualSeed,
   nn,
@@ -24,7 +25,7 @@ const modified =
 
 type Options = nn.RNNForwardOptions
 
-const modules: [string, () => nn.RNN, number[], number[] | null, Options?][] = [
+const modules: [string, () => nn.RNN<DType>, number[], number[] | null, Options?][] = [
   ['plain', () => new nn.RNN(3, 5), [7, 2, 3], null],
   [
     'all at once',

@@ -77,7 +77,7 @@ const forward =
   (args: (world: World) => unknown[], module: 'rnn' | 'first' | 'cell' = 'rnn') =>
   (world: World): unknown =>
     Reflect.apply(world[module].forward, world[module], args(world))
-const double = (shape: number[]): Tensor => zeros(shape, { dtype: 'float64' })
+const double = (shape: number[]): Tensor<'float64'> => zeros(shape, { dtype: 'float64' })
 const shared = (values: number[]): Int32Array => {
   const array = new Int32Array(new SharedArrayBuffer(4 * values.length))
   array.set(values)

@@ -1,6 +1,6 @@
 /** Seeded random numbers and initial weights, against PyTorch. */
 
-import { manualSeed, nn, rand, randn, type Tensor } from '@elman/rnn'
+import { type DType, manualSeed, nn, rand, randn, type Tensor } from '@elman/rnn'
 import { describe, expect, it } from 'vitest'
 import { checkAll, compare, Golden, type Options, readCases } from '../helpers/golden'
 
@@ -24,7 +24,7 @@ interface InitCase {
   steps: InitStep[]
 }
 
-function perform(step: InitStep): Map<string, Tensor> {
+function perform(step: InitStep): Map<string, Tensor<DType>> {
   switch (step.kind) {
     case 'RNN':
       return new nn.RNN(...step.arguments, step.options).stateDict()
@@ -54,7 +54,7 @@ describe.each(['init', 'init-gated'])('a seed gives the numbers of PyTorch: %s',
   const cases = readCases<InitCase>(`${file}.json`)
 
   /** Normal numbers go through log, sin and cos, which no two mathematics libraries round alike. */
-  function tolerance({ kind }: InitStep, { dtype }: Tensor): number {
+  function tolerance({ kind }: InitStep, { dtype }: Tensor<DType>): number {
     if (kind !== 'Embedding' && kind !== 'randn') return 0
     return dtype === 'float64' ? 1e-12 : 1e-6
   }

@@ -44,6 +44,7 @@ describe('Linear', () => {
     expect(() => layer.forward(tensor(1))).toThrow(
       new RangeError('both arguments to linear need to be at least 1D, but they are 0D and 2D'),
     )
+    // @ts-expect-error: another dtype
     expect(() => layer.forward(zeros([2, 4], { dtype: 'float64' }))).toThrow(
       new TypeError('mat1 and mat2 must have the same dtype, but got float64 and float32'),
     )
@@ -178,7 +179,7 @@ function surprise(logits: number[], target: number): number {
 }
 
 describe('CrossEntropyLoss', () => {
-  const logits = (): Tensor =>
+  const logits = (): Tensor<'float64'> =>
     tensor(
       [
         [0.5, -1, 2],
@@ -347,6 +348,7 @@ describe.each(['MSELoss', 'L1Loss', 'BCEWithLogitsLoss'] as const)('%s', (name) 
       /must match the size of tensor b \(4\)|^Target size \(\[2, 4\]\) must be the same/
     expect(() => loss.forward(zeros([2, 3]), zeros([2, 4]))).toThrow(shapes)
     expect(() => loss.forward(zeros([2, 3]), zeros([3]))).toThrow(RangeError)
+    // @ts-expect-error: another dtype
     expect(() => loss.forward(zeros([2]), zeros([2], { dtype: 'float64' }))).toThrow(TypeError)
     // @ts-expect-error: not a tensor
     expect(() => loss.forward(zeros([2]), [0, 0])).toThrow(TypeError)

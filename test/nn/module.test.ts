@@ -1,6 +1,7 @@
 /** nn.Module: what it finds in fields, and its methods. */
 
 import {
+  type DType,
   deserializeSafetensors,
   nn,
   ones,
@@ -157,7 +158,7 @@ describe('train, eval, zeroGrad, to', () => {
   })
 
   it('to converts parameters and gradients in place', () => {
-    const model = new nn.RNN(2, 3)
+    const model: nn.RNN<DType> = new nn.RNN(2, 3)
     const before = [...model.weight_ih_l0.data]
     const [output] = model.forward(randn([2, 1, 2]))
     output.sum().backward()

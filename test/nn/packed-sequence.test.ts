@@ -1,6 +1,6 @@
 /** Packed sequences: packing and padding, round trips, and gradients. */
 
-import { nn, type Tensor, tensor, zeros } from '@elman/rnn'
+import { type DType, nn, type Tensor, tensor, zeros } from '@elman/rnn'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { expectGradients, leaf } from '../helpers/finite-differences'
@@ -24,7 +24,7 @@ const anyBatch = fc
     features: fc.integer({ min: 1, max: 4 }),
     batchFirst: fc.boolean(),
     enforceSorted: fc.boolean(),
-    dtype: fc.constantFrom('float32', 'float64') as fc.Arbitrary<Tensor['dtype']>,
+    dtype: fc.constantFrom('float32', 'float64') as fc.Arbitrary<DType>,
   })
   .chain((one) =>
     fc

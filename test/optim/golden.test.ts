@@ -61,7 +61,7 @@ type Schedule =
 
 type AnyOptimizer = optim.SGD | optim.Adam | optim.AdamW | optim.RMSprop
 
-function makeOptimizer(chosen: Trajectory['optimizer'], parameters: Tensor[]): AnyOptimizer {
+function makeOptimizer(chosen: Trajectory['optimizer'], parameters: Tensor<DType>[]): AnyOptimizer {
   if (chosen.kind === 'SGD') return new optim.SGD(parameters, chosen.options)
   if (chosen.kind === 'RMSprop') return new optim.RMSprop(parameters, chosen.options)
   return new optim[chosen.kind](parameters, chosen.options)
@@ -81,16 +81,16 @@ function makeScheduler(chosen: Schedule, optimizer: AnyOptimizer): AnyScheduler 
 /** Roundings add up over 25 steps: the losses get the room that gradients have elsewhere in float64. */
 const LOSSES: Record<DType, number> = { float64: 1e-9, float32: 1e-5 }
 
-type State = Tensor | nn.LSTMState
+type State = Tensor<DType> | nn.LSTMState<DType>
 
 function detached(state: State): State {
   return state instanceof Tensor ? state.detach() : [state[0].detach(), state[1].detach()]
 }
 
-class Model extends nn.Module {
-  readonly embedding: nn.Embedding | undefined
-  readonly rnn: nn.RNN | nn.LSTM | nn.GRU
-  readonly head: nn.Linear
+class Model extends nn.Module<DType> {
+  readonly embedding: nn.Embedding<DType> | undefined
+  readonly rnn: nn.RNN<DType> | nn.LSTM<DType> | nn.GRU<DType>
+  readonly head: nn.Linear<DType>
 
   constructor({ dtype, embedding, rnn, outputs }: Trajectory) {
     super()
@@ -104,16 +104,16 @@ class Model extends nn.Module {
     this.head = new nn.Linear((options.bidirectional ? 2 : 1) * features, outputs, { dtype })
   }
 
-  forward(input: Stored, hx?: State): [Tensor, State] {
+  forward(input: Stored, hx?: State): [Tensor<DType>, State] {
     const x = this.#features(input)
     const [output, hN] =
       this.rnn instanceof nn.LSTM
-        ? this.rnn.forward(x, hx as nn.LSTMState | undefined)
-        : this.rnn.forward(x, hx as Tensor | undefined)
+        ? this.rnn.forward(x, hx as nn.LSTMState<DType> | undefined)
+        : this.rnn.forward(x, hx as Tensor<DType> | undefined)
     return [this.head.forward(output), hN]
   }
 
-  #features(input: Stored): Tensor {
+  #features(input: Stored): Tensor<DType> {
     if (input instanceof Tensor) return input
     if (this.embedding === undefined) throw new Error('indices need an embedding')
     return this.embedding.forward(input)
@@ -142,7 +142,7 @@ function checkTrajectory(one: Trajectory, golden: Golden): string[] {
   const pointwise = loss.kind === 'CrossEntropyLoss' ? null : new nn[loss.kind](loss.options)
   const crossEntropy =
     loss.kind === 'CrossEntropyLoss' ? new nn.CrossEntropyLoss(loss.options) : null
-  const score = (prediction: Tensor, target: Stored): Tensor | undefined =>
+  const score = (prediction: Tensor<DType>, target: Stored): Tensor<DType> | undefined =>
     target instanceof Tensor
       ? pointwise?.forward(prediction, target)
       : crossEntropy?.forward(prediction, target)
@@ -217,7 +217,7 @@ describe('schedules give the learning rates and the state of PyTorch', () => {
   it.each(cases.map((one) => [one.id, one] as const))('%s', (_, one) => {
     const make = (): { optimizer: optim.SGD; scheduler: AnyScheduler } => {
       const initialLr = 'lastEpoch' in one.options ? 0.8 : undefined
-      const parameter = (): Tensor => tensor([0], { requiresGrad: true })
+      const parameter = (): Tensor<DType> => tensor([0], { requiresGrad: true })
       const optimizer = new optim.SGD(
         [
           { params: [parameter()], lr: 0.2, initialLr },

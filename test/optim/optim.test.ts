@@ -1,11 +1,11 @@
 /** Optimizers and clipping; whole trajectories are compared with PyTorch's in golden.test.ts. */
 
-import { nn, ones, optim, type Tensor, tensor, zeros } from '@elman/rnn'
+import { type DType, nn, ones, optim, type Tensor, tensor, zeros } from '@elman/rnn'
 import { describe, expect, it } from 'vitest'
 import { bits, errorOf, expectClose } from '../helpers/numbers'
 
 /** A float64 parameter with a gradient. */
-function parameter(values: number[], gradient: number[]): Tensor {
+function parameter(values: number[], gradient: number[]): Tensor<DType> {
   const made = tensor(values, { dtype: 'float64', requiresGrad: true })
   made.grad = tensor(gradient, { dtype: 'float64' })
   return made
@@ -305,7 +305,7 @@ describe('an optimizer refuses', () => {
 
 describe('groups that a program has changed', () => {
   type Groups = Record<string, unknown>[] & { params: unknown[] }[]
-  const p = (): Tensor => parameter([1], [1])
+  const p = () => parameter([1], [1])
   const twice = 'some parameters appear in more than one parameter group, or twice in one'
   const missing = (name: string): RangeError =>
     new RangeError(
@@ -395,13 +395,13 @@ describe('stateDict and loadStateDict', () => {
   type AnyOptimizer = optim.SGD | optim.Adam | optim.RMSprop
   const run = (Class: AnyClass, options: object): void => {
     const gradients = [1, -2, 0.5, 3, -1]
-    const steps = (optimizer: { step(): void }, p: Tensor, list: number[]): void => {
+    const steps = (optimizer: { step(): void }, p: Tensor<DType>, list: number[]): void => {
       for (const gradient of list) {
         p.grad = tensor([gradient, gradient * gradient])
         optimizer.step()
       }
     }
-    const make = (values: number[]): { p: Tensor; optimizer: AnyOptimizer } => {
+    const make = (values: number[]): { p: Tensor<DType>; optimizer: AnyOptimizer } => {
       const p = tensor(values, { requiresGrad: true })
       return { p, optimizer: new Class([p], options) }
     }

@@ -1,10 +1,12 @@
 /** The types of the public API. */
 
 import {
+  type AnyTensor,
   type CallPromise,
   cat,
   type DType,
-  deserializeSafetensors,
+  exportOnnx,
+  getRngState,
   type IntTensor,
   loadCheckpoint,
   loadSafetensors,
@@ -22,30 +24,32 @@ import {
 } from '@elman/rnn'
 import { describe, expectTypeOf, it } from 'vitest'
 
-type Wide = Tensor<'float64'>
-
-/** Zeros of the other dtype. */
-const wide = (shape: number[]): Wide => zeros(shape, { dtype: 'float64' })
-
 describe('tensors', () => {
   it('are told from indices by their dtype', () => {
     expectTypeOf(tensor([1])).toEqualTypeOf<Tensor>()
-    expectTypeOf(tensor([[1], [2]], { dtype: 'float64' })).toEqualTypeOf<Wide>()
+    expectTypeOf(tensor([[1], [2]], { dtype: 'float64' })).toEqualTypeOf<Tensor<'float64'>>()
     expectTypeOf(tensor([1], { dtype: 'int32' })).toEqualTypeOf<IntTensor>()
     expectTypeOf(tensor(Int32Array.of(1))).toEqualTypeOf<IntTensor>()
     expectTypeOf(tensor(Int32Array.of(1), { dtype: 'float32' })).toEqualTypeOf<Tensor>()
-    expectTypeOf(tensor(new Float64Array(2), { shape: [1, 2] })).toEqualTypeOf<Wide>()
-    expectTypeOf(zeros([1], { dtype: 'float32' as DType })).toEqualTypeOf<Tensor<DType>>()
+    expectTypeOf(tensor(new Float64Array(2), { shape: [1, 2] })).toEqualTypeOf<Tensor<'float64'>>()
+    expectTypeOf(tensor(new Float64Array(2), { dtype: 'float32' })).toEqualTypeOf<Tensor>()
+    expectTypeOf(tensor(zeros([1]).data)).toEqualTypeOf<Tensor>()
+    expectTypeOf(tensor(new Float32Array(2) as Float32Array | Float64Array)).toEqualTypeOf<
+      Tensor<DType>
+    >()
+    expectTypeOf(zeros([1], { requiresGrad: true })).toEqualTypeOf<Tensor>()
+    expectTypeOf(zeros([1], { dtype: 'float64' })).toEqualTypeOf<Tensor<'float64'>>()
+    expectTypeOf(randn([1], { dtype: 'float32' as DType })).toEqualTypeOf<Tensor<DType>>()
+    // @ts-expect-error: the dtype comes from the arguments, and not from what is expected
+    const wide: Tensor<'float64'> = zeros([1])
+    expectTypeOf(wide).toEqualTypeOf<Tensor<'float64'>>()
   })
 
   it('have these members', () => {
     expectTypeOf<Tensor['data']>().toEqualTypeOf<Float32Array<ArrayBuffer>>()
-    expectTypeOf<Wide['data']>().toEqualTypeOf<Float64Array<ArrayBuffer>>()
-    expectTypeOf(zeros([2]).data.reduce((sum, value) => sum + value, 0)).toBeNumber()
-    expectTypeOf(wide([2]).data.map(Math.abs)).toEqualTypeOf<Float64Array<ArrayBuffer>>()
+    expectTypeOf<Tensor<'float64'>['data']>().toEqualTypeOf<Float64Array<ArrayBuffer>>()
     expectTypeOf<Tensor['dtype']>().toEqualTypeOf<'float32'>()
-    expectTypeOf<Tensor<DType>['dtype']>().toEqualTypeOf<'float32' | 'float64'>()
-    expectTypeOf<Tensor>().toExtend<Tensor<DType>>()
+    expectTypeOf<Tensor<DType>['dtype']>().toEqualTypeOf<DType>()
     expectTypeOf<Tensor['shape']>().toEqualTypeOf<readonly number[]>()
     expectTypeOf<Tensor['grad']>().toEqualTypeOf<Tensor | null>()
     expectTypeOf<IntTensor['data']>().toEqualTypeOf<Int32Array<ArrayBuffer>>()
@@ -58,27 +62,55 @@ describe('tensors', () => {
   })
 
   it('keep their dtype through operations', () => {
-    const x = wide([2, 3])
-    expectTypeOf(x.tanh().mul(2).add(x).reshape([3, 2]).narrow(0, 0, 1)).toEqualTypeOf<Wide>()
-    expectTypeOf(x.select(0, 0).transpose(0, 0).detach().clone().sum()).toEqualTypeOf<Wide>()
-    expectTypeOf(cat([x, x])).toEqualTypeOf<Wide>()
-    expectTypeOf(new nn.MSELoss().forward(x, x)).toEqualTypeOf<Wide>()
+    const x = zeros([2, 2], { dtype: 'float64' })
+    expectTypeOf(x.add(x).mul(2).tanh().relu().sigmoid().sum()).toEqualTypeOf<Tensor<'float64'>>()
+    expectTypeOf(x.reshape([4]).narrow(0, 0, 1).detach()).toEqualTypeOf<Tensor<'float64'>>()
+    expectTypeOf(x.transpose(0, 1).select(0, 0).mean()).toEqualTypeOf<Tensor<'float64'>>()
+    expectTypeOf(x.grad).toEqualTypeOf<Tensor<'float64'> | null>()
+    expectTypeOf(cat([x, x])).toEqualTypeOf<Tensor<'float64'>>()
+    expectTypeOf(x.data.reduce((sum, value) => sum + value)).toBeNumber()
+    expectTypeOf(new nn.MSELoss().forward(x, x)).toEqualTypeOf<Tensor<'float64'>>()
+    expectTypeOf(new nn.Dropout().forward(x)).toEqualTypeOf<Tensor<'float64'>>()
     // @ts-expect-error: another dtype
-    x.add(zeros([2, 3]))
-    // @ts-expect-error: indices are no numbers
-    x.add(tensor([1], { dtype: 'int32' }))
+    x.add(zeros([2, 2]))
+    // @ts-expect-error: another dtype
+    x.backward(zeros([2, 2]))
+    // @ts-expect-error: another dtype
+    x.grad = zeros([2, 2])
+    // @ts-expect-error: another dtype
+    new nn.MSELoss().forward(zeros([2]), x)
   })
 
-  it('have arrays and bytes that the platform takes', () => {
-    const first: number = tensor([[1, 2]]).toArray()[0]?.[0] ?? 0
-    expectTypeOf(first).toBeNumber()
-    const bytes = serializeSafetensors(new nn.Linear(1, 1).stateDict())
-    new Blob([bytes])
-    new Response(bytes)
-    void crypto.subtle.digest('SHA-256', bytes)
-    for (const one of deserializeSafetensors(bytes).values()) {
-      if (one.dtype === 'float64') expectTypeOf(one).toEqualTypeOf<Wide>()
-    }
+  it('of any dtype can be read as such, and told apart by it', () => {
+    expectTypeOf<Tensor>().toExtend<Tensor<DType>>()
+    expectTypeOf<Tensor<'float64'>>().toExtend<Tensor<DType>>()
+    expectTypeOf<Tensor<DType>>().not.toExtend<Tensor>()
+    expectTypeOf<IntTensor>().not.toExtend<Tensor<DType>>()
+    const loaded = loadSafetensors('x').get('y')
+    expectTypeOf(loaded).toEqualTypeOf<AnyTensor | undefined>()
+    if (loaded?.dtype === 'float64') expectTypeOf(loaded).toEqualTypeOf<Tensor<'float64'>>()
+    if (loaded?.dtype === 'int32') expectTypeOf(loaded).toEqualTypeOf<IntTensor>()
+    const unknown: unknown = loaded
+    if (unknown instanceof Tensor) expectTypeOf(unknown).toEqualTypeOf<Tensor<DType>>()
+  })
+
+  it('give nested arrays that need no cast', () => {
+    const x = zeros([2, 2])
+    expectTypeOf(x.toArray()[0][1]).toExtend<number>()
+    expectTypeOf(x.toArray()).toExtend<number[][]>()
+    expectTypeOf(x.sum().toArray()).toExtend<number>()
+    expectTypeOf(x.toArray().map((row) => row.map((value) => 2 * value))).toEqualTypeOf<
+      number[][]
+    >()
+    expectTypeOf(tensor([1], { dtype: 'int32' }).toArray()).toExtend<number[]>()
+    expectTypeOf(tensor(x.toArray())).toEqualTypeOf<Tensor>()
+  })
+
+  it('and bytes have buffers that are not shared', () => {
+    expectTypeOf(serializeSafetensors(new Map())).toEqualTypeOf<Uint8Array<ArrayBuffer>>()
+    expectTypeOf(exportOnnx(new nn.RNN(1, 1))).toEqualTypeOf<Uint8Array<ArrayBuffer>>()
+    expectTypeOf(getRngState()).toEqualTypeOf<Uint8Array<ArrayBuffer>>()
+    expectTypeOf(new nn.RNN(1, 1).stream().output).toEqualTypeOf<Float32Array<ArrayBuffer>>()
   })
 
   it('refuse what does not fit', () => {
@@ -105,12 +137,11 @@ describe('nn.RNN', () => {
   const rnn = new nn.RNN(3, 4, { numLayers: 2, nonlinearity: 'relu', dtype: 'float64' })
 
   it('has its parameters as fields', () => {
-    expectTypeOf(rnn.weight_ih_l0).toEqualTypeOf<Wide>()
-    expectTypeOf(rnn.weight_hh_l1).toEqualTypeOf<Wide>()
-    const many: number = 2
-    const deep = new nn.RNN(3, 4, { numLayers: many })
-    expectTypeOf(deep.weight_hh_l0).toEqualTypeOf<Tensor>()
-    expectTypeOf(deep.bias_hh_l12_reverse).toExtend<Tensor | undefined>()
+    expectTypeOf(rnn).toEqualTypeOf<nn.RNN<'float64', 2, true, boolean>>()
+    expectTypeOf(rnn.weight_ih_l0).toEqualTypeOf<Tensor<'float64'>>()
+    expectTypeOf(rnn.bias_hh_l1).toEqualTypeOf<Tensor<'float64'>>()
+    expectTypeOf(rnn.bias_hh_l2).toEqualTypeOf<never>()
+    expectTypeOf(rnn.bias_hh_l0_reverse).toExtend<Tensor<'float64'> | undefined>()
     // @ts-expect-error: no such parameter
     rnn.weight_xx_l0
     // @ts-expect-error: no such parameter
@@ -121,35 +152,52 @@ describe('nn.RNN', () => {
     rnn.hiddenSize = 5
   })
 
+  it('names what follows from the options', () => {
+    const both = new nn.RNN(3, 4, { bidirectional: true })
+    expectTypeOf(both.weight_hh_l0_reverse).toEqualTypeOf<Tensor>()
+    const bare = new nn.RNN(3, 4, { bias: false, bidirectional: false })
+    expectTypeOf(bare.bias_ih_l0).toEqualTypeOf<never>()
+    expectTypeOf(bare.weight_ih_l0_reverse).toEqualTypeOf<never>()
+    expectTypeOf(bare.weight_ih_l7).toEqualTypeOf<Tensor>() // by the index signature
+    const unknown = new nn.RNN(3, 4, { numLayers: 2 as number, bias: true as boolean })
+    expectTypeOf(unknown).toEqualTypeOf<nn.RNN>()
+    expectTypeOf(unknown.weight_hh_l0).toEqualTypeOf<Tensor>()
+    expectTypeOf(new nn.RNN(3, 4, { numLayers: 2 as 1 | 2 }).numLayers).toEqualTypeOf<1 | 2>()
+    expectTypeOf(both.to('float64').weight_hh_l0_reverse).toEqualTypeOf<Tensor<'float64'>>()
+    expectTypeOf(rnn).toExtend<nn.RNN<'float64'>>()
+    expectTypeOf(rnn).toExtend<nn.Module<DType>>()
+    expectTypeOf(rnn).not.toExtend<nn.RNN>()
+    expectTypeOf(new nn.RNN(3, 4)).not.toExtend<nn.RNN<'float32', 2>>()
+  })
+
   it('gives tuples and named gradients', () => {
-    const result = rnn.forward(wide([5, 2, 3]), null, { lengths: [5, 2] })
-    expectTypeOf(rnn.forwardAsync(wide([5, 2, 3]))).toEqualTypeOf<CallPromise<typeof result>>()
-    expectTypeOf(rnn.forwardAsync).toBeCallableWith(wide([5, 2, 3]), null, {
+    const x = zeros([5, 2, 3], { dtype: 'float64' })
+    const result = rnn.forward(x, null, { lengths: [5, 2] })
+    expectTypeOf(rnn.forwardAsync(x)).toEqualTypeOf<CallPromise<typeof result>>()
+    expectTypeOf(rnn.forwardAsync).toBeCallableWith(x, null, {
       lengths: [5, 2],
       signal: AbortSignal.abort(),
     })
-    expectTypeOf(result).toEqualTypeOf<[output: Wide, hN: Wide]>()
-    expectTypeOf(rnn.forward(wide([5, 2, 3]), null, { checkpointEvery: 2 })).toEqualTypeOf<
-      typeof result
-    >()
+    expectTypeOf(result).toEqualTypeOf<[output: Tensor<'float64'>, hN: Tensor<'float64'>]>()
+    expectTypeOf(rnn.forward(x, null, { checkpointEvery: 2 })).toEqualTypeOf<typeof result>()
     // @ts-expect-error: a pullback may be called many times
-    rnn.vjp(wide([5, 2, 3]), null, { checkpointEvery: 2 })
-    const { pullback, hN } = rnn.vjp(wide([5, 2, 3]))
-    expectTypeOf(hN).toEqualTypeOf<Wide>()
+    rnn.vjp(x, null, { checkpointEvery: 2 })
+    const { pullback, hN } = rnn.vjp(x)
+    expectTypeOf(hN).toEqualTypeOf<Tensor<'float64'>>()
     const gradients = pullback(null, hN)
-    expectTypeOf(gradients.input).toEqualTypeOf<Wide>()
-    expectTypeOf(gradients.parameters).toEqualTypeOf<Map<string, Wide>>()
+    expectTypeOf(gradients.input).toEqualTypeOf<Tensor<'float64'>>()
+    expectTypeOf(gradients.parameters).toEqualTypeOf<Map<string, Tensor<'float64'>>>()
   })
 
   it('gives packed sequences for packed sequences', () => {
-    const packed = nn.utils.rnn.packSequence([wide([2, 3])])
+    const packed = nn.utils.rnn.packSequence([zeros([2, 3], { dtype: 'float64' })])
     expectTypeOf(packed).toEqualTypeOf<nn.utils.rnn.PackedSequence<'float64'>>()
     expectTypeOf(rnn.forward(packed)).toEqualTypeOf<
-      [output: nn.utils.rnn.PackedSequence<'float64'>, hN: Wide]
+      [output: nn.utils.rnn.PackedSequence<'float64'>, hN: Tensor<'float64'>]
     >()
     expectTypeOf(packed.sortedIndices).toEqualTypeOf<IntTensor | null>()
     expectTypeOf(nn.utils.rnn.padPackedSequence(packed)).toEqualTypeOf<
-      [tensor: Wide, lengths: IntTensor]
+      [tensor: Tensor<'float64'>, lengths: IntTensor]
     >()
     new nn.utils.rnn.PackedSequence(packed.data, packed.batchSizes, [0], Int32Array.of(0))
     expectTypeOf(rnn.forward).toBeCallableWith(packed, null, { checkpointEvery: 2 })
@@ -158,15 +206,18 @@ describe('nn.RNN', () => {
     // @ts-expect-error: no pullback for packed sequences
     rnn.vjp(packed)
     // @ts-expect-error: the sequences cannot be replaced
-    packed.data = wide([2, 3])
+    packed.data = zeros([2, 3], { dtype: 'float64' })
     // @ts-expect-error: no such side
-    nn.utils.rnn.padSequence([wide([1])], { paddingSide: 'top' })
+    nn.utils.rnn.padSequence([zeros([1])], { paddingSide: 'top' })
   })
 
   it('has a cell for single steps', () => {
     const cell = new nn.RNNCell(3, 4, { nonlinearity: 'relu', dtype: 'float64' })
-    expectTypeOf(cell.forward(wide([2, 3]), null)).toEqualTypeOf<Wide>()
-    expectTypeOf(cell.bias_hh).toEqualTypeOf<Wide>()
+    expectTypeOf(cell.forward(zeros([2, 3], { dtype: 'float64' }), null)).toEqualTypeOf<
+      Tensor<'float64'>
+    >()
+    expectTypeOf(cell.bias_hh).toEqualTypeOf<Tensor<'float64'>>()
+    expectTypeOf<nn.RNNCell['bias_hh']>().toEqualTypeOf<Tensor | null>()
     // @ts-expect-error: a cell has one layer
     new nn.RNNCell(3, 4, { numLayers: 2 })
   })
@@ -183,7 +234,9 @@ describe('nn.RNN', () => {
     // @ts-expect-error: a size is missing
     new nn.RNN(3)
     // @ts-expect-error: no such option
-    rnn.forward(wide([5, 2, 3]), null, { length: [5, 2] })
+    rnn.forward(zeros([5, 2, 3], { dtype: 'float64' }), null, { length: [5, 2] })
+    // @ts-expect-error: another dtype
+    rnn.forward(zeros([5, 2, 3]))
     // @ts-expect-error: indices are not an input
     rnn.forward(tensor([1], { dtype: 'int32' }))
   })
@@ -194,9 +247,10 @@ describe('nn.LSTM and nn.GRU', () => {
   const gru = new nn.GRU(3, 4, { bidirectional: true, dtype: 'float64' })
 
   it('have their parameters as fields', () => {
-    expectTypeOf(lstm.weight_ih_l0).toEqualTypeOf<Tensor>()
-    expectTypeOf(lstm.weight_hr_l1).toEqualTypeOf<Tensor>()
-    expectTypeOf(gru.bias_hh_l0_reverse).toEqualTypeOf<Wide>()
+    expectTypeOf(lstm.weight_ih_l1).toEqualTypeOf<Tensor>()
+    expectTypeOf(lstm.weight_hr_l1_reverse).toExtend<Tensor | undefined>()
+    expectTypeOf(gru.bias_hh_l0_reverse).toEqualTypeOf<Tensor<'float64'>>()
+    expectTypeOf(gru.bias_hh_l12_reverse).toExtend<Tensor<'float64'> | undefined>()
     // @ts-expect-error: nothing is projected
     gru.weight_hr_l0
     expectTypeOf(lstm.projSize).toBeNumber()
@@ -210,13 +264,14 @@ describe('nn.LSTM and nn.GRU', () => {
     expectTypeOf(lstm.forwardAsync(zeros([5, 2, 3]))).toEqualTypeOf<CallPromise<typeof result>>()
     const packed = nn.utils.rnn.packSequence([zeros([2, 3])])
     expectTypeOf(lstm.forward(packed)[1]).toEqualTypeOf<nn.LSTMState>()
-    expectTypeOf(gru.forward(wide([5, 2, 3]), wide([2, 2, 4]))).toEqualTypeOf<
-      [output: Wide, hN: Wide]
+    const wide = (...shape: number[]) => zeros(shape, { dtype: 'float64' })
+    expectTypeOf(gru.forward(wide(5, 2, 3), wide(2, 2, 4))).toEqualTypeOf<
+      [output: Tensor<'float64'>, hN: Tensor<'float64'>]
     >()
     // @ts-expect-error: the states are a pair
     lstm.forward(zeros([5, 2, 3]), zeros([2, 2, 4]))
     // @ts-expect-error: the state is one tensor
-    gru.forward(wide([5, 2, 3]), [wide([2, 2, 4]), wide([2, 2, 4])])
+    gru.forward(wide(5, 2, 3), [wide(2, 2, 4), wide(2, 2, 4)])
   })
 
   it('take gradients of which each may be missing', () => {
@@ -231,7 +286,8 @@ describe('nn.LSTM and nn.GRU', () => {
   it('have streams that show their states', () => {
     const stream = lstm.stream({ hx: [zeros([2, 1, 2]), zeros([2, 1, 4])] })
     expectTypeOf(stream.hidden).toEqualTypeOf<nn.LSTMState>()
-    expectTypeOf(gru.stream().hidden).toEqualTypeOf<Wide>()
+    expectTypeOf(gru.stream().hidden).toEqualTypeOf<Tensor<'float64'>>()
+    expectTypeOf(gru.stream().input).toEqualTypeOf<Float64Array<ArrayBuffer>>()
     expectTypeOf(stream.reset).toBeCallableWith(stream.hidden)
     // @ts-expect-error: a copy cannot be written back
     stream.hidden = lstm.stream().hidden
@@ -260,8 +316,13 @@ describe('modules', () => {
     const model = new nn.Linear(2, 2)
     expectTypeOf(model.stateDict()).toEqualTypeOf<Map<string, Tensor>>()
     expectTypeOf(model.parameters()).toEqualTypeOf<Tensor[]>()
-    expectTypeOf(model.to('float64').weight).toEqualTypeOf<Wide>()
+    expectTypeOf(model.to('float64')).toEqualTypeOf<nn.Linear<'float64', true>>()
     expectTypeOf(model.bias).toEqualTypeOf<Tensor>()
+    expectTypeOf(new nn.Linear(2, 2, { bias: false }).bias).toEqualTypeOf<null>()
+    expectTypeOf<nn.Linear['bias']>().toEqualTypeOf<Tensor | null>()
+    expectTypeOf(new nn.Embedding(2, 2, { dtype: 'float64' }).weight).toEqualTypeOf<
+      Tensor<'float64'>
+    >()
     expectTypeOf(model.loadStateDict(loadSafetensors('x'), { strict: false })).toEqualTypeOf<{
       missingKeys: string[]
       unexpectedKeys: string[]
@@ -274,6 +335,67 @@ describe('modules', () => {
     new nn.CrossEntropyLoss().forward(zeros([1, 2]), zeros([1]))
     // @ts-expect-error: no such reduction
     new nn.MSELoss({ reduction: 'average' })
+  })
+})
+
+class Tagger extends nn.Module {
+  readonly rnn: nn.RNN | nn.LSTM | nn.GRU
+  readonly head: nn.Linear
+  scale = tensor([1], { requiresGrad: true })
+
+  constructor(kind: 'RNN' | 'LSTM' | 'GRU', options: nn.RNNOptions = {}) {
+    super()
+    this.rnn = new nn[kind](3, 4, options)
+    this.head = new nn.Linear(4, 2, { bias: options.bias })
+  }
+
+  forward(input: Tensor): Tensor {
+    const { rnn } = this
+    const [output] = rnn instanceof nn.LSTM ? rnn.forward(input) : rnn.forward(input)
+    return this.head.forward(output).mul(this.scale)
+  }
+}
+
+/** A model of either dtype. */
+class Either<D extends DType> extends nn.Module<D> {
+  readonly rnn: nn.RNN<D>
+
+  constructor(dtype: D) {
+    super()
+    this.rnn = new nn.RNN(3, 4, { dtype, numLayers: 2 })
+  }
+
+  forward(input: Tensor<D>): Tensor<D> {
+    const [output] = this.rnn.forward(input)
+    return output.tanh()
+  }
+}
+
+class Deep extends nn.LSTM {
+  constructor() {
+    super(3, 4, { numLayers: 3 })
+    this.bias_ih_l0.data.fill(1, 4, 8)
+  }
+}
+
+describe('models', () => {
+  it('are classes with fields, of float32', () => {
+    const model = new Tagger('GRU')
+    expectTypeOf(model.parameters()).toEqualTypeOf<Tensor[]>()
+    expectTypeOf(model.stateDict()).toEqualTypeOf<Map<string, Tensor>>()
+    expectTypeOf(model.to('float64')).toEqualTypeOf<Tagger>()
+    expectTypeOf(new Deep().forward(zeros([1, 1, 3]))[0]).toEqualTypeOf<Tensor>()
+    expectTypeOf<Deep>().toExtend<nn.LSTM>()
+  })
+
+  it('or of the dtype that they are given', () => {
+    const model = new Either('float64')
+    expectTypeOf(model.parameters()).toEqualTypeOf<Tensor<'float64'>[]>()
+    expectTypeOf(model.forward(zeros([1, 1, 3], { dtype: 'float64' }))).toEqualTypeOf<
+      Tensor<'float64'>
+    >()
+    saveCheckpoint({ model }, 'x')
+    new optim.SGD([...model.parameters(), ...new Tagger('RNN').parameters()])
   })
 })
 

@@ -1,13 +1,13 @@
 /** Writes to `data` between forward and backward are detected, for every operation that saves the value. */
 
-import { nn, noGrad, optim, type Tensor, tensor } from '@elman/rnn'
+import { type DType, nn, noGrad, optim, type Tensor, tensor } from '@elman/rnn'
 import { describe, expect, it } from 'vitest'
 import { bits, expectClose, expectSameBits, filled } from '../helpers/numbers'
 
 const written =
   /^one of the variables needed for gradient computation has been modified by an inplace operation: something was written into the data of a tensor that \w+ has kept/
 
-type Ways = [name: string, backward: (loss: Tensor) => void | Promise<void>][]
+type Ways = [name: string, backward: (loss: Tensor<DType>) => void | Promise<void>][]
 const ways: Ways = [
   ['backward', (loss) => loss.backward()],
   ['backwardAsync', (loss) => loss.backwardAsync()],
@@ -15,9 +15,9 @@ const ways: Ways = [
 
 /** A loss, the values that its graph saves, and the leaves. */
 interface Graph {
-  loss: Tensor
-  kept: Record<string, Tensor>
-  leaves: Tensor[]
+  loss: Tensor<DType>
+  kept: Record<string, Tensor<DType>>
+  leaves: Tensor<DType>[]
 }
 
 function recurrent(options: ConstructorParameters<typeof nn.RNN>[2], sizes = [3, 5]): Graph {

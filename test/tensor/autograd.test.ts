@@ -1,6 +1,17 @@
 /** The tape: accumulation, release of graphs, and errors instead of wrong gradients. */
 
-import { cat, nn, noGrad, ones, optim, randn, type Tensor, tensor, zeros } from '@elman/rnn'
+import {
+  cat,
+  type DType,
+  nn,
+  noGrad,
+  ones,
+  optim,
+  randn,
+  type Tensor,
+  tensor,
+  zeros,
+} from '@elman/rnn'
 import { describe, expect, it } from 'vitest'
 import { expectSameBits, filled } from '../helpers/numbers'
 
@@ -8,7 +19,7 @@ const twice = /^Trying to backward through the graph a second time/
 const modified =
   /^one of the variables needed for gradient computation has been modified by an inplace operation/
 
-const leaf = (values: number[]): Tensor => tensor(values, { requiresGrad: true })
+const leaf = (values: number[]): Tensor<DType> => tensor(values, { requiresGrad: true })
 
 describe('backward', () => {
   it('needs a gradient for more than one element, and one that fits', () => {
@@ -99,7 +110,7 @@ describe('backward', () => {
 
   it('goes back over 10 000 steps without running out of stack', () => {
     const x = leaf([1])
-    let y: Tensor = x
+    let y: Tensor<DType> = x
     for (let step = 0; step < 10_000; step += 1) y = y.add(1)
     y.backward()
     expect(x.grad?.item()).toBe(1)
@@ -107,7 +118,7 @@ describe('backward', () => {
 
   it('visits every node of a graph with many paths once', () => {
     const x = leaf([1])
-    let y: Tensor = x
+    let y: Tensor<DType> = x
     for (let level = 0; level < 40; level += 1) y = y.add(y)
     y.backward()
     expect(x.grad?.item()).toBe(2 ** 40)
@@ -143,7 +154,7 @@ describe('a graph', () => {
 })
 
 describe('a change in place between forward and backward is an error', () => {
-  const linear = (): { model: nn.Linear; loss: Tensor; input: Tensor } => {
+  const linear = (): { model: nn.Linear<DType>; loss: Tensor<DType>; input: Tensor<DType> } => {
     const model = new nn.Linear(2, 2)
     const input = tensor([[1, 2]], { requiresGrad: true })
     return { model, input, loss: model.forward(input).sum() }
@@ -162,9 +173,9 @@ describe('a change in place between forward and backward is an error', () => {
 
   it('by loadStateDict, resetParameters and to', () => {
     for (const change of [
-      (model: nn.Linear) => model.loadStateDict(model.stateDict()),
-      (model: nn.Linear) => model.resetParameters(),
-      (model: nn.Linear) => model.to('float64'),
+      (model: nn.Linear<DType>) => model.loadStateDict(model.stateDict()),
+      (model: nn.Linear<DType>) => model.resetParameters(),
+      (model: nn.Linear<DType>) => model.to('float64'),
     ]) {
       const { model, loss, input } = linear()
       change(model)

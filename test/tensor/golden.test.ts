@@ -28,20 +28,20 @@ interface OperationCase {
 class Operands {
   readonly one: OperationCase
   readonly golden: Golden
-  readonly leaves = new Map<string, Tensor>()
+  readonly leaves = new Map<string, Tensor<DType>>()
 
   constructor(one: OperationCase, golden: Golden) {
     this.one = one
     this.golden = golden
   }
 
-  tensor(name: string): Tensor {
+  tensor(name: string): Tensor<DType> {
     const leaf = this.golden.leaf(`${this.one.id}/${name}`)
     this.leaves.set(name, leaf)
     return leaf
   }
 
-  all(): Tensor[] {
+  all(): Tensor<DType>[] {
     return this.one.tensors.map((name) => this.tensor(name))
   }
 
@@ -50,7 +50,7 @@ class Operands {
   }
 
   /** A module that holds the stored parameters, whose gradients then count as those of leaves. */
-  module<Module extends nn.Module>(
+  module<Module extends nn.Module<DType>>(
     create: (outer: number, inner: number, has: Set<string>) => Module,
   ): Module {
     const [outer = 0, inner = 0] = this.golden.tensor(`${this.one.id}/weight`).shape
@@ -66,7 +66,7 @@ class Operands {
 
 const OPERATIONS: Record<
   string,
-  (operands: Operands, first: number, second: number, third: number) => Tensor
+  (operands: Operands, first: number, second: number, third: number) => Tensor<DType>
 > = {
   tanh: (on) => on.tensor('x').tanh(),
   relu: (on) => on.tensor('x').relu(),
@@ -110,7 +110,7 @@ const OPERATIONS: Record<
 function pointwise(
   Loss: typeof nn.MSELoss | typeof nn.L1Loss | typeof nn.BCEWithLogitsLoss,
   on: Operands,
-): Tensor {
+): Tensor<DType> {
   const loss = new Loss(on.one.options as Options<typeof nn.MSELoss, 0>)
   return loss.forward(on.tensor('x'), on.tensor('y'))
 }

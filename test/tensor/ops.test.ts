@@ -72,6 +72,7 @@ describe('arithmetic', () => {
     )
     expect(() => zeros([2, 3]).mul(zeros([2, 1]))).toThrow(RangeError)
     expect(() => zeros([2, 3]).mul(zeros([3]))).toThrow(RangeError)
+    // @ts-expect-error: another dtype
     expect(() => zeros([2]).add(zeros([2], { dtype: 'float64' }))).toThrow(
       new TypeError('expected both tensors to have the same dtype, but got: float32 != float64'),
     )
@@ -248,7 +249,11 @@ describe('cat and stack', () => {
 })
 
 describe('gradients agree with finite differences', () => {
-  const cases: [name: string, fn: (...inputs: Tensor[]) => Tensor, inputs: () => Tensor[]][] = [
+  const cases: [
+    name: string,
+    fn: (...inputs: Tensor<'float64'>[]) => Tensor<'float64'>,
+    inputs: () => Tensor<'float64'>[],
+  ][] = [
     ['add', (a, b) => a.add(b), () => [leaf([2, 3], 1), leaf([2, 3], 2)]],
     ['add of a number', (a) => a.add(3), () => [leaf([4], 1)]],
     ['add of itself', (a) => a.add(a), () => [leaf([4], 1)]],

@@ -52,7 +52,7 @@ export class PointwiseLoss extends Module {
    * @param target of the same shape and dtype; gradients flow to it too, if it requires them.
    * @throws RangeError if the shapes differ; TypeError if the dtypes do, or one is not a tensor.
    */
-  forward<D extends DType>(input: Tensor<D>, target: Tensor<D>): Tensor<D> {
+  forward<D extends DType>(input: Tensor<D>, target: Tensor<NoInfer<D>>): Tensor<D> {
     if (arguments.length > 2) refuseExtra('PointwiseLoss.forward', 2, arguments)
     const { owner, kind, checkShapes } = this.#rule
     const given: Variable = checkTensor(owner, 'input', input)

@@ -14,7 +14,7 @@ import {
 } from './parts'
 
 type Options = NonNullable<ConstructorParameters<typeof nn.GRU>[2]> & { projSize?: number }
-type Data = Tensor | types.nn.utils.rnn.PackedSequence
+type Data = Tensor<DType> | types.nn.utils.rnn.PackedSequence<DType>
 
 const { packPaddedSequence, padPackedSequence } = nn.utils.rnn
 
@@ -35,23 +35,33 @@ interface Call {
 
 /** A module over lists of states. */
 interface Layers {
-  readonly module: types.nn.LSTM | types.nn.GRU
-  readonly forward: (input: Data, states: Tensor[] | null, options: object) => [Data, Tensor[]]
-  readonly later: (input: Tensor, states: Tensor[] | null) => Promise<[Tensor, Tensor[]]>
+  readonly module: types.nn.LSTM<DType> | types.nn.GRU<DType>
+  readonly forward: (
+    input: Data,
+    states: Tensor<DType>[] | null,
+    options: object,
+  ) => [Data, Tensor<DType>[]]
+  readonly later: (
+    input: Tensor<DType>,
+    states: Tensor<DType>[] | null,
+  ) => Promise<[Tensor<DType>, Tensor<DType>[]]>
   readonly stream: (
     batchSize: number,
-    states: Tensor[],
-  ) => Pick<types.nn.RNNStream, 'input' | 'output' | 'step'> & { states: () => Tensor[] }
+    states: Tensor<DType>[],
+  ) => Pick<types.nn.RNNStream<DType>, 'input' | 'output' | 'step'> & {
+    states: () => Tensor<DType>[]
+  }
 }
 
 type Make = (I: number, H: number, options: Options) => Layers
-type Pair = [Tensor, Tensor]
+type Pair = [Tensor<DType>, Tensor<DType>]
 
 const lstm: Make = (I, H, options) => {
   const module = new nn.LSTM(I, H, options)
   return {
     module,
-    forward: (input, states, rest) => module.forward(input as Tensor, states as Pair | null, rest),
+    forward: (input, states, rest) =>
+      module.forward(input as Tensor<DType>, states as Pair | null, rest),
     later: (input, states) => module.forwardAsync(input, states as Pair | null),
     stream: (batchSize, states) => {
       const stream = module.stream({ batchSize, hx: states as Pair })
@@ -65,7 +75,7 @@ const gru: Make = (I, H, options) => {
   return {
     module,
     forward: (input, states, rest) => {
-      const [output, hN] = module.forward(input as Tensor, states?.[0], rest)
+      const [output, hN] = module.forward(input as Tensor<DType>, states?.[0], rest)
       return [output, [hN]]
     },
     later: async (input, states) => {
@@ -95,17 +105,20 @@ function prepare(make: Make, { sizes: [T, B, I, H], options = {}, ...call }: Cal
   return { ...layers, input, states, leaves }
 }
 
-const named = (states: readonly Tensor[]): Parts =>
+const named = (states: readonly Tensor<DType>[]): Parts =>
   Object.fromEntries(states.map((state, place) => [['hN', 'cN'][place], state]))
 
-const pick = (results: readonly Tensor[], upstream?: readonly boolean[]): (Tensor | null)[] =>
+const pick = (
+  results: readonly Tensor<DType>[],
+  upstream?: readonly boolean[],
+): (Tensor<DType> | null)[] =>
   results.map((result, place) => ((upstream?.[place] ?? true) ? result : null))
 
 function forward(make: Make, call: Call): Parts {
   const { forward, input, states, leaves } = prepare(make, call)
   const { lengths = null, checkpointEvery = null, upstream } = call
   const [output, last] = forward(input, states, { lengths, checkpointEvery })
-  const y = output as Tensor
+  const y = output as Tensor<DType>
   backward(pick([y, ...last], upstream))
   return { output: y, ...named(last), ...gradients(leaves) }
 }
@@ -116,7 +129,7 @@ function packed(make: Make, call: Call): Parts {
   const batchFirst = options.batchFirst ?? false
   const sequences = packPaddedSequence(input, lengths, { batchFirst, enforceSorted: false })
   const [output, last] = forward(sequences, states, { checkpointEvery })
-  const [padded] = padPackedSequence(output as types.nn.utils.rnn.PackedSequence)
+  const [padded] = padPackedSequence(output as types.nn.utils.rnn.PackedSequence<DType>)
   backward([padded, ...last])
   return { padded, ...named(last), ...gradients(leaves) }
 }

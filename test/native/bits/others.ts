@@ -7,14 +7,14 @@ const dtypes: readonly DType[] = ['float32', 'float64']
 const lengths = [1, 7, 16, 17, 33, 64, 130, 3000]
 
 /** A function of one tensor, its result and its gradient. */
-function mapped(x: Tensor, f: (x: Tensor) => Tensor): Parts {
+function mapped(x: Tensor<DType>, f: (x: Tensor<DType>) => Tensor<DType>): Parts {
   const y = f(x)
   backward([y])
   return { y, ...gradients({ x }) }
 }
 
 /** Values up to `size` and down to denormals, from ±2^-140 (float32) on. */
-function wide(length: number, size: number, dtype: DType): Tensor {
+function wide(length: number, size: number, dtype: DType): Tensor<DType> {
   const values = uniform([length], dtype)
   for (let i = 0; i < length; i += 1) values.data[i] *= i % 3 === 0 ? size : 2 ** -(i % 140)
   values.requiresGrad = true
@@ -22,7 +22,7 @@ function wide(length: number, size: number, dtype: DType): Tensor {
 }
 
 function pointwise(dtype: DType): Case[] {
-  const functions: [string, (x: Tensor) => Tensor][] = [
+  const functions: [string, (x: Tensor<DType>) => Tensor<DType>][] = [
     ['tanh', (x) => x.tanh()],
     ['relu', (x) => x.relu()],
     ['sigmoid', (x) => x.sigmoid()],
@@ -142,7 +142,10 @@ function losses(dtype: DType): Case[] {
 }
 
 /** Three updates of a layer and of what clipping leaves of its gradients. */
-function train(dtype: DType, make: (parameters: Tensor[]) => { step(): void; zeroGrad(): void }) {
+function train(
+  dtype: DType,
+  make: (parameters: Tensor<DType>[]) => { step(): void; zeroGrad(): void },
+) {
   return (): Parts => {
     manualSeed(11)
     const module = new nn.Linear(33, 17, { dtype })

@@ -26,5 +26,5 @@ export const {
 }: typeof import('@elman/rnn') = require(process.env.ELMAN_PACKAGE ?? '@elman/rnn')
 
 // The types, under the names of the values.
-export type Tensor = import('@elman/rnn').Tensor
 export type DType = import('@elman/rnn').DType
+export type Tensor<D extends DType = 'float32'> = import('@elman/rnn').Tensor<D>

@@ -5,7 +5,7 @@ import { cat, type DType, rand, Tensor } from './package'
 
 /** The results of a call: tensors, arrays and numbers by name. */
 export type Parts = Readonly<
-  Record<string, Tensor | Float32Array | Float64Array | Uint8Array | number | null>
+  Record<string, Tensor<DType> | Float32Array | Float64Array | Uint8Array | number | null>
 >
 
 export interface Case {
@@ -16,26 +16,26 @@ export interface Case {
 }
 
 /** Uniform in [-1, 1), from the generator that `manualSeed` seeds. The scaling is exact. */
-export function uniform(shape: readonly number[], dtype: DType = 'float32'): Tensor {
+export function uniform(shape: readonly number[], dtype: DType = 'float32'): Tensor<DType> {
   const values = rand(shape, { dtype })
   for (let i = 0; i < values.data.length; i += 1) values.data[i] = 2 * values.data[i] - 1
   return values
 }
 
 /** The same as a leaf that collects a gradient. */
-export function leaf(shape: readonly number[], dtype: DType = 'float32'): Tensor {
+export function leaf(shape: readonly number[], dtype: DType = 'float32'): Tensor<DType> {
   const values = uniform(shape, dtype)
   values.requiresGrad = true
   return values
 }
 
 /** Runs backward from results with weights drawn for them; a null has no upstream gradient. */
-export function backward(results: readonly (Tensor | null)[]): void {
+export function backward(results: readonly (Tensor<DType> | null)[]): void {
   lossOf(results).backward()
 }
 
 /** The sum over all results of Σ w·y, w drawn. */
-export function lossOf(results: readonly (Tensor | null)[]): Tensor {
+export function lossOf(results: readonly (Tensor<DType> | null)[]): Tensor<DType> {
   const sums = results.flatMap((y) =>
     y === null ? [] : [y.mul(uniform(y.shape, y.dtype)).sum().reshape([1])],
   )
@@ -43,7 +43,7 @@ export function lossOf(results: readonly (Tensor | null)[]): Tensor {
 }
 
 /** The gradients of leaves and parameters as parts. */
-export function gradients(tensors: Readonly<Record<string, Tensor | null>>): Parts {
+export function gradients(tensors: Readonly<Record<string, Tensor<DType> | null>>): Parts {
   return Object.fromEntries(
     Object.entries(tensors).map(([name, one]) => [`d ${name}`, one?.grad ?? null]),
   )
@@ -51,8 +51,8 @@ export function gradients(tensors: Readonly<Record<string, Tensor | null>>): Par
 
 /** The parameters of a module under their names. */
 export function parametersOf(module: {
-  namedParameters(): Iterable<[string, Tensor]>
-}): Record<string, Tensor> {
+  namedParameters(): Iterable<[string, Tensor<DType>]>
+}): Record<string, Tensor<DType>> {
   return Object.fromEntries(module.namedParameters())
 }
 

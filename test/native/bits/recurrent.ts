@@ -62,7 +62,11 @@ function inputShape({ T, B, I, options = {}, unbatched = false }: Call): number[
   return options.batchFirst ? [B, T, I] : [T, B, I]
 }
 
-function pick(upstream: Upstream, output: Tensor, hN: Tensor): (Tensor | null)[] {
+function pick(
+  upstream: Upstream,
+  output: Tensor<DType>,
+  hN: Tensor<DType>,
+): (Tensor<DType> | null)[] {
   return [upstream === 'hN' ? null : output, upstream === 'output' ? null : hN]
 }
 

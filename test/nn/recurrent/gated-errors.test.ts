@@ -3,9 +3,10 @@
  * text and shapes; what it refuses is refused, in its words where they are words about the arguments.
  */
 
+import type { DType } from '@elman/rnn'
 import { getRngState, nn, Tensor, zeros } from '@elman/rnn'
 import { describe, expect, it } from 'vitest'
-import { checkAll, type DType, readCases } from '../../helpers/golden'
+import { checkAll, readCases } from '../../helpers/golden'
 
 interface Described {
   shape: number[]

@@ -40,28 +40,31 @@ interface GatedCase extends Flags {
 
 /** A module whose states are a list, whatever its class. */
 interface Layers {
-  readonly module: nn.LSTM | nn.GRU
+  readonly module: nn.LSTM<DType> | nn.GRU<DType>
   readonly forward: (
-    input: Tensor,
-    states: Tensor[] | null,
+    input: Tensor<DType>,
+    states: Tensor<DType>[] | null,
     lengths?: number[],
-  ) => [Tensor, readonly Tensor[]]
+  ) => [Tensor<DType>, readonly Tensor<DType>[]]
   readonly packed: (
-    input: nn.utils.rnn.PackedSequence,
-    states: Tensor[] | null,
-  ) => [nn.utils.rnn.PackedSequence, readonly Tensor[]]
+    input: nn.utils.rnn.PackedSequence<DType>,
+    states: Tensor<DType>[] | null,
+  ) => [nn.utils.rnn.PackedSequence<DType>, readonly Tensor<DType>[]]
   readonly vjp: (
-    input: Tensor,
-    states: Tensor[] | null,
+    input: Tensor<DType>,
+    states: Tensor<DType>[] | null,
     lengths?: number[],
   ) => {
-    output: Tensor
-    states: readonly Tensor[]
-    pullback: (output: Tensor | null, states: (Tensor | null)[]) => (readonly Tensor[])[]
+    output: Tensor<DType>
+    states: readonly Tensor<DType>[]
+    pullback: (
+      output: Tensor<DType> | null,
+      states: (Tensor<DType> | null)[],
+    ) => (readonly Tensor<DType>[])[]
   }
 }
 
-type Pair = [Tensor, Tensor]
+type Pair = [Tensor<DType>, Tensor<DType>]
 
 function lstmOf(one: GatedCase, options: Flags & { dtype: DType }): Layers {
   const { projSize = 0 } = one
@@ -124,35 +127,38 @@ class Numbers {
     this.#from = dtypes.includes(dtype) ? dtype : 'float64'
   }
 
-  get(name: string): Tensor {
+  get(name: string): Tensor<DType> {
     return this.#rounded(this.#golden[this.#from].tensor(`${this.#id}/${name}`))
   }
 
-  leaf(name: string): Tensor {
+  leaf(name: string): Tensor<DType> {
     const { data, shape, dtype } = this.get(name)
     return tensor(data.slice(), { shape, dtype, requiresGrad: true })
   }
 
   /** All cases take the first of these. */
-  parameters(module: nn.Module): Tensor {
+  parameters(module: nn.Module<DType>): Tensor<DType> {
     const all = this.#golden[this.#from].tensor('parameters')
     return this.#rounded(firstOf(all, module))
   }
 
-  #rounded({ data, shape, dtype }: Tensor): Tensor {
+  #rounded({ data, shape, dtype }: Tensor<DType>): Tensor<DType> {
     const wanted = this.#dtype
     return tensor(wanted === dtype ? data : Float32Array.from(data), { shape, dtype: wanted })
   }
 }
 
 /** As many numbers as a module has. */
-function firstOf(all: Tensor, module: nn.Module): Tensor {
+function firstOf(all: Tensor<DType>, module: nn.Module<DType>): Tensor<DType> {
   const count = module.parameters().reduce((sum, { numel }) => sum + numel, 0)
   return tensor(all.data.slice(0, count), { shape: [count], dtype: all.dtype })
 }
 
 /** Σ w·y over the results that have an upstream gradient w. */
-function backward(results: readonly Tensor[], weights: readonly (Tensor | null)[]): void {
+function backward(
+  results: readonly Tensor<DType>[],
+  weights: readonly (Tensor<DType> | null)[],
+): void {
   const sums = results.flatMap((y, place) => {
     const w = weights[place]
     return w == null ? [] : [y.mul(w).sum()]
@@ -193,11 +199,11 @@ function check(kind: Kind, one: GatedCase, dtype: DType, golden: Record<DType, G
   }
   const compareAll = (
     route: string,
-    module: nn.Module,
-    results: readonly Tensor[],
-    input: Tensor | null,
-    states: readonly (Tensor | null)[],
-    parameters: readonly (Tensor | null)[],
+    module: nn.Module<DType>,
+    results: readonly Tensor<DType>[],
+    input: Tensor<DType> | null,
+    states: readonly (Tensor<DType> | null)[],
+    parameters: readonly (Tensor<DType> | null)[],
   ): string[] => {
     const wanted = [...unflatten(module, numbers.get('grad/parameters'))]
     return [
@@ -220,7 +226,7 @@ function check(kind: Kind, one: GatedCase, dtype: DType, golden: Record<DType, G
   }
   const onTape = (
     route: string,
-    run: (setting: ReturnType<typeof prepare>) => [Tensor, readonly Tensor[]],
+    run: (setting: ReturnType<typeof prepare>) => [Tensor<DType>, readonly Tensor<DType>[]],
   ): string[] => {
     const setting = prepare()
     const [output, last] = run(setting)
@@ -300,9 +306,12 @@ interface CellCase {
 }
 
 /** A cell as a loop: the h of every step, and the last states. */
-type Loop = (inputs: Tensor[], states: Tensor[] | null) => { h: Tensor[]; last: readonly Tensor[] }
+type Loop = (
+  inputs: Tensor<DType>[],
+  states: Tensor<DType>[] | null,
+) => { h: Tensor<DType>[]; last: readonly Tensor<DType>[] }
 
-const cells: readonly (readonly [string, (one: CellCase) => [nn.Module, Loop]])[] = [
+const cells: readonly (readonly [string, (one: CellCase) => [nn.Module<DType>, Loop]])[] = [
   [
     'lstm-cell',
     ({ inputSize, hiddenSize, options }) => {

@@ -1,6 +1,6 @@
 /** nn.LSTM and nn.GRU, where an equation or another way of calling them says what must come out. */
 
-import { manualSeed, nn, noGrad, type Tensor, tensor, zeros } from '@elman/rnn'
+import { type DType, manualSeed, nn, noGrad, type Tensor, tensor, zeros } from '@elman/rnn'
 import { describe, expect, it } from 'vitest'
 import { expectGradients, leaf } from '../../helpers/finite-differences'
 import { bits, errorOf, expectClose, expectSameBits, filled, gradOf } from '../../helpers/numbers'
@@ -10,7 +10,12 @@ import { lstm as lstmDescription } from './contract/kinds'
 const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x))
 
 /** W x + b as lists of rows, gate by gate. */
-function affine(weight: Tensor, bias: Tensor, x: readonly number[], units: number): number[][] {
+function affine(
+  weight: Tensor<DType>,
+  bias: Tensor<DType>,
+  x: readonly number[],
+  units: number,
+): number[][] {
   const rows = weight.toArray() as number[][]
   const sums = rows.map((row, place) => row.reduce((sum, w, k) => sum + w * x[k], bias.data[place]))
   return Array.from({ length: rows.length / units }, (_, gate) =>
@@ -23,7 +28,7 @@ describe('forward follows the equations', () => {
   const x = [0.3, -1.2, 0.8]
   const h = Array.from({ length: H }, (_, j) => Math.sin(j))
   const c = Array.from({ length: H }, (_, j) => 2 * Math.cos(j))
-  const row = (values: readonly number[]): Tensor =>
+  const row = (values: readonly number[]): Tensor<'float64'> =>
     tensor([values as number[]], { dtype: 'float64' })
 
   it('of the LSTM, and of its projection', () => {
@@ -105,7 +110,7 @@ describe('a loss on some of the results of an LSTM', () => {
   })
 
   it('has by vjp the bits of the tape', () => {
-    const module = kind.make(3, 5, { numLayers: 2 }) as unknown as nn.LSTM
+    const module = kind.make(3, 5, { numLayers: 2 }) as unknown as nn.LSTM<DType>
     const [x] = kind.inputs(sizes, {}, 1, true)
     const [h0, c0] = kind.states(sizes, { numLayers: 2 }, 2, true)
     const [, [, cN]] = module.forward(x, [h0, c0])

@@ -33,34 +33,38 @@ interface RnnCase {
 }
 
 interface RnnResult {
-  output: Tensor
-  hN: Tensor
-  input: Tensor | null
-  hx: Tensor | null | undefined
-  parameters: Map<string, Tensor | null>
+  output: Tensor<DType>
+  hN: Tensor<DType>
+  input: Tensor<DType> | null
+  hx: Tensor<DType> | null | undefined
+  parameters: Map<string, Tensor<DType> | null>
 }
 
 interface RnnSetting {
-  rnn: nn.RNN
-  input: Tensor
-  hx: Tensor | undefined
-  gradOutput: Tensor | null
-  gradHN: Tensor | null
+  rnn: nn.RNN<DType>
+  input: Tensor<DType>
+  hx: Tensor<DType> | undefined
+  gradOutput: Tensor<DType> | null
+  gradHN: Tensor<DType> | null
   lengths: number[] | undefined
   batchFirst: boolean
 }
 
 /** `loss` is the sum of both results, each weighted by its upstream gradient, so its gradient is what torch had. */
-function backward(output: Tensor, hN: Tensor, { gradOutput, gradHN }: RnnSetting): void {
+function backward(
+  output: Tensor<DType>,
+  hN: Tensor<DType>,
+  { gradOutput, gradHN }: RnnSetting,
+): void {
   if (gradOutput && gradHN) output.mul(gradOutput).sum().add(hN.mul(gradHN).sum()).backward()
   else if (gradOutput) output.backward(gradOutput)
   else if (gradHN) hN.backward(gradHN)
 }
 
-function onTape(setting: RnnSetting, forward: () => [Tensor, Tensor]): RnnResult {
+function onTape(setting: RnnSetting, forward: () => [Tensor<DType>, Tensor<DType>]): RnnResult {
   const [output, hN] = forward()
   backward(output, hN, setting)
-  const parameters = new Map<string, Tensor | null>()
+  const parameters = new Map<string, Tensor<DType> | null>()
   for (const [name, parameter] of setting.rnn.namedParameters())
     parameters.set(name, parameter.grad)
   return { output, hN, input: setting.input.grad, hx: setting.hx?.grad, parameters }
@@ -129,9 +133,9 @@ function checkRnn(one: RnnCase, dtype: DType, golden: Golden): string[] {
     if (route.startsWith('pack') && one.layout === 'unbatched') return []
     const setting = rnnSetting(one, dtype, golden)
     const result = run(setting)
-    const value = (name: string, got: Tensor) =>
+    const value = (name: string, got: Tensor<DType>) =>
       compare(`${route}: ${name}`, got, golden.tensor(`${one.id}/${name}`), VALUES[dtype])
-    const gradient = (name: string, got: Tensor | null | undefined, want: Tensor) =>
+    const gradient = (name: string, got: Tensor<DType> | null | undefined, want: Tensor<DType>) =>
       compare(`${route}: gradient of ${name}`, got, want, GRADIENTS[dtype])
     const parameters = unflatten(setting.rnn, golden.tensor(`${one.id}/grad/parameters`))
     return [
@@ -194,7 +198,7 @@ function checkCell({ id, inputSize, hiddenSize, options, hx }: CellCase, golden:
   const output = cell.forward(input, state)
   output.backward(golden.tensor(`${id}/gradOutput`))
   const { dtype } = options
-  const gradient = (name: string, got: Tensor | null | undefined, want: Tensor) =>
+  const gradient = (name: string, got: Tensor<DType> | null | undefined, want: Tensor<DType>) =>
     compare(`gradient of ${name}`, got, want, GRADIENTS[dtype])
   const gradients = unflatten(cell, golden.tensor(`${id}/grad/parameters`))
   return [
@@ -243,7 +247,7 @@ function checkJordan(one: JordanCase, golden: Golden): string[] {
     .add(yN.mul(golden.tensor(`${id}/gradYN`)).sum())
     .backward()
   const { dtype } = options
-  const gradient = (name: string, got: Tensor | null | undefined, want: Tensor) =>
+  const gradient = (name: string, got: Tensor<DType> | null | undefined, want: Tensor<DType>) =>
     compare(`gradient of ${name}`, got, want, GRADIENTS[dtype])
   const gradients = unflatten(network, golden.tensor(`${id}/grad/parameters`))
   const states = Object.entries({ y0, teacher }).filter(([, state]) => state !== null)

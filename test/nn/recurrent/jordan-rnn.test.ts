@@ -1,6 +1,16 @@
 /** nn.JordanRNN: values, gradients and errors. */
 
-import { cat, manualSeed, nn, noGrad, rand, type Tensor, tensor, zeros } from '@elman/rnn'
+import {
+  cat,
+  type DType,
+  manualSeed,
+  nn,
+  noGrad,
+  rand,
+  type Tensor,
+  tensor,
+  zeros,
+} from '@elman/rnn'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { expectGradients, leaf } from '../../helpers/finite-differences'
@@ -43,7 +53,8 @@ const anyCase = fc
   })
 
 /** Both results, as one list of numbers. */
-const joined = ([output, yN]: [Tensor, Tensor]) => cat([output.reshape([-1]), yN.reshape([-1])])
+const joined = ([output, yN]: [Tensor<DType>, Tensor<DType>]) =>
+  cat([output.reshape([-1]), yN.reshape([-1])])
 
 describe('forward', () => {
   it('is its equation, step by step with other modules', () => {
@@ -54,7 +65,7 @@ describe('forward', () => {
       new nn.Linear(2, 5, { dtype: 'float64' }),
       new nn.Linear(5, 2, { dtype: 'float64' }),
     ]
-    const weights = [...network.stateDict().values()] as Tensor[]
+    const weights = [...network.stateDict().values()] as Tensor<DType>[]
     ;[fromX, fromY, toY].forEach((layer, n) => {
       layer.loadStateDict(
         new Map([
@@ -80,7 +91,7 @@ describe('forward', () => {
         const network = make()
         const cut = place % steps
         fc.pre(cut > 0)
-        const part = (from: number, length: number, y: Tensor) =>
+        const part = (from: number, length: number, y: Tensor<DType>) =>
           network.forward(input.narrow(0, from, length), y, {
             teacher: teacher?.narrow(0, from, length),
           })
@@ -214,7 +225,7 @@ describe('gradients', () => {
 
   it('refuse what has changed since', () => {
     const network = new nn.JordanRNN(2, 3, 2)
-    const changes: ((teacher: Tensor, output: Tensor) => void)[] = [
+    const changes: ((teacher: Tensor<DType>, output: Tensor<DType>) => void)[] = [
       () => network.weight_hy.data.fill(1),
       (teacher) => teacher.data.fill(1),
       (_, output) => output.data.fill(1),
@@ -277,7 +288,8 @@ describe('the module', () => {
   })
 
   it('loads, and changes its dtype', () => {
-    const [one, other] = [new nn.JordanRNN(2, 3, 1), new nn.JordanRNN(2, 3, 1)]
+    const one = new nn.JordanRNN(2, 3, 1)
+    const other: nn.JordanRNN<DType> = new nn.JordanRNN(2, 3, 1)
     other.loadStateDict(one.stateDict())
     const input = filled([4, 2], 1)
     expectSameBits(joined(one.forward(input)), joined(other.forward(input)))

@@ -1,6 +1,6 @@
 /** All gradients of nn.RNN against finite differences in float64. */
 
-import { cat, manualSeed, nn, type Tensor, tensor } from '@elman/rnn'
+import { cat, type DType, manualSeed, nn, type Tensor, tensor } from '@elman/rnn'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { expectGradients, leaf } from '../../helpers/finite-differences'
@@ -28,7 +28,7 @@ function check(
     rnn.batchFirst && batch !== null ? [batch, steps, inputSize] : [steps, ...rows, inputSize]
   const inputs = [leaf(shape, 1)]
   if (hx) inputs.push(leaf([layers, ...rows, hiddenSize], 2))
-  const run = (input: Tensor, h0?: Tensor): Tensor => {
+  const run = (input: Tensor<'float64'>, h0?: Tensor<'float64'>): Tensor<'float64'> => {
     const [output, hN] = rnn.forward(input, h0, lengths === null ? {} : { lengths })
     return cat([output.reshape([-1]), hN.reshape([-1])])
   }
@@ -90,7 +90,7 @@ describe('finite differences agree', () => {
   })
 
   it('through a whole model, down to the embedding', () => {
-    class Model extends nn.Module {
+    class Model extends nn.Module<DType> {
       embedding = new nn.Embedding(5, 3, { dtype: 'float64' })
       rnn = new nn.RNN(3, 4, { numLayers: 2, dtype: 'float64' })
       head = new nn.Linear(4, 5, { dtype: 'float64' })

@@ -1,6 +1,6 @@
 /** The properties of nn.RNN, and its values against the equation or an equivalent call. */
 
-import { nn, ones, stack, tensor } from '@elman/rnn'
+import { type DType, nn, ones, stack, tensor } from '@elman/rnn'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { naiveSequence } from '../../helpers/naive-rnn'
@@ -32,7 +32,7 @@ describe('forward', () => {
     fc.assert(
       fc.property(kind.anyCase, (one) => {
         const { module, inputs, states } = kind.build(one)
-        const rnn = module as unknown as nn.RNN
+        const rnn = module as unknown as nn.RNN<DType>
         const [input, hx] = [...inputs, ...states]
         const [output, hN] = rnn.forward(input, hx)
         const tolerance = rnn.weight_ih_l0.dtype === 'float64' ? 1e-12 : 1e-4

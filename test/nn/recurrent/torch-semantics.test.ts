@@ -5,6 +5,7 @@
 
 import {
   cat,
+  type DType,
   getNumThreads,
   getRngState,
   manualSeed,
@@ -26,12 +27,13 @@ const { PackedSequence, packPaddedSequence, packSequence, padPackedSequence } = 
 const flags = { numLayers: 2, bidirectional: true } as const
 
 /** Calls something with arguments that the compiler would refuse. */
-const make = (...args: unknown[]): nn.RNN => Reflect.construct(nn.RNN, args) as unknown as nn.RNN
-const call = (module: nn.RNN | nn.RNNCell, ...args: unknown[]): unknown =>
+const make = (...args: unknown[]): nn.RNN<DType> =>
+  Reflect.construct(nn.RNN<DType>, args) as unknown as nn.RNN<DType>
+const call = (module: nn.RNN<DType> | nn.RNNCell<DType>, ...args: unknown[]): unknown =>
   Reflect.apply(module.forward, module, args)
 
 /** Sets all parameters to 1. */
-function allOnes(rnn: nn.RNN): nn.RNN {
+function allOnes(rnn: nn.RNN<DType>): nn.RNN<DType> {
   for (const { data } of rnn.parameters()) data.fill(1)
   return rnn
 }
@@ -125,7 +127,7 @@ const points: [number: number, what: string, check: () => void][] = [
     () => {
       const expected = new RangeError("Unknown nonlinearity 'TANH'. Select from 'tanh' or 'relu'.")
       expect(() => make(3, 4, { nonlinearity: 'TANH' })).toThrow(expected)
-      expect(() => Reflect.construct(nn.RNNCell, [3, 4, { nonlinearity: 'TANH' }])).toThrow(
+      expect(() => Reflect.construct(nn.RNNCell<DType>, [3, 4, { nonlinearity: 'TANH' }])).toThrow(
         expected,
       )
     },
@@ -158,7 +160,7 @@ const points: [number: number, what: string, check: () => void][] = [
     9,
     'names and shapes of the state dict, in order',
     () => {
-      const shapes = (module: nn.Module): [string, readonly number[]][] =>
+      const shapes = (module: nn.Module<DType>): [string, readonly number[]][] =>
         [...module.stateDict()].map(([name, { shape }]) => [name, shape])
       const named = (suffix: string, features: number): [string, number[]][] => [
         [`weight_ih_${suffix}`, [4, features]],
@@ -289,7 +291,7 @@ const points: [number: number, what: string, check: () => void][] = [
     'another dtype than the weights is a TypeError that names both',
     () => {
       const [rnn, x] = [new nn.RNN(3, 4), zeros([5, 2, 3])]
-      const double = (shape: number[]): Tensor => zeros(shape, { dtype: 'float64' })
+      const double = (shape: number[]): Tensor<DType> => zeros(shape, { dtype: 'float64' })
       for (const args of [[double([5, 2, 3])], [x, double([1, 2, 4])]]) {
         expect(() => call(rnn, ...args)).toThrow(TypeError)
         expect(() => call(rnn, ...args)).toThrow(/float64.*float32/)
@@ -610,7 +612,7 @@ const points: [number: number, what: string, check: () => void][] = [
     'what the cell refuses; no rows are fine',
     () => {
       const cell = new nn.RNNCell(10, 20)
-      const refusals: [args: Tensor[], message: string][] = [
+      const refusals: [args: Tensor<DType>[], message: string][] = [
         [[zeros([3, 11])], 'input has inconsistent input_size: got 11 expected 10'],
         [
           [zeros([3, 10]), zeros([3, 21])],
@@ -641,7 +643,7 @@ const points: [number: number, what: string, check: () => void][] = [
       const sizes: ((n: number) => unknown)[] = [
         (n) => make(n, 2),
         (n) => make(2, n),
-        (n) => Reflect.construct(nn.RNNCell, [n, 2]),
+        (n) => Reflect.construct(nn.RNNCell<DType>, [n, 2]),
         (n) => make(2, 2, { numLayers: n }),
         (n) => zeros([n, 2 ** 20]),
         (n) => rnn.forward(x, null, { lengths: [5, n] }),

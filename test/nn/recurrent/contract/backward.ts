@@ -1,6 +1,6 @@
 /** Gradients: on the tape, by vjp, with checkpoints, and off the event loop. */
 
-import { cat, getRngState, manualSeed, nn, noGrad, type Tensor } from '@elman/rnn'
+import { cat, type DType, getRngState, manualSeed, nn, noGrad, type Tensor } from '@elman/rnn'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { expectGradients } from '../../../helpers/finite-differences'
@@ -262,7 +262,7 @@ function checkpointContract<Hx>(kind: Kind<Hx>): void {
         }
         const { module, inputs, states, everything, clear } = prepare(kind, sizes, options)
         const lengths = call.lengths.slice(0, call.batch).map((length) => Math.min(length, steps))
-        const run = (checkpointEvery: number | null): Tensor[] => {
+        const run = (checkpointEvery: number | null): Tensor<DType>[] => {
           const hx = call.withHx ? states : null
           if (form !== 'packed') {
             const given = form === 'lengths' ? { lengths } : {}

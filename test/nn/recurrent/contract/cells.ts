@@ -1,6 +1,6 @@
 /** What a cell has in common with the module whose step it is. */
 
-import { manualSeed, noGrad, type Tensor, zeros } from '@elman/rnn'
+import { type DType, manualSeed, noGrad, type Tensor, zeros } from '@elman/rnn'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { expectGradients } from '../../../helpers/finite-differences'
@@ -28,7 +28,7 @@ export function describeSteps<Hx>(kind: CellKind<Hx>): void {
     return module
   }
   /** The same states for the module, which has one for each layer. */
-  const layered = (states: readonly Tensor[]): Tensor[] =>
+  const layered = (states: readonly Tensor<DType>[]): Tensor<DType>[] =>
     states.map((state) => state.reshape([1, ...state.shape]))
 
   it('without biases has null in their place', () => {
@@ -100,7 +100,7 @@ export function describeSteps<Hx>(kind: CellKind<Hx>): void {
           const first = batched ? states : kind.states(sizes, options)
           const module = moduleOf(cell, options)
           const expected = noGrad(() => whole.forward(module, [input], layered(first)))
-          let now: readonly Tensor[] = first
+          let now: readonly Tensor<DType>[] = first
           for (let t = 0; t < one.steps; t += 1) {
             now = noGrad(() => kind.forward(cell, [input.select(0, t)], now)).states
             expectSameBits(now[0], expected.output.select(0, t))

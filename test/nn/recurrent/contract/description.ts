@@ -1,11 +1,10 @@
 /** The description of a recurrent module or a cell for the contract, and the calls of it. */
 
-import { type nn, type Tensor, tensor, zeros } from '@elman/rnn'
+import { type DType, type nn, type Tensor, tensor, zeros } from '@elman/rnn'
 import fc from 'fast-check'
 import { bits, filled } from '../../../helpers/numbers'
 
-export type DType = Tensor['dtype']
-export type Packed = nn.utils.rnn.PackedSequence
+export type Packed = nn.utils.rnn.PackedSequence<DType>
 type Lengths = NonNullable<nn.RNNForwardOptions['lengths']>
 
 /** Options of a call; further inputs stand here under their names. */
@@ -34,7 +33,7 @@ export interface Stream<Hx> {
 }
 
 /** What recurrent modules and cells have in common. */
-export interface AnyModule extends nn.Module {
+export interface AnyModule extends nn.Module<DType> {
   readonly inputSize: number
   readonly hiddenSize: number
   readonly bias: boolean
@@ -44,29 +43,33 @@ export interface AnyModule extends nn.Module {
 
 /** A cell, generic over the form of hx: a tensor, or several. */
 export interface CellModule<Hx> extends AnyModule {
-  forward(input: Tensor, hx?: Hx | null): Hx
+  forward(input: Tensor<DType>, hx?: Hx | null): Hx
 }
 
 /** A recurrent module. */
 export interface RecurrentModule<Hx> extends AnyModule {
   readonly batchFirst: boolean
-  readonly allWeights: Tensor[][]
+  readonly allWeights: Tensor<DType>[][]
   flattenParameters(): void
   forward(input: Packed, hx?: Hx | null, options?: CallOptions): [Packed, Hx]
-  forward(input: Tensor, hx?: Hx | null, options?: CallOptions): [Tensor, Hx]
+  forward(input: Tensor<DType>, hx?: Hx | null, options?: CallOptions): [Tensor<DType>, Hx]
   forwardAsync(input: Packed, hx?: Hx | null, options?: CallOptions): Promise<[Packed, Hx]>
-  forwardAsync(input: Tensor, hx?: Hx | null, options?: CallOptions): Promise<[Tensor, Hx]>
+  forwardAsync(
+    input: Tensor<DType>,
+    hx?: Hx | null,
+    options?: CallOptions,
+  ): Promise<[Tensor<DType>, Hx]>
   vjp(
-    input: Tensor,
+    input: Tensor<DType>,
     hx?: Hx | null,
     options?: CallOptions,
   ): {
-    output: Tensor
+    output: Tensor<DType>
     hN: Hx
     pullback(
-      gradOutput: Tensor | null,
+      gradOutput: Tensor<DType> | null,
       gradHN: Hx | null,
-    ): { input: Tensor; hx: Hx; parameters: Map<string, Tensor> }
+    ): { input: Tensor<DType>; hx: Hx; parameters: Map<string, Tensor<DType>> }
   }
   stream(options?: { batchSize?: number; hx?: Hx | null }): Stream<Hx>
 }
@@ -85,8 +88,8 @@ export interface AnyDescription<Hx> {
   /** The features of each state. */
   readonly stateSizes: (hiddenSize: number) => number[]
   /** hx of the states, and the other way round. */
-  readonly join: (states: readonly Tensor[]) => Hx
-  readonly split: (hx: Hx) => readonly Tensor[]
+  readonly join: (states: readonly Tensor<DType>[]) => Hx
+  readonly split: (hx: Hx) => readonly Tensor<DType>[]
   /** The names and shapes of the parameters, in the order of the state dict. */
   readonly parameters: (
     inputSize: number,
@@ -147,8 +150,8 @@ export const small: Sizes = { steps: 5, batch: 2, inputSize: 3, hiddenSize: 4 }
 
 /** What a call gives, with the states as a list. */
 export interface Result {
-  readonly output: Tensor
-  readonly states: readonly Tensor[]
+  readonly output: Tensor<DType>
+  readonly states: readonly Tensor<DType>[]
 }
 
 /** A kind of recurrent module or cell, with its calls over lists of states. */
@@ -222,14 +225,14 @@ export abstract class AnyKind<Hx, M extends AnyModule = AnyModule> {
   abstract inputShapes(sizes: Sizes, options?: Options): number[][]
 
   /** Inputs, the one of the module's first. */
-  inputs(sizes: Sizes, options: Options = {}, seed = 1, requiresGrad = false): Tensor[] {
+  inputs(sizes: Sizes, options: Options = {}, seed = 1, requiresGrad = false): Tensor<DType>[] {
     const { dtype = 'float32' } = options
     return this.inputShapes(sizes, options).map((shape, place) =>
       filled(shape, seed + 10 * place, { dtype, requiresGrad }),
     )
   }
 
-  states(sizes: Sizes, options: Options = {}, seed = 2, requiresGrad = false): Tensor[] {
+  states(sizes: Sizes, options: Options = {}, seed = 2, requiresGrad = false): Tensor<DType>[] {
     const { dtype = 'float32' } = options
     return this.stateShapes(sizes, options).map((shape, place) =>
       filled(shape, seed + 100 * (place + 1), { dtype, requiresGrad }),
@@ -248,7 +251,7 @@ export abstract class AnyKind<Hx, M extends AnyModule = AnyModule> {
   }
 
   /** What is called hx: undefined and null stay what they are. */
-  hx(states: readonly Tensor[] | null | undefined): Hx | null | undefined {
+  hx(states: readonly Tensor<DType>[] | null | undefined): Hx | null | undefined {
     return states && this.description.join(states)
   }
 
@@ -257,8 +260,8 @@ export abstract class AnyKind<Hx, M extends AnyModule = AnyModule> {
 
   abstract forward(
     module: M,
-    inputs: readonly Tensor[],
-    states?: readonly Tensor[] | null,
+    inputs: readonly Tensor<DType>[],
+    states?: readonly Tensor<DType>[] | null,
     options?: CallOptions,
   ): Result
 
@@ -318,8 +321,8 @@ export class Kind<Hx> extends AnyKind<Hx, RecurrentModule<Hx>> {
 
   forward(
     module: RecurrentModule<Hx>,
-    inputs: readonly Tensor[],
-    states?: readonly Tensor[] | null,
+    inputs: readonly Tensor<DType>[],
+    states?: readonly Tensor<DType>[] | null,
     options?: CallOptions,
   ): Result {
     const call = this.call(inputs, options)
@@ -329,8 +332,8 @@ export class Kind<Hx> extends AnyKind<Hx, RecurrentModule<Hx>> {
 
   async forwardAsync(
     module: RecurrentModule<Hx>,
-    inputs: readonly Tensor[],
-    states?: readonly Tensor[] | null,
+    inputs: readonly Tensor<DType>[],
+    states?: readonly Tensor<DType>[] | null,
     options?: CallOptions,
   ): Promise<Result> {
     const call = this.call(inputs, options)
@@ -341,9 +344,9 @@ export class Kind<Hx> extends AnyKind<Hx, RecurrentModule<Hx>> {
   packed(
     module: RecurrentModule<Hx>,
     inputs: readonly Packed[],
-    states?: readonly Tensor[] | null,
+    states?: readonly Tensor<DType>[] | null,
     options?: CallOptions,
-  ): { readonly output: Packed; readonly states: readonly Tensor[] } {
+  ): { readonly output: Packed; readonly states: readonly Tensor<DType>[] } {
     const call = this.call(inputs, options)
     const [output, hN] = module.forward(inputs[0], this.hx(states), call)
     return { output, states: this.description.split(hN) }
@@ -351,8 +354,8 @@ export class Kind<Hx> extends AnyKind<Hx, RecurrentModule<Hx>> {
 
   vjp(
     module: RecurrentModule<Hx>,
-    inputs: readonly Tensor[],
-    states?: readonly Tensor[] | null,
+    inputs: readonly Tensor<DType>[],
+    states?: readonly Tensor<DType>[] | null,
     options?: CallOptions,
   ) {
     const { join, split } = this.description
@@ -361,16 +364,16 @@ export class Kind<Hx> extends AnyKind<Hx, RecurrentModule<Hx>> {
       output: result.output,
       states: split(result.hN),
       /** The gradients of inputs and states in one list, and those of the parameters. */
-      pullback: (gradOutput: Tensor | null, gradStates: readonly Tensor[] | null) => {
+      pullback: (gradOutput: Tensor<DType> | null, gradStates: readonly Tensor<DType>[] | null) => {
         const gradients = result.pullback(gradOutput, gradStates && join(gradStates))
         const { input, hx, parameters } = gradients
-        const others = this.extras.map((name) => Reflect.get(gradients, name) as Tensor)
+        const others = this.extras.map((name) => Reflect.get(gradients, name) as Tensor<DType>)
         return { leaves: [input, ...others, ...split(hx)], parameters }
       },
     }
   }
 
-  stream(module: RecurrentModule<Hx>, batchSize: number, states: readonly Tensor[] | null) {
+  stream(module: RecurrentModule<Hx>, batchSize: number, states: readonly Tensor<DType>[] | null) {
     return module.stream({ batchSize, hx: this.hx(states) ?? null })
   }
 
@@ -408,8 +411,8 @@ export class CellKind<Hx> extends AnyKind<Hx, CellModule<Hx>> {
 
   forward(
     module: CellModule<Hx>,
-    inputs: readonly Tensor[],
-    states?: readonly Tensor[] | null,
+    inputs: readonly Tensor<DType>[],
+    states?: readonly Tensor<DType>[] | null,
   ): Result {
     const last = this.description.split(module.forward(inputs[0], this.hx(states)))
     return { output: last[0], states: last }
@@ -425,25 +428,25 @@ export class CellKind<Hx> extends AnyKind<Hx, CellModule<Hx>> {
 }
 
 /** The first two dimensions exchanged: (T, B, …) ↔ (B, T, …). */
-export const swap = (x: Tensor): Tensor => x.transpose(0, 1)
+export const swap = (x: Tensor<DType>): Tensor<DType> => x.transpose(0, 1)
 
 /** Output and states in one list. */
-export const all = ({ output, states }: Result): Tensor[] => [output, ...states]
+export const all = ({ output, states }: Result): Tensor<DType>[] => [output, ...states]
 
 /** Copies that want a gradient. */
-export function leavesOf(tensors: readonly Tensor[]): Tensor[] {
+export function leavesOf(tensors: readonly Tensor<DType>[]): Tensor<DType>[] {
   return tensors.map(({ data, shape, dtype }) =>
     tensor(data.slice(), { shape, dtype, requiresGrad: true }),
   )
 }
 
 /** Upstream gradients of results, each element another. */
-export function weightsOf(results: readonly Tensor[]): Tensor[] {
+export function weightsOf(results: readonly Tensor<DType>[]): Tensor<DType>[] {
   return results.map(({ shape, dtype }, place) => filled(shape, 7 + place, { dtype }))
 }
 
 /** Σ w·y over all results. */
-export function lossOf(results: readonly Tensor[]): Tensor {
+export function lossOf(results: readonly Tensor<DType>[]): Tensor<DType> {
   const weights = weightsOf(results)
   return results
     .map((one, place) => one.mul(weights[place]).sum())
@@ -451,9 +454,10 @@ export function lossOf(results: readonly Tensor[]): Tensor {
 }
 
 /** All gradients; a scalar 0 where there is none. */
-export function gradsOf(leaves: readonly Tensor[]): Tensor[] {
+export function gradsOf(leaves: readonly Tensor<DType>[]): Tensor<DType>[] {
   return leaves.map(({ grad }) => grad ?? zeros([]))
 }
 
 /** The bits of tensors, one text each. */
-export const bitsOf = (tensors: readonly Tensor[]): string[] => tensors.map((one) => bits(one))
+export const bitsOf = (tensors: readonly Tensor<DType>[]): string[] =>
+  tensors.map((one) => bits(one))

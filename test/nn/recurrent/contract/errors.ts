@@ -1,6 +1,6 @@
 /** The errors of every recurrent module and cell, with torch's messages; nothing changes on an error. */
 
-import { getRngState, setRngState, type Tensor, tensor, zeros } from '@elman/rnn'
+import { type DType, getRngState, setRngState, type Tensor, tensor, zeros } from '@elman/rnn'
 import { describe, expect, it } from 'vitest'
 import { errorOf } from '../../../helpers/numbers'
 import {
@@ -116,7 +116,7 @@ function callContract<Hx, M extends AnyModule>(kind: AnyKind<Hx, M>): void {
   const { name, state, wrongSize, wrongRank } = kind.description
   const forward = callsOf(kind)
   const double = { dtype: 'float64' } as const
-  const states = (sizes: Partial<Sizes>, options: Options = {}): readonly Tensor[] =>
+  const states = (sizes: Partial<Sizes>, options: Options = {}): readonly Tensor<DType>[] =>
     kind.states({ ...small, ...sizes }, options)
   const hx = (sizes: Partial<Sizes>, options?: Options) => kind.hx(states(sizes, options))
   const sized = (got: Partial<Sizes>) =>

@@ -1,6 +1,6 @@
 /** The descriptions of the recurrent modules and cells for the contract. */
 
-import { nn, type Tensor } from '@elman/rnn'
+import { type DType, nn, type Tensor } from '@elman/rnn'
 import type { CellDescription, Description, Options } from './description'
 
 /** Parameters of layers of G gates: their names and shapes, P features of the state, and what follows the biases. */
@@ -25,7 +25,7 @@ function layered(
 }
 
 /** nn.RNN. */
-export const rnn: Description<Tensor> = {
+export const rnn: Description<Tensor<DType>> = {
   name: 'RNN',
   state: 'hx',
   construct: (...args) => Reflect.construct(nn.RNN, args),
@@ -54,7 +54,7 @@ export const rnn: Description<Tensor> = {
 }
 
 /** nn.GRU. */
-export const gru: Description<Tensor> = {
+export const gru: Description<Tensor<DType>> = {
   ...rnn,
   name: 'GRU',
   construct: (...args) => Reflect.construct(nn.GRU, args),
@@ -71,7 +71,7 @@ export const gru: Description<Tensor> = {
 }
 
 /** nn.LSTM, whose states are a pair. */
-export const lstm: Description<nn.LSTMState> = {
+export const lstm: Description<nn.LSTMState<DType>> = {
   name: 'LSTM',
   state: 'hx[0]',
   construct: (...args) => Reflect.construct(nn.LSTM, args),
@@ -106,7 +106,7 @@ const projSize = (hiddenSize: number): number =>
 const projected = (hiddenSize: number): number => projSize(hiddenSize) || hiddenSize
 
 /** nn.LSTM with a projection. */
-export const projectedLstm: Description<nn.LSTMState> = {
+export const projectedLstm: Description<nn.LSTMState<DType>> = {
   ...lstm,
   construct: (inputSize, hiddenSize, options) => {
     const withProjection = typeof options === 'object' || options === undefined
@@ -130,7 +130,7 @@ export const projectedLstm: Description<nn.LSTMState> = {
 const outputSize = (hiddenSize: number): number => 1 + ((hiddenSize * 7) % 20)
 
 /** nn.JordanRNN, which feeds its own output back. */
-export const jordan: Description<Tensor> = {
+export const jordan: Description<Tensor<DType>> = {
   name: 'JordanRNN',
   state: 'y0',
   construct: (inputSize, hiddenSize, options) =>
@@ -178,7 +178,7 @@ export const jordan: Description<Tensor> = {
 }
 
 /** nn.JordanRNN with a teacher, whose last row and not yN is where a sequence goes on. */
-export const taughtJordan: Description<Tensor> = {
+export const taughtJordan: Description<Tensor<DType>> = {
   ...jordan,
   inputs: { teacher: outputSize },
   carries: false,

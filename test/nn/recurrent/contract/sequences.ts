@@ -1,6 +1,15 @@
 /** Sequences of different lengths, padded and packed; and one step at a time. */
 
-import { cat, manualSeed, nn, noGrad, setNumThreads, type Tensor, tensor } from '@elman/rnn'
+import {
+  cat,
+  type DType,
+  manualSeed,
+  nn,
+  noGrad,
+  setNumThreads,
+  type Tensor,
+  tensor,
+} from '@elman/rnn'
 import fc from 'fast-check'
 import { afterEach, describe, expect, it } from 'vitest'
 import { bits, errorOf, expectClose, expectSameBits, filled } from '../../../helpers/numbers'
@@ -20,7 +29,7 @@ const { PackedSequence, packPaddedSequence, packSequence, padPackedSequence } = 
 
 /** Writes NaN beyond the end of each sequence of (T, B, …). */
 function spoil(
-  { data, shape: [steps = 0, batch = 0, features = 0] }: Tensor,
+  { data, shape: [steps = 0, batch = 0, features = 0] }: Tensor<DType>,
   lengths: number[],
 ): void {
   lengths.forEach((length, row) => {
@@ -38,7 +47,7 @@ function lengthsContract<Hx>(kind: Kind<Hx>): void {
     fc.assert(
       fc.property(kind.anyLengths, fc.boolean(), ([one, lengths], batchFirst) => {
         const { module, options } = kind.build(one, { batchFirst })
-        const order = batchFirst ? swap : (x: Tensor): Tensor => x
+        const order = batchFirst ? swap : (x: Tensor<DType>): Tensor<DType> => x
         const inputs = kind.inputs(one, { ...options, batchFirst: false }, one.seed)
         const states = kind.states(one, options)
         for (const x of inputs) spoil(x, lengths)
@@ -101,7 +110,7 @@ function lengthsContract<Hx>(kind: Kind<Hx>): void {
     const module = kind.make(3, 4)
     const inputs = kind.inputs(small)
     const lengths = Int32Array.of(3, 5)
-    const run = (given: NonNullable<nn.RNNForwardOptions['lengths']>): Tensor =>
+    const run = (given: NonNullable<nn.RNNForwardOptions['lengths']>): Tensor<DType> =>
       kind.forward(module, inputs, null, { lengths: given }).output
     const expected = run([3, 5])
     const output = run(lengths)
@@ -135,7 +144,9 @@ function packedContract<Hx>(kind: Kind<Hx>): void {
         const { numLayers = 1 } = one.options
         const dropout = stacked && numLayers > 1 && dropping ? { dropout: 0.5 } : {}
         const { module, inputs, states } = kind.build(one, dropout)
-        const run = (forward: (x: Tensor[], h: Tensor[]) => Tensor[]): string[] => {
+        const run = (
+          forward: (x: Tensor<DType>[], h: Tensor<DType>[]) => Tensor<DType>[],
+        ): string[] => {
           module.zeroGrad()
           manualSeed(3)
           const leaves = leavesOf([...inputs, ...states])
@@ -222,7 +233,7 @@ function streamContract<Hx>(kind: Kind<Hx>): void {
   const { stacked } = kind.description
 
   /** The outputs of a stream over (T, B, I), as (T, B, O). */
-  function through(stream: ReturnType<typeof kind.stream>, input: Tensor): Tensor {
+  function through(stream: ReturnType<typeof kind.stream>, input: Tensor<DType>): Tensor<DType> {
     const [steps = 0, batch = 0] = input.shape
     const outputs = Array.from({ length: steps }, (_, t) => {
       stream.input.set(input.select(0, t).data)
@@ -232,10 +243,13 @@ function streamContract<Hx>(kind: Kind<Hx>): void {
     const shape = [steps, batch, stream.output.length / batch]
     return tensor(outputs.flat(), { shape, dtype: input.dtype })
   }
-  const whole = (module: RecurrentModule<Hx>, inputs: Tensor[], states?: Tensor[]): Tensor =>
-    noGrad(() => kind.forward(module, inputs, states)).output
+  const whole = (
+    module: RecurrentModule<Hx>,
+    inputs: Tensor<DType>[],
+    states?: Tensor<DType>[],
+  ): Tensor<DType> => noGrad(() => kind.forward(module, inputs, states)).output
 
-  const last = (module: RecurrentModule<Hx>, inputs: Tensor[], states?: Tensor[]) =>
+  const last = (module: RecurrentModule<Hx>, inputs: Tensor<DType>[], states?: Tensor<DType>[]) =>
     noGrad(() => kind.forward(module, inputs, states)).states
   const hiddenOf = ({ hidden }: ReturnType<typeof kind.stream>) => kind.description.split(hidden)
 
