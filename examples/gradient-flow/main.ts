@@ -21,8 +21,8 @@ const [H, memory, reach] = [32, 20, 50]
 const dtype = 'float64'
 
 /** Reads numbers, (T, B, 1), and says what the first of them was, (B, 1). */
-class Recall extends nn.Module {
-  readonly rnn: nn.RNN
+class Recall extends nn.Module<'float64'> {
+  readonly rnn: nn.RNN<'float64'>
   readonly head = new nn.Linear(H, 1, { dtype })
 
   constructor(nonlinearity: 'tanh' | 'relu' = 'tanh') {
@@ -31,7 +31,7 @@ class Recall extends nn.Module {
   }
 
   /** The loss of some sequences; backward() goes back through the last `steps` steps only. */
-  loss(numbers: Tensor, steps = numbers.shape[0] ?? 0): Tensor {
+  loss(numbers: Tensor<'float64'>, steps = numbers.shape[0] ?? 0): Tensor<'float64'> {
     const cut = (numbers.shape[0] ?? 0) - steps
     const state = cut > 0 ? noGrad(() => this.rnn.forward(numbers.narrow(0, 0, cut))[1]) : null
     const [, hN] = this.rnn.forward(numbers.narrow(0, cut, steps), state)
@@ -61,10 +61,10 @@ function learn(model: Recall, epochs: number): void {
 }
 
 /** The size of ∂h_t/∂h_{t-k}, t being the last step of a sequence (T, 1, 1). */
-function stretch(rnn: nn.RNN, sequence: Tensor, k: number): number {
+function stretch(rnn: nn.RNN<'float64'>, sequence: Tensor<'float64'>, k: number): number {
   const before = (sequence.shape[0] ?? 0) - k
   const [, state] = noGrad(() => rnn.forward(sequence.narrow(0, 0, before)))
-  const repeated = (one: Tensor) => cat(Array<Tensor>(H).fill(one), 1) // (…, 1, …) → (…, H, …)
+  const repeated = (one: Tensor<'float64'>) => cat(Array<Tensor<'float64'>>(H).fill(one), 1) // (…, 1, …) → (…, H, …)
   const { pullback } = rnn.vjp(repeated(sequence.narrow(0, before, k)), repeated(state))
   const identity = Array.from({ length: H }, (_, i) =>
     Array.from({ length: H }, (_, j) => +(i === j)),
@@ -80,7 +80,12 @@ const geometricMean = (values: number[]) =>
   Math.exp(values.reduce((sum, value) => sum + Math.log(value), 0) / values.length)
 
 /** The gradients of all parameters as one vector: of the loss of the last steps, and perhaps clipped. */
-function gradient(model: Recall, numbers: Tensor, steps = memory, clip = (_: Tensor[]) => {}) {
+function gradient(
+  model: Recall,
+  numbers: Tensor<'float64'>,
+  steps = memory,
+  clip = (_: Tensor<'float64'>[]) => {},
+) {
   model.zeroGrad()
   model.loss(numbers, steps).backward()
   clip(model.parameters())
@@ -129,8 +134,8 @@ async function main(): Promise<number> {
 
   const numbers = rand([memory, 64, 1], { dtype })
   const clips = {
-    'clipGradNorm_(…, 1)': (of: Tensor[]) => void nn.utils.clipGradNorm_(of, 1),
-    'clipGradValue_(…, 0.1)': (of: Tensor[]) => nn.utils.clipGradValue_(of, 0.1),
+    'clipGradNorm_(…, 1)': (of: Tensor<'float64'>[]) => void nn.utils.clipGradNorm_(of, 1),
+    'clipGradValue_(…, 0.1)': (of: Tensor<'float64'>[]) => nn.utils.clipGradValue_(of, 0.1),
   }
   console.log(`\nThe length of a gradient over ${memory} steps, and what clipping makes of it:\n`)
   const clipped = Object.entries(models).flatMap(([name, model]) => {

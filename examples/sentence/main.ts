@@ -41,9 +41,9 @@ const plus = (a: Matrix, b: Matrix): Matrix =>
 const sum = (matrices: Matrix[]): Matrix => matrices.reduce(plus)
 
 /** A network with two hidden units and a score for each of `outputs` answers. */
-class Network extends nn.Module {
+class Network extends nn.Module<'float64'> {
   readonly rnn = new nn.RNN(4, 2, { bias: false, dtype: 'float64' })
-  readonly head: nn.Linear
+  readonly head: nn.Linear<'float64'>
 
   constructor(outputs: number) {
     super()
@@ -51,8 +51,8 @@ class Network extends nn.Module {
   }
 
   /** U (H, I), W (H, H) and V (O, H). */
-  weights(of = (weight: Tensor): Tensor | null => weight): Gradients {
-    const [U, W, V] = this.parameters().map((weight) => of(weight)?.toArray() as Matrix)
+  weights(of = (weight: Tensor<'float64'>): Tensor<'float64'> | null => weight): Gradients {
+    const [U, W, V] = this.parameters().map((weight) => of(weight)?.toArray() ?? [])
     return { U, W, V } as Gradients
   }
 

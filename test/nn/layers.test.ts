@@ -348,6 +348,7 @@ describe.each(['MSELoss', 'L1Loss', 'BCEWithLogitsLoss'] as const)('%s', (name) 
       /must match the size of tensor b \(4\)|^Target size \(\[2, 4\]\) must be the same/
     expect(() => loss.forward(zeros([2, 3]), zeros([2, 4]))).toThrow(shapes)
     expect(() => loss.forward(zeros([2, 3]), zeros([3]))).toThrow(RangeError)
+    // @ts-expect-error: another dtype
     expect(() => loss.forward(zeros([2]), zeros([2], { dtype: 'float64' }))).toThrow(TypeError)
     // @ts-expect-error: not a tensor
     expect(() => loss.forward(zeros([2]), [0, 0])).toThrow(TypeError)
