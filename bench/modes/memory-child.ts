@@ -10,7 +10,7 @@
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import { setTimeout } from 'node:timers/promises'
-import { ones, rand, type Tensor } from '@elman/rnn'
+import { type DType, ones, rand, type Tensor } from '@elman/rnn'
 import { makeRecurrent, type Recurrent, stateOf, statesOf } from '../contenders/ours'
 import { residentOver } from '../lib/flat'
 import { type Cell, cellFacts } from '../lib/shape'
@@ -96,9 +96,9 @@ async function collected(): Promise<Memory> {
  */
 async function tapeStep(
   rnn: Recurrent,
-  [input, gradient]: readonly [Tensor, Tensor],
+  [input, gradient]: readonly [Tensor<DType>, Tensor<DType>],
   checkpointEvery: number | null,
-  between: (results: Tensor[]) => Promise<void> = async () => {},
+  between: (results: Tensor<DType>[]) => Promise<void> = async () => {},
 ): Promise<void> {
   rnn.zeroGrad()
   input.grad = null
@@ -108,7 +108,7 @@ async function tapeStep(
 }
 
 /** What a step reads: the input, and the gradient of the output. */
-function given([T, B, I, H]: Sizes): readonly [Tensor, Tensor] {
+function given([T, B, I, H]: Sizes): readonly [Tensor<DType>, Tensor<DType>] {
   return [rand([T, B, I], { requiresGrad: true }), ones([T, B, H])]
 }
 

@@ -71,7 +71,7 @@ class Speller extends nn.Module {
       let written = letters.map(() => '')
       for (let t = 0; t < steps; t++) {
         const [scores, next] = this.decode(tensor([letters], { dtype: 'int32' }), state)
-        const rows = scores.select(0, 0).toArray() as number[][] // (B, alphabet)
+        const rows = scores.select(0, 0).toArray() // (B, alphabet)
         letters = rows.map((row) => row.indexOf(Math.max(...row)))
         written = written.map((word, i) => word + alphabet[letters[i] ?? 0])
         state = next

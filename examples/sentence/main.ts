@@ -44,7 +44,7 @@ const sum = (matrices: Matrix[]): Matrix => matrices.reduce(plus)
 /** A network with two hidden units and a score for each of `outputs` answers. */
 class Network extends nn.Module<'float64'> {
   readonly rnn = new nn.RNN(4, 2, { bias: false, dtype: 'float64' })
-  readonly head: nn.Linear<'float64', false>
+  readonly head: nn.Linear<'float64'>
 
   constructor(outputs: number) {
     super()
@@ -53,7 +53,7 @@ class Network extends nn.Module<'float64'> {
 
   /** U (H, I), W (H, H) and V (O, H). */
   weights(of = (weight: Tensor<'float64'>): Tensor<'float64'> | null => weight): Gradients {
-    const [U, W, V] = this.parameters().map((weight) => of(weight)?.toArray() as Matrix)
+    const [U, W, V] = this.parameters().map((weight) => of(weight)?.toArray() ?? [])
     return { U, W, V } as Gradients
   }
 

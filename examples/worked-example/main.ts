@@ -70,7 +70,7 @@ function withOnes<M extends nn.Module>(module: M): M {
 }
 
 const head = withOnes(new nn.Linear(2, 2, { bias: false }))
-const outputs = (states: Tensor) => noGrad(() => head.forward(states).toArray()) as number[][]
+const outputs = (states: Tensor) => noGrad(() => head.forward(states).toArray())
 
 /** The same with the cell: the loop over the steps is ours. */
 function byCell(inputs: Matrix): Matrix {

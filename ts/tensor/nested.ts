@@ -12,8 +12,15 @@ export type Nested = number | readonly Nested[]
  */
 export type NestedNumber = number & NestedArray
 
-/** Nested arrays, of which `toArray` says more: {@link NestedNumber}. */
-export interface NestedArray extends Array<NestedNumber> {}
+/** Nested arrays as `toArray` gives them; see {@link NestedNumber}. */
+export interface NestedArray extends Array<NestedNumber> {
+  /** As of any array; the number may be a computed one. */
+  indexOf(searchElement: Nested, fromIndex?: number): number
+  /** As of any array; the number may be a computed one. */
+  lastIndexOf(searchElement: Nested, fromIndex?: number): number
+  /** As of any array; the number may be a computed one. */
+  includes(searchElement: Nested, fromIndex?: number): boolean
+}
 
 /**
  * The elements of a flat, row-major array as nested arrays.

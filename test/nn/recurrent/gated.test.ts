@@ -16,7 +16,7 @@ function affine(
   x: readonly number[],
   units: number,
 ): number[][] {
-  const rows = weight.toArray() as number[][]
+  const rows = weight.toArray()
   const sums = rows.map((row, place) => row.reduce((sum, w, k) => sum + w * x[k], bias.data[place]))
   return Array.from({ length: rows.length / units }, (_, gate) =>
     sums.slice(gate * units, (gate + 1) * units),

@@ -39,8 +39,8 @@ describe('forward', () => {
         for (let row = 0; row < one.batch; row += 1) {
           const expected = naiveSequence(
             rnn,
-            input.select(1, row).toArray() as number[][],
-            hx.select(1, row).toArray() as number[][],
+            input.select(1, row).toArray(),
+            hx.select(1, row).toArray(),
           )
           expectClose(output.select(1, row).data, expected.output.flat(), tolerance)
           expectClose(hN.select(1, row).data, expected.hN.flat(), tolerance)

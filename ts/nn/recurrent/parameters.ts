@@ -53,11 +53,8 @@ type Kinds<
 
 /** The options of a stack that its type tells; without them, types of other options would be taken for equal. */
 interface StackOptions<Count, Bias, Bidirectional> {
-  /** Whether there are biases. */
   readonly bias: Bias
-  /** L: how many layers are stacked. */
   readonly numLayers: Count
-  /** Whether each layer also runs in the reverse direction. */
   readonly bidirectional: Bidirectional
 }
 
