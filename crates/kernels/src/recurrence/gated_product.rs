@@ -26,6 +26,7 @@ use crate::rows::row_map::{MappedRows, MappedRowsMut, StepRows};
 use crate::rows::steps::Steps;
 use crate::runtime::context::Context;
 use crate::runtime::scratch::AllocError;
+use crate::simd::cache::FIRST_CACHE;
 use crate::simd::element::Element;
 use crate::simd::vector::{Kernel, Simd};
 
@@ -37,7 +38,7 @@ pub(crate) const GATES: usize = 4;
 pub(crate) const GATED_SLOTS: usize = 2 * GATES + 9;
 
 /// Bytes of sums that are computed before their gates: as many as the first cache holds along with a panel.
-const SUMS_TOGETHER: usize = 16 << 10;
+const SUMS_TOGETHER: usize = FIRST_CACHE / 3;
 
 /// What the functions of the gates read and write; shapes have been checked.
 pub(crate) struct CheckedGates<'a, T: Element> {
