@@ -43,6 +43,7 @@ export const cores = { 'neoverse-v1': 4, 'neoverse-v2': 4, 'neoverse-n2': 2 }
  * @property {number} rows of the tile; 0 if no vector of the right operand is loaded in this loop
  * @property {boolean} gradient whether the elements of all rows are contiguous, as in the gradients of weights
  * @property {Instruction[]} stored sums that are stored to memory in each turn; an activation's result may well be
+ * @property {boolean} takenApart whether some are of single numbers, beside those of vectors
  * @property {Instruction[]} calls
  */
 
@@ -68,6 +69,8 @@ const isBranch = ({ name }) => /^(b|b\..*|cbn?z|tbn?z)$/.test(name)
 const isCall = ({ name }) => /^blr?$/.test(name)
 const isLoad = ({ name }) => /^ld(r|p|ur|1r?)$/.test(name)
 const isStore = ({ name }) => /^st(r|p|ur|1)$/.test(name)
+const isScalarMultiplyAdd = ({ name, operands }) =>
+  /^fn?m(add|sub)$/.test(name) || (/^fml[as]$/.test(name) && /^[sd]\d/.test(operands))
 const isMultiplyAdd = ({ name, operands }) => name === 'fmla' && /^v\d+\.(4s|2d)/.test(operands)
 
 /** The vector registers that are loaded or stored. */
@@ -140,6 +143,7 @@ export function findLoops(code) {
       rows,
       gradient: new Set(elements.map(base)).size < rows,
       stored,
+      takenApart: body.some(isScalarMultiplyAdd),
       calls: body.filter(isCall),
     }
   })
@@ -181,8 +185,8 @@ const loopOf = (loops, type, { rows, vectors, gradient }) =>
  *
  * @param {string} file
  * @returns {string} how many there are
- * @throws {Stop} if sums are stored to memory or anything is called in a loop of multiply-adds, or if one of the main loops is
- *   missing or has too few of them in a turn
+ * @throws {Stop} if a loop of multiply-adds stores its sums to memory, has some of single numbers beside those of vectors, or calls
+ *   anything, or if one of the main loops is missing or has too few of them in a turn
  */
 export function checkLoops(file) {
   const loops = findLoops(disassemble(file))
@@ -194,17 +198,18 @@ export function checkLoops(file) {
           (tile) => `${type}, ${nameOf(tile)}: no loop has ${LEAST_MULTIPLY_ADDS} multiply-adds`,
         ),
     ),
-    ...loops.flatMap(({ body, stored, calls }) => {
+    ...loops.flatMap(({ body, stored, takenApart, calls }) => {
       const code = body.map(({ name, operands }) => `    ${name} ${operands}`).join('\n')
       return [
         ...(stored.length > 0 ? [`a loop stores its sums in each turn:\n${code}`] : []),
+        ...(takenApart ? [`a loop multiplies parts of its vectors one by one:\n${code}`] : []),
         ...(calls.length > 0 ? [`a loop with multiply-adds calls a function:\n${code}`] : []),
       ]
     }),
   ]
   if (wrong.length > 0) throw new Stop(`the loops of ${file}`, wrong.join('\n'))
   const dividing = loops.filter(({ divides }) => divides).length
-  return `${loops.length - dividing} loops of products, none with sums in memory; nor do they or ${dividing} of activations and gates call anything`
+  return `${loops.length - dividing} loops of products, none with sums in memory or taken apart; nor do they or ${dividing} of activations and gates call anything`
 }
 
 /**

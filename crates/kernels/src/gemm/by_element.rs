@@ -67,24 +67,17 @@ impl<'a, T: Element, const R: usize, const P: usize, const V: usize> ByElement<'
 
     #[inline(always)]
     fn few_rows<S: Simd<T>>(&self, s: S, acc: &mut [[[S::V; V]; P]; R]) {
-        let whole = self.k - self.k % TURN;
         let mut i = 0;
+        // One row has eight panels at once, whose addresses take as many additions a turn: two turns in one.
+        let pairs = if R == 1 { self.k - self.k % (2 * TURN) } else { 0 };
+        while i < pairs {
+            self.turn(s, i, acc);
+            self.turn(s, i + TURN, acc);
+            i += 2 * TURN;
+        }
+        let whole = self.k - self.k % TURN;
         while i < whole {
-            let left = self.elements(s, Self::index(i), S::LANES);
-            if P == 1 {
-                self.prefetch::<S>(i, TURN);
-            }
-            self.one_step::<S, 0>(s, &left, i, acc);
-            self.one_step::<S, 1>(s, &left, i + 1, acc);
-            if S::LANES == TURN {
-                self.one_step::<S, 2>(s, &left, i + 2, acc);
-                self.one_step::<S, 3>(s, &left, i + 3, acc);
-            } else {
-                // Another index, else both loads of a row become one, and those of 6 rows fill more registers than there are.
-                let left = self.elements(s, Self::index(i + S::LANES), S::LANES);
-                self.one_step::<S, 0>(s, &left, i + 2, acc);
-                self.one_step::<S, 1>(s, &left, i + 3, acc);
-            }
+            self.turn(s, i, acc);
             i += TURN;
         }
         // Up to three more. Written out: in a loop LLVM moves the accumulators from register to register.
@@ -98,6 +91,26 @@ impl<'a, T: Element, const R: usize, const P: usize, const V: usize> ByElement<'
             };
         }
         one_more!(i, one_more!(i + 1, one_more!(i + 2,)));
+    }
+
+    /// TURN steps of k for few rows.
+    #[inline(always)]
+    fn turn<S: Simd<T>>(&self, s: S, i: usize, acc: &mut [[[S::V; V]; P]; R]) {
+        let left = self.elements(s, Self::index(i), S::LANES);
+        if P == 1 {
+            self.prefetch::<S>(i, TURN);
+        }
+        self.one_step::<S, 0>(s, &left, i, acc);
+        self.one_step::<S, 1>(s, &left, i + 1, acc);
+        if S::LANES == TURN {
+            self.one_step::<S, 2>(s, &left, i + 2, acc);
+            self.one_step::<S, 3>(s, &left, i + 3, acc);
+        } else {
+            // Another index, else both loads of a row become one, and those of 6 rows fill more registers than there are.
+            let left = self.elements(s, Self::index(i + S::LANES), S::LANES);
+            self.one_step::<S, 0>(s, &left, i + 2, acc);
+            self.one_step::<S, 1>(s, &left, i + 3, acc);
+        }
     }
 
     #[inline(always)]

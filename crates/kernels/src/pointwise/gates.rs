@@ -120,7 +120,7 @@ impl<T: Transcendental> GateRow<T> {
         }
     }
 
-    /// Computes the units `from..to`.
+    /// Computes the units `from..to`: whole vectors in a loop of their own, then the rest.
     ///
     /// # Safety
     ///
@@ -130,20 +130,29 @@ impl<T: Transcendental> GateRow<T> {
     #[inline(always)]
     pub(crate) unsafe fn run<S: Simd<T>>(&self, s: S, function: GateFunction, from: usize, to: usize) {
         let mut j = from;
-        while j < to {
-            let count = (to - j).min(S::LANES);
-            let row = self.from(j);
-            match function {
-                // SAFETY: the caller vouches for `count` units from j on.
-                GateFunction::LstmForward => unsafe { row.lstm_forward(s, count) },
-                // SAFETY: as above.
-                GateFunction::LstmBackward => unsafe { row.lstm_backward(s, count) },
-                // SAFETY: as above.
-                GateFunction::GruForward => unsafe { row.gru_forward(s, count) },
-                // SAFETY: as above.
-                GateFunction::GruBackward => unsafe { row.gru_backward(s, count) },
-            }
+        while j + S::LANES <= to {
+            // SAFETY: the caller vouches for LANES units from j on.
+            unsafe { self.from(j).vector(s, function, S::LANES) };
             j += S::LANES;
+        }
+        if j < to {
+            // SAFETY: and for so many.
+            unsafe { self.from(j).vector(s, function, to - j) };
+        }
+    }
+
+    /// Computes the first `count` units, at most LANES.
+    #[inline(always)]
+    unsafe fn vector<S: Simd<T>>(&self, s: S, function: GateFunction, count: usize) {
+        match function {
+            // SAFETY: the caller of `run` vouches for `count` units.
+            GateFunction::LstmForward => unsafe { self.lstm_forward(s, count) },
+            // SAFETY: as above.
+            GateFunction::LstmBackward => unsafe { self.lstm_backward(s, count) },
+            // SAFETY: as above.
+            GateFunction::GruForward => unsafe { self.gru_forward(s, count) },
+            // SAFETY: as above.
+            GateFunction::GruBackward => unsafe { self.gru_backward(s, count) },
         }
     }
 

@@ -14,6 +14,24 @@ pub(crate) struct Portable<const N: usize, const H: usize>;
 /// routine for each lane.
 const FUSED: bool = cfg!(any(target_arch = "aarch64", target_feature = "fma"));
 
+/// Copies `count` elements of N, at most 16, in parts of constant size: a copy of `count` would be a call.
+///
+/// # Safety
+///
+/// `from` is readable and `to` is writable there; they need not be aligned.
+#[inline(always)]
+unsafe fn copy_first<T, const N: usize>(from: *const T, to: *mut T, count: usize) {
+    let (mut from, mut to) = (from.cast::<u8>(), to.cast::<u8>());
+    for part in [16, 8, 4, 2, 1] {
+        if part <= N && count & part != 0 {
+            let bytes = part * size_of::<T>();
+            // SAFETY: the parts that are copied are `count` elements in all.
+            unsafe { std::ptr::copy_nonoverlapping(from, to, bytes) };
+            (from, to) = (from.wrapping_add(bytes), to.wrapping_add(bytes));
+        }
+    }
+}
+
 #[inline(always)]
 fn lanes<T: Copy, const N: usize>(f: impl FnMut(usize) -> T) -> [T; N] {
     array::from_fn(f)
@@ -33,6 +51,7 @@ unsafe impl<T: Element, const N: usize, const H: usize> Simd<T> for Portable<N, 
         8.. => 6,
         _ => 24 / size_of::<T>(),
     };
+    const LOOPS_APART: bool = true;
     const MIN_SUMS: usize = if N >= 8 { 8 } else { 32 / size_of::<T>() };
 
     #[inline(always)]
@@ -59,19 +78,17 @@ unsafe impl<T: Element, const N: usize, const H: usize> Simd<T> for Portable<N, 
         // SAFETY: the caller vouches for LANES writable elements.
         unsafe { to.cast::<[T; N]>().write_unaligned(v) }
     }
-    // A copy of `count` elements is a call, at the end of a row. Lane by lane LLVM took the last accumulators of a tile apart.
     #[inline(always)]
     unsafe fn load_first(self, from: *const T, count: usize) -> [T; N] {
         let mut v = [T::zero(); N];
-        let (from, bytes) = (from.cast::<u8>(), count * size_of::<T>()); // they need not be aligned
         // SAFETY: the caller vouches for `count` readable elements, and count ≤ N = v.len().
-        unsafe { std::ptr::copy_nonoverlapping(from, v.as_mut_ptr().cast(), bytes) };
+        unsafe { copy_first::<T, N>(from, v.as_mut_ptr(), count) };
         v
     }
     #[inline(always)]
     unsafe fn store_first(self, to: *mut T, v: [T; N], count: usize) {
         // SAFETY: the caller vouches for `count` writable elements, and count ≤ N = v.len().
-        unsafe { std::ptr::copy_nonoverlapping(v.as_ptr(), to, count) }
+        unsafe { copy_first::<T, N>(v.as_ptr(), to, count) }
     }
     #[inline(always)]
     unsafe fn transpose(self, from: *const T, from_stride: usize, to: *mut T, to_stride: usize) {

@@ -42,6 +42,9 @@ pub unsafe trait Simd<T: Element>: Copy + Send + Sync + 'static {
     /// Whether [`Self::mul_add_lane`] is one instruction, and no slower than [`Self::mul_add`]. If so, `Half` is the type
     /// itself.
     const BY_ELEMENT: bool = false;
+    /// Whether the microkernel's loop over k is a function of its own. A vector that is an array is many values to LLVM, and what
+    /// comes after the loop would decide which of them become a vector again in it.
+    const LOOPS_APART: bool = false;
 
     /// The token of [`Self::Half`].
     fn half(self) -> Self::Half;
