@@ -90,6 +90,7 @@ export class Training<N extends Notes> {
         yield place.epoch + 1
         Object.assign(place, { epoch: place.epoch + 1, done: 0, order: null })
         this.#save()
+        await setImmediate() // a signal comes through after epochs that are shorter than a turn, too
         this.#heed(0)
       }
     } finally {

@@ -8,17 +8,17 @@ export const topics = {
   '@elman/rnn': {
     'Networks and training': 'nn optim',
     Tensors:
-      'Tensor IntTensor tensor zeros ones rand randn cat stack DType Nested TensorValues TensorOptions ' +
-      'IntTensorOptions FillOptions',
-    Gradients: 'noGrad',
+      'Tensor IntTensor AnyTensor tensor zeros ones rand randn cat stack DType FloatArrays IntArray ByteArray Nested ' +
+      'NestedNumber NestedArray TensorValues TensorOptions IntTensorOptions FillOptions TensorJson',
+    Gradients: 'noGrad CallPromise NoGradResult',
     'Random numbers': 'manualSeed getRngState setRngState',
     Files:
       'saveCheckpoint loadCheckpoint CheckpointSources CheckpointTargets saveSafetensors loadSafetensors ' +
       'serializeSafetensors deserializeSafetensors SafetensorsOptions exportOnnx ExportOnnxOptions Json',
-    Runtime: 'backendInfo BackendInfo getNumThreads setNumThreads',
+    Runtime: 'backendInfo BackendInfo getNumThreads setNumThreads setFlushDenormal',
   },
   '@elman/rnn.Tensor': {
-    Values: 'shape dtype numel data item toArray toString',
+    Values: 'shape dtype numel data item toArray clone toString toJSON [toPrimitive]',
     Arithmetic: 'add mul sum mean tanh relu sigmoid',
     Shape: 'reshape transpose select narrow',
     Gradients: 'requiresGrad grad backward backwardAsync detach',
@@ -37,7 +37,7 @@ export const topics = {
       'RNNOptions LSTMOptions GRUOptions JordanRNNOptions RNNBaseOptions RNNCellOptions LSTMCellOptions ' +
       'GRUCellOptions RNNCellBaseOptions LinearOptions EmbeddingOptions CrossEntropyLossOptions ' +
       'PointwiseLossOptions Nonlinearity OutputNonlinearity Reduction RNNParameterName LSTMParameterName ' +
-      'GRUParameterName',
+      'GRUParameterName ParameterName',
   },
   '@elman/rnn.nn.utils': {
     'Clipping of gradients': 'clipGradNorm_ clipGradValue_ ClipGradNormOptions',

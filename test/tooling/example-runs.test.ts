@@ -75,7 +75,7 @@ const learning: [string, string[], string, string[]][] = [
   ['names', ['--epochs', '3'], '', ['letters.svg', 'model.safetensors']],
   ['weather', ['--epochs', '8'], '-2012-2013', ['forecast.svg', 'model-2012-2014.safetensors']],
   ['image-to-word', ['--epochs', '2'], '', ['words.svg', 'model.safetensors']],
-  ['jordan', ['--epochs', '400'], '-jordan', ['curves.svg', 'model-jordan-taught.safetensors']],
+  ['jordan', ['--epochs', '60'], '-jordan', ['curves.svg', 'model-jordan-taught.safetensors']],
   ['memory', ['--epochs', '2'], '-lstm', ['curves.svg', 'model-gru.safetensors']],
   ['gradient-flow', ['--epochs', '4'], '', ['gradients.svg', 'model.safetensors']],
 ]
