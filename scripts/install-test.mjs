@@ -24,7 +24,7 @@ import { checkPackages, INSTALLED_LIMIT, inMB, sizeOf } from './lib/gates.mjs'
 import { publishAll } from './lib/publish.mjs'
 import { openRegistry } from './lib/registry.mjs'
 import { fail, root, run, runNode, Stop } from './lib/run.mjs'
-import { here, otherRuntimes } from './lib/runtimes.mjs'
+import { here, otherCompilers, otherRuntimes } from './lib/runtimes.mjs'
 import { addonFile, platforms, stage } from './lib/stage.mjs'
 
 let passed = 0
@@ -147,6 +147,17 @@ async function installTest({ all, addon, platform, folder }) {
         noEmit: true,
       }),
     )
+
+    const typeRoots = join(root, 'node_modules/@types')
+    const installed = {
+      name: 'this TypeScript',
+      tsc: join(root, 'node_modules/typescript/bin/tsc'),
+    }
+    for (const { name, tsc } of [installed, ...(all ? await otherCompilers() : [])]) {
+      await check(`types under strict options, by ${name}`, () =>
+        runNode(tsc, ['-p', join(project, 'strict.json'), '--typeRoots', typeRoots]),
+      )
+    }
 
     const files = ['esm.mjs', 'cjs.cjs', 'typed.mjs', 'typed.cjs', 'worker.mjs']
     const runtimes = [here, ...(all ? await otherRuntimes() : [])]

@@ -48,7 +48,8 @@ function withoutExample(checker: ts.TypeChecker, module: ts.Symbol, path: string
     const found = named.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(named) : named
     const name = `${path}${named.name}`
     if (found.flags & ts.SymbolFlags.ValueModule) return withoutExample(checker, found, `${name}.`)
-    if (!(found.flags & (ts.SymbolFlags.Function | ts.SymbolFlags.Class))) return []
+    const { Function: aFunction, Class, Variable } = ts.SymbolFlags
+    if (!(found.flags & (aFunction | Class | Variable))) return []
     // `export type { Optimizer }`: not to be made by a user, and shown where what extends it is.
     if (named.declarations?.some(ts.isTypeOnlyExportDeclaration)) return []
     return found.getJsDocTags(checker).some((tag) => tag.name === 'example') ? [] : [name]

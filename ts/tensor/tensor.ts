@@ -40,6 +40,8 @@ let unwrap: (value: unknown) => Variable | null
  * Every operation on a tensor that requires a gradient is recorded. {@link Tensor.backward} traverses the recorded
  * graph in reverse order, adds the gradients to the leaves' {@link Tensor.grad} and releases the graph.
  *
+ * `Tensor` without an argument is a tensor of float32 to TypeScript; `Tensor<DType>` may be of either dtype.
+ *
  * **Memory.** `detach()` and `reshape()` share `data` with their input; `transpose`, `select` and `narrow` copy. Memory
  * is garbage-collected; there is nothing to dispose of.
  *
