@@ -26,7 +26,7 @@ export type Mode = (typeof modes)[number]
 
 export interface Options {
   readonly mode: Mode
-  /** the kind of cell that everything but `gates`, `denormals`, `start` and `names` measures; that of the shapes, too */
+  /** the kind of cell that everything but `gates`, `start` and `names` measures; that of the shapes, too */
   readonly cell: Cell
   readonly shapes: readonly Shape[]
   /** whether the shapes are those of the command line */

@@ -79,8 +79,8 @@ export function getNumThreads(): number {
 /**
  * Sets whether the arithmetic of this package takes denormal numbers as zero, as `torch.set_flush_denormal`.
  *
- * Denormal numbers are those below 1.2e-38 in float32 and 2.2e-308 in float64. Processors compute with them up to thirty
- * times as slowly. They arise in states that decay towards zero, and in the gradients of long sequences.
+ * Denormal numbers are those below 1.2e-38 in float32 and 2.2e-308 in float64. They arise in states that decay towards
+ * zero, and in the gradients of long sequences. Some processors take 20 to 30 times as long to compute with them.
  *
  * It holds for forward and backward passes, tensor operations, losses, optimizers and streams that begin after the call,
  * on all threads that compute for them. An asynchronous call keeps the setting that it began with. A worker thread has a

@@ -1,27 +1,29 @@
-/** What denormal numbers cost: an nn.RNN on states of ordinary size, on denormal ones, and on these with `setFlushDenormal`. */
+/** What denormal numbers cost: a network on numbers of ordinary size, on denormal ones, and on these with `setFlushDenormal`. */
 
-import { nn, noGrad, ones, setFlushDenormal, setNumThreads, type Tensor, zeros } from '@elman/rnn'
+import { noGrad, randn, setFlushDenormal, setNumThreads } from '@elman/rnn'
 import type { Prepared } from '../contenders/contender'
-import { type Shape, shape, shapeName } from '../lib/shape'
+import { makeRecurrent, stateOf } from '../contenders/ours'
+import { cellFacts, type Shape, shape, shapeName, type Task, withCell } from '../lib/shape'
 import { timed } from '../lib/timed'
 import { takeTurns } from '../lib/turns'
 import type { DenormalsResult } from '../report/results'
 import { milliseconds, ratio } from '../report/table'
 import type { Bench } from './bench'
 
-/** Below the smallest normal float32, 1.2e-38. */
-const denormal = 1e-39
+/** Below the smallest normal float32, 2^-126. */
+const denormal = 2 ** -130
 
-const defaults: readonly Shape[] = [shape(1, 1, 64, 64), shape(50, 16, 64, 64)]
+const defaults: readonly Shape[] = [shape(1, 1, 64, 64), shape(50, 16, 32, 64)]
 
 export async function runDenormals({ options, results, save }: Bench): Promise<void> {
   const found: DenormalsResult[] = []
   results.denormals = found
   setNumThreads(1)
-  for (const one of options.shapesGiven ? options.shapes : defaults) {
+  const shapes = options.shapesGiven ? options.shapes : defaults
+  for (const one of shapes.map((shape) => withCell(shape, options.cell))) {
     for (const task of ['step', 'forward'] as const) {
       const contenders = [
-        preparedOf(callOf(one, task, 0.1), false),
+        preparedOf(callOf(one, task, 1), false),
         preparedOf(callOf(one, task, denormal), false),
         preparedOf(callOf(one, task, denormal), true),
       ]
@@ -38,22 +40,14 @@ export async function runDenormals({ options, results, save }: Bench): Promise<v
   }
 }
 
-/** A network that keeps its states: h_t = tanh(h_{t-1}), without input. */
-function callOf(
-  { T, B, I, H, L }: Shape,
-  task: DenormalsResult['task'],
-  state: number,
-): () => void {
-  const rnn = new nn.RNN(I, H, { numLayers: L, bias: false })
-  for (const [name, { data, shape }] of rnn.namedParameters()) {
-    const diagonal = name.startsWith('weight_hh') ? 1 : 0
-    data.fill(0)
-    for (let i = 0; i < H; i += 1) data[i * (shape[1] ?? 0) + i] = diagonal
-  }
-  const input = zeros([T, B, I])
-  const hx: Tensor = zeros([L, B, H])
-  hx.data.fill(state)
-  const gradient = ones([T, B, H])
+/** A network without biases, whose input, states and upstream gradient are of size `scale`; so all its sums are. */
+function callOf(one: Shape, task: Task, scale: number): () => void {
+  const { T, B, I, H, L, D, cell } = one
+  const rnn = makeRecurrent(cell, I, H, { numLayers: L, bidirectional: D === 2 })
+  for (const [name, { data }] of rnn.namedParameters()) if (name.startsWith('bias')) data.fill(0)
+  const numbers = (shape: number[]) => randn(shape).mul(scale)
+  const [input, gradient] = [numbers([T, B, I]), numbers([T, B, D * H])]
+  const hx = stateOf(cellFacts[cell].states.map(() => numbers([L * D, B, H])))
   return () => {
     if (task === 'step') rnn.vjp(input, hx).pullback(gradient, null)
     else noGrad(() => rnn.forward(input, hx))

@@ -81,11 +81,11 @@ function gatesTable({ gates }: Results): Table[] {
   ]
 }
 
-function denormalsTable({ denormals }: Results): Table[] {
+function denormalsTable({ denormals, cell }: Results): Table[] {
   if (denormals === undefined) return []
   return [
     {
-      title: 'Denormal states: nn.RNN, float32, 1 thread, milliseconds',
+      title: `Denormal numbers: ${cellFacts[cell].title}, float32, 1 thread, milliseconds`,
       head: ['(T, B, I, H, L, D)', 'task', 'normal', 'denormal', '× normal', 'flushed', '× normal'],
       rows: denormals.map(({ shape, task, normal, denormal, flushed }) => [
         shapeName(shape),

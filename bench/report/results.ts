@@ -89,15 +89,15 @@ export interface DemoResult {
   readonly bits: Readonly<Record<'ours' | 'torch', number>>
 }
 
-/** Milliseconds of an nn.RNN on one thread. */
+/** Milliseconds on one thread. */
 export interface DenormalsResult {
   readonly shape: Shape
   readonly task: Task
-  /** with states of ordinary size */
+  /** with numbers of ordinary size */
   readonly normal: number
-  /** with denormal states */
+  /** with denormal ones */
   readonly denormal: number
-  /** with denormal states that are taken as zero */
+  /** with denormal ones that are taken as zero */
   readonly flushed: number
 }
 
@@ -112,7 +112,7 @@ export interface NamesResult {
 
 export interface Results {
   readonly command: string
-  /** what was measured, other than by `gates`, `denormals`, `start` and `names` */
+  /** what was measured, other than by `gates`, `start` and `names` */
   readonly cell: Cell
   readonly machine: Machine
   readonly contenders: readonly { readonly name: ContenderName; readonly version: string }[]
