@@ -79,13 +79,12 @@ impl<T: Transcendental, const PACKED_A: bool> Arguments<'_, T, PACKED_A> {
                 next = behind.take();
                 continue;
             }
-            // SAFETY: likewise.
-            unsafe {
-                if S::LOOPS_APART {
-                    by_broadcast_apart::<T, S, R, P, V, PACKED_A>(s, &a, w, k, stored, &mut acc);
-                } else {
-                    by_broadcast::<T, S, R, P, V, PACKED_A>(s, &a, w, k, stored, &mut acc);
-                }
+            if S::LOOPS_APART {
+                // SAFETY: likewise.
+                unsafe { by_broadcast_apart::<T, S, R, P, V, PACKED_A>(s, &a, w, k, stored, &mut acc) };
+            } else {
+                // SAFETY: likewise.
+                unsafe { by_broadcast::<T, S, R, P, V, PACKED_A>(s, &a, w, k, stored, &mut acc) };
             }
             next = behind.take();
         }
