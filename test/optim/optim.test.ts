@@ -503,7 +503,9 @@ describe('stateDict and loadStateDict', () => {
     expect(load(wrong({ step: 1.5 }))).toThrow(TypeError)
     expect(load(wrong({ step: -1 }))).toThrow(RangeError)
     expect(load(wrong({ momentumBuffer: zeros([2]) }))).toThrow(RangeError)
-    expect(load(wrong({ expAvg: 3 }))).toThrow(TypeError)
+    expect(load(wrong({ expAvg: 3 }))).toThrow(
+      new TypeError('expected expAvg in the state of parameter 0 to be a Tensor, got 3'),
+    )
     expect(load({ state: new Map([[1, {}]]), paramGroups })).toThrow(RangeError)
     expect(load({ state: {}, paramGroups })).toThrow(TypeError)
     expect(load(null)).toThrow(TypeError)

@@ -170,9 +170,7 @@ function checkState(
     if (!rule.allBuffers.includes(name)) throw new RangeError(`unknown ${name} in the ${where}`)
     const variable = variableOf(value)
     if (variable === null) {
-      throw new TypeError(
-        `expected ${name} in the ${where} to be a Tensor<DType>, got ${describe(value)}`,
-      )
+      throw new TypeError(`expected ${name} in the ${where} to be a Tensor, got ${describe(value)}`)
     }
     if (!sameShape(variable.shape, param.shape)) {
       throw new RangeError(
