@@ -133,9 +133,14 @@ export function checkOptions(
 /** Whether a value can hold options: not a tensor, a Map or another object whose content is no properties. */
 function isOptions(value: unknown): value is Record<string, unknown> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+  return isPlainObject(value) || (Object.keys(value).length > 0 && !isBranded(value))
+}
+
+/** Whether a value is an object of no class but `Object`, of any realm, or without a prototype. */
+export function isPlainObject(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null) return false
   const prototype: unknown = Object.getPrototypeOf(value)
-  const plain = prototype === null || Object.getPrototypeOf(prototype) === null
-  return plain || (Object.keys(value).length > 0 && !isBranded(value))
+  return prototype === null || Object.getPrototypeOf(prototype) === null
 }
 
 /** A function, for callbacks. */

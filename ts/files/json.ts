@@ -1,6 +1,6 @@
 /** Values that JSON stores unchanged. */
 
-import { describe } from '../check'
+import { describe, isPlainObject } from '../check'
 
 /** A value that JSON can hold. */
 export type Json =
@@ -22,7 +22,7 @@ export function checkJson(name: string, value: unknown, depth = 0): Json {
   if (Array.isArray(value)) {
     return value.map((item, place) => checkJson(`${name}[${place}]`, item, depth + 1))
   }
-  if (isPlain(value)) {
+  if (isPlainObject(value)) {
     return Object.fromEntries(
       Object.entries(value).map(([key, item]: [string, unknown]) => [
         key,
@@ -31,10 +31,4 @@ export function checkJson(name: string, value: unknown, depth = 0): Json {
     )
   }
   throw new TypeError(`${name} should be a JSON value, got: ${describe(value)}`)
-}
-
-function isPlain(value: unknown): value is object {
-  if (typeof value !== 'object' || value === null) return false
-  const prototype: unknown = Object.getPrototypeOf(value)
-  return prototype === null || Object.getPrototypeOf(prototype) === null
 }

@@ -2,6 +2,7 @@
 
 import { types } from 'node:util'
 import { Variable } from '../autograd/variable'
+import { isPlainObject } from '../check'
 import { IntTensor, intTensor, intValues } from '../tensor/int-tensor'
 import { type Tensor, variableOf, wrap } from '../tensor/tensor'
 import { refusesCopies } from '../tools'
@@ -69,9 +70,8 @@ export class Copier {
     if (types.isTypedArray(value)) return this.#array(value)
     if (value.constructor === Map) return this.#map(where, value as Map<unknown, unknown>)
     if (value.constructor === Set) return this.#set(where, value as Set<unknown>)
-    const prototype: object | null = Object.getPrototypeOf(value)
-    if (prototype !== null && Object.getPrototypeOf(prototype) !== null) return value
-    return this.fields(where, value, Object.create(prototype) as object)
+    if (!isPlainObject(value)) return value
+    return this.fields(where, value, Object.create(Object.getPrototypeOf(value)) as object)
   }
 
   #tensor(where: string, variable: Variable): Tensor {

@@ -2,7 +2,7 @@
 
 import { types } from 'node:util'
 import { brandOf } from '../brand'
-import { describe } from '../check'
+import { describe, isPlainObject } from '../check'
 import type { DType } from '../dtype'
 import { Tensor, variableOf } from '../tensor/tensor'
 
@@ -264,10 +264,7 @@ function contentsOf(
 
 /** Whether a value is an array or a plain object, of any realm. */
 function isGroup(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false
-  if (Array.isArray(value)) return true
-  const prototype: unknown = Object.getPrototypeOf(value)
-  return prototype === null || Object.getPrototypeOf(prototype) === null
+  return Array.isArray(value) || isPlainObject(value)
 }
 
 function kindOf(member: unknown): Kind {
