@@ -163,7 +163,8 @@ export class RNNBase<
    *
    * @param input (T, B, I), (B, T, I) with `batchFirst`, or (T, I); or packed sequences with `data` (N, I).
    * @param hx the initial states: for `nn.RNN` h_0 of each layer and direction, (L·D, B, H), or (L·D, H); for
-   *   `nn.LSTM` a pair, `[h0, c0]`. Default: zeros. With packed sequences, B is in the order in which they were before they were packed.
+   *   `nn.LSTM` a pair, `[h0, c0]`. Default: zeros. With packed sequences, B is in the order in which they were before
+   *   they were packed.
    * @param options `lengths`: the length of each sequence of a padded input, in any order. Beyond the end of a sequence
    *   the output is 0; hN is the state at the end, and the reverse direction begins there. `checkpointEvery`: n, to
    *   keep only every n-th hidden state of the lower layers for the backward pass, which computes the others again:
@@ -193,7 +194,6 @@ export class RNNBase<
     options?: object,
   ): [output: Tensor<D> | PackedSequence<D>, hN: State] {
     if (arguments.length > 3) refuseExtra('RNNBase.forward', 3, arguments)
-
     if (!(#kind in this)) throw notItself('forward', this)
     const [output, states] = recurrent(this.#call('forward', input, hx, options))
     return [likeInput(input, output), this.#kind.states.join(states)]
@@ -205,8 +205,8 @@ export class RNNBase<
    * The call takes a snapshot: input, hx and parameters are copied, the dropout seed is drawn, and whether the tape
    * records is decided. So calls may overlap, and parameters and input may change as soon as it has returned. (A
    * backward pass through the call is then an error, as after `forward`.) A layer that is applied after the `await` uses
-   * its weights of that later moment, and is recorded unless it is inside a `noGrad` of its own. At most two tasks of a process run at a time,
-   * the others wait in a queue; a worker thread that ends cancels its own.
+   * its weights of that later moment, and is recorded unless it is inside a `noGrad` of its own. At most two tasks of a
+   * process run at a time, the others wait in a queue; a worker thread that ends cancels its own.
    *
    * @param input as for `forward`.
    * @param hx as for `forward`.
@@ -279,7 +279,6 @@ export class RNNBase<
     options?: Omit<Options, 'checkpointEvery'>,
   ): RNNVjp<D, State, GradientsOf<D, State, Options>> {
     if (arguments.length > 3) refuseExtra('RNNBase.vjp', 3, arguments)
-
     if (!(#kind in this)) throw notItself('vjp', this)
     const allowed = this.#kind.options.filter((name) => name !== 'checkpointEvery')
     const call = this.#paddedCall({
@@ -319,7 +318,6 @@ export class RNNBase<
    */
   stream(options?: RNNStreamOptions<State>): RNNStream<D, State> {
     if (arguments.length > 1) refuseExtra('RNNBase.stream', 1, arguments)
-
     if (!(#kind in this)) throw notItself('stream', this)
     return streamOf(this.#signature, this.#kind.states, partsOf(this), options)
   }

@@ -87,7 +87,6 @@ export class RNNCellBase<
    */
   forward(input: Tensor<D>, hx?: State | null): State {
     if (arguments.length > 2) refuseExtra('RNNCellBase.forward', 2, arguments)
-
     if (!(#kind in this)) throw notItself('forward', this)
     const { core, passes, dtype, parameters } = partsOf(this)
     const { x, states, batch, batched } = this.#check(dtype, input, hx)
