@@ -7,7 +7,7 @@ import { type IntTensor, intValues } from '../tensor/int-tensor'
 import { checkTensor, type Tensor, wrap } from '../tensor/tensor'
 import { normal, parameter, zero } from './init'
 import { declareParameters } from './members'
-import { Module, named } from './module'
+import { Module } from './module'
 import { checkParameter } from './parameter'
 
 /** Options of {@link Embedding}. */
@@ -117,7 +117,7 @@ export interface EmbeddingConstructor {
  * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.Embedding.html
  * @class
  */
-export const Embedding = named('Embedding', EmbeddingModule) as EmbeddingConstructor
+export const Embedding = EmbeddingModule as EmbeddingConstructor
 
 /** An instance of {@link Embedding}. */
 export type Embedding<D extends DType = 'float32'> = {

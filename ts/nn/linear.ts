@@ -7,7 +7,7 @@ import { pythonValue } from '../python'
 import { checkTensor, type Tensor, wrap } from '../tensor/tensor'
 import { parameter, uniform } from './init'
 import { declareParameters } from './members'
-import { Module, named } from './module'
+import { Module } from './module'
 import { checkParameter } from './parameter'
 import type { BiasParameters } from './recurrent/parameters'
 
@@ -137,7 +137,7 @@ export interface LinearConstructor {
  * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.Linear.html
  * @class
  */
-export const Linear = named('Linear', LinearModule) as LinearConstructor
+export const Linear = LinearModule as LinearConstructor
 
 /** An instance of {@link Linear}, whose `bias` is null without one. */
 export type Linear<D extends DType = 'float32', Bias extends boolean = boolean> = {

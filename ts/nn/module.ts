@@ -16,11 +16,6 @@ import { type IncompatibleKeys, type LoadPlan, planLoad } from './state-dict'
 /** The modules whose `toString` is running. */
 const beingShown = new Set<Module<DType>>()
 
-/** A class under its public name, whatever a bundler calls it. */
-export function named<Class extends object>(name: string, of: Class): Class {
-  return Object.defineProperty(of, 'name', { value: name })
-}
-
 // Assigned by the class: a copy of a module.
 let copyFields: (copier: Copier, where: string, module: Module<DType>) => Module<DType>
 

@@ -2,7 +2,6 @@
 
 import { checkOptions, refuseExtra } from '../../check'
 import type { DType } from '../../dtype'
-import { named } from '../module'
 import { cellOptions, checkCellConfig, RNNCellBase, type RNNCellBaseOptions } from './cell-base'
 import type { BiasParameters } from './parameters'
 import { oneState } from './states'
@@ -77,7 +76,7 @@ export interface GRUCellConstructor {
  * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.GRUCell.html
  * @class
  */
-export const GRUCell = named('GRUCell', GRUCellModule) as GRUCellConstructor
+export const GRUCell = GRUCellModule as GRUCellConstructor
 
 /** An instance of {@link GRUCell}, whose biases are null without `bias`. */
 export type GRUCell<D extends DType = 'float32', Bias extends boolean = boolean> = {

@@ -3,7 +3,6 @@
 import { checkOptions, refuseExtra } from '../../check'
 import type { DType } from '../../dtype'
 import type { Tensor } from '../../tensor/tensor'
-import { named } from '../module'
 import { RNNBase } from './base'
 import {
   baseOptions,
@@ -130,7 +129,7 @@ export interface GRUConstructor {
  *   arXiv 1406.1078.
  * @class
  */
-export const GRU = named('GRU', GRUModule) as GRUConstructor
+export const GRU = GRUModule as GRUConstructor
 
 /**
  * An instance of {@link GRU}. Its parameters are fields: those of layer 0, and the others as far as `numLayers`, `bias`

@@ -4,7 +4,6 @@ import { checkChoice, checkOptions, checkPositiveInteger, refuseExtra } from '..
 import type { DType } from '../../dtype'
 import type { Tensor } from '../../tensor/tensor'
 import { setReadOnly } from '../../tools'
-import { named } from '../module'
 import { RNNBase } from './base'
 import {
   checkBaseConfig,
@@ -179,7 +178,7 @@ export interface JordanRNNConstructor {
  * @see J. L. Elman, "Finding structure in time", Cognitive Science 14 (1990) 179–211.
  * @class
  */
-export const JordanRNN = named('JordanRNN', JordanRNNModule) as JordanRNNConstructor
+export const JordanRNN = JordanRNNModule as JordanRNNConstructor
 
 /** An instance of {@link JordanRNN}, whose biases are null without `bias`. */
 export type JordanRNN<D extends DType = 'float32', Bias extends boolean = boolean> = {

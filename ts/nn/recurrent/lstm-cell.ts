@@ -2,7 +2,6 @@
 
 import { checkOptions, refuseExtra } from '../../check'
 import type { DType } from '../../dtype'
-import { named } from '../module'
 import { cellOptions, checkCellConfig, RNNCellBase, type RNNCellBaseOptions } from './cell-base'
 import type { BiasParameters } from './parameters'
 import { type LSTMState, twoStates } from './states'
@@ -80,7 +79,7 @@ export interface LSTMCellConstructor {
  * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTMCell.html
  * @class
  */
-export const LSTMCell = named('LSTMCell', LSTMCellModule) as LSTMCellConstructor
+export const LSTMCell = LSTMCellModule as LSTMCellConstructor
 
 /** An instance of {@link LSTMCell}, whose biases are null without `bias`. */
 export type LSTMCell<D extends DType = 'float32', Bias extends boolean = boolean> = {

@@ -4,7 +4,6 @@ import { checkInteger, checkOptions, refuseExtra } from '../../check'
 import type { DType } from '../../dtype'
 import type { Tensor } from '../../tensor/tensor'
 import { setReadOnly } from '../../tools'
-import { named } from '../module'
 import { RNNBase } from './base'
 import { baseOptions, checkBaseConfig, forwardOptions, type RNNBaseOptions } from './options'
 import type { ParameterName, StackParameters } from './parameters'
@@ -151,7 +150,7 @@ export interface LSTMConstructor {
  * @see S. Hochreiter and J. Schmidhuber, "Long short-term memory", Neural Computation 9 (1997) 1735–1780.
  * @class
  */
-export const LSTM = named('LSTM', LSTMModule) as LSTMConstructor
+export const LSTM = LSTMModule as LSTMConstructor
 
 /**
  * An instance of {@link LSTM}. Its parameters are fields: those of layer 0, and the others as far as `numLayers`, `bias`

@@ -3,7 +3,6 @@
 import { checkOptions, refuseExtra } from '../../check'
 import type { DType } from '../../dtype'
 import { setReadOnly } from '../../tools'
-import { named } from '../module'
 import { cellOptions, checkCellConfig, RNNCellBase, type RNNCellBaseOptions } from './cell-base'
 import { checkNonlinearity, type Nonlinearity } from './options'
 import type { BiasParameters } from './parameters'
@@ -91,7 +90,7 @@ export interface RNNCellConstructor {
  * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.RNNCell.html
  * @class
  */
-export const RNNCell = named('RNNCell', RNNCellModule) as RNNCellConstructor
+export const RNNCell = RNNCellModule as RNNCellConstructor
 
 /** An instance of {@link RNNCell}, whose biases are null without `bias`. */
 export type RNNCell<D extends DType = 'float32', Bias extends boolean = boolean> = {

@@ -4,7 +4,6 @@ import { checkOptions, refuseExtra } from '../../check'
 import type { DType } from '../../dtype'
 import type { Tensor } from '../../tensor/tensor'
 import { setReadOnly } from '../../tools'
-import { named } from '../module'
 import { RNNBase } from './base'
 import {
   baseOptions,
@@ -135,7 +134,7 @@ export interface RNNConstructor {
  * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.RNN.html
  * @class
  */
-export const RNN = named('RNN', RNNModule) as RNNConstructor
+export const RNN = RNNModule as RNNConstructor
 
 /**
  * An instance of {@link RNN}. Its parameters are fields: those of layer 0, and the others as far as `numLayers`, `bias`
