@@ -2,23 +2,15 @@
 
 use std::ops::Range;
 
-use elman_kernels::{Context, GatedProduct, Gates, InitialC, Packed, Scalar, Scratch, Steps};
+use elman_kernels::{Context, GatedProduct, Gates, InitialC, Packed, Scalar, Scratch};
 use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 
+use super::projection::projects_in_steps;
 use crate::Error;
 use crate::cell::{CellInputs, List};
 
-/// With fewer sequences a step is one short chain of multiply-adds after the other, which a product for all rows at
-/// once keeps short.
-const ENOUGH_SEQUENCES: usize = 8;
-
 /// The gate of a weight that each sum of a step reads, if it reads one.
 pub(super) type SumGates = [Option<usize>; 4];
-
-/// Whether the loop over time projects the input, and not a product of all rows before it.
-pub(super) fn projects_in_steps(steps: &Steps) -> bool {
-    steps.batch() >= ENOUGH_SEQUENCES
-}
 
 /// Where to keep, if anything is kept.
 pub(super) fn kept<'a, T>(saved: &'a mut ArrayViewMut2<'_, T>) -> Option<ArrayViewMut2<'a, T>> {

@@ -17,6 +17,15 @@ use ndarray::{ArrayView2, ArrayViewMut1, ArrayViewMut2, Zip};
 use crate::Error;
 use crate::cell::{CellGradients, CellInputs, UpstreamGradients};
 
+/// With fewer sequences a step is one short chain of multiply-adds after the other, which a product for all rows at
+/// once keeps short.
+const ENOUGH_SEQUENCES: usize = 8;
+
+/// Whether the loop over time projects the input, and not a product of all rows before it.
+pub(super) fn projects_in_steps(steps: &Steps) -> bool {
+    steps.batch() >= ENOUGH_SEQUENCES
+}
+
 /// The weights of the projection, packed.
 pub(super) struct Projection<'a, T: Scalar> {
     /// W_ihᵀ.

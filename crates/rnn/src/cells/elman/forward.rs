@@ -13,19 +13,10 @@ use elman_kernels::{
     Context, Epilogue, InitialC, Packed, Recurrence, Scalar, Start, StepProduct, recurrence,
 };
 
-use super::super::projection::Projection;
+use super::super::projection::{Projection, projects_in_steps};
 use super::Elman;
 use crate::Error;
 use crate::cell::{CellForward, CellInputs, CellOutputs};
-
-/// With fewer sequences a step is one short chain of multiply-adds after the other, which a product for all rows at
-/// once keeps short.
-const ENOUGH_SEQUENCES: usize = 8;
-
-/// Whether `recur` projects.
-fn projects_in_steps<T: Scalar>(inputs: &CellInputs<'_, T>) -> bool {
-    inputs.pass.steps.batch() >= ENOUGH_SEQUENCES
-}
 
 impl Elman {
     /// The projection with b_ih + b_hh.
@@ -46,7 +37,7 @@ impl<T: Scalar> CellForward<T> for Elman {
         inputs: &CellInputs<'_, T>,
         outputs: &mut CellOutputs<'_, T>,
     ) -> Result<(), Error> {
-        if projects_in_steps(inputs) {
+        if projects_in_steps(inputs.pass.steps) {
             return Ok(());
         }
         let projection = self.projection(ctx, inputs)?;
@@ -62,7 +53,8 @@ impl<T: Scalar> CellForward<T> for Elman {
     ) -> Result<(), Error> {
         let packed = Packed::new(ctx, self.weights(inputs.parameters).w_hh.t())?;
         let pass = inputs.pass;
-        let projection = projects_in_steps(inputs).then(|| self.projection(ctx, inputs)).transpose()?;
+        let projection =
+            projects_in_steps(inputs.pass.steps).then(|| self.projection(ctx, inputs)).transpose()?;
         let terms =
             Recurrence { steps: pass.steps, order: pass.order(), start: Start::State(inputs.states[0]) };
         let (initial, projection) = match &projection {

@@ -14,7 +14,8 @@ use elman_kernels::{
 };
 use ndarray::Axis;
 
-use super::super::gates::{LoopWeights, bias, kept, packed, projects_in_steps};
+use super::super::gates::{LoopWeights, bias, kept, packed};
+use super::super::projection::projects_in_steps;
 use super::{Gru, OF_H, OF_X};
 use crate::Error;
 use crate::cell::{CellForward, CellInputs, CellOutputs};

@@ -15,8 +15,8 @@ use elman_kernels::{
 };
 use ndarray::Axis;
 
-use super::super::gates::{LoopWeights, bias, kept, projects_in_steps};
-use super::super::projection::matrix;
+use super::super::gates::{LoopWeights, bias, kept};
+use super::super::projection::{matrix, projects_in_steps};
 use super::{GATES, Lstm};
 use crate::Error;
 use crate::cell::{CellForward, CellInputs, CellOutputs};
