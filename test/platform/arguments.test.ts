@@ -29,7 +29,7 @@ const isClass = (value: unknown) => typeof value === 'function' && /^class\b/.te
 const withoutConstructor = ['Tensor']
 
 /** Called by `toString`, for subclasses to override; and by `JSON.stringify`, with a key. */
-const notPublic = ['constructor', 'extraRepr', 'sizesRepr', 'toJSON', 'bare', 'bareBy']
+const notPublic = ['constructor', 'extraRepr', 'sizesRepr', 'toJSON']
 
 /** The names of a function's parameters, from its source text. */
 function parametersOf(callable: object): string[] {
