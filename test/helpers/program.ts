@@ -20,11 +20,12 @@ export function runNode(args: string[], interrupt?: (stdout: string) => boolean)
     child.stderr.setEncoding('utf8').on('data', (chunk) => {
       stderr += chunk
     })
-    const watch = setInterval(() => {
+    const look = (): void => {
       if (!interrupt?.(stdout)) return
       clearInterval(watch)
       child.kill('SIGINT')
-    }, 2)
+    }
+    const watch = interrupt && setInterval(look, 2)
     child.on('error', reject)
     child.on('close', (exitCode) => {
       clearInterval(watch)

@@ -14,9 +14,8 @@ import {
   zeros,
 } from '@elman/rnn'
 import { describe, expect, it } from 'vitest'
+import { secondCopy } from '../helpers/copies'
 import { errorOf } from '../helpers/numbers'
-
-const require = createRequire(import.meta.url)
 
 describe('the field of a parameter', () => {
   const modules: [string, () => nn.Module, string[]][] = [
@@ -306,11 +305,8 @@ describe('modules where none are found', () => {
   })
 
   it('of another copy of the package are refused', () => {
-    const name = require.resolve('@elman/rnn')
-    const folder = dirname(name)
-    const cached = Object.keys(require.cache).filter((path) => path.startsWith(folder))
-    for (const path of cached) delete require.cache[path]
-    const other = require(name) as { nn: typeof nn; ones: typeof ones }
+    const folder = dirname(createRequire(import.meta.url).resolve('@elman/rnn'))
+    const other = secondCopy()
     expect(other.nn.Linear).not.toBe(nn.Linear)
     const layer = Object.assign(new nn.Module(), { layers: [new other.nn.Linear(1, 1)] })
     expect(() => layer.parameters()).toThrow(

@@ -1,36 +1,16 @@
 /** A short run of `npm run bench` without peers, as a child process like a user's. */
 
-import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import type { Results } from '../../bench/report/results'
+import { runNode } from '../helpers/program'
 
 const folder = mkdtempSync(join(tmpdir(), 'elman-bench-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-interface Ended {
-  exitCode: number | null
-  stdout: string
-  stderr: string
-}
-
-function bench(...args: string[]): Promise<Ended> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['scripts/bench.mjs', ...args])
-    let stdout = ''
-    let stderr = ''
-    child.stdout.setEncoding('utf8').on('data', (chunk) => {
-      stdout += chunk
-    })
-    child.stderr.setEncoding('utf8').on('data', (chunk) => {
-      stderr += chunk
-    })
-    child.on('error', reject)
-    child.on('close', (exitCode) => resolve({ exitCode, stdout, stderr }))
-  })
-}
+const bench = (...args: string[]) => runNode(['scripts/bench.mjs', ...args])
 
 // Builds the program that measures the peak.
 describe('npm run bench', { timeout: 120_000 }, () => {

@@ -1,8 +1,8 @@
 /**
  * The contract of every recurrent module, whatever its cell: `describeContract` runs all of it for one module, given by
  * a {@link Description}, and `describeCellContract` for a module of one step, given by a {@link CellDescription}, what
- * does not need time: shapes, flags, gradients, dtypes, bits and errors. The values are tested elsewhere: against PyTorch in golden.test.ts, against its
- * equation in the module's own tests.
+ * does not need time: shapes, flags, gradients, dtypes, bits and errors. The values are tested elsewhere: against PyTorch
+ * in golden.test.ts, against its equation in the module's own tests.
  */
 
 import { describe } from 'vitest'
