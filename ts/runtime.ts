@@ -7,7 +7,7 @@ import { native } from './native'
 export interface BackendInfo {
   /** The version of the addon. */
   version: string
-  /** The instruction set in use; `ELMAN_ISA` forces one. */
+  /** The instruction set in use: `avx512`, `avx2`, `neon` or `scalar`, portable vectors; `ELMAN_ISA` forces one. */
   isa: string
   /** The instruction sets that this processor supports. */
   isaAvailable: string[]
@@ -36,7 +36,9 @@ export function backendInfo(): BackendInfo {
 /**
  * Sets the number of threads that a large call uses.
  *
- * No result depends on it. The environment variable `ELMAN_NUM_THREADS` gives the number at the start.
+ * No result depends on it. The environment variable `ELMAN_NUM_THREADS` gives the number at the start. Without it
+ * that is the number of processors that the process may use; on Apple silicon of those the performance cores, because
+ * the threads of a time step wait for each other.
  *
  * @param threads an integer greater than zero.
  * @throws TypeError if it is not an integer; RangeError if it is less than one.
